@@ -1,0 +1,1 @@
+//! pgduet: one PostgreSQL database, served as REST and as gRPC.

@@ -1,0 +1,3 @@
+//! The command line: which command, which configuration, what exit code.
+
+fn main() {}
