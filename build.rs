@@ -2,10 +2,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 2] = [
-    "pgduet/schema/v1/schema.proto",
-    "pgduet/query/v1/predicate.proto",
-];
+const FILES: [&str; 2] = ["pgduet/schema/v1/schema.proto", "pgduet/query/v1/predicate.proto"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

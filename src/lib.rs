@@ -1,3 +1,22 @@
 //! pgduet: one PostgreSQL database, served as REST and as gRPC.
+//!
+//! ```text
+//!     bytes ─ server ─┬─ rest ─┐                                            ┌─ rest  ─ bytes
+//!                     │        ├─ Request ─ plan ─ sql ─ execute ─ Outcome ─┤
+//!                     └─ grpc ─┘      │                 │                   └─ grpc  ─ bytes
+//!                               auth: Identity    pool: one transaction
+//! ```
+//!
+//! The modules in reading order: `request` is what was asked, `catalog` what
+//! the database has, `plan` brings both together, `sql` writes it down,
+//! `execute` runs it and `outcome` is what came back.
 
+pub mod catalog;
+pub mod error;
+pub mod execute;
+pub mod media;
+pub mod name;
+pub mod outcome;
+pub mod request;
 pub mod server;
+pub mod sql;

@@ -48,11 +48,7 @@ impl<S> RepairTarget<S> {
             }
             None => pending.put_slice(received),
         }
-        RepairTarget {
-            connection,
-            framing,
-            pending,
-        }
+        RepairTarget { connection, framing, pending }
     }
 
     /// Moves pending bytes into the reader's buffer, as many as fit.
@@ -70,11 +66,7 @@ impl<S> RepairTarget<S> {
     fn repair(&mut self, buffer: &mut ReadBuf<'_>, start: usize) {
         if let Some(first) = self.framing.next_refused(&buffer.filled()[start..]) {
             let first = start + first;
-            encode_rest(
-                &mut self.framing,
-                &buffer.filled()[first..],
-                &mut self.pending,
-            );
+            encode_rest(&mut self.framing, &buffer.filled()[first..], &mut self.pending);
             buffer.set_filled(first);
             self.drain_pending(buffer);
         }
@@ -110,11 +102,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for RepairTarget<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for RepairTarget<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().connection).poll_write(context, bytes)
     }
 

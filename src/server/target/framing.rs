@@ -80,9 +80,8 @@ impl Framing {
             match &mut self.state {
                 State::PassThrough => return None,
                 State::Target => {
-                    let length = rest
-                        .iter()
-                        .position(|&byte| byte <= b' ' || byte == 0x7f || refused(byte))?;
+                    let length =
+                        rest.iter().position(|&byte| byte <= b' ' || byte == 0x7f || refused(byte))?;
                     at += length + 1;
                     match rest[length] {
                         b' ' => self.enter(State::Version),
@@ -125,9 +124,7 @@ impl Framing {
             (State::Start, b'\r') => self.state = State::StartLf,
             (State::Start | State::StartLf, b'\n') => self.state = State::Start,
             // A tunnel has no messages.
-            (State::Method, b' ') if self.line.bytes() == b"CONNECT" => {
-                self.state = State::PassThrough
-            }
+            (State::Method, b' ') if self.line.bytes() == b"CONNECT" => self.state = State::PassThrough,
             (State::Method, b' ') => self.state = State::Target,
             (State::Start | State::Method, byte) if is_token(byte) => {
                 if let State::Start = self.state {
@@ -177,10 +174,7 @@ impl Framing {
         }
         let Some(colon) = memchr(b':', line) else {
             // A name longer than what is kept is none of ours.
-            return self
-                .line
-                .text()
-                .map_or(Ok(State::Header), |_| Err(Ambiguous));
+            return self.line.text().map_or(Ok(State::Header), |_| Err(Ambiguous));
         };
         let name = &line[..colon];
         let body = if name.eq_ignore_ascii_case(b"content-length") {
@@ -248,10 +242,7 @@ impl Line {
 
 impl Default for Line {
     fn default() -> Self {
-        Line {
-            kept: [0; Line::KEPT],
-            length: 0,
-        }
+        Line { kept: [0; Line::KEPT], length: 0 }
     }
 }
 
@@ -266,13 +257,7 @@ fn decimal(digits: &[u8]) -> Result<u64, Ambiguous> {
         return Err(Ambiguous);
     }
     digits.iter().try_fold(0_u64, |number, &digit| {
-        let digit = digit
-            .is_ascii_digit()
-            .then(|| u64::from(digit - b'0'))
-            .ok_or(Ambiguous)?;
-        number
-            .checked_mul(10)
-            .and_then(|number| number.checked_add(digit))
-            .ok_or(Ambiguous)
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0')).ok_or(Ambiguous)?;
+        number.checked_mul(10).and_then(|number| number.checked_add(digit)).ok_or(Ambiguous)
     })
 }

@@ -32,15 +32,7 @@ fn repaired(pieces: &[&[u8]], room: usize) -> Vec<u8> {
 fn connection_of(pieces: &[&[u8]]) -> RepairTarget<Pieces> {
     let (received, later) = pieces.split_first().unwrap_or((&NOTHING, &[]));
     let later = later.iter().filter(|piece| !piece.is_empty());
-    RepairTarget::new(
-        Pieces(
-            later
-                .map(|piece| Bytes::copy_from_slice(piece))
-                .rev()
-                .collect(),
-        ),
-        received,
-    )
+    RepairTarget::new(Pieces(later.map(|piece| Bytes::copy_from_slice(piece)).rev().collect()), received)
 }
 
 const NOTHING: &[u8] = &[];
@@ -82,22 +74,12 @@ fn every_byte_that_may_stand_in_a_request_line_gives_a_uri_that_decodes_to_it() 
         for prefix in ["/x", "/x?y="] {
             let stream = [b"GET ", prefix.as_bytes(), &[byte], b" HTTP/1.1\r\n\r\n"].concat();
             let output = repaired(&[&stream], 4096);
-            let target = output
-                .split(|&byte| byte == b' ')
-                .nth(1)
-                .unwrap_or_default();
+            let target = output.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
             let uri = http::Uri::try_from(target).map(|uri| uri.to_string());
             let uri = uri.unwrap_or_else(|error| panic!("{byte:#x} after {prefix}: {error}"));
             let decoded: Vec<u8> = percent_encoding::percent_decode_str(&uri).collect();
             let expected = [prefix.as_bytes(), &[byte]].concat();
-            assert_eq!(
-                decoded,
-                if byte == b'%' {
-                    [prefix, "%"].concat().into_bytes()
-                } else {
-                    expected
-                }
-            );
+            assert_eq!(decoded, if byte == b'%' { [prefix, "%"].concat().into_bytes() } else { expected });
         }
     }
 }
@@ -165,26 +147,16 @@ fn nothing_is_changed_any_more_once_a_message_can_be_read_in_two_ways() {
         let stream = format!("{start}GET /a?> HTTP/1.1\r\n\r\n");
         assert_eq!(repaired_text(&stream), stream, "after {start:?}");
     }
-    let padded = format!(
-        "POST / HTTP/1.1\r\nContent-Length:{}5\r\n\r\nabcdeGET /> HTTP/1.1\r\n\r\n",
-        " ".repeat(60)
-    );
+    let padded =
+        format!("POST / HTTP/1.1\r\nContent-Length:{}5\r\n\r\nabcdeGET /> HTTP/1.1\r\n\r\n", " ".repeat(60));
     assert_eq!(repaired_text(&padded), padded);
 }
 
 #[test]
 fn a_header_of_any_length_that_says_nothing_about_the_body_is_skipped() {
     let long = "x".repeat(200_000);
-    let head = |target| {
-        format!(
-            "GET {target} HTTP/1.1\r\n{}: {long}\r\nX: {long}\r\n\r\n",
-            &long[..100]
-        )
-    };
-    assert_eq!(
-        repaired_text(&format!("{0}{0}", head("/>"))),
-        format!("{0}{0}", head("/%3E"))
-    );
+    let head = |target| format!("GET {target} HTTP/1.1\r\n{}: {long}\r\nX: {long}\r\n\r\n", &long[..100]);
+    assert_eq!(repaired_text(&format!("{0}{0}", head("/>"))), format!("{0}{0}", head("/%3E")));
 }
 
 /// A request as a client sends it.
@@ -206,9 +178,7 @@ impl Sent {
         let mut text = format!("POST {target} HTTP/1.1\r\nReferer: \"/a?<>\"\r\n");
         match &self.body {
             SentBody::None => text += "\r\n",
-            SentBody::Sized(body) => {
-                text += &format!("Content-Length: {}\r\n\r\n{body}", body.len())
-            }
+            SentBody::Sized(body) => text += &format!("Content-Length: {}\r\n\r\n{body}", body.len()),
             SentBody::Chunked(chunks) => {
                 text += "Transfer-Encoding: chunked\r\n\r\n";
                 for chunk in chunks.iter().filter(|chunk| !chunk.is_empty()) {
@@ -252,12 +222,8 @@ fn sent() -> impl Strategy<Value = Sent> {
 
 /// The target with the bytes encoded that this module is for: the plain reading of its promise.
 fn encoded(target: &str) -> String {
-    const REFUSED: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
-        .add(b'"')
-        .add(b'<')
-        .add(b'>')
-        .add(b'`')
-        .add(b'#');
+    const REFUSED: &percent_encoding::AsciiSet =
+        &percent_encoding::CONTROLS.add(b'"').add(b'<').add(b'>').add(b'`').add(b'#');
     percent_encoding::utf8_percent_encode(target, REFUSED).to_string()
 }
 
@@ -266,10 +232,7 @@ fn cut<'a>(stream: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (stream.len() + 1)).collect();
     cuts.sort_unstable();
     let ends = cuts.iter().copied().chain([stream.len()]);
-    ends.scan(0, |start, end| {
-        Some(&stream[std::mem::replace(start, end)..end])
-    })
-    .collect()
+    ends.scan(0, |start, end| Some(&stream[std::mem::replace(start, end)..end])).collect()
 }
 
 proptest! {
@@ -414,62 +377,30 @@ async fn a_real_hyper_on_a_real_socket_gets_raw_targets_pipelined_with_bodies_th
             Ok::<_, hyper::Error>(hyper::Response::new(Full::new(Bytes::from(answer))))
         });
         let connection = TokioIo::new(RepairTarget::new(socket, &[]));
-        http1::Builder::new()
-            .serve_connection(connection, echo)
-            .await
-            .map_err(std::io::Error::other)
+        http1::Builder::new().serve_connection(connection, echo).await.map_err(std::io::Error::other)
     });
     let requests = [
-        Sent {
-            target: "/t?select=data->>key".into(),
-            body: SentBody::None,
-        },
-        Sent {
-            target: "/t?a=\"b\"".into(),
-            body: SentBody::Sized("GET /x?> HTTP/1.1\r\n\r\n".into()),
-        },
+        Sent { target: "/t?select=data->>key".into(), body: SentBody::None },
+        Sent { target: "/t?a=\"b\"".into(), body: SentBody::Sized("GET /x?> HTTP/1.1\r\n\r\n".into()) },
         Sent {
             target: "/t?c=<".into(),
-            body: SentBody::Chunked(vec![
-                "0\r\n\r\nGET /".into(),
-                "y?\" HTTP/1.1\r\n\r\n".into(),
-            ]),
+            body: SentBody::Chunked(vec!["0\r\n\r\nGET /".into(), "y?\" HTTP/1.1\r\n\r\n".into()]),
         },
-        Sent {
-            target: "/last?>".into(),
-            body: SentBody::None,
-        },
+        Sent { target: "/last?>".into(), body: SentBody::None },
     ];
     let mut client = TcpStream::connect(address).await?;
-    let stream: Vec<u8> = requests
-        .iter()
-        .flat_map(|sent| sent.bytes(&sent.target))
-        .collect();
+    let stream: Vec<u8> = requests.iter().flat_map(|sent| sent.bytes(&sent.target)).collect();
     for piece in stream.chunks(7) {
         client.write_all(piece).await?;
     }
     let mut answers = Vec::new();
     let expected: Vec<Vec<u8>> = requests
         .iter()
-        .map(|sent| {
-            [
-                b"<",
-                encoded(&sent.target).as_bytes(),
-                b"|",
-                &sent.body_bytes(),
-                b">",
-            ]
-            .concat()
-        })
+        .map(|sent| [b"<", encoded(&sent.target).as_bytes(), b"|", &sent.body_bytes(), b">"].concat())
         .collect();
     let last = expected.last().cloned().unwrap_or_default();
     while !answers.ends_with(&last) {
-        assert_ne!(
-            client.read_buf(&mut answers).await?,
-            0,
-            "{}",
-            String::from_utf8_lossy(&answers)
-        );
+        assert_ne!(client.read_buf(&mut answers).await?, 0, "{}", String::from_utf8_lossy(&answers));
     }
     let mut rest = &answers[..];
     for answer in expected {

@@ -1,0 +1,78 @@
+//! In which form a column travels when rows are asked for as binary columns:
+//! what `sql` writes in the select list, and what the gRPC encoder and the
+//! message descriptors are made from. One place, so that they cannot differ.
+//!
+//! | Form | SQL in the select list | bytes |
+//! |---|---|---|
+//! | `Bool` … `Bytea` | the column | PostgreSQL's binary format |
+//! | `Text` | `col::text`; where a cast differs from the type's output (inet, cidr, bpchar), `to_json(col) #>> '{}'` | UTF-8 |
+//! | `Array(Text)` | `col::text[]` | binary array |
+//! | `Array(_)` | the column | binary array of binary elements |
+//! | `Record` | `CASE WHEN col IS NOT DISTINCT FROM NULL THEN NULL ELSE ROW((col).a…) END`, each attribute by its form | binary record |
+//!
+//! Embeds follow the same rules: to-one is a `ROW(…)` of the embed's select
+//! list or NULL, to-many an `array_agg(ROW(…))` of them or NULL.
+
+use super::{
+    Catalog,
+    descriptor::{Type, TypeKind},
+};
+
+/// The form of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are PostgreSQL's types")]
+pub enum Form {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Float4,
+    Float8,
+    TimestampTz,
+    Bytea,
+    /// Everything without a form of its own, as PostgreSQL's own text.
+    Text,
+    /// A one-dimensional array.
+    Array(Box<Form>),
+    /// A composite: its type's OID, to find the attributes by.
+    Record(u32),
+}
+
+/// Types with a binary form, by their names in `pg_catalog`.
+const BINARY: &[(&str, Form)] = &[
+    ("bool", Form::Bool),
+    ("int2", Form::Int2),
+    ("int4", Form::Int4),
+    ("int8", Form::Int8),
+    ("float4", Form::Float4),
+    ("float8", Form::Float8),
+    ("timestamptz", Form::TimestampTz),
+    ("bytea", Form::Bytea),
+];
+
+/// The form of the type of this OID; `Text` if it is unknown.
+pub fn form(catalog: &Catalog, oid: u32) -> Form {
+    let Some(found) = catalog.base_type(oid) else { return Form::Text };
+    match found.kind() {
+        TypeKind::Base => binary(found).unwrap_or(Form::Text),
+        TypeKind::Array => match form(catalog, found.element) {
+            // Arrays of arrays do not exist in PostgreSQL but through domains.
+            Form::Array(_) => Form::Text,
+            element => Form::Array(Box::new(element)),
+        },
+        TypeKind::Composite if !found.attributes.is_empty() => Form::Record(found.oid),
+        TypeKind::Composite
+        | TypeKind::Enum
+        | TypeKind::Domain
+        | TypeKind::Range
+        | TypeKind::Pseudo
+        | TypeKind::Unspecified => Form::Text,
+    }
+}
+
+fn binary(found: &Type) -> Option<Form> {
+    if found.schema != "pg_catalog" {
+        return None;
+    }
+    BINARY.iter().find(|(name, _)| *name == found.name).map(|(_, form)| form.clone())
+}

@@ -1,0 +1,80 @@
+//! What came back from the engine. A leaf: statuses and headers are chosen by
+//! the front doors from these facts.
+
+use crate::error::Result;
+use bytes::Bytes;
+use std::collections::{HashMap, HashSet};
+
+/// The result of one request.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The body, empty where none was asked for or rows went into a sink.
+    pub body: Bytes,
+    /// Its `Content-Type`, parameters included.
+    pub content_type: String,
+    /// How many rows are in the answer, or were affected.
+    pub rows: u64,
+    /// How many there are without limit and offset, where a count was asked for.
+    pub total: Option<u64>,
+    /// Of an upsert: how many rows were inserted, not updated.
+    pub inserted: Option<u64>,
+    /// The key of a created row: column and value as text.
+    pub location: Option<Vec<(String, Option<String>)>>,
+    /// What the database set as `response.headers`.
+    pub headers: Vec<(String, String)>,
+    /// What the database set as `response.status`.
+    pub status: Option<u16>,
+    /// What the plan found out that answers depend on.
+    pub facts: Facts,
+}
+
+/// What the plan found out that answers depend on.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Whether a conflict target took part, so that `resolution` was applied.
+    pub resolution_applied: bool,
+    /// Whether a called function returns nothing: `void`.
+    pub returns_void: bool,
+    /// Whether a body was made at all.
+    pub has_body: bool,
+    /// Warnings for the client, one a header.
+    pub warnings: Vec<String>,
+}
+
+/// One row as it comes from PostgreSQL: a view, nothing is copied.
+pub trait Row {
+    /// How many columns there are.
+    fn len(&self) -> usize;
+    /// The bytes of a column; `None` is NULL.
+    fn get(&self, column: usize) -> Option<&[u8]>;
+}
+
+/// Takes rows as they come.
+pub trait Sink: Send {
+    /// Takes one row.
+    fn row(&mut self, row: &dyn Row) -> Result<()>;
+
+    /// Waits until more rows can be taken. Not called for each row.
+    fn ready(&mut self) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+}
+
+/// What a role may do in a schema, for the OpenAPI document.
+#[derive(Clone, Debug, Default)]
+pub struct Privileges {
+    /// Relations by OID.
+    pub relations: HashMap<u32, RelationPrivileges>,
+    /// Functions by OID that it may execute.
+    pub functions: HashSet<u32>,
+}
+
+/// What a role may do with a relation, on the whole or on some of its columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are SQL's")]
+pub struct RelationPrivileges {
+    pub select: bool,
+    pub insert: bool,
+    pub update: bool,
+    pub delete: bool,
+}

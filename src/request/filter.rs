@@ -1,0 +1,88 @@
+//! Filters and logic trees, as typed.
+
+use super::{operator::Operator, select::Field};
+
+/// `any` or `all`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantifier {
+    /// At least one of the values.
+    Any,
+    /// Each of the values.
+    All,
+}
+
+/// The right side of `is`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are SQL's")]
+pub enum Is {
+    Null,
+    NotNull,
+    True,
+    False,
+    Unknown,
+}
+
+/// What a field is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// An operator with one value; the value of a quantified one is an array
+    /// literal, `{…}`. In patterns `*` is already `%`.
+    Compare {
+        /// Which.
+        operator: Operator,
+        /// `(any)` or `(all)`.
+        quantifier: Option<Quantifier>,
+        /// The value.
+        value: String,
+    },
+    /// One of these.
+    In(Vec<String>),
+    /// A truth value or NULL.
+    Is(Is),
+    /// Different, NULL being a value.
+    IsDistinct(String),
+    /// A text search by one of the four functions.
+    FullText {
+        /// Which of the four.
+        operator: Operator,
+        /// The text search configuration.
+        language: Option<String>,
+        /// The query.
+        value: String,
+    },
+}
+
+/// A condition on one field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    /// The field; at the root of a tree it may also be the name of an embed.
+    pub field: Field,
+    /// Whether `not.` stands before the operator.
+    pub negated: bool,
+    /// The condition.
+    pub operation: Operation,
+}
+
+/// AND or OR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are SQL's")]
+pub enum Junction {
+    And,
+    Or,
+}
+
+/// A tree of conditions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Logic {
+    /// Several trees under one AND or OR.
+    Group {
+        /// Whether `not.` stands before it.
+        negated: bool,
+        /// What joins the members.
+        junction: Junction,
+        /// At least one.
+        members: Vec<Logic>,
+    },
+    /// A leaf.
+    Filter(Filter),
+}

@@ -1,0 +1,32 @@
+//! Order terms, as typed.
+
+use super::select::Field;
+
+/// `asc` or `desc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are SQL's")]
+pub enum Direction {
+    Asc,
+    Desc,
+}
+
+/// `nullsfirst` or `nullslast`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are SQL's")]
+pub enum Nulls {
+    First,
+    Last,
+}
+
+/// One term of an order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderTerm {
+    /// The embed whose field it is, for `order=rel(col)`.
+    pub relation: Option<String>,
+    /// By which field.
+    pub field: Field,
+    /// `None` if nothing was said.
+    pub direction: Option<Direction>,
+    /// `None` if nothing was said.
+    pub nulls: Option<Nulls>,
+}

@@ -1,0 +1,52 @@
+//! Bodies: rows to be written and arguments of calls, as JSON text that goes
+//! to PostgreSQL as one parameter. Nothing here knows columns or types.
+
+use bytes::Bytes;
+
+/// Rows to write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Payload {
+    /// A JSON object or an array of objects, as UTF-8.
+    pub json: Bytes,
+    /// The keys, in the order of the first object; the same in each object
+    /// unless a list of columns was given with the request.
+    pub keys: Vec<String>,
+    /// Whether `json` is one object or an array.
+    pub rows: Rows,
+}
+
+/// One row or an array of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// A JSON object.
+    One,
+    /// A JSON array of objects, perhaps empty.
+    Many,
+}
+
+/// What the body of a call is, for functions with one unnamed argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the media types'")]
+pub enum BodyKind {
+    Json,
+    Text,
+    Xml,
+    OctetStream,
+}
+
+/// The arguments of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arguments {
+    /// By name, each as text, in the order given; a variadic argument may come
+    /// several times.
+    Named(Vec<(String, String)>),
+    /// A body: an object of named arguments, or the one unnamed argument.
+    Body {
+        /// What sort of body.
+        kind: BodyKind,
+        /// The body as it came.
+        raw: Bytes,
+        /// The body as an object, where it is one.
+        object: Option<Payload>,
+    },
+}

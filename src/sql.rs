@@ -1,0 +1,145 @@
+//! The fragment: SQL text and its parameters, which cannot come apart. This is
+//! the only place where a run-time string becomes SQL text, and only as a
+//! quoted identifier; values are always parameters.
+
+use bytes::Bytes;
+use std::fmt::Write;
+
+/// A parameter's value in PostgreSQL's text format; `None` is NULL. PostgreSQL
+/// infers the type from where it stands.
+pub type Value = Option<Bytes>;
+
+/// SQL text and its parameters, written from left to right.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fragment {
+    text: String,
+    parameters: Vec<Value>,
+}
+
+impl Fragment {
+    /// An empty fragment.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds SQL that was known when this was compiled.
+    pub fn sql(&mut self, sql: &'static str) -> &mut Self {
+        self.text.push_str(sql);
+        self
+    }
+
+    /// Adds an identifier, quoted.
+    pub fn identifier(&mut self, name: &str) -> &mut Self {
+        self.text.push('"');
+        for part in name.split_inclusive('"') {
+            self.text.push_str(part);
+            if part.ends_with('"') {
+                self.text.push('"');
+            }
+        }
+        self.text.push('"');
+        self
+    }
+
+    /// Adds `schema.name`, both quoted.
+    pub fn qualified(&mut self, schema: &str, name: &str) -> &mut Self {
+        self.identifier(schema).sql(".").identifier(name)
+    }
+
+    /// Adds a parameter.
+    pub fn parameter(&mut self, value: Value) -> &mut Self {
+        self.parameters.push(value);
+        // Writing to a String cannot fail.
+        let _ = write!(self.text, "${}", self.parameters.len());
+        self
+    }
+
+    /// Adds a text parameter.
+    pub fn text(&mut self, value: impl Into<String>) -> &mut Self {
+        self.parameter(Some(Bytes::from(value.into())))
+    }
+
+    /// Adds one item after the other with `separator` between them.
+    pub fn separated<T>(
+        &mut self,
+        separator: &'static str,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T),
+    ) -> &mut Self {
+        for (at, item) in items.into_iter().enumerate() {
+            if at > 0 {
+                self.sql(separator);
+            }
+            write(self, item);
+        }
+        self
+    }
+
+    /// The text; parameters are `$1`, `$2` ….
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The parameters, `$1` first.
+    pub fn parameters(&self) -> &[Value] {
+        &self.parameters
+    }
+}
+
+/// How one output column becomes JSON. Bytes are what PostgreSQL sends for the
+/// expression in the select list, which `sql` has written to fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoder {
+    /// The text is JSON already: integers, booleans, json, anything wrapped in `to_json`.
+    Verbatim,
+    /// The text is a number, or `NaN` or an infinity, which JSON quotes.
+    Number,
+    /// The text becomes a JSON string.
+    Text,
+    /// PostgreSQL's ISO `timestamp` text: the space becomes `T`.
+    Timestamp,
+    /// PostgreSQL's ISO `timestamptz` text: as above, and the offset is padded.
+    TimestampTz,
+}
+
+/// An output column of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// The key in the answer.
+    pub name: String,
+    /// How it becomes JSON.
+    pub encoder: Encoder,
+}
+
+/// What the rows of a statement become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A JSON array of objects with these columns.
+    Array(Vec<Column>),
+    /// One JSON object with these columns; there must be exactly one row.
+    Object(Vec<Column>),
+    /// The one column of the one row is a JSON value: a function's scalar.
+    Scalar(Encoder),
+    /// The one column of each row is an element of a JSON array.
+    Scalars(Encoder),
+    /// The one column of the one row is the body as it is: PostgreSQL made it.
+    Body,
+    /// Each row's one column is a line of the body.
+    Lines,
+    /// CSV with these columns' names as header.
+    Csv(Vec<String>),
+    /// Binary columns for a sink that knows them.
+    Columns,
+    /// Rows are only counted.
+    Nothing,
+}
+
+/// A statement and what its rows become. Columns that carry facts rather than
+/// data come after the data's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// The SQL.
+    pub fragment: Fragment,
+    /// What the rows become.
+    pub layout: Layout,
+}
