@@ -3,4 +3,8 @@
 //! What is here knows HTTP and nothing of what is served: branches are told apart by [`steer`], requests are answered by
 //! whatever service is handed in.
 
+pub mod connection;
+pub mod listen;
+mod reason;
+pub mod shutdown;
 pub mod target;
