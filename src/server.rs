@@ -7,4 +7,6 @@ pub mod connection;
 pub mod listen;
 mod reason;
 pub mod shutdown;
+pub mod signal;
+pub mod steer;
 pub mod target;

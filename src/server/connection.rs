@@ -113,11 +113,9 @@ where
             () = shutdown.announced() => break,
         }
     }
-    // The kernel has completed these connections already: closing the listener would reset them.
-    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+    for (stream, peer) in listener.close().unwrap_or_default() {
         connections.spawn(server.clone().serve(stream, peer, service.clone()));
     }
-    drop(listener);
     drain(connections, limits.drain_timeout).await
 }
 

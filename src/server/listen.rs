@@ -10,6 +10,7 @@ mod unix;
 
 use std::fmt;
 use std::io;
+use std::iter;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -146,14 +147,40 @@ impl Listener {
         Ok(match self {
             Listener::Tcp(listener, _) => {
                 let (stream, address) = listener.accept().await?;
-                // Answers are written whole: waiting for more to send only delays them. A client that is already gone
-                // makes this fail; reading from it says so.
-                let _no_delay = stream.set_nodelay(true);
-                (Stream::Tcp(stream), Peer::Ip(address.ip().to_canonical()))
+                accepted_tcp(stream, address)
             }
             Listener::Unix(listener, _) => (Stream::Unix(listener.accept().await?.0), Peer::Local),
         })
     }
+
+    /// Closes the socket. Returns the connections that the kernel had completed already: it would reset them.
+    pub fn close(self) -> io::Result<Vec<(Stream, Peer)>> {
+        let mut waiting = Vec::new();
+        match self {
+            Listener::Tcp(listener, _) => {
+                let listener = listener.into_std()?;
+                for (stream, address) in iter::from_fn(|| listener.accept().ok()).take(BACKLOG as usize) {
+                    stream.set_nonblocking(true)?;
+                    waiting.push(accepted_tcp(TcpStream::from_std(stream)?, address));
+                }
+            }
+            Listener::Unix(listener, _) => {
+                let listener = listener.into_std()?;
+                for (stream, _) in iter::from_fn(|| listener.accept().ok()).take(BACKLOG as usize) {
+                    stream.set_nonblocking(true)?;
+                    waiting.push((Stream::Unix(UnixStream::from_std(stream)?), Peer::Local));
+                }
+            }
+        }
+        Ok(waiting)
+    }
+}
+
+fn accepted_tcp(stream: TcpStream, address: SocketAddr) -> (Stream, Peer) {
+    // Answers are written whole: waiting for more to send only delays them. Where a client is already gone this fails,
+    // and so will reading.
+    let _no_delay = stream.set_nodelay(true);
+    (Stream::Tcp(stream), Peer::Ip(address.ip().to_canonical()))
 }
 
 impl Address {

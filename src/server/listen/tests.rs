@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::*;
@@ -84,6 +85,26 @@ async fn clients_are_refused_between_binding_and_listening() -> TestResult {
     assert_eq!(refused.map(|_| ()).map_err(|error| error.kind()), Err(ErrorKind::ConnectionRefused));
     let _listener = bound.listen()?;
     assert!(address.is_reachable().await);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_that_was_not_accepted_yet_survives_the_closing_of_its_listener() -> TestResult {
+    let directory = Directory::new("closing")?;
+    let path = directory.0.join("socket");
+    for options in [tcp("127.0.0.1", 0, Sharing::Exclusive), unix(&path, Sharing::Exclusive)] {
+        let listener = Listener::bind(&options).await?;
+        let mut client = match listener.address() {
+            Address::Tcp(address) => Stream::Tcp(TcpStream::connect(address).await?),
+            Address::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
+        };
+        let (mut accepted, _peer) = listener.close()?.pop().ok_or("nothing waited")?;
+        client.write_all(b"hello").await?;
+        drop(client);
+        let mut received = String::new();
+        accepted.read_to_string(&mut received).await?;
+        assert_eq!(received, "hello");
+    }
     Ok(())
 }
 
