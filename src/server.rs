@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod listen;
+pub mod ready;
 mod reason;
 pub mod shutdown;
 pub mod signal;

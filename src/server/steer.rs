@@ -64,7 +64,9 @@ fn is_grpc_web_preflight(method: &Method, headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn branch(method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Branch, http::Error> {
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
+    fn branch(method: &str, path: &str, headers: Headers) -> Result<Branch, http::Error> {
         let mut request = http::Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -78,7 +80,7 @@ mod tests {
         let list = "/api.v1.StudentsService/ListStudents";
         let content_type = |value| [("content-type", value)];
         let preflight = |value| [("access-control-request-headers", value)];
-        let cases: &[(&str, &str, &[(&str, &str)], Branch)] = &[
+        let cases: &[(&str, &str, Headers, Branch)] = &[
             ("POST", "/students", &content_type("application/json"), Branch::Rest),
             ("GET", "/students", &[], Branch::Rest),
             ("GET", "/", &[], Branch::Rest),

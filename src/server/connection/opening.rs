@@ -34,9 +34,12 @@ pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Opt
 mod tests {
     use super::*;
 
+    /// The protocol and the number of bytes read.
+    type Known = Option<(Protocol, usize)>;
+
     #[tokio::test]
     async fn the_protocol_is_known_from_the_first_byte_that_differs_from_the_preface() -> io::Result<()> {
-        let cases: [(&[u8], Option<(Protocol, usize)>); 6] = [
+        let cases: [(&[u8], Known); 6] = [
             (b"", None),
             (b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", Some((Protocol::Http1, 24))),
             (b"P", Some((Protocol::Http1, 1))),
