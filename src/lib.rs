@@ -16,6 +16,7 @@ pub mod error;
 pub mod execute;
 pub mod media;
 pub mod name;
+pub mod openapi;
 pub mod outcome;
 pub mod request;
 pub mod sql;
