@@ -1,0 +1,3 @@
+//! What the tests stand on. Nothing in here asserts anything about pgduet.
+
+pub(crate) mod database;
