@@ -12,6 +12,7 @@
 //! `execute` runs it and `outcome` is what came back.
 
 pub mod catalog;
+pub mod config;
 pub mod embedded;
 pub mod error;
 pub mod execute;
