@@ -12,6 +12,7 @@
 //! `execute` runs it and `outcome` is what came back.
 
 pub mod catalog;
+pub mod demo;
 pub mod embedded;
 pub mod error;
 pub mod execute;

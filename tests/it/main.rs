@@ -1,5 +1,6 @@
 //! One integration test binary, so that the library is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
+mod demo;
 mod embedded;
 mod support;
