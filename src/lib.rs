@@ -13,6 +13,7 @@
 
 pub mod catalog;
 pub mod config;
+pub mod demo;
 pub mod embedded;
 pub mod error;
 pub mod execute;
