@@ -11,6 +11,7 @@
 //! the database has, `plan` brings both together, `sql` writes it down,
 //! `execute` runs it and `outcome` is what came back.
 
+pub mod auth;
 pub mod catalog;
 pub mod config;
 pub mod demo;
