@@ -16,6 +16,7 @@ pub mod catalog;
 pub mod config;
 pub mod demo;
 pub mod embedded;
+pub mod engine;
 pub mod error;
 pub mod execute;
 pub mod media;
