@@ -12,11 +12,17 @@
 //! `execute` runs it and `outcome` is what came back.
 
 pub mod admin;
+pub mod auth;
 pub mod catalog;
+pub mod config;
+pub mod demo;
+pub mod embedded;
+pub mod engine;
 pub mod error;
 pub mod execute;
 pub mod media;
 pub mod name;
+pub mod openapi;
 pub mod outcome;
 pub mod request;
 pub mod server;
