@@ -8,7 +8,7 @@
 //!   hyper     GET /t?select=data-%3E%3Ekey HTTP/1.1  POST …  {"a": ">"}      GET /t?b=%22c%22 …
 //! ```
 //!
-//! It touches nothing but the target: no header and no body, which is why [`framing`] follows the messages. It never
+//! It touches nothing but the target: no header and no body, which is why `framing` follows the messages. It never
 //! waits for the rest of a message, copies nothing unless there is something to repair, and holds at most three times
 //! what one read brought. Where a stream could be read in two ways it stops repairing for good, so that hyper sees
 //! exactly what the client sent.

@@ -47,7 +47,8 @@ fn port(address: &Address) -> u16 {
 #[tokio::test]
 async fn every_form_of_host_can_be_bound_on_a_free_port_and_reached() -> TestResult {
     for host in ["*", "*4", "!4", "*6", "!6", "127.0.0.1", "localhost"] {
-        if host == "!6" && TcpSocket::new_v6().is_err() {
+        if host == "!6" && std::net::UdpSocket::bind("[::]:0").is_err() {
+            // This machine has no IPv6.
             continue;
         }
         let listener = Listener::bind(&tcp(host, 0, Sharing::Exclusive)).await?;
