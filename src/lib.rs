@@ -13,6 +13,7 @@
 
 pub mod auth;
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod embedded;
 pub mod error;
@@ -23,3 +24,4 @@ pub mod openapi;
 pub mod outcome;
 pub mod request;
 pub mod sql;
+pub mod telemetry;
