@@ -14,6 +14,7 @@
 pub mod admin;
 pub mod auth;
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod embedded;
@@ -27,3 +28,4 @@ pub mod outcome;
 pub mod request;
 pub mod server;
 pub mod sql;
+pub mod telemetry;
