@@ -1,1 +1,7 @@
-fn main() {}
+//! One integration test binary, so that the library is linked once.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+
+mod demo;
+mod design;
+mod embedded;
+mod support;
