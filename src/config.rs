@@ -1,0 +1,282 @@
+//! THE option table: every option once, with its type, its default and its rules. The file,
+//! the environment, the flags, the settings inside the database, `--dump-config`,
+//! `--example` and CONFIG.md all read this table; none has a list of its own.
+//!
+//! A leaf: it imports nothing of the crate, and talks to no database. Settings inside the
+//! database are handed in by whoever read them.
+
+pub mod claim_path;
+pub mod connection;
+mod error;
+mod file;
+mod option;
+mod render;
+mod sources;
+mod types;
+pub mod value;
+
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, time::Duration};
+
+pub use self::{
+    claim_path::ClaimPath,
+    connection::Connection,
+    error::{Error, Origin, Warning},
+    option::{Alias, Change, Family, InDatabase, OptionRow, Rules},
+    render::{example, markdown},
+    sources::{APP_SETTINGS, Sources},
+    types::{
+        Audience, DbUri, FileMode, FunctionName, ListenHost, LogLevel, OpenApiMode, OpenApiVersion, ProxyUri,
+        Schemas, Secret, TraceHeader, TxEnd, Verbosity,
+    },
+};
+use self::{
+    option::{RELOAD, RESTART},
+    sources::{DATABASE_PREFIX, Found, Lookup},
+    value::{Rendered, Value},
+};
+
+macro_rules! options {
+    ($($(#[doc = $help:literal])+ $field:ident $name:literal: $type:ty = $default:literal, $rules:expr;)+) => {
+        /// A configuration: one field for each option, checked.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Config {
+            $($(#[doc = $help])+ pub $field: $type,)+
+            /// Settings passed on to every transaction, by full name (`app.settings.x`).
+            pub app_settings: BTreeMap<String, String>,
+            /// The environment's `PG*` variables, which the connection falls back on.
+            pub libpq_environment: BTreeMap<String, String>,
+        }
+
+        /// The option table, in the order of the names within a family.
+        pub const OPTIONS: &[OptionRow] = &[$(options!(@row $($help)+, $name, $type, $default, $rules)),+];
+
+        impl Config {
+            fn read(lookup: &Lookup<'_>, libpq_environment: BTreeMap<String, String>) -> Result<Config, Error> {
+                Ok(Config {
+                    $($field: value(lookup, &options!(@row $($help)+, $name, $type, $default, $rules))?,)+
+                    app_settings: lookup.app_settings(),
+                    libpq_environment,
+                })
+            }
+
+            /// The values in the table's order.
+            fn rendered(&self) -> Vec<Rendered> {
+                vec![$(self.$field.render()),+]
+            }
+
+            /// Takes from `running` what only a restart changes; says which those would be.
+            fn keep_until_restart(&mut self, running: &Config) -> Vec<Warning> {
+                let mut changed = Vec::new();
+                $(if $rules.change == Change::OnRestart && self.$field != running.$field {
+                    self.$field = running.$field.clone();
+                    changed.push(Warning::NeedsRestart($name));
+                })+
+                changed
+            }
+        }
+    };
+    (@row $($help:literal)+, $name:literal, $type:ty, $default:literal, $rules:expr) => {
+        OptionRow {
+            name: $name,
+            help: concat!($($help),+),
+            form: <$type as Value>::FORM,
+            default: $default,
+            rules: $rules,
+        }
+    };
+}
+
+options! {
+    /// Address that the admin server listens on.
+    admin_server_host "admin-server-host": ListenHost = "!4", RESTART.alias("server-host");
+    /// Port of the admin server, which answers `/live`, `/ready`, `/metrics` and `/schema_cache`.
+    /// There is none without a port or a socket.
+    admin_server_port "admin-server-port": Option<u16> = "", RESTART;
+    /// Unix socket of the admin server; takes the place of host and port.
+    admin_server_unix_socket "admin-server-unix-socket": Option<PathBuf> = "", RESTART;
+    /// Permissions of the admin server's socket.
+    admin_server_unix_socket_mode "admin-server-unix-socket-mode": FileMode = "660", RESTART;
+    /// How much of an error a client is told: all of it, or code and message only.
+    client_error_verbosity "client-error-verbosity": Verbosity = "verbose", RELOAD.in_database();
+    /// Whether clients may use aggregate functions in `select`.
+    db_aggregates_enabled "db-aggregates-enabled": bool = "false", RELOAD.in_database();
+    /// Role of requests without a token. Without one, such requests are refused.
+    db_anon_role "db-anon-role": Option<String> = "", RELOAD.in_database();
+    /// Name of the notification channel that triggers reloads.
+    db_channel "db-channel": String = "pgrst", RELOAD;
+    /// Whether to listen on the notification channel. Switch it off behind a transaction pooler.
+    db_channel_enabled "db-channel-enabled": bool = "true", RELOAD;
+    /// Whether settings inside the database (`pgrst.*`) are read.
+    db_config "db-config": bool = "true", RELOAD;
+    /// Schemas added to the search path of every request. Empty: none.
+    db_extra_search_path "db-extra-search-path": Vec<String> = "public", RELOAD.in_database().may_be_empty();
+    /// Settings of a function that take effect for the whole transaction that calls it.
+    db_hoisted_tx_settings "db-hoisted-tx-settings": Vec<String>
+        = "statement_timeout,plan_filter.statement_cost_limit,default_transaction_isolation", RELOAD.in_database();
+    /// Largest number of rows in one answer. Empty: no limit.
+    db_max_rows "db-max-rows": Option<u64> = "", RELOAD.in_database().alias("max-rows");
+    /// Whether clients may ask for execution plans (`application/vnd.pgrst.plan`).
+    db_plan_enabled "db-plan-enabled": bool = "false", RELOAD.in_database();
+    /// Largest number of connections in the pool.
+    db_pool "db-pool": NonZeroUsize = "10", RESTART;
+    /// How long a request waits for a free connection.
+    db_pool_acquisition_timeout "db-pool-acquisition-timeout": Duration = "10", RESTART;
+    /// Whether a lost connection is made again. Otherwise the process exits.
+    db_pool_automatic_recovery "db-pool-automatic-recovery": bool = "true", RELOAD;
+    /// After how long an unused connection is closed.
+    db_pool_max_idletime "db-pool-max-idletime": Duration = "30", RESTART.stronger_alias("db-pool-timeout");
+    /// After how long a connection is replaced.
+    db_pool_max_lifetime "db-pool-max-lifetime": Duration = "1800", RESTART;
+    /// Function that is called for settings (`pgrst.*`) when the configuration is read.
+    db_pre_config "db-pre-config": Option<FunctionName> = "", RELOAD.in_database();
+    /// Function that is called in every transaction before the request's own statement.
+    db_pre_request "db-pre-request": Option<FunctionName> = "", RELOAD.in_database().alias("pre-request");
+    /// Whether statements are prepared. Switch it off behind a transaction pooler.
+    db_prepared_statements "db-prepared-statements": bool = "true", RELOAD.in_database();
+    /// Function that answers `GET /` in place of the OpenAPI document.
+    db_root_spec "db-root-spec": Option<FunctionName> = "", RELOAD.in_database().alias("root-spec");
+    /// Exposed schemas; the first is the one of requests that name none.
+    db_schemas "db-schemas": Schemas = "public", RELOAD.in_database().alias("db-schema");
+    /// How transactions end, and whether `Prefer: tx=` may change it.
+    db_tx_end "db-tx-end": TxEnd = "commit", RESTART.in_database();
+    /// The database: every form of libpq, whose `PG*` variables fill in what is missing.
+    db_uri "db-uri": DbUri = "postgresql://", RESTART.or_file();
+    /// Audience that tokens have to be for, where they name any.
+    jwt_aud "jwt-aud": Option<Audience> = "", RELOAD.in_database();
+    /// Number of verified tokens that are remembered. 0: none.
+    jwt_cache_max_entries "jwt-cache-max-entries": usize = "1000", RELOAD;
+    /// Where in the claims the role is.
+    jwt_role_claim_key "jwt-role-claim-key": ClaimPath = "$.role", RELOAD.in_database().alias("role-claim-key");
+    /// What tokens are verified with: a text of at least 32 bytes, a JSON Web Key, or a set of them.
+    jwt_secret "jwt-secret": Option<Secret> = "", RELOAD.in_database().or_file();
+    /// Whether `jwt-secret` is the base64 of the secret.
+    jwt_secret_is_base64 "jwt-secret-is-base64": bool = "false", RELOAD.in_database().alias("secret-is-base64");
+    /// Which requests are logged: none, those answered with 500 and above, 400 and above, or all.
+    log_level "log-level": LogLevel = "error", RELOAD;
+    /// Whether the SQL of the requests that `log-level` shows is logged too.
+    log_query "log-query": bool = "false", RELOAD;
+    /// Whether the root document shows what the role may use, or everything, or is off.
+    openapi_mode "openapi-mode": OpenApiMode = "follow-privileges", RELOAD.in_database();
+    /// Whether the root document says that requests need a token.
+    openapi_security_active "openapi-security-active": bool = "false", RELOAD.in_database();
+    /// Address at which clients reach the API, for the root document.
+    openapi_server_proxy_uri "openapi-server-proxy-uri": Option<ProxyUri> = "", RELOAD.in_database();
+    /// Origins that browsers may call from. Empty: any.
+    server_cors_allowed_origins "server-cors-allowed-origins": Vec<String> = "", RESTART.in_database();
+    /// Address that the server listens on.
+    server_host "server-host": ListenHost = "!4", RESTART;
+    /// Port that the server listens on. 0: one that is free.
+    server_port "server-port": u16 = "3000", RESTART;
+    /// Whether several processes may listen on the same port.
+    server_reuseport "server-reuseport": bool = "false", RESTART;
+    /// Whether answers carry a `Server-Timing` header.
+    server_timing_enabled "server-timing-enabled": bool = "false", RELOAD.in_database();
+    /// Request header that is repeated in the answer.
+    server_trace_header "server-trace-header": Option<TraceHeader> = "", RELOAD.in_database();
+    /// Unix socket that the server listens on; takes the place of host and port.
+    server_unix_socket "server-unix-socket": Option<PathBuf> = "", RESTART;
+    /// Permissions of the server's socket.
+    server_unix_socket_mode "server-unix-socket-mode": FileMode = "660", RESTART;
+    /// Whether filters on an embed may name its relation although the embed has an alias.
+    url_use_legacy_target_names "url-use-legacy-target-names": bool = "true", RELOAD.in_database();
+
+    /// Number of prepared statements that each connection keeps.
+    db_statement_cache_size "db-statement-cache-size": NonZeroUsize = "256", RESTART.pgduet();
+    /// Whether Swagger UI is served at `/docs/`.
+    docs_enabled "docs-enabled": bool = "true", RELOAD.pgduet();
+    /// Lock file that keeps field numbers stable from one exported `.proto` to the next.
+    grpc_lock "grpc-lock": Option<PathBuf> = "", RELOAD.pgduet();
+    /// Largest gRPC message taken, in bytes.
+    grpc_max_receive_bytes "grpc-max-receive-bytes": usize = "4194304", RESTART.pgduet();
+    /// Proto package of a schema: `{schema}` and `{version}` are replaced.
+    grpc_package "grpc-package": String = "{schema}.v{version}", RELOAD.pgduet();
+    /// Version of the OpenAPI specification that the root document follows.
+    openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.pgduet();
+    /// What page tokens are sealed with, the same on all replicas. Without it, derived from `jwt-secret`.
+    page_token_secret "page-token-secret": Option<Secret> = "", RELOAD.pgduet().or_file();
+    /// Directory of the PostgreSQL binaries that `demo` starts.
+    pg_bin "pg-bin": Option<PathBuf> = "", RESTART.pgduet();
+    /// Largest request body taken, in bytes.
+    server_max_body_bytes "server-max-body-bytes": usize = "134217728", RESTART.pgduet();
+    /// Largest request line and headers taken, in bytes.
+    server_max_header_bytes "server-max-header-bytes": usize = "131072", RESTART.pgduet();
+}
+
+impl Config {
+    /// Reads all options. Errors name the option, the source and the expected form.
+    pub fn load(sources: &Sources) -> Result<(Config, Vec<Warning>), Error> {
+        let lookup = sources.open()?;
+        let libpq_environment = sources
+            .environment
+            .iter()
+            .filter(|(name, _)| {
+                name.starts_with("PG") && !name.starts_with("PGRST_") && !name.starts_with("PGDUET_")
+            })
+            .map(|(name, text)| (name.clone(), text.clone()))
+            .collect();
+        let config = Config::read(&lookup, libpq_environment)?;
+        config.check()?;
+        let mut warnings = lookup.unused();
+        if let ClaimPath::Legacy(_) = config.jwt_role_claim_key {
+            warnings.push(Warning::LegacyClaimPath(config.jwt_role_claim_key.to_string()));
+        }
+        Ok((config, warnings))
+    }
+
+    /// Reads all options again while `self` is in force: what only a restart changes stays.
+    pub fn reload(&self, sources: &Sources) -> Result<(Config, Vec<Warning>), Error> {
+        let (mut config, mut warnings) = Config::load(sources)?;
+        warnings.extend(config.keep_until_restart(self));
+        Ok((config, warnings))
+    }
+
+    /// The key material of `jwt-secret`, decoded if it is base64.
+    pub fn jwt_key(&self) -> Result<Option<Vec<u8>>, Error> {
+        match (&self.jwt_secret, self.jwt_secret_is_base64) {
+            (None, _) => Ok(None),
+            (Some(secret), false) => Ok(Some(secret.bytes().to_vec())),
+            (Some(secret), true) => secret
+                .decode_base64()
+                .map(Some)
+                .map_err(|error| Error::Unusable(format!("jwt-secret is not base64: {error}"))),
+        }
+    }
+
+    /// The names of the settings that are read inside the database, with their prefix.
+    pub fn database_settings() -> impl Iterator<Item = String> {
+        let allowed = OPTIONS.iter().filter(|row| row.rules.in_database == InDatabase::Allowed);
+        allowed.map(|row| format!("{DATABASE_PREFIX}{}", row.name.replace('-', "_")))
+    }
+
+    /// What no single option can say.
+    fn check(&self) -> Result<(), Error> {
+        if self.admin_server_port == Some(self.server_port) {
+            return Err(Error::Unusable("admin-server-port cannot be the same as server-port".to_owned()));
+        }
+        // A JSON Web Key is longer than that anyway; whether it is one, only a look inside tells.
+        if self.jwt_key()?.is_some_and(|key| key.len() < 32 && !key.starts_with(b"{")) {
+            return Err(Error::Unusable("The JWT secret must be at least 32 characters long.".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// The value of one option.
+fn value<T: Value>(lookup: &Lookup<'_>, row: &OptionRow) -> Result<T, Error> {
+    let found = lookup.find(row)?;
+    let Found { bytes, origin } = found.unwrap_or_else(|| Found {
+        bytes: row.default.as_bytes().to_vec(),
+        origin: Origin::Default(row.name),
+    });
+    T::from_bytes(&bytes).map_err(|problem| Error::Invalid {
+        option: row.name,
+        origin,
+        // What may be read from a file is a secret or holds one.
+        text: match row.rules.at_file {
+            option::AtFile::Read => None,
+            option::AtFile::Literal => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        },
+        form: row.form,
+        problem,
+    })
+}
