@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, time::Duratio
 pub use self::{
     claim_path::ClaimPath,
     connection::Connection,
-    error::{Error, Origin, Warning},
+    error::{Error, Invalid, Origin, Warning},
     option::{Alias, Change, Family, InDatabase, OptionRow, Rules},
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
@@ -30,7 +30,7 @@ pub use self::{
     },
 };
 use self::{
-    option::{RELOAD, RESTART},
+    option::{AtFile, RELOAD, RESTART},
     sources::{DATABASE_PREFIX, Found, Lookup},
     value::{Rendered, Value},
 };
@@ -268,15 +268,15 @@ fn value<T: Value>(lookup: &Lookup<'_>, row: &OptionRow) -> Result<T, Error> {
         bytes: row.default.as_bytes().to_vec(),
         origin: Origin::Default(row.name),
     });
-    T::from_bytes(&bytes).map_err(|problem| Error::Invalid {
-        option: row.name,
-        origin,
+    T::from_bytes(&bytes).map_err(|problem| {
         // What may be read from a file is a secret or holds one.
-        text: match row.rules.at_file {
-            option::AtFile::Read => None,
-            option::AtFile::Literal => Some(String::from_utf8_lossy(&bytes).into_owned()),
-        },
-        form: row.form,
-        problem,
+        let text = match row.rules.at_file {
+            AtFile::Read => None,
+            AtFile::Literal => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        };
+        Error::Invalid(Box::new(Invalid { option: row.name, origin, text, form: row.form, problem }))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,13 +6,13 @@ use std::{
     io::{self, Write},
 };
 
-use jiff::Zoned;
+use jiff::Timestamp;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::{format::Writer, time::FormatTime};
 
 use crate::config::LogLevel;
 
-/// How both logs write the time: `23/Nov/2026:03:20:44 +0000`.
+/// How both logs write the time, always in UTC: `23/Nov/2026:03:20:44 +0000`.
 const TIME: &str = "%d/%b/%Y:%H:%M:%S %z";
 
 /// Sends diagnostics to standard error from now on; does nothing the second time.
@@ -40,7 +40,7 @@ struct Clock;
 
 impl FormatTime for Clock {
     fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
-        write!(w, "{}:", Zoned::now().strftime(TIME))
+        write!(w, "{}:", Timestamp::now().strftime(TIME))
     }
 }
 
@@ -79,7 +79,7 @@ pub fn shows(level: LogLevel, status: u16) -> bool {
 
 impl Access<'_> {
     /// The line at this time, with its line break. What a client sends cannot end it early.
-    pub fn line(&self, now: &Zoned) -> String {
+    pub fn line(&self, now: Timestamp) -> String {
         let mut line = String::with_capacity(128 + self.target.len() + self.referer.len() + self.agent.len());
         match self.address {
             Some(address) => line.push_str(&address.to_string()),
@@ -112,7 +112,7 @@ impl Access<'_> {
     /// Writes the line to standard output, in one piece. A log that cannot be written does
     /// not fail the request.
     pub fn log(&self) {
-        let line = self.line(&Zoned::now());
+        let line = self.line(Timestamp::now());
         let mut out = io::stdout().lock();
         let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
     }
@@ -134,8 +134,8 @@ fn push(line: &mut String, text: &str) {
 mod tests {
     use super::*;
 
-    fn now() -> Zoned {
-        "2026-11-23T03:20:44+00:00[UTC]".parse().unwrap_or_else(|error| panic!("{error}"))
+    fn now() -> Timestamp {
+        "2026-11-23T03:20:44Z".parse().unwrap_or_else(|error| panic!("{error}"))
     }
 
     const ACCESS: Access<'static> = Access {
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_line_has_the_combined_format_with_dashes_for_what_is_not_known() {
         assert_eq!(
-            ACCESS.line(&now()),
+            ACCESS.line(now()),
             "- - - [23/Nov/2026:03:20:44 +0000] \"GET /x?a=eq.1 HTTP/1.1\" 200 - \"\" \"curl/8\"\n"
         );
         let known = Access {
@@ -164,14 +164,14 @@ mod tests {
             ..ACCESS
         };
         assert_eq!(
-            known.line(&now()),
+            known.line(now()),
             "127.0.0.1 - web_anon [23/Nov/2026:03:20:44 +0000] \"GET /x?a=eq.1 HTTP/1.1\" 200 12 \"http://r\" \"curl/8\"\n"
         );
     }
 
     #[test]
     fn a_client_cannot_write_a_line_of_its_own() {
-        let line = Access { agent: "a\" 200\n- - \u{7}", ..ACCESS }.line(&now());
+        let line = Access { agent: "a\" 200\n- - \u{7}", ..ACCESS }.line(now());
         assert_eq!(line.lines().count(), 1);
         assert!(line.ends_with("\"a\\\" 200\\n- - \\u{7}\"\n"), "{line}");
     }
