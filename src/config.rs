@@ -15,7 +15,7 @@ mod sources;
 mod types;
 pub mod value;
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 pub use self::{
     claim_path::ClaimPath,
@@ -38,13 +38,20 @@ use self::{
 macro_rules! options {
     ($($(#[doc = $help:literal])+ $field:ident $name:literal: $type:ty = $default:literal, $rules:expr;)+) => {
         /// A configuration: one field for each option, checked.
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Clone, PartialEq)]
         pub struct Config {
             $($(#[doc = $help])+ pub $field: $type,)+
             /// Settings passed on to every transaction, by full name (`app.settings.x`).
             pub app_settings: BTreeMap<String, String>,
             /// The environment's `PG*` variables, which the connection falls back on.
             pub libpq_environment: BTreeMap<String, String>,
+        }
+
+        /// The options alone: application settings and the environment may hold secrets.
+        impl fmt::Debug for Config {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("Config")$(.field(stringify!($field), &self.$field))+.finish_non_exhaustive()
+            }
         }
 
         /// The option table, in the order of the names within a family.

@@ -8,32 +8,54 @@ use std::{
 
 use jiff::Timestamp;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::fmt::{format::Writer, time::FormatTime};
+use tracing_subscriber::{
+    Registry,
+    filter::Targets,
+    fmt::{format::Writer, time::FormatTime},
+    layer::SubscriberExt,
+    reload,
+};
 
 use crate::config::LogLevel;
 
 /// How both logs write the time, always in UTC: `23/Nov/2026:03:20:44 +0000`.
 const TIME: &str = "%d/%b/%Y:%H:%M:%S %z";
 
-/// Sends diagnostics to standard error from now on; does nothing the second time.
-///
-/// `error` and below show what PostgREST always shows, too: what the server starts, reloads
-/// and loses. `debug` adds what the pool and the caches do.
-pub fn start(level: LogLevel) {
-    let filter = match level {
+/// The diagnostics of this process; a reload of the configuration sets their level anew.
+#[derive(Debug)]
+pub struct Diagnostics(reload::Handle<Targets, Registry>);
+
+impl Diagnostics {
+    /// Sends diagnostics to standard error from now on. Where somebody else takes them
+    /// already (a test), that stays.
+    pub fn start(level: LogLevel) -> Diagnostics {
+        let (filter, handle) = reload::Layer::new(targets(level));
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(io::stderr)
+            .with_ansi(false)
+            .with_target(false)
+            .with_level(false)
+            .with_timer(Clock);
+        let _ =
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(lines));
+        Diagnostics(handle)
+    }
+
+    /// Shows as much as this level asks for.
+    pub fn set(&self, level: LogLevel) {
+        // Fails only where another subscriber is in use.
+        let _ = self.0.reload(targets(level));
+    }
+}
+
+/// What starts, reloads and is lost is always told, as PostgREST does; `debug` adds what the
+/// pool and the caches do. Of other crates only warnings are of use.
+fn targets(level: LogLevel) -> Targets {
+    let own = match level {
         LogLevel::Crit | LogLevel::Error | LogLevel::Warn | LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .with_level(false)
-        .with_max_level(filter)
-        .with_timer(Clock)
-        .finish();
-    // Somebody else's subscriber (a test's) stays.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    Targets::new().with_target(env!("CARGO_PKG_NAME"), own).with_default(LevelFilter::WARN)
 }
 
 struct Clock;
