@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 /// The words of a name: split at whatever is no letter or digit, and where
-/// camel case begins a word. Letters outside of ASCII become `u` and their code
+/// camel case begins a word, as `buf lint` sees it. Letters outside of ASCII become `u` and their code
 /// point, as protobuf has none.
 fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
@@ -17,8 +17,8 @@ fn words(text: &str) -> Vec<String> {
         let hump = letter.is_ascii_uppercase()
             && before.is_some_and(|before: char| {
                 before.is_ascii_lowercase()
-                    || before.is_ascii_digit()
-                    || (before.is_ascii_uppercase() && letters.peek().is_some_and(char::is_ascii_lowercase))
+                    || (before.is_ascii_alphanumeric()
+                        && letters.peek().is_some_and(char::is_ascii_lowercase))
             });
         if hump || (letter.is_ascii() && !letter.is_ascii_alphanumeric()) {
             words.push(String::new());

@@ -191,14 +191,14 @@ fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Dr
     let name = method.name(&resource.names);
     let mut message = Draft::message(format!("{name}Request"), format!("The request of {name}."));
     let mut names = Claims::default();
+    let fixed = method.row().request;
+    for field in fixed.iter().filter(|field| field.kind != FixedKind::Resource) {
+        names.field(field.name);
+    }
     for field in method.key_fields(resource) {
         let mut key = column(package, field);
         key.name = names.field(&field.name);
         message.field(key);
-    }
-    let fixed = method.row().request;
-    for field in fixed.iter().filter(|field| field.kind != FixedKind::Resource) {
-        names.field(field.name);
     }
     let carrier = names.field(&snake(&resource.names.singular));
     for field in fixed {

@@ -1,4 +1,8 @@
 use super::*;
+use crate::catalog::{
+    Catalog,
+    descriptor::{Column, Database, Relation, Schema, Type, TypeKind},
+};
 use crate::grpc::{export, fixture::school, surface::surface};
 use prost_reflect::{Cardinality, DescriptorPool};
 
@@ -94,4 +98,43 @@ fn sql_comments_travel_with_the_descriptor() {
         (location.path == [4, i32::try_from(at).unwrap()]).then(|| location.leading_comments().to_owned())
     });
     assert_eq!(comment.unwrap(), " People who learn.\n One row each.\n");
+}
+
+#[test]
+fn whatever_things_are_called_the_descriptors_are_valid() {
+    let names =
+        ["a_1", "a1", "aB", "AB", "__x__", "%", "größe", "1st", "class", "[a]", "q\"\\", "read_mask", "not"];
+    let column = |(number, name): (i32, &&str)| Column {
+        number,
+        name: (*name).to_owned(),
+        r#type: 1000 + u32::try_from(number).unwrap(),
+        ..Default::default()
+    };
+    let columns: Vec<Column> = (1..).zip(&names).map(column).collect();
+    let relation = |(oid, name): (u32, &&str)| Relation {
+        oid,
+        schema: "public".to_owned(),
+        name: (*name).to_owned(),
+        columns: columns.clone(),
+        primary_key: vec!["read_mask".to_owned()],
+        updatable: true,
+        deletable: true,
+        ..Relation::default()
+    };
+    let found = |(number, name): (u32, &&str)| Type {
+        oid: 1000 + number,
+        name: (*name).to_owned(),
+        kind: TypeKind::Enum.into(),
+        labels: ["a-b", "É", "1"].map(str::to_owned).into(),
+        ..Type::default()
+    };
+    let catalog = Catalog::new(Database {
+        schemas: vec![Schema { name: "public".to_owned(), comment: None }],
+        relations: (1..).zip(&names).map(relation).collect(),
+        types: (1..).zip(&names).map(found).collect(),
+        ..Database::default()
+    });
+    let set = files(&surface(&catalog, "{schema}.v{version}")).unwrap();
+    let pool = DescriptorPool::from_file_descriptor_set(set).unwrap();
+    assert_eq!(pool.services().len(), names.len());
 }
