@@ -11,8 +11,10 @@
 //! the database has, `plan` brings both together, `sql` writes it down,
 //! `execute` runs it and `outcome` is what came back.
 
+pub mod admin;
 pub mod auth;
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod embedded;
@@ -25,4 +27,6 @@ pub mod name;
 pub mod openapi;
 pub mod outcome;
 pub mod request;
+pub mod server;
 pub mod sql;
+pub mod telemetry;

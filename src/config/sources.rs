@@ -64,6 +64,15 @@ pub(super) struct Lookup<'a> {
 }
 
 impl Sources {
+    /// Sources outside the database; what is in it is added when it has been read.
+    pub fn new(
+        file: Option<PathBuf>,
+        environment: BTreeMap<String, String>,
+        flags: BTreeMap<String, String>,
+    ) -> Sources {
+        Sources { file, environment, flags, ..Sources::default() }
+    }
+
     /// Reads the configuration file, if there is one.
     pub(super) fn open(&self) -> Result<Lookup<'_>, Error> {
         let Some(path) = &self.file else { return Ok(Lookup { sources: self, file: Vec::new() }) };
