@@ -21,6 +21,7 @@ pub mod embedded;
 pub mod engine;
 pub mod error;
 pub mod execute;
+pub mod grpc;
 pub mod media;
 pub mod name;
 pub mod openapi;
