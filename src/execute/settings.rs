@@ -52,5 +52,6 @@ fn pairs(
 }
 
 fn unreadable(error: tokio_postgres::Error) -> Box<Error> {
-    Error::new(Fault::CatalogUnavailable, "Could not query the database for its settings. Retrying.").cause(error)
+    Error::new(Fault::CatalogUnavailable, "Could not query the database for its settings. Retrying.")
+        .cause(error)
 }
