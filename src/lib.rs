@@ -23,5 +23,6 @@ pub mod media;
 pub mod name;
 pub mod openapi;
 pub mod outcome;
+pub mod plan;
 pub mod request;
 pub mod sql;
