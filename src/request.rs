@@ -5,6 +5,7 @@
 pub mod filter;
 pub mod operator;
 pub mod order;
+pub mod parse;
 pub mod payload;
 pub mod prefer;
 pub mod range;
