@@ -26,6 +26,7 @@ pub mod media;
 pub mod name;
 pub mod openapi;
 pub mod outcome;
+pub mod plan;
 pub mod request;
 pub mod server;
 pub mod sql;
