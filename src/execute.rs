@@ -18,6 +18,8 @@
 //! Where the outcome decides how the transaction ends (exactly one row, at most
 //! n rows), COMMIT or ROLLBACK follows in a second flush.
 
+pub mod settings;
+
 use crate::sql::{Fragment, Statement};
 use std::time::Duration;
 

@@ -15,11 +15,10 @@ mod route;
 
 use crate::{
     auth::{Authenticator, Identity},
-    config::Config,
     engine::Engine,
-    error::{Caller, Error, Result},
+    error::{Caller, Result},
     media::MediaType,
-    request::{Action, Accept, CallAccess, Request, payload::Arguments},
+    request::{Accept, Action, CallAccess, Request, payload::Arguments},
 };
 use axum::body::Body;
 use bytes::Bytes;
@@ -160,7 +159,13 @@ async fn run(
     respond::success(engine.run(request, identity).await?, &asked)
 }
 
-fn relation_action(relation: String, verb: Verb, parsed: &mut Parsed, head: &Parts, body: Bytes) -> Result<Action> {
+fn relation_action(
+    relation: String,
+    verb: Verb,
+    parsed: &mut Parsed,
+    head: &Parts,
+    body: Bytes,
+) -> Result<Action> {
     let columns = parsed.columns.take();
     let on_conflict = parsed.on_conflict.take();
     let payload = |columns: &Option<Vec<String>>| body::rows(&head.headers, body, columns.as_deref());
@@ -174,7 +179,13 @@ fn relation_action(relation: String, verb: Verb, parsed: &mut Parsed, head: &Par
     })
 }
 
-fn call_action(function: String, access: CallAccess, parsed: &mut Parsed, head: &Parts, body: Bytes) -> Result<Action> {
+fn call_action(
+    function: String,
+    access: CallAccess,
+    parsed: &mut Parsed,
+    head: &Parts,
+    body: Bytes,
+) -> Result<Action> {
     let arguments = match access {
         CallAccess::ReadOnly => Arguments::Named(std::mem::take(&mut parsed.arguments)),
         CallAccess::ByVolatility => body::arguments(&head.headers, body, parsed.columns.as_deref())?,

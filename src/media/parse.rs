@@ -100,14 +100,23 @@ mod tests {
 
     #[test]
     fn other_types_are_kept_as_written() {
-        assert_eq!(MediaType::parse("application/vnd.twkb"), MediaType::Other("application/vnd.twkb".to_owned()));
+        assert_eq!(
+            MediaType::parse("application/vnd.twkb"),
+            MediaType::Other("application/vnd.twkb".to_owned())
+        );
         assert_eq!(MediaType::parse("nonsense"), MediaType::Other("nonsense".to_owned()));
     }
 
     #[test]
     fn null_stripping_is_a_parameter() {
-        let stripped = ["application/vnd.pgrst.object+json;nulls=stripped", "application/vnd.pgrst.array; nulls=stripped"];
-        assert_eq!(stripped.map(MediaType::parse), [MediaType::Object(Nulls::Stripped), MediaType::ArrayStripped]);
+        let stripped = [
+            "application/vnd.pgrst.object+json;nulls=stripped",
+            "application/vnd.pgrst.array; nulls=stripped",
+        ];
+        assert_eq!(
+            stripped.map(MediaType::parse),
+            [MediaType::Object(Nulls::Stripped), MediaType::ArrayStripped]
+        );
         assert_eq!(MediaType::parse("application/vnd.pgrst.array+json"), MediaType::Json);
     }
 

@@ -29,9 +29,9 @@ fn decode(text: &str) -> Result<Cow<'_, str>> {
     }
     let blanks = text.replace('+', " ");
     let decoded = percent_decode(blanks.as_bytes()).decode_utf8();
-    decoded
-        .map(|decoded| Cow::Owned(decoded.into_owned()))
-        .map_err(|error| Error::new(Fault::QueryParse, format!("percent-encoding that is not UTF-8 in {text}: {error}")))
+    decoded.map(|decoded| Cow::Owned(decoded.into_owned())).map_err(|error| {
+        Error::new(Fault::QueryParse, format!("percent-encoding that is not UTF-8 in {text}: {error}"))
+    })
 }
 
 /// The text with all but unreserved characters percent-encoded.
@@ -47,7 +47,10 @@ mod tests {
     fn pairs_are_decoded_and_keep_their_order() {
         let pairs = pairs("b=1&a=%C3%BC+x;c&=&&d=e=f").unwrap();
         let pairs: Vec<_> = pairs.iter().map(|(key, value)| (key.as_ref(), value.as_deref())).collect();
-        assert_eq!(pairs, [("b", Some("1")), ("a", Some("ü x")), ("c", None), ("", Some("")), ("d", Some("e=f"))]);
+        assert_eq!(
+            pairs,
+            [("b", Some("1")), ("a", Some("ü x")), ("c", None), ("", Some("")), ("d", Some("e=f"))]
+        );
     }
 
     #[test]

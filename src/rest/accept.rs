@@ -35,7 +35,12 @@ impl<'a> Weighed<'a> {
             }
             None => (text, 1.0),
         };
-        Weighed { media, weight, parameters: media.matches(';').count(), wildcards: media.matches('*').count() }
+        Weighed {
+            media,
+            weight,
+            parameters: media.matches(';').count(),
+            wildcards: media.matches('*').count(),
+        }
     }
 
     fn compare(&self, other: &Self) -> Ordering {

@@ -87,7 +87,10 @@ fn json_rows(body: Bytes, columns: Option<&[String]>) -> Result<Payload> {
 fn form(body: &[u8]) -> Result<Vec<(String, String)>> {
     let text = std::str::from_utf8(body).map_err(|error| invalid("The form is not UTF-8").cause(error))?;
     let pairs = urlencoded::pairs(text).map_err(|error| invalid(error.message))?;
-    Ok(pairs.into_iter().map(|(key, value)| (key.into_owned(), value.unwrap_or_default().into_owned())).collect())
+    Ok(pairs
+        .into_iter()
+        .map(|(key, value)| (key.into_owned(), value.unwrap_or_default().into_owned()))
+        .collect())
 }
 
 /// A JSON object of texts; of several values of a key the last one counts.
@@ -125,13 +128,17 @@ mod tests {
     #[test]
     fn a_body_without_content_type_is_json() {
         let payload = rows(&HeaderMap::new(), Bytes::from_static(br#"{"b":1,"a":2}"#), None).unwrap();
-        assert_eq!((payload.keys.as_slice(), payload.rows), (["b".to_owned(), "a".to_owned()].as_slice(), Rows::One));
+        assert_eq!(
+            (payload.keys.as_slice(), payload.rows),
+            (["b".to_owned(), "a".to_owned()].as_slice(), Rows::One)
+        );
     }
 
     #[test]
     fn with_columns_the_body_is_not_looked_at() {
         let columns = ["a".to_owned()];
-        let payload = rows(&HeaderMap::new(), Bytes::from_static(b" [{},{\"x\":1}]"), Some(&columns)).unwrap();
+        let payload =
+            rows(&HeaderMap::new(), Bytes::from_static(b" [{},{\"x\":1}]"), Some(&columns)).unwrap();
         assert_eq!((payload.keys.as_slice(), payload.rows), (columns.as_slice(), Rows::Many));
     }
 
@@ -152,7 +159,8 @@ mod tests {
 
     #[test]
     fn a_call_without_a_body_has_no_arguments() {
-        let Arguments::Body { object: Some(object), .. } = arguments(&HeaderMap::new(), Bytes::new(), None).unwrap()
+        let Arguments::Body { object: Some(object), .. } =
+            arguments(&HeaderMap::new(), Bytes::new(), None).unwrap()
         else {
             panic!()
         };
@@ -165,7 +173,10 @@ mod tests {
         let expected = Arguments::Body { kind: BodyKind::Text, raw: Bytes::from_static(b"x"), object: None };
         assert_eq!(found, expected);
         let error = rows(&headers("text/plain"), Bytes::new(), None).unwrap_err();
-        assert_eq!((error.code(), error.message.as_str()), ("PGRST102", "Content-Type not acceptable: text/plain"));
+        assert_eq!(
+            (error.code(), error.message.as_str()),
+            ("PGRST102", "Content-Type not acceptable: text/plain")
+        );
     }
 
     #[tokio::test]

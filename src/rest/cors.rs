@@ -59,9 +59,10 @@ mod tests {
     use http::{HeaderName, Request};
 
     fn head(method: &str, headers: &[(HeaderName, &str)]) -> Parts {
-        let request = headers
-            .iter()
-            .fold(Request::builder().method(method).uri("/"), |request, (name, value)| request.header(name, *value));
+        let request =
+            headers.iter().fold(Request::builder().method(method).uri("/"), |request, (name, value)| {
+                request.header(name, *value)
+            });
         request.body(()).unwrap().into_parts().0
     }
 

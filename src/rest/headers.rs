@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn the_context_has_cookies_apart_from_headers() {
-        let request = http::Request::get("/a%20b?x=1").header("X-Thing", "é").header("Cookie", "a=1; b=2=3;c");
+        let request =
+            http::Request::get("/a%20b?x=1").header("X-Thing", "é").header("Cookie", "a=1; b=2=3;c");
         let context = context(&request.body(()).unwrap().into_parts().0);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!((context.method.as_str(), context.path.as_str()), ("GET", "/a%20b"));

@@ -59,7 +59,10 @@ fn takes(function: &Function, arguments: &HashSet<&str>) -> bool {
 }
 
 fn relation_missing(schema: &str, name: &str) -> Box<Error> {
-    Error::new(Fault::RelationMissing, format!("Could not find the table '{schema}.{name}' in the schema cache"))
+    Error::new(
+        Fault::RelationMissing,
+        format!("Could not find the table '{schema}.{name}' in the schema cache"),
+    )
 }
 
 fn function_missing(schema: &str, name: &str, arguments: &HashSet<&str>) -> Box<Error> {
@@ -71,10 +74,13 @@ fn function_missing(schema: &str, name: &str, arguments: &HashSet<&str>) -> Box<
         1 => (format!("({names})"), format!(" with parameter {names}")),
         _ => (format!("({names})"), format!(" with parameters {names}")),
     };
-    Error::new(Fault::FunctionMissing, format!("Could not find the function {schema}.{name}{told} in the schema cache"))
-        .details(format!(
-            "Searched for the function {schema}.{name}{searched}, but no matches were found in the schema cache."
-        ))
+    Error::new(
+        Fault::FunctionMissing,
+        format!("Could not find the function {schema}.{name}{told} in the schema cache"),
+    )
+    .details(format!(
+        "Searched for the function {schema}.{name}{searched}, but no matches were found in the schema cache."
+    ))
 }
 
 #[cfg(test)]
@@ -92,7 +98,8 @@ mod tests {
             deletable: true,
             ..Relation::default()
         };
-        let argument = |name: &str, has_default| Argument { name: name.to_owned(), has_default, ..Argument::default() };
+        let argument =
+            |name: &str, has_default| Argument { name: name.to_owned(), has_default, ..Argument::default() };
         let function = |name: &str, volatility: Volatility, arguments| Function {
             schema: "api".to_owned(),
             name: name.to_owned(),
@@ -100,7 +107,8 @@ mod tests {
             arguments,
             ..Function::default()
         };
-        let view = Relation { insertable: false, updatable: false, deletable: false, ..relation("view", &[]) };
+        let view =
+            Relation { insertable: false, updatable: false, deletable: false, ..relation("view", &[]) };
         Catalog::new(Database {
             relations: vec![relation("keyed", &["id"]), relation("keyless", &[]), view],
             functions: vec![

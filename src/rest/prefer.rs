@@ -47,7 +47,8 @@ written! {
 /// The preferences of a request; of two of a kind the first one counts.
 pub(super) fn parse(headers: &HeaderMap, tx_end: TxEnd) -> Result<Preferences> {
     let mut found = Preferences::default();
-    let values = headers.get_all(PREFER).iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+    let values =
+        headers.get_all(PREFER).iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
     for preference in values.flat_map(|value| value.split(',')).map(str::trim) {
         note(&mut found, preference);
     }
@@ -123,7 +124,11 @@ mod tests {
     #[test]
     fn several_headers_and_lists_are_one() {
         let found = parsed(
-            &["resolution=ignore-duplicates,count=exact", "missing=null  ,  return=minimal", "timezone=UTC, odd"],
+            &[
+                "resolution=ignore-duplicates,count=exact",
+                "missing=null  ,  return=minimal",
+                "timezone=UTC, odd",
+            ],
             TxEnd::Commit,
         )
         .unwrap();

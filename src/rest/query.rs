@@ -152,7 +152,9 @@ impl<'a> Parameters<'a> {
 /// A lone `*` is what an empty list stands for.
 fn every_column(select: Vec<SelectItem>) -> Vec<SelectItem> {
     match select.as_slice() {
-        [SelectItem::Field { field, cast: None, aggregate: None, alias: None }] if field.name == "*" => Vec::new(),
+        [SelectItem::Field { field, cast: None, aggregate: None, alias: None }] if field.name == "*" => {
+            Vec::new()
+        }
         _ => select,
     }
 }

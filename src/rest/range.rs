@@ -34,7 +34,8 @@ impl Bounds {
     }
 
     fn from_header(headers: &HeaderMap) -> Bounds {
-        let parts = headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(|v| v.split_once('-'));
+        let parts =
+            headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(|v| v.split_once('-'));
         match parts.map(|(first, last)| (digits(first), last, digits(last))) {
             Some((Some(first), _, Some(last))) => Bounds { first, last: Some(last) },
             Some((Some(first), "", None)) => Bounds { first, last: None },
@@ -72,7 +73,8 @@ impl Bounds {
 
 fn number(text: &str) -> Option<i128> {
     let text = text.trim();
-    digits(text.strip_prefix('-').unwrap_or(text)).map(|number| if text.starts_with('-') { -number } else { number })
+    digits(text.strip_prefix('-').unwrap_or(text))
+        .map(|number| if text.starts_with('-') { -number } else { number })
 }
 
 /// At the most what fits with room to add.
@@ -110,10 +112,9 @@ pub(super) fn top_level(method: &Method, headers: &HeaderMap, query: Bounds) -> 
     }
     let range = wanted.range();
     match *method {
-        Method::PUT if range != Range::default() => Err(Error::new(
-            Fault::UpsertRange,
-            "limit/offset querystring parameters are not allowed for PUT",
-        )),
+        Method::PUT if range != Range::default() => {
+            Err(Error::new(Fault::UpsertRange, "limit/offset querystring parameters are not allowed for PUT"))
+        }
         _ => Ok(range),
     }
 }

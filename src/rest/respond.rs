@@ -21,7 +21,6 @@ use crate::{
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use hyper::ext::ReasonPhrase;
 
 pub(super) use failure::failure;
 
@@ -89,7 +88,9 @@ struct Draft {
 /// The answer to a request that succeeded.
 pub(super) fn success(outcome: Outcome, asked: &Asked) -> Result<Response<Body>> {
     let mut draft = match &asked.what {
-        _ if asked.plan == Plan::Possible && outcome.content_type.starts_with("application/vnd.pgrst.plan") => {
+        _ if asked.plan == Plan::Possible
+            && outcome.content_type.starts_with("application/vnd.pgrst.plan") =>
+        {
             explained(&outcome, asked)
         }
         What::Relation { name, verb: Verb::Read, canonical } => read(name, canonical, &outcome, asked)?,
@@ -148,7 +149,8 @@ fn paged(outcome: &Outcome, asked: &Asked) -> Result<Draft> {
 }
 
 fn insert(name: &str, outcome: &Outcome, asked: &Asked) -> Draft {
-    let merged = asked.preferences.resolution == Some(Resolution::MergeDuplicates) && outcome.inserted == Some(0);
+    let merged =
+        asked.preferences.resolution == Some(Resolution::MergeDuplicates) && outcome.inserted == Some(0);
     let status = if merged { StatusCode::OK } else { StatusCode::CREATED };
     let mut draft = mutation(status, status, outcome, asked);
     let key = outcome.location.iter().flatten().map(|(column, value)| {
@@ -266,13 +268,9 @@ fn overridden(draft: Draft, outcome: &Outcome) -> Result<Response<Body>> {
     Ok(response)
 }
 
-/// A response whose reason phrase is there in any case: clients read it.
 fn response(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    if status.canonical_reason().is_none() {
-        response.extensions_mut().insert(ReasonPhrase::from_static(b""));
-    }
     response
 }
 

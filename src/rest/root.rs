@@ -37,6 +37,7 @@ pub(super) async fn describe(
         security: if config.openapi_security_active { Security::Bearer } else { Security::Off },
         server_url: server_url.as_deref(),
     });
-    let text = document.to_json().map_err(|error| Error::new(Fault::Internal, "Internal error").cause(error))?;
+    let text =
+        document.to_json().map_err(|error| Error::new(Fault::Internal, "Internal error").cause(error))?;
     Ok(respond::document(text, content(&head.method), &profile))
 }

@@ -144,7 +144,10 @@ mod tests {
         );
         assert_eq!(task(function(), &Method::OPTIONS).unwrap(), Task::Options(function()));
         let error = task(function(), &Method::PATCH).unwrap_err();
-        assert_eq!((error.code(), error.message.as_str()), ("PGRST101", "Cannot use the PATCH method on RPC"));
+        assert_eq!(
+            (error.code(), error.message.as_str()),
+            ("PGRST101", "Cannot use the PATCH method on RPC")
+        );
         let error = task(relation(), &Method::TRACE).unwrap_err();
         assert_eq!((error.code(), error.message.as_str()), ("PGRST117", "Unsupported HTTP method: TRACE"));
         assert_eq!(task(Resource::Root, &Method::POST).unwrap_err().code(), "PGRST117");

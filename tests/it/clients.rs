@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use std::process::Command;
 
 /// The demo's database and its token, served.
-fn demo() -> (Database, Server, String) {
+pub(crate) fn demo() -> (Database, Server, String) {
     let database = Database::fresh("");
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let demo = runtime.block_on(pgduet::demo::prepare(Source::Given { uri: database.superuser_uri() })).unwrap();
+    let demo =
+        runtime.block_on(pgduet::demo::prepare(Source::Given { uri: database.superuser_uri() })).unwrap();
     let server = Server::start(&[
         ("PGRST_DB_URI", &database.uri("authenticator")),
         ("PGRST_DB_SCHEMAS", SCHEMA),

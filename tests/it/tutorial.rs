@@ -60,21 +60,49 @@ fn a_user_reads_writes_and_is_held_to_the_own_rows_with_curl() {
     let json_body = "Content-Type: application/json";
 
     let read = curl(&[&format!("{students}?select=id,first_name&order=id")]);
-    assert_eq!((read.status, read.body.as_str()), (200, "[{\"id\":1,\"first_name\":\"Ada\"}, \n {\"id\":2,\"first_name\":\"Grace\"}]"));
+    assert_eq!(
+        (read.status, read.body.as_str()),
+        (200, "[{\"id\":1,\"first_name\":\"Ada\"}, \n {\"id\":2,\"first_name\":\"Grace\"}]")
+    );
     assert!(read.headers.contains("content-range: 0-1/*"), "{}", read.headers);
 
     let refused = curl(&["-X", "POST", &students, "-H", json_body, "-d", r#"{"first_name":"Eve"}"#]);
     assert_eq!((refused.status, &refused.json()["code"]), (401, &json!("42501")));
 
     let inserted = curl(&[
-        "-X", "POST", &students, "-H", &bearer, "-H", json_body, "-H", "Prefer: return=representation", "-d",
+        "-X",
+        "POST",
+        &students,
+        "-H",
+        &bearer,
+        "-H",
+        json_body,
+        "-H",
+        "Prefer: return=representation",
+        "-d",
         r#"{"first_name":"Edsger"}"#,
     ]);
-    assert_eq!((inserted.status, inserted.json()), (201, json!([{"id": 3, "first_name": "Edsger", "owner": "ada"}])));
+    assert_eq!(
+        (inserted.status, inserted.json()),
+        (201, json!([{"id": 3, "first_name": "Edsger", "owner": "ada"}]))
+    );
 
-    let updated = curl(&["-X", "PATCH", &format!("{students}?id=eq.3"), "-H", &bearer, "-H", json_body, "-d", r#"{"first_name":"Barbara"}"#]);
+    let updated = curl(&[
+        "-X",
+        "PATCH",
+        &format!("{students}?id=eq.3"),
+        "-H",
+        &bearer,
+        "-H",
+        json_body,
+        "-d",
+        r#"{"first_name":"Barbara"}"#,
+    ]);
     assert_eq!(updated.status, 204);
-    assert_eq!(curl(&[&format!("{students}?id=eq.3&select=first_name")]).json(), json!([{"first_name": "Barbara"}]));
+    assert_eq!(
+        curl(&[&format!("{students}?id=eq.3&select=first_name")]).json(),
+        json!([{"first_name": "Barbara"}])
+    );
 
     let deleted = curl(&["-X", "DELETE", &format!("{students}?id=eq.3"), "-H", &bearer]);
     assert_eq!(deleted.status, 204);
@@ -111,7 +139,8 @@ fn a_user_reads_writes_and_is_held_to_the_own_rows_with_grpcurl() {
     let inserted = call(&[&bearer], r#"{"student":{"first_name":"Edsger"}}"#, "CreateStudent").unwrap();
     assert_eq!(inserted["student"], json!({"id": 3, "first_name": "Edsger", "owner": "ada"}));
 
-    let updated = call(&[&bearer], r#"{"student":{"id":3,"first_name":"Barbara"}}"#, "UpdateStudent").unwrap();
+    let updated =
+        call(&[&bearer], r#"{"student":{"id":3,"first_name":"Barbara"}}"#, "UpdateStudent").unwrap();
     assert_eq!(updated["student"]["first_name"], "Barbara");
     call(&[&bearer], r#"{"id":3}"#, "DeleteStudent").unwrap();
     let gone = call(&[&bearer], r#"{"id":3}"#, "GetStudent").unwrap_err();

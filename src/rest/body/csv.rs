@@ -47,7 +47,10 @@ mod tests {
 
     #[test]
     fn short_lines_and_nothing_at_all_are_refused() {
-        assert_eq!(rows(b"a,b\nfoo,bar\nbaz").unwrap_err().message, "All lines must have same number of fields");
+        assert_eq!(
+            rows(b"a,b\nfoo,bar\nbaz").unwrap_err().message,
+            "All lines must have same number of fields"
+        );
         assert_eq!(rows(b"").unwrap_err().code(), "PGRST102");
     }
 }

@@ -3,7 +3,7 @@
 
 use super::invalid;
 use crate::{
-    error::Result,
+    error,
     request::payload::{Payload, Rows},
 };
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use std::{borrow::Cow, fmt};
 
 /// An object, or an array of objects with the same keys. Any other value is an
 /// empty array, as in PostgREST.
-pub(super) fn rows(json: Bytes) -> Result<Payload> {
+pub(super) fn rows(json: Bytes) -> error::Result<Payload> {
     let malformed = || invalid("Empty or invalid json");
     let text = std::str::from_utf8(&json).map_err(|error| malformed().cause(error))?;
     let mut reader = serde_json::Deserializer::from_str(text);
@@ -41,6 +41,35 @@ enum Shape {
     Other,
 }
 
+/// What a visitor makes of every value that is neither object nor array.
+macro_rules! scalars {
+    ($type:ty, $value:expr) => {
+        fn visit_unit<E>(self) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<$type, E> {
+            Ok($value)
+        }
+    };
+}
+
 struct ShapeVisitor;
 
 impl<'de> Visitor<'de> for ShapeVisitor {
@@ -55,7 +84,9 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Shape, A::Error> {
-        let Some(first) = elements.next_element_seed(KeysOf(None))? else { return Ok(Shape::Array(Vec::new())) };
+        let Some(first) = elements.next_element_seed(KeysOf(None))? else {
+            return Ok(Shape::Array(Vec::new()));
+        };
         let Element::Keys(first) = first else {
             pass_over(elements)?;
             return Ok(Shape::Mixed);
@@ -72,29 +103,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
         }
     }
 
-    fn visit_unit<E>(self) -> Result<Shape, E> {
-        Ok(Shape::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
-        Ok(Shape::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
-        Ok(Shape::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
-        Ok(Shape::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
-        Ok(Shape::Other)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Shape, E> {
-        Ok(Shape::Other)
-    }
+    scalars!(Shape, Shape::Other);
 }
 
 /// The rest still has to be JSON.
@@ -193,36 +202,14 @@ impl<'de> Visitor<'de> for KeysOf<'_> {
         pass_over(elements).map(|()| Element::Other)
     }
 
-    fn visit_unit<E>(self) -> Result<Element, E> {
-        Ok(Element::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Element, E> {
-        Ok(Element::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Element, E> {
-        Ok(Element::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Element, E> {
-        Ok(Element::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Element, E> {
-        Ok(Element::Other)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Element, E> {
-        Ok(Element::Other)
-    }
+    scalars!(Element, Element::Other);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn found(json: &'static str) -> Result<Payload> {
+    fn found(json: &'static str) -> error::Result<Payload> {
         rows(Bytes::from_static(json.as_bytes()))
     }
 
@@ -234,7 +221,8 @@ mod tests {
 
     #[test]
     fn the_text_goes_on_as_it_came() {
-        let payload = found(" [{\"a\": 1.50, \"b\": {\"x\": [1, 2]}},\n{\"b\": null, \"a\": \"2\"}] ").unwrap();
+        let payload =
+            found(" [{\"a\": 1.50, \"b\": {\"x\": [1, 2]}},\n{\"b\": null, \"a\": \"2\"}] ").unwrap();
         assert_eq!(payload.json, " [{\"a\": 1.50, \"b\": {\"x\": [1, 2]}},\n{\"b\": null, \"a\": \"2\"}] ");
         assert_eq!((payload.keys, payload.rows), (vec!["a".to_owned(), "b".to_owned()], Rows::Many));
     }
@@ -247,7 +235,13 @@ mod tests {
 
     #[test]
     fn rows_with_other_keys_or_no_keys_at_all_do_not_match() {
-        for json in [r#"[{"a":1},{"b":1}]"#, r#"[{"a":1},{"a":1,"b":2}]"#, r#"[{"a":1,"b":1},{"a":1}]"#, "[{},1]", "[1,{}]"] {
+        for json in [
+            r#"[{"a":1},{"b":1}]"#,
+            r#"[{"a":1},{"a":1,"b":2}]"#,
+            r#"[{"a":1,"b":1},{"a":1}]"#,
+            "[{},1]",
+            "[1,{}]",
+        ] {
             assert_eq!(message(json), "All object keys must match", "{json}");
         }
     }
@@ -264,7 +258,10 @@ mod tests {
     fn other_values_are_no_rows() {
         for json in ["1", "\"x\"", "null", "true", "-1.5", "[]"] {
             let payload = found(json).unwrap();
-            assert_eq!((payload.json.as_ref(), payload.keys.len(), payload.rows), (b"[]".as_slice(), 0, Rows::Many));
+            assert_eq!(
+                (payload.json.as_ref(), payload.keys.len(), payload.rows),
+                (b"[]".as_slice(), 0, Rows::Many)
+            );
         }
     }
 

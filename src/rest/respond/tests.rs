@@ -7,6 +7,7 @@ use crate::{
     request::prefer::{Handling, Missing, TransactionEnd},
 };
 use http_body_util::BodyExt;
+use hyper::ext::ReasonPhrase;
 
 fn asked(what: What) -> Asked {
     Asked {
@@ -95,7 +96,8 @@ fn an_upsert_says_whether_it_inserted() {
 #[test]
 fn a_created_row_has_a_location() {
     let key = vec![("a b".to_owned(), Some("x,y".to_owned())), ("c".to_owned(), None)];
-    let response = success(Outcome { location: Some(key), ..outcome(1) }, &asked(relation(Verb::Insert))).unwrap();
+    let response =
+        success(Outcome { location: Some(key), ..outcome(1) }, &asked(relation(Verb::Insert))).unwrap();
     assert_eq!(header(&response, "location"), Some("/items?a%20b=eq.x%2Cy&c=is.null"));
 }
 
@@ -185,8 +187,12 @@ fn preferences_are_echoed_where_they_had_a_say() {
 #[test]
 fn the_database_has_the_last_word_on_status_and_headers() {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let headers =
-        vec![pair("content-TYPE", "text/html"), pair("Set-Cookie", "a=1"), pair("Set-Cookie", "b=2"), pair("Vary", "X")];
+    let headers = vec![
+        pair("content-TYPE", "text/html"),
+        pair("Set-Cookie", "a=1"),
+        pair("Set-Cookie", "b=2"),
+        pair("Vary", "X"),
+    ];
     let said = Outcome { headers, status: Some(418), ..outcome(1) };
     let response = success(said, &asked(relation(Verb::Read))).unwrap();
     assert_eq!(response.status(), 418);
@@ -212,8 +218,10 @@ fn answers_in_one_of_several_schemas_name_it() {
 
 #[test]
 fn a_plan_is_told_as_it_is() {
-    let explained = Outcome { content_type: "application/vnd.pgrst.plan+json; for=\"x\"".to_owned(), ..outcome(0) };
-    let response = success(explained, &Asked { plan: Plan::Possible, ..asked(relation(Verb::Insert)) }).unwrap();
+    let explained =
+        Outcome { content_type: "application/vnd.pgrst.plan+json; for=\"x\"".to_owned(), ..outcome(0) };
+    let response =
+        success(explained, &Asked { plan: Plan::Possible, ..asked(relation(Verb::Insert)) }).unwrap();
     assert_eq!((response.status().as_u16(), header(&response, "content-range")), (200, None));
 }
 
@@ -239,7 +247,10 @@ fn who_is_not_let_in_is_told_how() {
         let report = Report { sqlstate: "42501".to_owned(), ..Report::default() };
         Error::reported(report, "permission denied")
     };
-    assert_eq!(challenge(Error::new(Fault::AnonymousDisabled, ""), Caller::Anonymous).as_deref(), Some("Bearer"));
+    assert_eq!(
+        challenge(Error::new(Fault::AnonymousDisabled, ""), Caller::Anonymous).as_deref(),
+        Some("Bearer")
+    );
     assert_eq!(
         challenge(Error::new(Fault::JwtClaims, "JWT expired"), Caller::Anonymous).as_deref(),
         Some("Bearer error=\"invalid_token\", error_description=\"JWT expired\"")
