@@ -139,3 +139,6 @@ fn seconds(now: SystemTime) -> i64 {
     let elapsed = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

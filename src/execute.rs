@@ -18,48 +18,12 @@
 //! Where the outcome decides how the transaction ends (exactly one row, at most
 //! n rows), COMMIT or ROLLBACK follows in a second flush.
 
-use crate::sql::{Fragment, Statement};
+pub mod settings;
+
+use crate::sql::{Count, Fragment, Statement};
 use std::time::Duration;
 
-/// Whether the transaction may write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are SQL's")]
-pub enum Access {
-    ReadOnly,
-    ReadWrite,
-}
-
-/// The isolation level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[allow(missing_docs, reason = "the names are SQL's")]
-pub enum Isolation {
-    #[default]
-    ReadCommitted,
-    RepeatableRead,
-    Serializable,
-}
-
-/// How the transaction ends if nothing fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// What was done stays.
-    Commit,
-    /// Everything is undone, after deferred constraints were checked.
-    Rollback,
-}
-
-/// What must hold of the row count, or the unit is undone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expectation {
-    /// Nothing.
-    Any,
-    /// Exactly one row: PGRST116 otherwise.
-    One,
-    /// The one row that PUT is about: PGRST115 otherwise.
-    UpsertedOne,
-    /// At most so many rows: PGRST124 otherwise.
-    AtMost(u64),
-}
+pub use crate::plan::transaction::{Access, End, Expectation, Isolation, ResponseSettings};
 
 /// One complete unit of work.
 #[derive(Debug)]
@@ -75,8 +39,8 @@ pub struct Unit {
     pub pre_request: Option<Fragment>,
     /// The statement.
     pub statement: Statement,
-    /// The statement that finds the total: one row, one column.
-    pub count: Option<CountStatement>,
+    /// How the total is found, where it was asked for.
+    pub count: Option<Count>,
     /// Whether `response.headers` and `response.status` can have been set.
     pub response_settings: ResponseSettings,
     /// What must hold of the row count.
@@ -85,33 +49,6 @@ pub struct Unit {
     pub end: End,
     /// `statement_timeout` and the time after which the unit is cancelled.
     pub deadline: Option<Duration>,
-}
-
-/// How the total is found.
-#[derive(Debug)]
-pub enum CountStatement {
-    /// By this statement: one row, one int8.
-    Exact(Fragment),
-    /// By the plan of this statement: `EXPLAIN (FORMAT JSON)`.
-    Planned(Fragment),
-    /// By counting up to the limit that is in the first, by the plan of the second beyond.
-    Estimated {
-        /// Counts up to the limit and one more.
-        counted: Fragment,
-        /// Is planned where there are more.
-        planned: Fragment,
-        /// The limit: `db-max-rows`.
-        limit: u64,
-    },
-}
-
-/// Whether `response.*` is looked up when the statement has run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResponseSettings {
-    /// Nothing in this unit can have set them.
-    Unset,
-    /// A function, trigger, policy or view may have.
-    Read,
 }
 
 /// What a unit gave, besides the rows in its sink.
@@ -125,6 +62,6 @@ pub struct Report {
     pub headers: Option<String>,
     /// `response.status` as it was set.
     pub status: Option<String>,
-    /// Whatever fact columns the statement had, of its last row.
+    /// The statement's facts, of its last row, in their order.
     pub facts: Vec<Option<String>>,
 }

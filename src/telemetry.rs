@@ -6,41 +6,63 @@ use std::{
     io::{self, Write},
 };
 
-use jiff::Zoned;
+use jiff::Timestamp;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::fmt::{format::Writer, time::FormatTime};
+use tracing_subscriber::{
+    Registry,
+    filter::Targets,
+    fmt::{format::Writer, time::FormatTime},
+    layer::SubscriberExt,
+    reload,
+};
 
 use crate::config::LogLevel;
 
-/// How both logs write the time: `23/Nov/2026:03:20:44 +0000`.
+/// How both logs write the time, always in UTC: `23/Nov/2026:03:20:44 +0000`.
 const TIME: &str = "%d/%b/%Y:%H:%M:%S %z";
 
-/// Sends diagnostics to standard error from now on; does nothing the second time.
-///
-/// `error` and below show what PostgREST always shows, too: what the server starts, reloads
-/// and loses. `debug` adds what the pool and the caches do.
-pub fn start(level: LogLevel) {
-    let filter = match level {
+/// The diagnostics of this process; a reload of the configuration sets their level anew.
+#[derive(Debug)]
+pub struct Diagnostics(reload::Handle<Targets, Registry>);
+
+impl Diagnostics {
+    /// Sends diagnostics to standard error from now on. Where somebody else takes them
+    /// already (a test), that stays.
+    pub fn start(level: LogLevel) -> Diagnostics {
+        let (filter, handle) = reload::Layer::new(targets(level));
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(io::stderr)
+            .with_ansi(false)
+            .with_target(false)
+            .with_level(false)
+            .with_timer(Clock);
+        let _ =
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(lines));
+        Diagnostics(handle)
+    }
+
+    /// Shows as much as this level asks for.
+    pub fn set(&self, level: LogLevel) {
+        // Fails only where another subscriber is in use.
+        let _ = self.0.reload(targets(level));
+    }
+}
+
+/// What starts, reloads and is lost is always told, as PostgREST does; `debug` adds what the
+/// pool and the caches do. Of other crates only warnings are of use.
+fn targets(level: LogLevel) -> Targets {
+    let own = match level {
         LogLevel::Crit | LogLevel::Error | LogLevel::Warn | LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .with_level(false)
-        .with_max_level(filter)
-        .with_timer(Clock)
-        .finish();
-    // Somebody else's subscriber (a test's) stays.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    Targets::new().with_target(env!("CARGO_PKG_NAME"), own).with_default(LevelFilter::WARN)
 }
 
 struct Clock;
 
 impl FormatTime for Clock {
     fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
-        write!(w, "{}:", Zoned::now().strftime(TIME))
+        write!(w, "{}:", Timestamp::now().strftime(TIME))
     }
 }
 
@@ -79,7 +101,7 @@ pub fn shows(level: LogLevel, status: u16) -> bool {
 
 impl Access<'_> {
     /// The line at this time, with its line break. What a client sends cannot end it early.
-    pub fn line(&self, now: &Zoned) -> String {
+    pub fn line(&self, now: Timestamp) -> String {
         let mut line = String::with_capacity(128 + self.target.len() + self.referer.len() + self.agent.len());
         match self.address {
             Some(address) => line.push_str(&address.to_string()),
@@ -112,7 +134,7 @@ impl Access<'_> {
     /// Writes the line to standard output, in one piece. A log that cannot be written does
     /// not fail the request.
     pub fn log(&self) {
-        let line = self.line(&Zoned::now());
+        let line = self.line(Timestamp::now());
         let mut out = io::stdout().lock();
         let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
     }
@@ -134,8 +156,8 @@ fn push(line: &mut String, text: &str) {
 mod tests {
     use super::*;
 
-    fn now() -> Zoned {
-        "2026-11-23T03:20:44+00:00[UTC]".parse().unwrap_or_else(|error| panic!("{error}"))
+    fn now() -> Timestamp {
+        "2026-11-23T03:20:44Z".parse().unwrap_or_else(|error| panic!("{error}"))
     }
 
     const ACCESS: Access<'static> = Access {
@@ -153,7 +175,7 @@ mod tests {
     #[test]
     fn a_line_has_the_combined_format_with_dashes_for_what_is_not_known() {
         assert_eq!(
-            ACCESS.line(&now()),
+            ACCESS.line(now()),
             "- - - [23/Nov/2026:03:20:44 +0000] \"GET /x?a=eq.1 HTTP/1.1\" 200 - \"\" \"curl/8\"\n"
         );
         let known = Access {
@@ -164,14 +186,14 @@ mod tests {
             ..ACCESS
         };
         assert_eq!(
-            known.line(&now()),
+            known.line(now()),
             "127.0.0.1 - web_anon [23/Nov/2026:03:20:44 +0000] \"GET /x?a=eq.1 HTTP/1.1\" 200 12 \"http://r\" \"curl/8\"\n"
         );
     }
 
     #[test]
     fn a_client_cannot_write_a_line_of_its_own() {
-        let line = Access { agent: "a\" 200\n- - \u{7}", ..ACCESS }.line(&now());
+        let line = Access { agent: "a\" 200\n- - \u{7}", ..ACCESS }.line(now());
         assert_eq!(line.lines().count(), 1);
         assert!(line.ends_with("\"a\\\" 200\\n- - \\u{7}\"\n"), "{line}");
     }

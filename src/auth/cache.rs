@@ -14,10 +14,12 @@ use lru::LruCache;
 
 use super::Identity;
 
+type Entries = LruCache<Box<[u8]>, Arc<Identity>>;
+
 /// Identities by token. Without room for any it is never asked.
 #[derive(Debug)]
 pub(super) struct Cache {
-    entries: Option<Mutex<LruCache<Box<[u8]>, Arc<Identity>>>>,
+    entries: Option<Mutex<Entries>>,
     requests: AtomicU64,
     hits: AtomicU64,
     evictions: AtomicU64,

@@ -31,7 +31,7 @@ pub(super) struct Key {
 #[serde(untagged)]
 enum Document {
     Set { keys: Vec<Jwk> },
-    Single(Jwk),
+    Single(Box<Jwk>),
 }
 
 impl Keys {
@@ -39,7 +39,9 @@ impl Keys {
     pub(super) fn new(material: &[u8]) -> Result<Keys, Error> {
         let keys = match serde_json::from_slice(material) {
             Ok(Document::Set { keys }) => keys,
-            Ok(Document::Single(key)) if !matches!(key.algorithm, AlgorithmParameters::Other(_)) => vec![key],
+            Ok(Document::Single(key)) if !matches!(key.algorithm, AlgorithmParameters::Other(_)) => {
+                vec![*key]
+            }
             Ok(Document::Single(_)) | Err(_) => return Keys::of_text(material),
         };
         // A set may hold keys for other purposes; one that can verify is enough.

@@ -57,7 +57,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "sql",
         ],
     ),
-    ("execute", &["config", "error", "media", "name", "outcome", "sql"]),
+    ("execute", &["config", "error", "media", "name", "outcome", "plan", "sql"]),
     ("sql", &["auth", "catalog", "config", "error", "media", "name", "outcome", "plan", "request"]),
     ("plan", &["auth", "catalog", "config", "error", "media", "name", "outcome", "request"]),
     ("catalog", &["error", "media", "name"]),

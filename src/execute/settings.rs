@@ -1,0 +1,57 @@
+//! What the database itself says of configuration: `ALTER ROLE authenticator SET pgrst.…`, the function of
+//! `db-pre-config`, and the settings of the roles that requests run as. It reads; what the values mean is `config`'s.
+
+use crate::{
+    error::{Error, Fault, Result},
+    sql::Fragment,
+};
+use std::collections::{BTreeMap, HashMap};
+use tokio_postgres::Client;
+
+/// Settings by role, in the order of their names.
+pub type RoleSettings = HashMap<String, Vec<(String, String)>>;
+
+/// The `pgrst.*` settings of the login role, and those among `names` that `pre_config` sets and the role does not.
+pub async fn database_settings(
+    client: &mut Client,
+    names: &[String],
+    pre_config: Option<(&str, &str)>,
+) -> Result<BTreeMap<String, String>> {
+    let transaction = client.build_transaction().read_only(true).start().await.map_err(unreadable)?;
+    let mut found = BTreeMap::new();
+    if let Some((schema, name)) = pre_config {
+        let mut call = Fragment::new();
+        call.sql("SELECT ").qualified(schema, name).sql("()");
+        transaction.batch_execute(call.as_str()).await.map_err(unreadable)?;
+        found.extend(pairs(transaction.query(include_str!("sql/current_settings.sql"), &[&names]).await)?);
+    }
+    found.extend(pairs(transaction.query(include_str!("sql/database_settings.sql"), &[]).await)?);
+    transaction.commit().await.map_err(unreadable)?;
+    Ok(found)
+}
+
+/// The settings of the roles that the login role can become (PostgREST's "impersonated role settings").
+pub async fn role_settings(client: &Client) -> Result<RoleSettings> {
+    let mut found = RoleSettings::new();
+    for row in client.query(include_str!("sql/role_settings.sql"), &[]).await.map_err(unreadable)? {
+        let (role, name, value) = (
+            row.try_get(0).map_err(unreadable)?,
+            row.try_get(1).map_err(unreadable)?,
+            row.try_get(2).map_err(unreadable)?,
+        );
+        found.entry(role).or_default().push((name, value));
+    }
+    Ok(found)
+}
+
+fn pairs(
+    rows: std::result::Result<Vec<tokio_postgres::Row>, tokio_postgres::Error>,
+) -> Result<Vec<(String, String)>> {
+    let pair = |row: tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    rows.and_then(|rows| rows.into_iter().map(pair).collect()).map_err(unreadable)
+}
+
+fn unreadable(error: tokio_postgres::Error) -> Box<Error> {
+    Error::new(Fault::CatalogUnavailable, "Could not query the database for its settings. Retrying.")
+        .cause(error)
+}
