@@ -28,6 +28,7 @@ pub mod openapi;
 pub mod outcome;
 pub mod plan;
 pub mod request;
+pub mod rest;
 pub mod server;
 pub mod sql;
 pub mod telemetry;

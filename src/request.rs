@@ -10,6 +10,7 @@ pub mod payload;
 pub mod prefer;
 pub mod range;
 pub mod select;
+pub mod urlencoded;
 
 use crate::media::MediaType;
 use filter::{Filter, Logic};

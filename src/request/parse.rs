@@ -33,6 +33,11 @@ pub fn condition(value: &str) -> Result<(bool, Operation)> {
     core::run("filter", value, value, |p| filter::condition(p, filter::whole_value))
 }
 
+/// As [`condition`]; `None` for a value that does not begin with an operator.
+pub fn condition_if_any(value: &str) -> Result<Option<(bool, Operation)>> {
+    core::run("filter", value, value, |p| p.optional(|p| filter::condition(p, filter::whole_value)))
+}
+
 /// `a.b.field=eq.1` as key and value.
 pub fn filter(key: &str, value: &str) -> Result<(EmbedPath, Filter)> {
     let (path, field) = tree_path(key)?;
