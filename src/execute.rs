@@ -18,6 +18,27 @@
 //! Where the outcome decides how the transaction ends (exactly one row, at most
 //! n rows), COMMIT or ROLLBACK follows in a second flush.
 
+mod body;
+mod connect;
+mod count;
+mod csv;
+mod error;
+mod json;
+mod lease;
+mod pool;
+pub mod response;
+mod row;
+mod sent;
+mod session;
+mod settings;
+mod statement_cache;
+mod unit;
+
+pub use body::Body;
+pub use connect::Pair;
+pub use pool::{Options, Pool, Status};
+pub use statement_cache::Preparation;
+
 use crate::sql::{Fragment, Statement};
 use std::time::Duration;
 
@@ -92,7 +113,7 @@ pub struct Unit {
 pub enum CountStatement {
     /// By this statement: one row, one int8.
     Exact(Fragment),
-    /// By the plan of this statement: `EXPLAIN (FORMAT JSON)`.
+    /// By the plan of this statement, to which `EXPLAIN (FORMAT JSON)` is added here.
     Planned(Fragment),
     /// By counting up to the limit that is in the first, by the plan of the second beyond.
     Estimated {

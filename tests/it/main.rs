@@ -3,4 +3,5 @@
 
 mod design;
 mod embedded;
+mod execute;
 mod support;
