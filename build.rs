@@ -2,7 +2,13 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 2] = ["pgduet/schema/v1/schema.proto", "pgduet/query/v1/predicate.proto"];
+const FILES: [&str; 4] = [
+    "pgduet/schema/v1/schema.proto",
+    "pgduet/query/v1/predicate.proto",
+    "pgduet/query/v1/count_mode.proto",
+    // What the messages made at run time import besides.
+    "google/protobuf/field_mask.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

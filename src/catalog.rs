@@ -1,22 +1,28 @@
 //! The catalog: look-ups over one schema descriptor. Immutable; a reload makes
-//! a new one. It talks to nobody.
+//! a new one. It talks to nobody, `introspect` and `watch` aside.
 
 pub mod descriptor;
 pub mod form;
+pub mod introspect;
 pub mod relationship;
+pub mod routine;
 
-use crate::name::QualifiedName;
 use descriptor::{Database, Function, Relation, Type, TypeKind};
 use relationship::Relationship;
 use std::collections::HashMap;
 
-/// Look-ups over a descriptor.
+/// Positions in the descriptor by schema and name, so that a look-up borrows both.
+type Names<T> = HashMap<String, HashMap<String, T>>;
+
+/// Look-ups over a descriptor. Partitions are only found by OID: what is
+/// offered is their parent.
 #[derive(Debug, Default)]
 pub struct Catalog {
     database: Database,
-    relations: HashMap<QualifiedName, usize>,
+    relations: Names<usize>,
     relations_by_oid: HashMap<u32, usize>,
-    functions: HashMap<QualifiedName, Vec<usize>>,
+    functions: Names<Vec<usize>>,
+    computed: HashMap<u32, Vec<usize>>,
     types: HashMap<u32, usize>,
     relationships: HashMap<u32, Vec<Relationship>>,
 }
@@ -24,19 +30,32 @@ pub struct Catalog {
 impl Catalog {
     /// Indexes a descriptor and derives its relationships.
     pub fn new(database: Database) -> Self {
-        let index = |relation: &Relation| QualifiedName::new(&relation.schema, &relation.name);
-        let mut functions: HashMap<_, Vec<usize>> = HashMap::new();
-        for (at, function) in database.functions.iter().enumerate() {
-            functions.entry(QualifiedName::new(&function.schema, &function.name)).or_default().push(at);
+        let mut relations: Names<_> = HashMap::new();
+        for (at, relation) in database.relations.iter().enumerate().filter(|(_, found)| !found.is_partition) {
+            relations.entry(relation.schema.clone()).or_default().insert(relation.name.clone(), at);
         }
-        Self {
-            relations: database.relations.iter().enumerate().map(|(at, r)| (index(r), at)).collect(),
+        let mut catalog = Self {
+            relations,
             relations_by_oid: database.relations.iter().enumerate().map(|(at, r)| (r.oid, at)).collect(),
-            functions,
             types: database.types.iter().enumerate().map(|(at, t)| (t.oid, at)).collect(),
-            relationships: HashMap::new(),
             database,
+            ..Self::default()
+        };
+        let mut functions: Names<Vec<_>> = HashMap::new();
+        let mut computed: HashMap<u32, Vec<_>> = HashMap::new();
+        for (at, function) in catalog.database.functions.iter().enumerate() {
+            if function.is_callable(&catalog) {
+                let named = functions.entry(function.schema.clone()).or_default();
+                named.entry(function.name.clone()).or_default().push(at);
+            }
+            if let Some(relation) = function.row_of(&catalog) {
+                computed.entry(relation).or_default().push(at);
+            }
         }
+        catalog.functions = functions;
+        catalog.computed = computed;
+        catalog.relationships = relationship::derive(&catalog);
+        catalog
     }
 
     /// The descriptor that this was made from.
@@ -44,10 +63,14 @@ impl Catalog {
         &self.database
     }
 
+    /// Whether this schema is exposed.
+    pub fn is_exposed(&self, schema: &str) -> bool {
+        self.database.schemas.iter().any(|exposed| exposed.name == schema)
+    }
+
     /// The relation of this name.
     pub fn relation(&self, schema: &str, name: &str) -> Option<&Relation> {
-        let at = self.relations.get(&QualifiedName::new(schema, name))?;
-        self.database.relations.get(*at)
+        self.database.relations.get(*self.relations.get(schema)?.get(name)?)
     }
 
     /// The relation of this OID.
@@ -57,18 +80,39 @@ impl Catalog {
 
     /// The relations of a schema, in the descriptor's order.
     pub fn relations_in<'a>(&'a self, schema: &'a str) -> impl Iterator<Item = &'a Relation> {
-        self.database.relations.iter().filter(move |relation| relation.schema == schema)
+        self.database.relations.iter().filter(move |found| found.schema == schema && !found.is_partition)
     }
 
-    /// The functions of this name: several if it is overloaded.
+    /// The functions of this name that the API can call: several if it is
+    /// overloaded, those with the fewest arguments first.
     pub fn functions(&self, schema: &str, name: &str) -> impl Iterator<Item = &Function> {
-        let at = self.functions.get(&QualifiedName::new(schema, name)).map(Vec::as_slice).unwrap_or_default();
-        at.iter().filter_map(|at| self.database.functions.get(*at))
+        let at = self.functions.get(schema).and_then(|named| named.get(name));
+        at.into_iter().flatten().filter_map(|at| self.database.functions.get(*at))
     }
 
-    /// The functions of a schema, in the descriptor's order.
+    /// The functions of a schema that the API can call, in the descriptor's order.
     pub fn functions_in<'a>(&'a self, schema: &'a str) -> impl Iterator<Item = &'a Function> {
-        self.database.functions.iter().filter(move |function| function.schema == schema)
+        let all = self.database.functions.iter();
+        all.filter(move |function| function.schema == schema && function.is_callable(self))
+    }
+
+    /// The functions that take a row of the relation of this OID and nothing
+    /// else: computed fields, and computed relationships.
+    pub fn computed(&self, relation: u32) -> impl Iterator<Item = &Function> {
+        let at = self.computed.get(&relation);
+        at.into_iter().flatten().filter_map(|at| self.database.functions.get(*at))
+    }
+
+    /// The computed field of this name of the relation of this OID: a function
+    /// of its schema before one of another, and none that returns a set.
+    pub fn computed_field(&self, relation: u32, name: &str) -> Option<&Function> {
+        let schema = &self.relation_by_oid(relation)?.schema;
+        let mut found = self.computed(relation).filter(|f| f.name == name && !f.returns_set);
+        let first = found.next()?;
+        if first.schema == *schema {
+            return Some(first);
+        }
+        Some(found.find(|function| function.schema == *schema).unwrap_or(first))
     }
 
     /// The type of this OID.
@@ -79,13 +123,18 @@ impl Catalog {
     /// The type of this OID, or below it where it is a domain.
     pub fn base_type(&self, oid: u32) -> Option<&Type> {
         let mut found = self.type_of(oid)?;
-        while found.kind() == TypeKind::Domain {
+        // A domain cannot be below itself, but a descriptor can come from a file.
+        for _ in 0..self.database.types.len() {
+            if found.kind() != TypeKind::Domain {
+                return Some(found);
+            }
             found = self.type_of(found.base)?;
         }
-        Some(found)
+        None
     }
 
-    /// What can be embedded in the relation of this OID.
+    /// What can be embedded in the relation of this OID: by the target's name,
+    /// and in the order in which PostgREST lists ambiguous ones.
     pub fn relationships(&self, source: u32) -> &[Relationship] {
         self.relationships.get(&source).map(Vec::as_slice).unwrap_or_default()
     }

@@ -15,12 +15,12 @@ mod sources;
 mod types;
 pub mod value;
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 pub use self::{
     claim_path::ClaimPath,
     connection::Connection,
-    error::{Error, Origin, Warning},
+    error::{Error, Invalid, Origin, Warning},
     option::{Alias, Change, Family, InDatabase, OptionRow, Rules},
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
@@ -30,7 +30,7 @@ pub use self::{
     },
 };
 use self::{
-    option::{RELOAD, RESTART},
+    option::{AtFile, RELOAD, RESTART},
     sources::{DATABASE_PREFIX, Found, Lookup},
     value::{Rendered, Value},
 };
@@ -38,13 +38,20 @@ use self::{
 macro_rules! options {
     ($($(#[doc = $help:literal])+ $field:ident $name:literal: $type:ty = $default:literal, $rules:expr;)+) => {
         /// A configuration: one field for each option, checked.
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Clone, PartialEq)]
         pub struct Config {
             $($(#[doc = $help])+ pub $field: $type,)+
             /// Settings passed on to every transaction, by full name (`app.settings.x`).
             pub app_settings: BTreeMap<String, String>,
             /// The environment's `PG*` variables, which the connection falls back on.
             pub libpq_environment: BTreeMap<String, String>,
+        }
+
+        /// The options alone: application settings and the environment may hold secrets.
+        impl fmt::Debug for Config {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("Config")$(.field(stringify!($field), &self.$field))+.finish_non_exhaustive()
+            }
         }
 
         /// The option table, in the order of the names within a family.
@@ -268,15 +275,15 @@ fn value<T: Value>(lookup: &Lookup<'_>, row: &OptionRow) -> Result<T, Error> {
         bytes: row.default.as_bytes().to_vec(),
         origin: Origin::Default(row.name),
     });
-    T::from_bytes(&bytes).map_err(|problem| Error::Invalid {
-        option: row.name,
-        origin,
+    T::from_bytes(&bytes).map_err(|problem| {
         // What may be read from a file is a secret or holds one.
-        text: match row.rules.at_file {
-            option::AtFile::Read => None,
-            option::AtFile::Literal => Some(String::from_utf8_lossy(&bytes).into_owned()),
-        },
-        form: row.form,
-        problem,
+        let text = match row.rules.at_file {
+            AtFile::Read => None,
+            AtFile::Literal => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        };
+        Error::Invalid(Box::new(Invalid { option: row.name, origin, text, form: row.form, problem }))
     })
 }
+
+#[cfg(test)]
+mod tests;

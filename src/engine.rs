@@ -38,7 +38,12 @@ impl Engine {
 
     /// Runs a request whose rows go into `sink` as binary columns, in the order
     /// of the select list; the outcome comes when the transaction has ended.
-    pub async fn stream<S: Sink>(&self, request: Request, identity: &Identity, sink: &mut S) -> Result<Outcome> {
+    pub async fn stream<S: Sink>(
+        &self,
+        request: Request,
+        identity: &Identity,
+        sink: &mut S,
+    ) -> Result<Outcome> {
         let _ = (request, identity, sink);
         Ok(Outcome::default())
     }

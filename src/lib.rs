@@ -11,14 +11,24 @@
 //! the database has, `plan` brings both together, `sql` writes it down,
 //! `execute` runs it and `outcome` is what came back.
 
+pub mod admin;
+pub mod auth;
 pub mod catalog;
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod embedded;
+pub mod engine;
 pub mod error;
 pub mod execute;
+pub mod grpc;
 pub mod media;
 pub mod name;
 pub mod openapi;
 pub mod outcome;
+pub mod plan;
 pub mod request;
+pub mod rest;
+pub mod server;
 pub mod sql;
+pub mod telemetry;

@@ -1,6 +1,8 @@
 //! Media types that REST takes and makes. A leaf: which of them can be made for
 //! a request is decided by `plan`.
 
+mod parse;
+
 use std::fmt;
 
 /// What becomes of keys whose value is null.

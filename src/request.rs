@@ -5,10 +5,12 @@
 pub mod filter;
 pub mod operator;
 pub mod order;
+pub mod parse;
 pub mod payload;
 pub mod prefer;
 pub mod range;
 pub mod select;
+pub mod urlencoded;
 
 use crate::media::MediaType;
 use filter::{Filter, Logic};

@@ -2,8 +2,22 @@
 //! the only place where a run-time string becomes SQL text, and only as a
 //! quoted identifier; values are always parameters.
 
+mod column;
+mod filter;
+mod read;
+mod session;
+mod types;
+
 use bytes::Bytes;
 use std::fmt::Write;
+
+pub use self::{
+    read::{count, statement},
+    session::{pre_request, settings},
+};
+
+/// What the rows of a mutation or a call are called within its statement.
+const SOURCE: &str = "pgduet_source";
 
 /// A parameter's value in PostgreSQL's text format; `None` is NULL. PostgreSQL
 /// infers the type from where it stands.
@@ -57,6 +71,12 @@ impl Fragment {
     /// Adds a text parameter.
     pub fn text(&mut self, value: impl Into<String>) -> &mut Self {
         self.parameter(Some(Bytes::from(value.into())))
+    }
+
+    /// Adds a number that stands for a column of the select list.
+    pub fn position(&mut self, position: usize) -> &mut Self {
+        let _ = write!(self.text, "{position}");
+        self
     }
 
     /// Adds one item after the other with `separator` between them.
@@ -126,7 +146,8 @@ pub enum Layout {
     Body,
     /// Each row's one column is a line of the body.
     Lines,
-    /// CSV with these columns' names as header.
+    /// CSV: the one column of each row is its line, which PostgreSQL made; these
+    /// names are the header, which is left empty where no row came.
     Csv(Vec<String>),
     /// Binary columns for a sink that knows them.
     Columns,
@@ -134,12 +155,48 @@ pub enum Layout {
     Nothing,
 }
 
-/// A statement and what its rows become. Columns that carry facts rather than
-/// data come after the data's.
+/// A column that carries a fact rather than data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// NULL in a row without data, which came for the facts after it alone.
+    Present,
+    /// How many rows there are without limit and offset.
+    Total,
+    /// How many rows went into a body that PostgreSQL made.
+    Rows,
+    /// How many rows an upsert has inserted so far, not updated.
+    Inserted,
+    /// The value of this column of the key, as text.
+    Key(String),
+}
+
+/// A statement and what its rows become.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     /// The SQL.
     pub fragment: Fragment,
-    /// What the rows become.
+    /// What the data columns of its rows become.
     pub layout: Layout,
+    /// What the columns after the data's are; of the last row unless they say
+    /// otherwise.
+    pub facts: Vec<Fact>,
+}
+
+/// How the total is found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Count {
+    /// Every row comes: by their number.
+    Rows,
+    /// By the statement itself, in one snapshot with the page: [`Fact::Total`].
+    Fact,
+    /// By the estimate in the plan that this `EXPLAIN (FORMAT JSON)` gives.
+    Planned(Fragment),
+    /// By [`Fact::Total`], which does not count beyond the limit and one more;
+    /// where it is over the limit, by the larger of it and the estimate.
+    Estimated {
+        /// An `EXPLAIN (FORMAT JSON)`.
+        planned: Fragment,
+        /// `db-max-rows`.
+        limit: u64,
+    },
 }

@@ -414,3 +414,6 @@ fn passfile_hosts(config: &tokio_postgres::Config) -> Vec<String> {
     });
     names.collect()
 }
+
+#[cfg(test)]
+mod tests;

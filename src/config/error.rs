@@ -38,22 +38,26 @@ impl fmt::Display for Origin {
     }
 }
 
+/// An option's text that is not a value of its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// The option's name.
+    pub option: &'static str,
+    /// Where the text is.
+    pub origin: Origin,
+    /// The text, where it may be shown.
+    pub text: Option<String>,
+    /// The expected form.
+    pub form: &'static str,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
 /// A configuration that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
     /// An option's text is not a value of its type.
-    Invalid {
-        /// The option's name.
-        option: &'static str,
-        /// Where the text is.
-        origin: Origin,
-        /// The text, where it may be shown.
-        text: Option<String>,
-        /// The expected form.
-        form: &'static str,
-        /// What is wrong with it.
-        problem: Problem,
-    },
+    Invalid(Box<Invalid>),
     /// A file cannot be read.
     Unreadable {
         /// The file.
@@ -80,22 +84,27 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Invalid { option, origin, text, form, problem: Problem::Form } => {
-                write!(f, "Invalid {option}. Check your configuration. {origin}")?;
-                match text {
-                    Some(text) => write!(f, "={text}")?,
-                    None => {}
-                }
-                write!(f, ": expected {form}")
-            }
-            Error::Invalid { origin, problem: Problem::Because(sentence), .. } => {
-                write!(f, "{sentence} ({origin})")
-            }
+            Error::Invalid(invalid) => invalid.fmt(f),
             Error::Unreadable { path, wanted_by, problem } => {
                 write!(f, "cannot read {} for {wanted_by}: {problem}", path.display())
             }
             Error::Syntax { path, line, problem } => write!(f, "{}:{line}: {problem}", path.display()),
             Error::Unusable(sentence) => f.write_str(sentence),
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Invalid { option, origin, text, form, problem } = self;
+        match (problem, text) {
+            (Problem::Because(sentence), _) => write!(f, "{sentence} ({origin})"),
+            (Problem::Form, Some(text)) => {
+                write!(f, "Invalid {option}. Check your configuration. {origin}={text}: expected {form}")
+            }
+            (Problem::Form, None) => {
+                write!(f, "Invalid {option}. Check your configuration. {origin}: expected {form}")
+            }
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -33,7 +33,7 @@ pub const APP_SETTINGS: &str = "app.settings.";
 
 /// Everything a configuration is read from. Kept by the server, so that a reload reads
 /// the file again; `flags` and `environment` stay as they were at the start.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sources {
     /// The configuration file.
     pub file: Option<PathBuf>,
@@ -47,8 +47,19 @@ pub struct Sources {
     stdin: OnceLock<Vec<u8>>,
 }
 
+/// Names only: texts may be secrets.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sources { file, environment: _, flags, database, stdin: _ } = self;
+        f.debug_struct("Sources")
+            .field("file", file)
+            .field("flags", &flags.keys())
+            .field("database", &database.keys())
+            .finish_non_exhaustive()
+    }
+}
+
 /// A text with its place.
-#[derive(Debug)]
 pub(super) struct Found {
     /// The text; bytes because a secret's file may hold any.
     pub bytes: Vec<u8>,
@@ -57,13 +68,21 @@ pub(super) struct Found {
 }
 
 /// The sources with the file taken apart.
-#[derive(Debug)]
 pub(super) struct Lookup<'a> {
     sources: &'a Sources,
     file: Vec<Entry>,
 }
 
 impl Sources {
+    /// Sources outside the database; what is in it is added when it has been read.
+    pub fn new(
+        file: Option<PathBuf>,
+        environment: BTreeMap<String, String>,
+        flags: BTreeMap<String, String>,
+    ) -> Sources {
+        Sources { file, environment, flags, ..Sources::default() }
+    }
+
     /// Reads the configuration file, if there is one.
     pub(super) fn open(&self) -> Result<Lookup<'_>, Error> {
         let Some(path) = &self.file else { return Ok(Lookup { sources: self, file: Vec::new() }) };
@@ -113,7 +132,7 @@ impl Lookup<'_> {
                 let bytes = self.sources.read(Path::new(path), &origin.to_string())?;
                 bytes.strip_suffix(b"\n").map(<[u8]>::to_vec).unwrap_or(bytes)
             }
-            (AtFile::Read | AtFile::Literal, _) => text.trim().as_bytes().to_vec(),
+            (AtFile::Read | AtFile::Literal, _) => text.as_bytes().to_vec(),
         };
         Ok(Some(Found { bytes, origin }))
     }

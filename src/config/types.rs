@@ -268,7 +268,7 @@ impl Value for DbUri {
     const FORM: &'static str = "a connection URI or key=value pairs, or `@` and the path of a file";
 
     fn parse(text: &str) -> Result<Self, Problem> {
-        Ok(DbUri(text.to_owned()))
+        Ok(DbUri(text.trim().to_owned()))
     }
 
     fn render(&self) -> Rendered {

@@ -9,7 +9,8 @@ pub trait Value: Sized {
     /// The expected form as a noun phrase: "a whole number".
     const FORM: &'static str;
 
-    /// Reads the value from text. Surrounding white space is the caller's to remove.
+    /// Reads the value from text. White space around it counts where it can be meant: a secret
+    /// may end with it, a number not.
     fn parse(text: &str) -> Result<Self, Problem>;
 
     /// Writes the value so that `parse` reads it again.
@@ -100,7 +101,7 @@ macro_rules! whole_numbers {
             const FORM: &'static str = $form;
 
             fn parse(text: &str) -> Result<Self, Problem> {
-                text.parse().map_err(|_| Problem::Form)
+                text.trim().parse().map_err(|_| Problem::Form)
             }
 
             fn render(&self) -> Rendered {
@@ -121,7 +122,7 @@ impl Value for Duration {
     const FORM: &'static str = "a whole number of seconds";
 
     fn parse(text: &str) -> Result<Self, Problem> {
-        text.parse().map(Duration::from_secs).map_err(|_| Problem::Form)
+        text.trim().parse().map(Duration::from_secs).map_err(|_| Problem::Form)
     }
 
     fn render(&self) -> Rendered {

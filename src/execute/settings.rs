@@ -1,89 +1,57 @@
-//! A unit's settings as one statement that sends no row back, and those that
-//! every unit has. All are local to the transaction: nothing of one request is
-//! there in the next, whatever a function set in between.
+//! What the database itself says of configuration: `ALTER ROLE authenticator SET pgrst.…`, the function of
+//! `db-pre-config`, and the settings of the roles that requests run as. It reads; what the values mean is `config`'s.
 
-use super::{ResponseSettings, Unit};
-use crate::sql::Fragment;
-use std::time::Duration;
+use crate::{
+    error::{Error, Fault, Result},
+    sql::Fragment,
+};
+use std::collections::{BTreeMap, HashMap};
+use tokio_postgres::Client;
 
-/// What JSON and CSV are made of here is the text of PostgreSQL's values, and
-/// dates are the ones whose JSON does not follow the session's style.
-const PINNED: &str = "SELECT WHERE set_config('DateStyle', 'ISO', true) IS NULL";
+/// Settings by role, in the order of their names.
+pub type RoleSettings = HashMap<String, Vec<(String, String)>>;
 
-/// What an earlier request's function may have set for the session.
-const UNANSWERED: &str =
-    " OR set_config('response.headers', '', true) IS NULL OR set_config('response.status', '', true) IS NULL";
-
-/// The statement. `left` is what is left of the unit's deadline.
-pub(super) fn fragment(unit: &Unit, left: Option<Duration>) -> Fragment {
-    let mut fragment = Fragment::new();
-    fragment.sql(PINNED);
-    match unit.response_settings {
-        ResponseSettings::Read => fragment.sql(UNANSWERED),
-        ResponseSettings::Unset => &mut fragment,
-    };
-    for (name, value) in &unit.settings {
-        fragment.sql(" OR set_config(").text(name).sql(", ").text(value).sql(", true) IS NULL");
+/// The `pgrst.*` settings of the login role, and those among `names` that `pre_config` sets and the role does not.
+pub async fn database_settings(
+    client: &mut Client,
+    names: &[String],
+    pre_config: Option<(&str, &str)>,
+) -> Result<BTreeMap<String, String>> {
+    let transaction = client.build_transaction().read_only(true).start().await.map_err(unreadable)?;
+    let mut found = BTreeMap::new();
+    if let Some((schema, name)) = pre_config {
+        let mut call = Fragment::new();
+        call.sql("SELECT ").qualified(schema, name).sql("()");
+        transaction.batch_execute(call.as_str()).await.map_err(unreadable)?;
+        found.extend(pairs(transaction.query(include_str!("sql/current_settings.sql"), &[&names]).await)?);
     }
-    if let Some(left) = left {
-        timeout(&mut fragment, left);
-    }
-    fragment
+    found.extend(pairs(transaction.query(include_str!("sql/database_settings.sql"), &[]).await)?);
+    transaction.commit().await.map_err(unreadable)?;
+    Ok(found)
 }
 
-/// A deadline shortens `statement_timeout` and never lengthens it; 0 is none.
-fn timeout(fragment: &mut Fragment, left: Duration) {
-    let milliseconds = left.as_millis().clamp(1, i32::MAX as u128).to_string();
-    fragment
-        .sql(" OR set_config('statement_timeout', least(")
-        .text(milliseconds)
-        .sql("::int8, nullif(extract(epoch FROM current_setting('statement_timeout')::interval) * 1000, 0))")
-        .sql("::int8::text, true) IS NULL");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        execute::{Access, End, Expectation, Isolation},
-        sql::{Layout, Statement},
-    };
-
-    fn unit(settings: &[(&str, &str)], response_settings: ResponseSettings) -> Unit {
-        Unit {
-            settings: settings
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            access: Access::ReadOnly,
-            isolation: Isolation::default(),
-            pre_request: None,
-            statement: Statement { fragment: Fragment::new(), layout: Layout::Nothing },
-            count: None,
-            response_settings,
-            expectation: Expectation::Any,
-            end: End::Commit,
-            deadline: None,
-        }
-    }
-
-    #[test]
-    fn names_and_values_are_parameters_in_their_order() {
-        let unit = unit(&[("role", "anonymous"), ("request.method", "GET'")], ResponseSettings::Unset);
-        let fragment = fragment(&unit, None);
-        assert_eq!(
-            fragment.as_str(),
-            "SELECT WHERE set_config('DateStyle', 'ISO', true) IS NULL OR set_config($1, $2, true) IS NULL \
-             OR set_config($3, $4, true) IS NULL"
+/// The settings of the roles that the login role can become (PostgREST's "impersonated role settings").
+pub async fn role_settings(client: &Client) -> Result<RoleSettings> {
+    let mut found = RoleSettings::new();
+    for row in client.query(include_str!("sql/role_settings.sql"), &[]).await.map_err(unreadable)? {
+        let (role, name, value) = (
+            row.try_get(0).map_err(unreadable)?,
+            row.try_get(1).map_err(unreadable)?,
+            row.try_get(2).map_err(unreadable)?,
         );
-        let values: Vec<_> = fragment.parameters().iter().flatten().map(|bytes| bytes.as_ref()).collect();
-        assert_eq!(values, [&b"role"[..], b"anonymous", b"request.method", b"GET'"]);
+        found.entry(role).or_default().push((name, value));
     }
+    Ok(found)
+}
 
-    #[test]
-    fn the_text_depends_on_the_number_of_settings_alone() {
-        let one = fragment(&unit(&[("a", "1")], ResponseSettings::Read), Some(Duration::from_secs(1)));
-        let other = fragment(&unit(&[("b", "2")], ResponseSettings::Read), Some(Duration::from_micros(1)));
-        assert_eq!(one.as_str(), other.as_str());
-    }
+fn pairs(
+    rows: std::result::Result<Vec<tokio_postgres::Row>, tokio_postgres::Error>,
+) -> Result<Vec<(String, String)>> {
+    let pair = |row: tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    rows.and_then(|rows| rows.into_iter().map(pair).collect()).map_err(unreadable)
+}
+
+fn unreadable(error: tokio_postgres::Error) -> Box<Error> {
+    Error::new(Fault::CatalogUnavailable, "Could not query the database for its settings. Retrying.")
+        .cause(error)
 }

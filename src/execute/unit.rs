@@ -4,18 +4,18 @@
 //! before the transaction has ended.
 
 use super::{
-    Access, End, Expectation, Isolation, Report, ResponseSettings, Unit,
-    count::{self, Counting, only_row},
+    Access, End, Expectation, Report, ResponseSettings, Unit,
+    count::{self, only_row, planned_rows},
     error::reported,
+    facts, preamble,
     row::Received,
     sent::Sent,
-    settings,
     statement_cache::{Statements, bind},
 };
 use crate::{
     error::{Error, Fault},
-    outcome::{Row as _, Sink},
-    sql::{Fragment, Layout},
+    outcome::Sink,
+    sql::{Fact, Fragment, Layout},
 };
 use futures_util::TryStreamExt;
 use std::{mem, pin::pin, sync::Arc, task::Poll, time::Duration};
@@ -118,17 +118,16 @@ impl<'a> Conversation<'a> {
 
     async fn exchange(&mut self, left: Option<Duration>, sink: &mut impl Sink) -> Result<Report, Stop> {
         let Self { client, unit, .. } = *self;
-        let settings = settings::fragment(unit, left);
-        let explain = count::explain(unit.count.as_ref()).unwrap_or_default();
+        let settings = preamble::settings(unit, left);
 
-        let begin = Sent::new(client.batch_execute(begin(unit.isolation, unit.access))).await;
+        let begin = Sent::new(client.batch_execute(preamble::begin(unit.isolation, unit.access))).await;
         let mut start = Start { begin: Some(begin), calls: vec![self.send(&settings).await] };
         if let Some(call) = &unit.pre_request {
             start.calls.push(self.send(call).await);
         }
         let rows = self.statement(&mut start).await?;
-        let counting = match &unit.count {
-            Some(count) => Some(Counting::send(client, self.statements, count, &explain).await),
+        let planned = match count::planned(unit.count.as_ref()) {
+            Some(explain) => Some(self.send(explain).await),
             None => None,
         };
         let response = match unit.response_settings {
@@ -142,14 +141,18 @@ impl<'a> Conversation<'a> {
         start.answer().await?;
         let rows = rows.answer().await?;
         self.rows = Rows::Coming;
-        let mut report = deliver(rows, data_columns(&unit.statement.layout), sink).await?;
-        if let Some(counting) = counting {
-            report.total = Some(counting.answer().await?);
+        let mut report = deliver(rows, &unit.statement.facts, sink).await?;
+        let planned = match planned {
+            Some(planned) => Some(planned_rows(planned).await?),
+            None => None,
+        };
+        if let Some(count) = &unit.count {
+            count::complete(&mut report, count, planned);
         }
         if let Some(response) = response
             && let Some(row) = only_row(response).await?
         {
-            (report.headers, report.status) = (text(&row, 0), text(&row, 1));
+            (report.headers, report.status) = (facts::text(&row, 0), facts::text(&row, 1));
         }
         check(unit.expectation, report.rows).map_err(Stop::Result)?;
         Ok(report)
@@ -206,17 +209,6 @@ impl Start<'_> {
     }
 }
 
-const fn begin(isolation: Isolation, access: Access) -> &'static str {
-    match (isolation, access) {
-        (Isolation::ReadCommitted, Access::ReadOnly) => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
-        (Isolation::ReadCommitted, Access::ReadWrite) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        (Isolation::RepeatableRead, Access::ReadOnly) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        (Isolation::RepeatableRead, Access::ReadWrite) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
-        (Isolation::Serializable, Access::ReadOnly) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
-        (Isolation::Serializable, Access::ReadWrite) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
-    }
-}
-
 /// Whether the end can be sent with the rest: where the result does not decide
 /// it, or where there is nothing that could be undone.
 fn ends_at_once(unit: &Unit) -> bool {
@@ -241,10 +233,10 @@ async fn finish<'a>(client: &'a Client, end: End) -> Sending<'a, ()> {
 }
 
 /// Hands rows to the sink as they come.
-async fn deliver(rows: RowStream, data_columns: usize, sink: &mut impl Sink) -> Result<Report, Stop> {
+async fn deliver(rows: RowStream, facts: &[Fact], sink: &mut impl Sink) -> Result<Report, Stop> {
     let mut rows = pin!(rows);
+    let mut report = Report::default();
     let mut last: Option<Row> = None;
-    let mut count = 0;
     loop {
         let next = match futures_util::poll!(rows.try_next()) {
             Poll::Ready(next) => next?,
@@ -254,33 +246,21 @@ async fn deliver(rows: RowStream, data_columns: usize, sink: &mut impl Sink) -> 
             }
         };
         let Some(row) = next else { break };
-        sink.row(&Received(&row)).map_err(Stop::Sink)?;
-        count += 1;
-        if count % ROWS_AT_ONCE == 0 {
-            sink.ready().await.map_err(Stop::Sink)?;
+        if facts::has_data(&row, facts) {
+            sink.row(&Received(&row)).map_err(Stop::Sink)?;
+            report.rows += 1;
+            if report.rows.is_multiple_of(ROWS_AT_ONCE) {
+                sink.ready().await.map_err(Stop::Sink)?;
+            }
         }
         last = Some(row);
     }
-    // What returns no rows says how many it affected.
-    let rows = if count > 0 { count } else { rows.rows_affected().unwrap_or(0) };
-    let facts = last.map(|row| (data_columns..row.len()).map(|column| text(&row, column)).collect());
-    Ok(Report { rows, facts: facts.unwrap_or_default(), ..Report::default() })
-}
-
-/// How many columns come before those that carry facts.
-fn data_columns(layout: &Layout) -> usize {
-    match layout {
-        Layout::Array(columns) | Layout::Object(columns) => columns.len(),
-        Layout::Csv(names) => names.len(),
-        Layout::Scalar(_) | Layout::Scalars(_) | Layout::Body | Layout::Lines => 1,
-        Layout::Nothing => 0,
-        // The sink knows; there are no facts.
-        Layout::Columns => usize::MAX,
+    match last {
+        Some(last) => facts::read(&mut report, &last, facts),
+        // What returns no rows says how many it affected.
+        None => report.rows = rows.rows_affected().unwrap_or(0),
     }
-}
-
-fn text(row: &Row, column: usize) -> Option<String> {
-    Received(row).get(column).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    Ok(report)
 }
 
 fn check(expectation: Expectation, rows: u64) -> Result<(), Box<Error>> {

@@ -57,7 +57,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "sql",
         ],
     ),
-    ("execute", &["config", "error", "media", "name", "outcome", "sql"]),
+    ("execute", &["config", "error", "media", "name", "outcome", "plan", "sql"]),
     ("sql", &["auth", "catalog", "config", "error", "media", "name", "outcome", "plan", "request"]),
     ("plan", &["auth", "catalog", "config", "error", "media", "name", "outcome", "request"]),
     ("catalog", &["error", "media", "name"]),
@@ -258,13 +258,19 @@ fn every_file_says_what_it_is_and_is_short() {
 
 #[test]
 fn there_is_no_global_state() {
-    let held = ["lazy_static", "OnceLock", "LazyLock", "OnceCell", "static mut", "thread_local!"];
+    // A `static` that is not a constant: it can change, or is made at run time.
+    let held =
+        ["Lock<", "Cell<", "Mutex<", "Atomic", "ArcSwap", "static mut", "thread_local!", "lazy_static"];
     let mut wrong = Vec::new();
     for source in sources() {
+        let statics = source.code().filter(|line| {
+            let declared = line.trim_start_matches("pub ").trim_start_matches("pub(crate) ");
+            declared.starts_with("static ") || line.contains("thread_local!") || line.contains("lazy_static")
+        });
         wrong.extend(
-            held.iter()
-                .filter(|held| source.code().any(|line| line.contains(**held)))
-                .map(|held| format!("src/{} has {held}", source.path)),
+            statics
+                .filter(|line| held.iter().any(|held| line.contains(held)))
+                .map(|line| format!("src/{}: {line}", source.path)),
         );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

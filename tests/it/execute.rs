@@ -3,12 +3,11 @@
 use crate::support::database::Database;
 use pgduet::{
     config::Connection,
-    error::{Error, Origin},
+    error::Error,
     execute::{
         Access, Body, End, Expectation, Isolation, Options, Pool, Preparation, Report, ResponseSettings, Unit,
     },
     media::Nulls,
-    outcome::{Row, Sink},
     sql::{Column, Encoder, Fragment, Layout, Statement},
 };
 use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
@@ -39,7 +38,7 @@ fn select(sql: &'static str, columns: &[(&str, Encoder)]) -> Unit {
         columns.iter().map(|(name, encoder)| Column { name: (*name).to_owned(), encoder: *encoder });
     let mut fragment = Fragment::new();
     fragment.sql(sql);
-    unit(Statement { fragment, layout: Layout::Array(columns.collect()) })
+    unit(Statement { fragment, layout: Layout::Array(columns.collect()), facts: Vec::new() })
 }
 
 /// A statement that gives one text column, `v`.

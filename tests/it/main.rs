@@ -1,7 +1,11 @@
 //! One integration test binary, so that the library is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
+mod clients;
+mod demo;
 mod design;
 mod embedded;
 mod execute;
+mod readme;
 mod support;
+mod tutorial;

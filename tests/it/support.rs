@@ -1,3 +1,5 @@
 //! What the tests stand on. Nothing in here asserts anything about pgduet.
 
 pub(crate) mod database;
+pub(crate) mod server;
+pub(crate) mod tools;

@@ -64,6 +64,11 @@ impl Database {
         server().uri(role, &self.name)
     }
 
+    /// The URI of this database for its superuser.
+    pub(crate) fn superuser_uri(&self) -> String {
+        superuser(&self.name)
+    }
+
     /// The database's name.
     pub(crate) fn name(&self) -> &str {
         &self.name

@@ -1,0 +1,36 @@
+# What a developer calls. Every target works on a fresh clone; test and lint install their tools below target/tools.
+# ARGS is handed on: make demo ARGS=--fresh, make test ARGS=embedded.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench generate audit
+
+TOOLS := target/tools
+BUF := $(TOOLS)/node_modules/.bin/buf
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: ## The server on a sample database, at port 3000
+	cargo run --locked --release -- demo $(ARGS)
+
+test: ## Every test, on a PostgreSQL that the suite starts itself
+	tools/install
+	cargo test --locked -- $(ARGS)
+
+lint: ## Format, clippy, licences and bans, protos
+	tools/install
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- --deny warnings
+	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
+	$(BUF) lint
+	tools/breaking $(BUF)
+
+bench: ## Requests per second and latencies, with pgbench beside them
+	cargo bench --locked --bench bench -- $(ARGS)
+
+generate: ## Write the generated files anew: CONFIG.md, openapi/, tests/snapshots
+	PGDUET_GENERATE=1 cargo test --locked -- $(ARGS)
+
+audit: ## Known vulnerabilities of the dependencies (fetches the RustSec database)
+	tools/install
+	$(TOOLS)/bin/cargo-deny --locked check advisories

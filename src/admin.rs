@@ -1,0 +1,192 @@
+//! What the admin server answers to operators: is the process alive, is it ready, its numbers, its catalog.
+//!
+//! It has a port or socket of its own and no authentication, so it changes nothing and shows no rows. It knows the state
+//! of the process only through [`Status`].
+
+mod metrics;
+
+use std::convert::Infallible;
+use std::future::{self, Future};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tower::Service;
+
+pub use metrics::{JwtCacheMetrics, Metrics, PoolMetrics, SchemaCacheMetrics};
+
+/// How far the catalog is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatalogState {
+    /// Being loaded, for the first time or again after a failure; with an old one in use meanwhile or not.
+    Pending,
+    /// Loaded.
+    Loaded,
+    /// Not loaded, and nothing tries to.
+    Failed,
+}
+
+/// The state of the process, asked for at each request.
+pub trait Status: Send + Sync + 'static {
+    /// Whether a client could connect to the main server now.
+    fn is_reachable(&self) -> impl Future<Output = bool> + Send;
+
+    /// How far the catalog is.
+    fn catalog(&self) -> CatalogState;
+
+    /// The numbers for `/metrics`.
+    fn metrics(&self) -> Metrics;
+
+    /// The catalog as JSON; empty before the first one is loaded.
+    fn schema_cache(&self) -> Bytes;
+}
+
+/// The admin server's service.
+#[derive(Debug)]
+pub struct Admin<S>(Arc<S>);
+
+impl<S: Status> Admin<S> {
+    /// A service that answers from `status`.
+    pub fn new(status: Arc<S>) -> Self {
+        Admin(status)
+    }
+}
+
+impl<S> Clone for Admin<S> {
+    fn clone(&self) -> Self {
+        Admin(self.0.clone())
+    }
+}
+
+impl<S: Status, B> Service<Request<B>> for Admin<S> {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The method does not matter, as in PostgREST.
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let status = self.0.clone();
+        match request.uri().path() {
+            "/live" => Box::pin(async move { Ok(empty(live(&*status).await)) }),
+            "/ready" => Box::pin(async move { Ok(empty(ready(&*status).await)) }),
+            "/metrics" => found("text/plain; charset=utf-8", status.metrics().to_text()),
+            "/schema_cache" => found("application/json; charset=utf-8", status.schema_cache()),
+            _ => Box::pin(future::ready(Ok(empty(StatusCode::NOT_FOUND)))),
+        }
+    }
+}
+
+async fn live(status: &impl Status) -> StatusCode {
+    if status.is_reachable().await { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }
+}
+
+async fn ready(status: &impl Status) -> StatusCode {
+    match status.catalog() {
+        CatalogState::Pending => StatusCode::SERVICE_UNAVAILABLE,
+        CatalogState::Loaded => live(status).await,
+        CatalogState::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+fn found(
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> BoxFuture<'static, Result<Response<Full<Bytes>>, Infallible>> {
+    let mut response = Response::new(Full::new(body.into()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Box::pin(future::ready(Ok(response)))
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    struct Fixed(CatalogState, Reachable);
+
+    #[derive(Clone, Copy, PartialEq)]
+    enum Reachable {
+        Yes,
+        No,
+    }
+
+    impl Status for Fixed {
+        async fn is_reachable(&self) -> bool {
+            self.1 == Reachable::Yes
+        }
+
+        fn catalog(&self) -> CatalogState {
+            self.0
+        }
+
+        fn metrics(&self) -> Metrics {
+            Metrics::default()
+        }
+
+        fn schema_cache(&self) -> Bytes {
+            Bytes::from_static(b"{}")
+        }
+    }
+
+    async fn get(path: &str, status: Fixed) -> Result<Response<Full<Bytes>>, http::Error> {
+        let request = Request::get(path).body(())?;
+        let Ok(response) = Admin::new(Arc::new(status)).oneshot(request).await;
+        Ok(response)
+    }
+
+    #[tokio::test]
+    async fn live_and_ready_tell_the_state_by_their_status() -> Result<(), http::Error> {
+        use CatalogState::{Failed, Loaded, Pending};
+        use Reachable::{No, Yes};
+        let cases = [
+            ("/live", Loaded, Yes, 200),
+            ("/live", Pending, Yes, 200),
+            ("/live", Loaded, No, 500),
+            ("/ready", Loaded, Yes, 200),
+            ("/ready", Loaded, No, 500),
+            ("/ready", Pending, Yes, 503),
+            ("/ready", Pending, No, 503),
+            ("/ready", Failed, Yes, 500),
+            ("/config", Loaded, Yes, 404),
+            ("/", Loaded, Yes, 404),
+            ("/live/", Loaded, Yes, 404),
+        ];
+        for (path, catalog, reachable, expected) in cases {
+            let status = get(path, Fixed(catalog, reachable)).await?.status();
+            assert_eq!(status.as_u16(), expected, "{path} {catalog:?}");
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn metrics_are_text_and_the_schema_cache_is_json() -> Result<(), http::Error> {
+        for (path, content_type, part) in [
+            ("/metrics", "text/plain; charset=utf-8", "pgrst_db_pool_max 0.0\n"),
+            ("/schema_cache", "application/json; charset=utf-8", "{}"),
+        ] {
+            let response = get(path, Fixed(CatalogState::Loaded, Reachable::Yes)).await?;
+            assert_eq!(response.status(), StatusCode::OK);
+            assert_eq!(response.headers()[CONTENT_TYPE], content_type);
+            let Ok(body) = response.into_body().collect().await;
+            let body = body.to_bytes();
+            assert!(memchr::memmem::find(&body, part.as_bytes()).is_some(), "{path}: {body:?}");
+        }
+        Ok(())
+    }
+}

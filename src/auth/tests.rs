@@ -1,0 +1,276 @@
+//! Which tokens are believed, and what is said about the others.
+
+mod tokens;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jsonwebtoken::{EncodingKey, Header};
+use serde_json::json;
+
+use super::*;
+use crate::config::Sources;
+use tokens::{CONFUSED, EDDSA, ES256, ES384, HS256, HS384, HS512, JWKS, PS256, RS256, SECRET};
+
+const NOW: u64 = 1_800_000_000;
+
+fn authenticator(options: &[(&str, &str)]) -> Authenticator {
+    let flags: BTreeMap<_, _> = [("db-anon-role", "anon"), ("jwt-secret", SECRET)]
+        .iter()
+        .chain(options)
+        .map(|(name, text)| ((*name).into(), (*text).into()))
+        .collect();
+    let (config, _) =
+        Config::load(&Sources::new(None, BTreeMap::new(), flags)).unwrap_or_else(|error| panic!("{error}"));
+    Authenticator::new(&config).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The role, or code, message and details of the refusal.
+type Answer = std::result::Result<String, (String, String, Value)>;
+
+fn ask(authenticator: &Authenticator, authorization: Option<&str>) -> Answer {
+    let now = UNIX_EPOCH + Duration::from_secs(NOW);
+    match authenticator.authenticate(authorization.map(str::as_bytes), now) {
+        Ok(identity) => Ok(identity.role.clone()),
+        Err(error) => Err((
+            error.code().to_owned(),
+            error.message.clone(),
+            error.details.clone().unwrap_or(Value::Null),
+        )),
+    }
+}
+
+fn refusal(code: &str, message: &str, details: Value) -> Answer {
+    Err((code.into(), message.into(), details))
+}
+
+fn bearer_of(claims: &Value) -> String {
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let token =
+        jsonwebtoken::encode(&Header::default(), claims, &key).unwrap_or_else(|error| panic!("{error}"));
+    format!("Bearer {token}")
+}
+
+#[test]
+fn a_token_made_elsewhere_gives_its_role_in_every_algorithm_of_its_key() {
+    for (secret, token) in [
+        (SECRET, HS256),
+        (SECRET, HS384),
+        (SECRET, HS512),
+        (JWKS, RS256),
+        (JWKS, ES256),
+        (JWKS, ES384),
+        (JWKS, EDDSA),
+    ] {
+        let authenticator = authenticator(&[("jwt-secret", secret)]);
+        assert_eq!(ask(&authenticator, Some(&format!("Bearer {token}"))), Ok("author".into()), "{token}");
+    }
+    let base64 =
+        [("jwt-secret", "cmVhbGx5cmVhbGx5cmVhbGx5cmVhbGx5dmVyeXNhZmU="), ("jwt-secret-is-base64", "true")];
+    assert_eq!(ask(&authenticator(&base64), Some(&format!("bearer {HS256}"))), Ok("author".into()));
+}
+
+#[test]
+fn no_key_takes_an_algorithm_that_is_not_its_own() {
+    let no_suitable = || {
+        refusal(
+            "PGRST301",
+            "No suitable key or wrong key type",
+            json!("No suitable key was found to decode the JWT"),
+        )
+    };
+    for (secret, token) in [(SECRET, RS256), (JWKS, HS256), (JWKS, CONFUSED), (JWKS, PS256), (SECRET, EDDSA)]
+    {
+        let authenticator = authenticator(&[("jwt-secret", secret)]);
+        assert_eq!(ask(&authenticator, Some(&format!("Bearer {token}"))), no_suitable(), "{token}");
+    }
+    let pinned = r#"{"kty":"oct","alg":"HS256","k":"cmVhbGx5cmVhbGx5cmVhbGx5cmVhbGx5dmVyeXNhZmU"}"#;
+    let authenticator = authenticator(&[("jwt-secret", pinned)]);
+    assert_eq!(ask(&authenticator, Some(&format!("Bearer {HS256}"))), Ok("author".into()));
+    assert_eq!(ask(&authenticator, Some(&format!("Bearer {HS512}"))), no_suitable());
+}
+
+#[test]
+fn what_is_no_token_is_refused_in_the_words_of_postgrest() {
+    let header = |header: &str| base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, header);
+    let cases = [
+        ("Bearer".to_owned(), "Empty JWT is sent in Authorization header", Value::Null),
+        ("Bearer ".to_owned(), "Empty JWT is sent in Authorization header", Value::Null),
+        ("Bearer a.b".to_owned(), "Expected 3 parts in JWT; got 2", Value::Null),
+        ("Bearer abc".to_owned(), "Expected 3 parts in JWT; got 1", Value::Null),
+        ("Bearer a.b.c.d.e".to_owned(), "Expected 3 parts in JWT; got 5", Value::Null),
+        (
+            "Bearer quifquirndsjagnrgniur.fonvo.iuq".to_owned(),
+            "JWT cryptographic operation failed",
+            Value::Null,
+        ),
+        (format!("Bearer {}.e30.", header("{}")), "JWT couldn't be decoded", Value::Null),
+        (
+            format!("Bearer {}.e30.", header(r#"{"alg":"none"}"#)),
+            "Wrong or unsupported encoding algorithm",
+            json!("JWT is unsecured but expected 'alg' was not 'none'"),
+        ),
+        (
+            format!("Bearer {}.e30.", header(r#"{"alg":"NONE"}"#)),
+            "Wrong or unsupported encoding algorithm",
+            json!("Unsupported algorithm NONE"),
+        ),
+        (
+            format!("Bearer {}.e30.", header(r#"{"alg":"HS256","enc":"A128GCM"}"#)),
+            "Unsupported token type",
+            Value::Null,
+        ),
+        (
+            format!("Bearer {}.e30.", header(r#"{"alg":"HS256","crit":["b64"],"b64":false}"#)),
+            "Unsupported token type",
+            Value::Null,
+        ),
+        (
+            format!("Bearer {HS256}x"),
+            "No suitable key or wrong key type",
+            json!("None of the keys was able to decode the JWT"),
+        ),
+        (
+            format!("Bearer {}", HS256.replace("eyJyb2xl", "eyJyb2xm")),
+            "No suitable key or wrong key type",
+            json!("None of the keys was able to decode the JWT"),
+        ),
+    ];
+    let authenticator = authenticator(&[]);
+    for (authorization, message, details) in cases {
+        assert_eq!(
+            ask(&authenticator, Some(&authorization)),
+            refusal("PGRST301", message, details),
+            "{authorization}"
+        );
+    }
+}
+
+#[test]
+fn claims_are_checked_with_thirty_seconds_of_skew() {
+    let authenticator = authenticator(&[("jwt-aud", "me")]);
+    let accepted = [
+        json!({}),
+        json!({"exp": NOW - 30, "nbf": NOW + 30, "iat": NOW + 30, "aud": "me"}),
+        json!({"exp": null, "nbf": null, "iat": null, "aud": null}),
+        json!({"exp": 1.9e9, "nbf": 1e9, "aud": ["you", "me"]}),
+        json!({"exp": 9_999_999_999_u64, "aud": []}),
+    ];
+    for claims in accepted {
+        assert_eq!(ask(&authenticator, Some(&bearer_of(&claims))), Ok("anon".into()), "{claims}");
+    }
+    for (claims, message) in [
+        (json!({"exp": NOW - 31}), "JWT expired"),
+        (json!({"exp": 1.7e9}), "JWT expired"),
+        (json!({"nbf": NOW + 31}), "JWT not yet valid"),
+        (json!({"iat": NOW + 31}), "JWT issued at future"),
+        (json!({"aud": "you"}), "JWT not in audience"),
+        (json!({"aud": ""}), "JWT not in audience"),
+        (json!({"aud": ["you"]}), "JWT not in audience"),
+        (json!({"exp": "soon"}), "The JWT 'exp' claim must be a number"),
+        (json!({"nbf": true}), "The JWT 'nbf' claim must be a number"),
+        (json!({"iat": [1]}), "The JWT 'iat' claim must be a number"),
+        (json!({"aud": {"a": 1}}), "The JWT 'aud' claim must be a string or an array of strings"),
+        (json!({"aud": ["me", 1]}), "The JWT 'aud' claim must be a string or an array of strings"),
+        (json!({"exp": NOW - 31, "aud": 1}), "JWT expired"),
+        (json!("no object"), "Parsing claims failed"),
+    ] {
+        assert_eq!(
+            ask(&authenticator, Some(&bearer_of(&claims))),
+            refusal("PGRST303", message, Value::Null),
+            "{claims}"
+        );
+    }
+}
+
+#[test]
+fn any_audience_will_do_where_none_is_configured_but_its_form_counts() {
+    let authenticator = authenticator(&[]);
+    assert_eq!(ask(&authenticator, Some(&bearer_of(&json!({"aud": "you"})))), Ok("anon".into()));
+    assert!(ask(&authenticator, Some(&bearer_of(&json!({"aud": 1})))).is_err());
+}
+
+#[test]
+fn without_a_token_the_anonymous_role_counts_if_there_is_one() {
+    let disabled = || refusal("PGRST302", "Anonymous access is disabled", Value::Null);
+    assert_eq!(ask(&authenticator(&[]), None), Ok("anon".into()));
+    assert_eq!(ask(&authenticator(&[]), Some("Basic dXNlcjpwYXNz")), Ok("anon".into()));
+    assert_eq!(ask(&authenticator(&[("db-anon-role", "")]), None), disabled());
+    assert_eq!(
+        ask(&authenticator(&[("db-anon-role", "")]), Some(&bearer_of(&json!({"sub": "x"})))),
+        disabled()
+    );
+    assert_eq!(
+        ask(&authenticator(&[("db-anon-role", "")]), Some(&bearer_of(&json!({"role": "r"})))),
+        Ok("r".into())
+    );
+}
+
+#[test]
+fn a_token_without_a_secret_to_check_it_is_the_servers_fault() {
+    let without_secret = authenticator(&[("jwt-secret", "")]);
+    assert_eq!(
+        ask(&without_secret, Some("Bearer x")),
+        refusal("PGRST300", "Server lacks JWT secret", Value::Null)
+    );
+    assert_eq!(ask(&without_secret, None), Ok("anon".into()));
+}
+
+#[test]
+fn the_claims_keep_everything_and_carry_the_role() {
+    let authenticator = authenticator(&[("jwt-role-claim-key", "$.roles[0]")]);
+    let authorization = bearer_of(&json!({"sub": "ada", "role": "ignored", "roles": ["author"], "n": 1}));
+    let now = UNIX_EPOCH + Duration::from_secs(NOW);
+    let identity = authenticator
+        .authenticate(Some(authorization.as_bytes()), now)
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((identity.role.as_str(), identity.caller), ("author", Caller::Authenticated));
+    assert_eq!(identity.claims_json(), r#"{"sub":"ada","role":"author","roles":["author"],"n":1}"#);
+    let anonymous = authenticator.authenticate(None, now).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((anonymous.claims_json(), anonymous.caller), (r#"{"role":"anon"}"#, Caller::Anonymous));
+    let nobody = authenticator
+        .authenticate(Some(bearer_of(&json!({})).as_bytes()), now)
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(nobody.caller, Caller::Anonymous);
+}
+
+#[test]
+fn a_remembered_token_still_expires() {
+    let authenticator = authenticator(&[]);
+    let authorization = bearer_of(&json!({"role": "author", "exp": NOW}));
+    let at = |seconds| {
+        let now = UNIX_EPOCH + Duration::from_secs(seconds);
+        authenticator.authenticate(Some(authorization.as_bytes()), now).map(|identity| identity.role.clone())
+    };
+    assert_eq!(at(NOW).ok().as_deref(), Some("author"));
+    assert_eq!(at(NOW + 30).ok().as_deref(), Some("author"));
+    assert_eq!(at(NOW + 31).err().map(|error| error.message.clone()).as_deref(), Some("JWT expired"));
+    assert_eq!(authenticator.cache_counters(), CacheCounters { requests: 3, hits: 2, evictions: 0 });
+}
+
+#[test]
+fn the_cache_is_bounded_and_can_be_off_and_remembers_no_refusal() {
+    let small = authenticator(&[("jwt-cache-max-entries", "2")]);
+    for subject in 0..5 {
+        assert_eq!(ask(&small, Some(&bearer_of(&json!({"sub": subject, "role": "r"})))), Ok("r".into()));
+    }
+    assert!(ask(&small, Some(&bearer_of(&json!({"exp": 1})))).is_err());
+    assert_eq!(small.cache_counters(), CacheCounters { requests: 6, hits: 0, evictions: 3 });
+    let off = authenticator(&[("jwt-cache-max-entries", "0")]);
+    assert_eq!(ask(&off, Some(&bearer_of(&json!({"role": "r"})))), Ok("r".into()));
+    assert_eq!(off.cache_counters(), CacheCounters::default());
+}
+
+#[test]
+fn a_secret_without_a_usable_key_keeps_the_server_from_starting() {
+    for secret in [
+        r#"{"keys":[]}"#,
+        r#"{"kty":"oct","k":""}"#,
+        r#"{"keys":[{"kty":"RSA","use":"enc","n":"AQAB","e":"AQAB"}]}"#,
+        r#"{"kty":"oct","k":"cmVhbGx5cmVhbGx5cmVhbGx5cmVhbGx5","alg":"RS256"}"#,
+    ] {
+        let flags = BTreeMap::from([("jwt-secret".to_owned(), secret.to_owned())]);
+        let config = Config::load(&Sources::new(None, BTreeMap::new(), flags)).map(|(config, _)| config);
+        let outcome = config.and_then(|config| Authenticator::new(&config).map(|_| ()));
+        assert!(outcome.is_err(), "{secret}");
+    }
+}

@@ -1,0 +1,208 @@
+//! Relations with their columns, keys and foreign keys, from the rows of
+//! `relations.sql`, `columns.sql`, `keys.sql` and `foreign_keys.sql`.
+
+use super::{
+    node_tree::{Origins, Place},
+    row::Fields,
+};
+use crate::{
+    catalog::descriptor::{Column, ForeignKey, Identity, Origin, Relation, RelationKind, UniqueKey},
+    error::Result,
+};
+use std::collections::{HashMap, HashSet};
+use tokio_postgres::Row;
+
+/// The bits of `pg_relation_is_updatable`: `1 << CmdType`.
+const UPDATE: i32 = 1 << 2;
+const INSERT: i32 = 1 << 3;
+const DELETE: i32 = 1 << 4;
+
+/// What was loaded so far.
+pub(super) struct Relations {
+    all: Vec<Relation>,
+    by_oid: HashMap<u32, usize>,
+}
+
+impl Relations {
+    pub(super) fn new(rows: &[Row]) -> Result<Self> {
+        let mut all = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut fields = Fields::of(row);
+            let mut relation = Relation {
+                oid: fields.next()?,
+                schema: fields.next()?,
+                name: fields.next()?,
+                kind: kind(fields.letter()?).into(),
+                is_partition: fields.next()?,
+                row_type: fields.next()?,
+                comment: fields.next()?,
+                ..Relation::default()
+            };
+            let writes: i32 = fields.next()?;
+            relation.insertable = writes & INSERT != 0;
+            relation.updatable = writes & UPDATE != 0;
+            relation.deletable = writes & DELETE != 0;
+            all.push(relation);
+        }
+        let by_oid = all.iter().enumerate().map(|(at, relation)| (relation.oid, at)).collect();
+        Ok(Self { all, by_oid })
+    }
+
+    fn get_mut(&mut self, oid: u32) -> Option<&mut Relation> {
+        self.all.get_mut(*self.by_oid.get(&oid)?)
+    }
+
+    fn get(&self, oid: u32) -> Option<&Relation> {
+        self.all.get(*self.by_oid.get(&oid)?)
+    }
+
+    /// The column's name, where its relation was loaded.
+    fn name_of(&self, (relation, number): Place) -> Option<String> {
+        name(self.get(relation)?, number)
+    }
+
+    /// Adds columns, which come by relation and number.
+    pub(super) fn add_columns(&mut self, rows: &[Row], origins: &Origins) -> Result<()> {
+        let mut passed_on = Vec::new();
+        for row in rows {
+            let mut fields = Fields::of(row);
+            let oid: u32 = fields.next()?;
+            let number: i16 = fields.next()?;
+            let column = Column {
+                number: number.into(),
+                name: fields.next()?,
+                r#type: fields.next()?,
+                sql_type: fields.next()?,
+                not_null: fields.next()?,
+                default: fields.next()?,
+                identity: identity(fields.letter()?).into(),
+                generated: fields.next()?,
+                comment: fields.next()?,
+                max_length: fields.next()?,
+                origin: None,
+            };
+            let Some(relation) = self.get_mut(oid) else { continue };
+            if let Some(origin) = origins.of((oid, number)) {
+                passed_on.push((oid, relation.columns.len(), origin));
+            }
+            relation.columns.push(column);
+        }
+        for (view, at, origin) in passed_on {
+            let found = self.name_of(origin).map(|column| Origin { relation: origin.0, column });
+            if let Some(column) = self.get_mut(view).and_then(|view| view.columns.get_mut(at)) {
+                column.origin = found;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds primary and unique keys; views take their tables'.
+    pub(super) fn add_keys(&mut self, rows: &[Row]) -> Result<()> {
+        for row in rows {
+            let mut fields = Fields::of(row);
+            let Some(relation) = self.get_mut(fields.next()?) else { continue };
+            let key = fields.next()?;
+            let is_primary: bool = fields.next()?;
+            let constraint = fields.next()?;
+            let numbers: Vec<i16> = fields.next()?;
+            let Some(columns) = names(relation, &numbers) else { continue };
+            if is_primary {
+                relation.primary_key = columns;
+            } else {
+                relation.unique_keys.push(UniqueKey { name: key, columns, constraint });
+            }
+        }
+        let carried: Vec<_> = self.all.iter().map(|relation| self.carried_key(relation)).collect();
+        for (relation, key) in self.all.iter_mut().zip(carried) {
+            relation.primary_key.extend(key);
+        }
+        Ok(())
+    }
+
+    /// The columns of a view that carry the whole primary key of a table below
+    /// it, or of several; where a column is there twice, the first.
+    fn carried_key(&self, view: &Relation) -> Vec<String> {
+        let mut first: HashMap<(u32, &str), &str> = HashMap::new();
+        let mut tables = Vec::new();
+        for column in &view.columns {
+            let Some(origin) = &column.origin else { continue };
+            if !tables.contains(&origin.relation) {
+                tables.push(origin.relation);
+            }
+            first.entry((origin.relation, &origin.column)).or_insert(&column.name);
+        }
+        let mut key = Vec::new();
+        for table in tables.into_iter().filter_map(|table| self.get(table)) {
+            let columns = table.primary_key.iter().map(|column| first.get(&(table.oid, column.as_str())));
+            if let Some(columns) = columns.collect::<Option<Vec<_>>>() {
+                key.extend(columns.into_iter().map(|column| column.to_string()));
+            }
+        }
+        key
+    }
+
+    /// The foreign keys between the relations loaded.
+    pub(super) fn foreign_keys(&self, rows: &[Row]) -> Result<Vec<ForeignKey>> {
+        let mut found = Vec::new();
+        for row in rows {
+            let mut fields = Fields::of(row);
+            let constraint = fields.next()?;
+            let from: u32 = fields.next()?;
+            let columns: Vec<i16> = fields.next()?;
+            let to: u32 = fields.next()?;
+            let referenced_columns: Vec<i16> = fields.next()?;
+            let (Some(relation), Some(referenced)) = (self.get(from), self.get(to)) else { continue };
+            let (Some(columns), Some(referenced_columns)) =
+                (names(relation, &columns), names(referenced, &referenced_columns))
+            else {
+                continue;
+            };
+            found.push(ForeignKey {
+                name: constraint,
+                relation: from,
+                columns,
+                referenced: to,
+                referenced_columns,
+            });
+        }
+        Ok(found)
+    }
+
+    /// The relations, once it is known which of them run code.
+    pub(super) fn finish(mut self, running: &HashSet<u32>) -> Vec<Relation> {
+        for relation in &mut self.all {
+            relation.runs_code = running.contains(&relation.oid);
+        }
+        self.all
+    }
+}
+
+fn name(relation: &Relation, number: i16) -> Option<String> {
+    let at = relation.columns.binary_search_by_key(&i32::from(number), |column| column.number).ok()?;
+    Some(relation.columns.get(at)?.name.clone())
+}
+
+fn names(relation: &Relation, numbers: &[i16]) -> Option<Vec<String>> {
+    numbers.iter().map(|number| name(relation, *number)).collect()
+}
+
+/// By `pg_class.relkind`; the query asks for no other.
+fn kind(letter: u8) -> RelationKind {
+    match letter {
+        b'r' => RelationKind::Table,
+        b'v' => RelationKind::View,
+        b'm' => RelationKind::MaterializedView,
+        b'f' => RelationKind::ForeignTable,
+        b'p' => RelationKind::PartitionedTable,
+        _ => RelationKind::Unspecified,
+    }
+}
+
+/// By `pg_attribute.attidentity`.
+fn identity(letter: u8) -> Identity {
+    match letter {
+        b'a' => Identity::Always,
+        b'd' => Identity::ByDefault,
+        _ => Identity::Unspecified,
+    }
+}

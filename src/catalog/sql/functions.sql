@@ -1,0 +1,24 @@
+-- One row per function of the schemas $1, and per function elsewhere that takes
+-- a row of one of their relations and nothing else: in the schemas named $2
+-- whatever it returns, in others where it returns rows of such a relation.
+WITH row_types AS (
+    SELECT reltype AS oid
+    FROM pg_class
+    WHERE relnamespace = ANY ($1) AND relkind IN ('r', 'v', 'm', 'f', 'p')
+)
+SELECT p.oid, n.nspname, p.proname, d.description,
+       p.proargnames, coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargmodes,
+       ARRAY(
+           SELECT format_type(type, -1)
+           FROM unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) WITH ORDINALITY AS _ (type, at)
+           ORDER BY at),
+       p.pronargdefaults, p.prorettype, p.proretset, p.provolatile, p.proconfig, p.prorows = 1
+FROM pg_proc p
+JOIN pg_namespace n ON n.oid = p.pronamespace
+LEFT JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
+WHERE p.prokind = 'f'
+  AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+  AND (p.pronamespace = ANY ($1)
+       OR p.pronargs = 1
+          AND p.proargtypes[0] IN (SELECT oid FROM row_types)
+          AND (n.nspname = ANY ($2) OR p.prorettype IN (SELECT oid FROM row_types)))

@@ -1,0 +1,7 @@
+-- One row per view and materialized view in the schemas named $1: the node
+-- tree of its query. Column origins are read out of it.
+SELECT c.oid, r.ev_action::text
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_rewrite r ON r.ev_class = c.oid AND r.ev_type = '1'
+WHERE c.relkind IN ('v', 'm') AND n.nspname = ANY ($1)

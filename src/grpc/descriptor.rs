@@ -1,0 +1,44 @@
+//! Descriptors: from the [`Surface`] to protobuf's own description of files,
+//! messages and services, comments included. It decides nothing: names, numbers
+//! and types are the surface's.
+
+mod draft;
+mod messages;
+mod services;
+
+use super::surface::{Package, Surface};
+use crate::catalog::descriptor::FILE_DESCRIPTOR_SET;
+use draft::FileDraft;
+use prost::Message as _;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
+
+/// The files of every package, with everything that they import before them.
+pub(crate) fn files(surface: &Surface) -> Result<FileDescriptorSet, prost::DecodeError> {
+    let mut set = imports()?;
+    set.file.extend(surface.packages.iter().map(file));
+    Ok(set)
+}
+
+/// What generated files import: protobuf's well-known types and `pgduet.query.v1`.
+fn imports() -> Result<FileDescriptorSet, prost::DecodeError> {
+    let mut set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET)?;
+    set.file.retain(|file| {
+        let package = file.package();
+        package == "google.protobuf" || package == QUERY_PACKAGE
+    });
+    Ok(set)
+}
+
+/// The package of the predicates.
+pub(crate) const QUERY_PACKAGE: &str = "pgduet.query.v1";
+
+/// The file of one package.
+fn file(package: &Package) -> FileDescriptorProto {
+    let mut file = FileDraft::new(package);
+    services::declare(&mut file, package);
+    messages::declare(&mut file, package);
+    file.finish()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! Drafts: messages, enums and services being written, each with its comments,
+//! which protobuf keeps apart from what they are about.
+
+use crate::grpc::{names::default_json, surface::Package};
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto,
+    FileDescriptorProto, MethodDescriptorProto, MethodOptions, OneofDescriptorProto, ServiceDescriptorProto,
+    SourceCodeInfo,
+    descriptor_proto::ReservedRange,
+    field_descriptor_proto::{Label, Type},
+    method_options::IdempotencyLevel,
+    source_code_info::Location,
+};
+use std::collections::BTreeSet;
+
+/// Field numbers of `descriptor.proto`, of which the paths of comments are made.
+mod path {
+    pub(super) const PACKAGE: i32 = 2;
+    pub(super) const FILE_MESSAGE: i32 = 4;
+    pub(super) const FILE_ENUM: i32 = 5;
+    pub(super) const FILE_SERVICE: i32 = 6;
+    pub(super) const FILE_SYNTAX: i32 = 12;
+    /// Fields of a message, values of an enum, methods of a service.
+    pub(super) const MEMBER: i32 = 2;
+}
+
+/// A field's type.
+#[derive(Clone, Debug)]
+pub(super) enum FieldType {
+    /// One of protobuf's own.
+    Scalar(Type),
+    /// A message, by its full name without the first dot.
+    Message(String),
+    /// An enum, by its full name without the first dot.
+    Enum(String),
+}
+
+/// How often a field is there.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cardinality {
+    /// Always: absent and zero are one.
+    Implicit,
+    /// Once or not at all.
+    Explicit,
+    /// Any number of times.
+    Repeated,
+}
+
+/// A field.
+#[derive(Debug)]
+pub(super) struct FieldDraft {
+    pub(super) name: String,
+    pub(super) number: u32,
+    pub(super) of: FieldType,
+    pub(super) cardinality: Cardinality,
+    /// Its name in JSON; protobuf's default if `None`.
+    pub(super) json: Option<String>,
+    pub(super) comment: String,
+}
+
+/// Something with members that have comments of their own.
+#[derive(Debug)]
+pub(super) struct Draft<T> {
+    proto: T,
+    comment: String,
+    members: Vec<String>,
+}
+
+impl Draft<DescriptorProto> {
+    pub(super) fn message(name: String, comment: String) -> Self {
+        Draft {
+            proto: DescriptorProto { name: Some(name), ..DescriptorProto::default() },
+            comment,
+            members: vec![],
+        }
+    }
+
+    pub(super) fn field(&mut self, field: FieldDraft) {
+        let (kind, type_name) = match field.of {
+            FieldType::Scalar(kind) => (kind, None),
+            FieldType::Message(name) => (Type::Message, Some(format!(".{name}"))),
+            FieldType::Enum(name) => (Type::Enum, Some(format!(".{name}"))),
+        };
+        let mut proto = FieldDescriptorProto {
+            json_name: Some(field.json.unwrap_or_else(|| default_json(&field.name))),
+            name: Some(field.name),
+            number: i32::try_from(field.number).ok(),
+            label: Some(Label::Optional.into()),
+            r#type: Some(kind.into()),
+            type_name,
+            ..FieldDescriptorProto::default()
+        };
+        match field.cardinality {
+            Cardinality::Repeated => proto.label = Some(Label::Repeated.into()),
+            // Presence is a oneof with one member.
+            Cardinality::Explicit if kind != Type::Message => {
+                proto.proto3_optional = Some(true);
+                proto.oneof_index = i32::try_from(self.proto.oneof_decl.len()).ok();
+                let name = Some(format!("_{}", proto.name()));
+                self.proto.oneof_decl.push(OneofDescriptorProto { name, ..OneofDescriptorProto::default() });
+            }
+            Cardinality::Explicit | Cardinality::Implicit => {}
+        }
+        self.proto.field.push(proto);
+        self.members.push(field.comment);
+    }
+
+    /// Reserves the numbers of columns that are no more: those below the
+    /// highest that no field has.
+    pub(super) fn reserve_gaps(&mut self, columns: impl Iterator<Item = u32>) {
+        let taken: BTreeSet<u32> = columns.collect();
+        let mut next = 1;
+        for number in taken {
+            if let (true, Ok(start), Ok(end)) = (next < number, i32::try_from(next), i32::try_from(number)) {
+                self.proto.reserved_range.push(ReservedRange { start: Some(start), end: Some(end) });
+            }
+            next = number + 1;
+        }
+    }
+}
+
+impl Draft<EnumDescriptorProto> {
+    pub(super) fn enumeration(name: String, comment: String) -> Self {
+        let proto = EnumDescriptorProto { name: Some(name), ..EnumDescriptorProto::default() };
+        Draft { proto, comment, members: vec![] }
+    }
+
+    /// Adds the value with the next number, from 0.
+    pub(super) fn value(&mut self, name: String, comment: String) {
+        let number = i32::try_from(self.proto.value.len()).ok();
+        self.proto.value.push(EnumValueDescriptorProto { name: Some(name), number, options: None });
+        self.members.push(comment);
+    }
+}
+
+/// What a method changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Effect {
+    /// Nothing.
+    None,
+    /// Something.
+    Some,
+}
+
+/// How many messages a method answers with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Responses {
+    One,
+    Stream,
+}
+
+impl Draft<ServiceDescriptorProto> {
+    pub(super) fn service(name: String, comment: String) -> Self {
+        let proto = ServiceDescriptorProto { name: Some(name), ..ServiceDescriptorProto::default() };
+        Draft { proto, comment, members: vec![] }
+    }
+
+    /// Adds a method whose messages are full names' `…Request` and `…Response`.
+    pub(super) fn method(
+        &mut self,
+        name: String,
+        messages: &str,
+        responses: Responses,
+        effect: Effect,
+        comment: String,
+    ) {
+        let options = match effect {
+            Effect::None => Some(MethodOptions {
+                idempotency_level: Some(IdempotencyLevel::NoSideEffects.into()),
+                ..MethodOptions::default()
+            }),
+            Effect::Some => None,
+        };
+        self.proto.method.push(MethodDescriptorProto {
+            name: Some(name),
+            input_type: Some(format!(".{messages}Request")),
+            output_type: Some(format!(".{messages}Response")),
+            options,
+            client_streaming: None,
+            server_streaming: matches!(responses, Responses::Stream).then_some(true),
+        });
+        self.members.push(comment);
+    }
+}
+
+/// A file.
+#[derive(Debug)]
+pub(super) struct FileDraft {
+    proto: FileDescriptorProto,
+    comments: Vec<Location>,
+}
+
+impl FileDraft {
+    pub(super) fn new(package: &Package) -> Self {
+        let proto = FileDescriptorProto {
+            name: Some(package.file.clone()),
+            package: Some(package.name.clone()),
+            syntax: Some("proto3".to_owned()),
+            ..FileDescriptorProto::default()
+        };
+        let mut file = FileDraft { proto, comments: Vec::new() };
+        let generated = format!("Generated by pgduet from the database schema `{}`.", package.schema);
+        file.comment(&[path::FILE_SYNTAX], &generated);
+        if let Some(comment) = &package.comment {
+            file.comment(&[path::PACKAGE], comment);
+        }
+        file
+    }
+
+    pub(super) fn add_message(&mut self, draft: Draft<DescriptorProto>) {
+        let at = self.proto.message_type.len();
+        self.proto.message_type.push(draft.proto);
+        self.comments_of(path::FILE_MESSAGE, at, &draft.comment, &draft.members);
+    }
+
+    pub(super) fn add_enum(&mut self, draft: Draft<EnumDescriptorProto>) {
+        let at = self.proto.enum_type.len();
+        self.proto.enum_type.push(draft.proto);
+        self.comments_of(path::FILE_ENUM, at, &draft.comment, &draft.members);
+    }
+
+    pub(super) fn add_service(&mut self, draft: Draft<ServiceDescriptorProto>) {
+        let at = self.proto.service.len();
+        self.proto.service.push(draft.proto);
+        self.comments_of(path::FILE_SERVICE, at, &draft.comment, &draft.members);
+    }
+
+    fn comments_of(&mut self, kind: i32, at: usize, comment: &str, members: &[String]) {
+        let Ok(at) = i32::try_from(at) else { return };
+        self.comment(&[kind, at], comment);
+        for (member, comment) in (0..).zip(members) {
+            self.comment(&[kind, at, path::MEMBER, member], comment);
+        }
+    }
+
+    fn comment(&mut self, path: &[i32], text: &str) {
+        let lines: Vec<String> = text.trim().lines().map(|line| format!(" {}\n", line.trim_end())).collect();
+        self.comments.push(Location {
+            path: path.to_vec(),
+            span: vec![0, 0, 0],
+            leading_comments: Some(lines.concat()),
+            ..Location::default()
+        });
+    }
+
+    /// The file with just the imports that it uses.
+    pub(super) fn finish(mut self) -> FileDescriptorProto {
+        let fields = self.proto.message_type.iter().flat_map(|message| &message.field);
+        let imports: BTreeSet<&str> = fields.filter_map(|field| import(field.type_name())).collect();
+        self.proto.dependency = imports.into_iter().map(str::to_owned).collect();
+        self.proto.source_code_info = Some(SourceCodeInfo { location: self.comments });
+        self.proto
+    }
+}
+
+/// The file outside of the package that declares a type.
+fn import(type_name: &str) -> Option<&'static str> {
+    match type_name {
+        ".google.protobuf.Timestamp" => Some("google/protobuf/timestamp.proto"),
+        ".google.protobuf.FieldMask" => Some("google/protobuf/field_mask.proto"),
+        ".pgduet.query.v1.CountMode" => Some("pgduet/query/v1/count_mode.proto"),
+        name if name.starts_with(".pgduet.query.v1.") => Some("pgduet/query/v1/predicate.proto"),
+        _ => None,
+    }
+}

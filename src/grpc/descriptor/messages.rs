@@ -1,0 +1,354 @@
+//! Messages and enums of a package.
+
+use super::{
+    QUERY_PACKAGE,
+    draft::{Cardinality, Draft, FieldDraft, FieldType, FileDraft},
+};
+use crate::grpc::{
+    method::{Answer, FixedField, FixedKind, RelationMethod, number},
+    names::{Claims, snake},
+    surface::{
+        Declared, Embed, Enum, Field, Function, Multiplicity, Package, Presence, Record, Resource, Returns,
+        Scalar, Shape,
+    },
+};
+use prost_types::{DescriptorProto, field_descriptor_proto::Type};
+
+/// Declares every message and enum of the package.
+pub(super) fn declare(file: &mut FileDraft, package: &Package) {
+    for resource in &package.resources {
+        file.add_message(resource_message(package, resource));
+        file.add_message(predicates(package, resource));
+        for method in &resource.methods {
+            file.add_message(request(package, resource, *method));
+            file.add_message(response(package, resource, *method));
+        }
+    }
+    for function in &package.functions {
+        file.add_message(arguments(package, function));
+        file.add_message(result(package, function));
+    }
+    for record in package.records.iter().filter(|record| record.declared == Declared::Here) {
+        file.add_message(record_message(package, record));
+    }
+    for found in &package.enums {
+        file.add_enum(enumeration(found));
+    }
+}
+
+fn local(package: &Package, name: &str) -> String {
+    format!("{}.{name}", package.name)
+}
+
+fn well_known(name: &str) -> FieldType {
+    FieldType::Message(format!("google.protobuf.{name}"))
+}
+
+/// The protobuf type of a value.
+fn field_type(package: &Package, scalar: Scalar) -> FieldType {
+    match scalar {
+        Scalar::Bool => FieldType::Scalar(Type::Bool),
+        Scalar::Int2 | Scalar::Int4 => FieldType::Scalar(Type::Int32),
+        Scalar::Int8 => FieldType::Scalar(Type::Int64),
+        Scalar::Float4 => FieldType::Scalar(Type::Float),
+        Scalar::Float8 => FieldType::Scalar(Type::Double),
+        Scalar::TimestampTz => well_known("Timestamp"),
+        Scalar::Bytea => FieldType::Scalar(Type::Bytes),
+        Scalar::Text => FieldType::Scalar(Type::String),
+        Scalar::Enum(at) => match package.enums.get(at) {
+            Some(found) => FieldType::Enum(local(package, &found.name)),
+            None => FieldType::Scalar(Type::String),
+        },
+        Scalar::Record(at) => match package.records.get(at) {
+            Some(record) => FieldType::Message(local(package, &record.message)),
+            None => FieldType::Scalar(Type::String),
+        },
+    }
+}
+
+/// A column, attribute or argument. Whatever it is there, it has presence here.
+fn column(package: &Package, field: &Field) -> FieldDraft {
+    let sql = if field.column.is_empty() {
+        format!("The argument, {}", field.sql_type)
+    } else {
+        format!("`{}`, {}", field.column, field.sql_type)
+    };
+    let sql = match field.presence {
+        Presence::Required => format!("{sql}, never NULL."),
+        Presence::Optional => format!("{sql}."),
+        Presence::Computed => format!("{sql}, set by the database."),
+    };
+    FieldDraft {
+        name: field.name.clone(),
+        number: field.number,
+        of: field_type(package, field.shape.scalar()),
+        cardinality: match field.shape {
+            Shape::One(_) => Cardinality::Explicit,
+            Shape::Many(_) => Cardinality::Repeated,
+        },
+        json: json_name(&field.column),
+        comment: comment(field.comment.as_deref(), sql),
+    }
+}
+
+/// The real name, where compilers take it: brackets are those of extensions.
+fn json_name(column: &str) -> Option<String> {
+    (!column.is_empty() && !column.starts_with('[') && !column.contains('\0')).then(|| column.to_owned())
+}
+
+/// The SQL comment, or else what is known anyway.
+fn comment(written: Option<&str>, otherwise: String) -> String {
+    match written {
+        Some(text) if !text.trim().is_empty() => text.to_owned(),
+        Some(_) | None => otherwise,
+    }
+}
+
+fn embed(package: &Package, embed: &Embed) -> FieldDraft {
+    let target = package.resources.get(embed.resource);
+    FieldDraft {
+        name: embed.name.clone(),
+        number: embed.number,
+        of: FieldType::Message(local(package, target.map_or("", |target| target.names.singular.as_str()))),
+        cardinality: match embed.multiplicity {
+            Multiplicity::One => Cardinality::Explicit,
+            Multiplicity::Many => Cardinality::Repeated,
+        },
+        json: None,
+        comment: format!(
+            "Related rows of `{}`; only when a read_mask names them.",
+            target.map_or("", |target| target.relation.as_str())
+        ),
+    }
+}
+
+fn resource_message(package: &Package, resource: &Resource) -> Draft<DescriptorProto> {
+    let otherwise = format!("A row of `{}`.", resource.relation);
+    let mut message =
+        Draft::message(resource.names.singular.clone(), comment(resource.comment.as_deref(), otherwise));
+    for field in &resource.fields {
+        message.field(column(package, field));
+    }
+    for found in &resource.embeds {
+        message.field(embed(package, found));
+    }
+    message.reserve_gaps(resource.fields.iter().map(|field| field.number));
+    message
+}
+
+fn predicates(package: &Package, resource: &Resource) -> Draft<DescriptorProto> {
+    let name = resource.names.predicates();
+    let mut names = Claims::default();
+    let mut message = Draft::message(
+        name.clone(),
+        format!("Conditions on rows of `{}`. Those that are set must all hold.", resource.relation),
+    );
+    for field in &resource.fields {
+        names.field(&field.column);
+        message.field(FieldDraft {
+            name: field.name.clone(),
+            number: field.number,
+            of: FieldType::Message(format!("{QUERY_PACKAGE}.{}", predicate(field.shape))),
+            cardinality: Cardinality::Explicit,
+            json: json_name(&field.column),
+            comment: format!("Conditions on `{}`.", field.column),
+        });
+    }
+    let logic = [
+        ("and", number::AND, Cardinality::Repeated, "All of these hold."),
+        ("or", number::OR, Cardinality::Repeated, "At least one of these holds."),
+        ("not", number::NOT, Cardinality::Explicit, "This does not hold."),
+    ];
+    for (field, number, cardinality, comment) in logic {
+        message.field(FieldDraft {
+            name: names.field(field),
+            number,
+            of: FieldType::Message(local(package, &name)),
+            cardinality,
+            json: None,
+            comment: comment.to_owned(),
+        });
+    }
+    message.reserve_gaps(resource.fields.iter().map(|field| field.number));
+    message
+}
+
+/// The message of `pgduet.query.v1` that has the operators of a type.
+fn predicate(shape: Shape) -> &'static str {
+    match shape {
+        Shape::One(Scalar::Bool) => "BoolPredicate",
+        Shape::One(Scalar::Int2 | Scalar::Int4) => "Int32Predicate",
+        Shape::One(Scalar::Int8) => "Int64Predicate",
+        Shape::One(Scalar::Float4 | Scalar::Float8) => "DoublePredicate",
+        Shape::One(Scalar::TimestampTz) => "TimestampPredicate",
+        Shape::One(Scalar::Bytea | Scalar::Text | Scalar::Enum(_) | Scalar::Record(_)) | Shape::Many(_) => {
+            "TextPredicate"
+        }
+    }
+}
+
+fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Draft<DescriptorProto> {
+    let name = method.name(&resource.names);
+    let mut message = Draft::message(format!("{name}Request"), format!("The request of {name}."));
+    let mut names = Claims::default();
+    let fixed = method.row().request;
+    for field in fixed.iter().filter(|field| field.kind != FixedKind::Resource) {
+        names.field(field.name);
+    }
+    for field in method.key_fields(resource) {
+        let mut key = column(package, field);
+        key.name = names.field(&field.name);
+        message.field(key);
+    }
+    let carrier = names.field(&snake(&resource.names.singular));
+    for field in fixed {
+        message.field(fixed_field(package, resource, field, &carrier));
+    }
+    message
+}
+
+fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carrier: &str) -> FieldDraft {
+    let of = match field.kind {
+        FixedKind::Int32 => FieldType::Scalar(Type::Int32),
+        FixedKind::Text => FieldType::Scalar(Type::String),
+        FixedKind::Bool => FieldType::Scalar(Type::Bool),
+        FixedKind::Mask => well_known("FieldMask"),
+        FixedKind::Count => FieldType::Enum(format!("{QUERY_PACKAGE}.CountMode")),
+        FixedKind::Where => FieldType::Message(local(package, &resource.names.predicates())),
+        FixedKind::Resource => FieldType::Message(local(package, &resource.names.singular)),
+    };
+    let name = match field.kind {
+        FixedKind::Resource => carrier,
+        FixedKind::Int32
+        | FixedKind::Text
+        | FixedKind::Bool
+        | FixedKind::Mask
+        | FixedKind::Count
+        | FixedKind::Where => field.name,
+    };
+    FieldDraft {
+        name: name.to_owned(),
+        number: field.number,
+        of,
+        cardinality: Cardinality::Implicit,
+        json: None,
+        comment: field.comment.to_owned(),
+    }
+}
+
+fn response(package: &Package, resource: &Resource, method: RelationMethod) -> Draft<DescriptorProto> {
+    let name = method.name(&resource.names);
+    let mut message = Draft::message(format!("{name}Response"), format!("The response of {name}."));
+    let row = |name: &str, cardinality, comment: &str| FieldDraft {
+        name: name.to_owned(),
+        number: number::ROWS,
+        of: FieldType::Message(local(package, &resource.names.singular)),
+        cardinality,
+        json: None,
+        comment: comment.to_owned(),
+    };
+    let (one, many) = (snake(&resource.names.singular), snake(&resource.names.plural));
+    match method.row().answer {
+        Answer::Empty => {}
+        Answer::Row | Answer::Rows => message.field(row(&one, Cardinality::Explicit, "The row.")),
+        Answer::Page => {
+            let mut names = Claims::default();
+            let fixed = [
+                (
+                    number::NEXT_PAGE_TOKEN,
+                    "next_page_token",
+                    Type::String,
+                    Cardinality::Implicit,
+                    "The page_token of the next page; empty on the last one.",
+                ),
+                (
+                    number::TOTAL_SIZE,
+                    "total_size",
+                    Type::Int64,
+                    Cardinality::Explicit,
+                    "How many rows there are on all pages, if count was set.",
+                ),
+            ];
+            for (_, name, ..) in &fixed {
+                names.field(name);
+            }
+            message.field(row(&names.field(&many), Cardinality::Repeated, "The rows."));
+            for (number, name, kind, cardinality, comment) in fixed {
+                message.field(FieldDraft {
+                    name: name.to_owned(),
+                    number,
+                    of: FieldType::Scalar(kind),
+                    cardinality,
+                    json: None,
+                    comment: comment.to_owned(),
+                });
+            }
+        }
+    }
+    message
+}
+
+fn arguments(package: &Package, function: &Function) -> Draft<DescriptorProto> {
+    let name = format!("{}Request", function.messages);
+    let mut message = Draft::message(name, format!("The arguments of `{}`.", function.function));
+    for field in &function.arguments {
+        message.field(column(package, field));
+    }
+    message
+}
+
+fn result(package: &Package, function: &Function) -> Draft<DescriptorProto> {
+    let name = format!("{}Response", function.messages);
+    let mut message = Draft::message(name, format!("The result of `{}`.", function.function));
+    match &function.returns {
+        Returns::Void => {}
+        Returns::Value(shape) => message.field(FieldDraft {
+            name: "value".to_owned(),
+            number: number::ROWS,
+            of: field_type(package, shape.scalar()),
+            cardinality: match shape {
+                Shape::One(_) => Cardinality::Explicit,
+                Shape::Many(_) => Cardinality::Repeated,
+            },
+            json: None,
+            comment: "The value.".to_owned(),
+        }),
+        Returns::Resource(at) => {
+            let singular = package.resources.get(*at).map_or("", |resource| resource.names.singular.as_str());
+            message.field(FieldDraft {
+                name: snake(singular),
+                number: number::ROWS,
+                of: FieldType::Message(local(package, singular)),
+                cardinality: Cardinality::Explicit,
+                json: None,
+                comment: "The row.".to_owned(),
+            });
+        }
+        Returns::Columns(fields) => {
+            for field in fields {
+                message.field(column(package, field));
+            }
+        }
+    }
+    message
+}
+
+fn record_message(package: &Package, record: &Record) -> Draft<DescriptorProto> {
+    let otherwise = format!("The type `{}`.", record.sql_type);
+    let mut message = Draft::message(record.message.clone(), comment(record.comment.as_deref(), otherwise));
+    for field in &record.fields {
+        message.field(column(package, field));
+    }
+    message.reserve_gaps(record.fields.iter().map(|field| field.number));
+    message
+}
+
+fn enumeration(found: &Enum) -> Draft<prost_types::EnumDescriptorProto> {
+    let otherwise = format!("The type `{}`.", found.sql_type);
+    let mut draft = Draft::enumeration(found.name.clone(), comment(found.comment.as_deref(), otherwise));
+    draft.value(found.unspecified.clone(), "Never sent; not a label.".to_owned());
+    for (label, name) in &found.values {
+        draft.value(name.clone(), format!("`{label}`."));
+    }
+    draft
+}

@@ -1,0 +1,95 @@
+//! The export: descriptors as files that generators of client code take, with
+//! `buf.yaml` and `buf.gen.yaml` beside them. It needs no database.
+
+mod print;
+
+use super::{descriptor, surface::surface};
+use crate::catalog::Catalog;
+use prost::Message as _;
+use std::{fs, io, path::Path};
+
+/// What `buf lint` is run with.
+const BUF_YAML: &str = "\
+version: v2
+lint:
+  use:
+    - STANDARD
+    - COMMENTS
+breaking:
+  use:
+    - WIRE_JSON
+";
+
+/// A start for `buf generate`.
+const BUF_GEN_YAML: &str = "\
+version: v2
+managed:
+  enabled: true
+plugins:
+  - remote: buf.build/protocolbuffers/go
+    out: gen/go
+    opt: paths=source_relative
+  - remote: buf.build/grpc/go
+    out: gen/go
+    opt: paths=source_relative
+  - remote: buf.build/protocolbuffers/python
+    out: gen/python
+  - remote: buf.build/grpc/python
+    out: gen/python
+  - remote: buf.build/bufbuild/es
+    out: gen/ts
+";
+
+/// A file of the export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedFile {
+    /// Its path below the export's directory, with slashes.
+    pub path: String,
+    /// What is in it.
+    pub contents: Vec<u8>,
+}
+
+/// Every file of the export. `package` is the option `grpc-package`.
+pub fn files(catalog: &Catalog, package: &str) -> Result<Vec<ExportedFile>, prost::DecodeError> {
+    let set = descriptor::files(&surface(catalog, package))?;
+    let mut files = vec![
+        file("buf.yaml", BUF_YAML),
+        file("buf.gen.yaml", BUF_GEN_YAML),
+        ExportedFile { path: "descriptors.binpb".to_owned(), contents: set.encode_to_vec() },
+    ];
+    // The well-known types come with every compiler.
+    let own = set.file.iter().filter(|proto| !proto.name().starts_with("google/"));
+    files.extend(own.map(|proto| file(proto.name(), print::proto(proto))));
+    Ok(files)
+}
+
+fn file(path: &str, contents: impl Into<String>) -> ExportedFile {
+    ExportedFile { path: path.to_owned(), contents: contents.into().into_bytes() }
+}
+
+/// Writes the export below `directory`, over what is there.
+pub fn write(files: &[ExportedFile], directory: &Path) -> io::Result<()> {
+    for file in files {
+        let path = directory.join(&file.path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, &file.contents)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::descriptor::FILE_DESCRIPTOR_SET;
+    use prost_types::FileDescriptorSet;
+
+    #[test]
+    fn the_printer_gives_back_what_the_compiler_read() {
+        let bundled = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+        let predicate = bundled.file.iter().find(|file| file.name().ends_with("predicate.proto")).unwrap();
+        let printed = print::proto(predicate);
+        assert_eq!(printed, include_str!("../../proto/pgduet/query/v1/predicate.proto"));
+    }
+}

@@ -1,0 +1,180 @@
+//! A descriptor as the text of a `.proto` file. It prints what the generated
+//! files and those in `proto/` have, which is not all of the language: no
+//! nested types, extensions, groups or custom options.
+
+use crate::grpc::names::default_json;
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, ServiceDescriptorProto,
+    field_descriptor_proto::{Label, Type},
+    method_options::IdempotencyLevel,
+};
+use std::{collections::HashMap, fmt::Write as _};
+
+/// The text of a file.
+pub(super) fn proto(file: &FileDescriptorProto) -> String {
+    let locations = file.source_code_info.iter().flat_map(|info| &info.location);
+    let comments = locations
+        .filter_map(|location| Some((location.path.as_slice(), location.leading_comments.as_deref()?)))
+        .collect();
+    let mut printer = Printer { out: String::new(), comments, package: file.package() };
+    printer.file(file);
+    printer.out
+}
+
+struct Printer<'a> {
+    out: String,
+    comments: HashMap<&'a [i32], &'a str>,
+    package: &'a str,
+}
+
+impl Printer<'_> {
+    fn file(&mut self, file: &FileDescriptorProto) {
+        self.comment(&[12], "");
+        self.line("", "syntax = \"proto3\";");
+        self.line("", "");
+        self.comment(&[2], "");
+        self.line("", &format!("package {};", file.package()));
+        if !file.dependency.is_empty() {
+            self.line("", "");
+        }
+        for import in &file.dependency {
+            self.line("", &format!("import \"{import}\";"));
+        }
+        for (at, service) in (0..).zip(&file.service) {
+            self.service(at, service);
+        }
+        for (at, message) in (0..).zip(&file.message_type) {
+            self.message(at, message);
+        }
+        for (at, found) in (0..).zip(&file.enum_type) {
+            self.enumeration(at, found);
+        }
+    }
+
+    fn line(&mut self, indent: &str, text: &str) {
+        self.out.push_str(indent);
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    fn comment(&mut self, path: &[i32], indent: &str) {
+        let Some(comment) = self.comments.get(path) else { return };
+        let lines: Vec<String> = comment.lines().map(|line| format!("//{}", printable(line))).collect();
+        for line in lines {
+            self.line(indent, line.trim_end());
+        }
+    }
+
+    /// Opens a block that stands apart from what is before it.
+    fn open(&mut self, path: &[i32], head: &str, members: usize) {
+        self.line("", "");
+        self.comment(path, "");
+        self.line("", &format!("{head} {{{}", if members == 0 { "}" } else { "" }));
+    }
+
+    fn service(&mut self, at: i32, service: &ServiceDescriptorProto) {
+        self.open(&[6, at], &format!("service {}", service.name()), service.method.len());
+        for (index, method) in (0..).zip(&service.method) {
+            self.comment(&[6, at, 2, index], "  ");
+            let stream = if method.server_streaming() { "stream " } else { "" };
+            let (input, output) = (self.reference(method.input_type()), self.reference(method.output_type()));
+            let head = format!("rpc {}({input}) returns ({stream}{output})", method.name());
+            let idempotency = method.options.as_ref().map(|options| options.idempotency_level());
+            if idempotency == Some(IdempotencyLevel::NoSideEffects) {
+                self.line("  ", &format!("{head} {{"));
+                self.line("    ", "option idempotency_level = NO_SIDE_EFFECTS;");
+                self.line("  ", "}");
+            } else {
+                self.line("  ", &format!("{head};"));
+            }
+        }
+        if !service.method.is_empty() {
+            self.line("", "}");
+        }
+    }
+
+    fn message(&mut self, at: i32, message: &DescriptorProto) {
+        let members = message.field.len() + message.reserved_range.len();
+        self.open(&[4, at], &format!("message {}", message.name()), members);
+        if !message.reserved_range.is_empty() {
+            let ranges: Vec<String> = message
+                .reserved_range
+                .iter()
+                .map(|range| match range.end() - range.start() {
+                    1 => range.start().to_string(),
+                    _ => format!("{} to {}", range.start(), range.end() - 1),
+                })
+                .collect();
+            self.line("  ", &format!("reserved {};", ranges.join(", ")));
+        }
+        for (index, field) in (0..).zip(&message.field) {
+            self.comment(&[4, at, 2, index], "  ");
+            self.field(field);
+        }
+        if members > 0 {
+            self.line("", "}");
+        }
+    }
+
+    fn field(&mut self, field: &FieldDescriptorProto) {
+        let label = match (field.label(), field.proto3_optional()) {
+            (Label::Repeated, _) => "repeated ",
+            (Label::Optional | Label::Required, true) => "optional ",
+            (Label::Optional | Label::Required, false) => "",
+        };
+        let kind = match field.r#type() {
+            Type::Message | Type::Enum | Type::Group => self.reference(field.type_name()),
+            scalar => scalar.as_str_name().trim_start_matches("TYPE_").to_ascii_lowercase(),
+        };
+        let mut line = format!("{label}{kind} {} = {}", field.name(), field.number());
+        if field.json_name() != default_json(field.name()) {
+            let _ = write!(line, " [json_name = \"{}\"]", escaped(field.json_name()));
+        }
+        self.line("  ", &(line + ";"));
+    }
+
+    fn enumeration(&mut self, at: i32, found: &EnumDescriptorProto) {
+        self.open(&[5, at], &format!("enum {}", found.name()), found.value.len());
+        for (index, value) in (0..).zip(&found.value) {
+            self.comment(&[5, at, 2, index], "  ");
+            self.line("  ", &format!("{} = {};", value.name(), value.number()));
+        }
+        self.line("", "}");
+    }
+
+    /// A type's name as short as it can be said here. Another package whose
+    /// first part is also a part of this one is found only from the root.
+    fn reference(&self, type_name: &str) -> String {
+        let name = type_name.trim_start_matches('.');
+        let local = name.strip_prefix(self.package).and_then(|rest| rest.strip_prefix('.'));
+        let first = name.split('.').next().unwrap_or_default();
+        match local {
+            Some(local) if !local.contains('.') => local.to_owned(),
+            _ if self.package.split('.').any(|part| part == first) => format!(".{name}"),
+            _ => name.to_owned(),
+        }
+    }
+}
+
+/// A comment's line without what would end it or upset a terminal.
+fn printable(line: &str) -> String {
+    line.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// The inside of a string literal.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => {
+                out.push('\\');
+                out.push(char::from(byte));
+            }
+            b' '..=b'~' => out.push(char::from(byte)),
+            other => {
+                let _ = write!(out, "\\{other:03o}");
+            }
+        }
+    }
+    out
+}

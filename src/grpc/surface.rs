@@ -1,0 +1,274 @@
+//! The surface: what the gRPC side offers, worked out of the catalog once per
+//! reload: packages, resources, fields with their names and numbers, functions.
+//! Descriptors, decoders and encoders are all made from it, so that they cannot
+//! differ. It holds no protobuf types and no SQL.
+
+mod build;
+mod embed;
+mod function;
+mod types;
+
+pub(crate) use build::{FUNCTIONS_SERVICE, surface};
+
+use crate::catalog::descriptor::Volatility;
+use crate::grpc::method::RelationMethod;
+
+/// The first number of fields that are no columns: column numbers end at 1600.
+pub(crate) const FIRST_SYNTHETIC: u32 = 2001;
+
+/// Everything offered.
+#[derive(Debug, Default)]
+pub(crate) struct Surface {
+    /// One package for each exposed schema, in their order.
+    pub(crate) packages: Vec<Package>,
+}
+
+/// What is offered of one schema.
+#[derive(Debug, Default)]
+pub(crate) struct Package {
+    /// The schema.
+    pub(crate) schema: String,
+    /// Its SQL comment.
+    pub(crate) comment: Option<String>,
+    /// The proto package, such as `api.v1`.
+    pub(crate) name: String,
+    /// The file, such as `api/v1/api.proto`.
+    pub(crate) file: String,
+    /// Relations, by name.
+    pub(crate) resources: Vec<Resource>,
+    /// Functions, by name and arguments.
+    pub(crate) functions: Vec<Function>,
+    /// Enums that fields above or below have.
+    pub(crate) enums: Vec<Enum>,
+    /// Composite types that fields above or below have.
+    pub(crate) records: Vec<Record>,
+}
+
+/// A relation, as a message and a service.
+#[derive(Debug)]
+pub(crate) struct Resource {
+    /// The relation's OID.
+    pub(crate) oid: u32,
+    /// The relation's name.
+    pub(crate) relation: String,
+    /// Its SQL comment.
+    pub(crate) comment: Option<String>,
+    /// What it is called.
+    pub(crate) names: ResourceNames,
+    /// Its columns.
+    pub(crate) fields: Vec<Field>,
+    /// What can be embedded.
+    pub(crate) embeds: Vec<Embed>,
+    /// Its key: indexes into `fields`; empty if it has none.
+    pub(crate) key: Vec<usize>,
+    /// What can be done with it.
+    pub(crate) methods: Vec<RelationMethod>,
+}
+
+/// What a relation is called.
+#[derive(Clone, Debug)]
+pub(crate) struct ResourceNames {
+    /// One of them: the message, `Student`.
+    pub(crate) singular: String,
+    /// Several of them, `Students`.
+    pub(crate) plural: String,
+}
+
+impl ResourceNames {
+    /// The message of its predicates.
+    pub(crate) fn predicates(&self) -> String {
+        format!("{}Where", self.singular)
+    }
+
+    /// The service.
+    pub(crate) fn service(&self) -> String {
+        format!("{}Service", self.plural)
+    }
+}
+
+/// A field that is a column, an attribute or an argument.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    /// What the database calls it; empty if it has no name there.
+    pub(crate) column: String,
+    /// The field's name.
+    pub(crate) name: String,
+    /// The field's number.
+    pub(crate) number: u32,
+    /// Its type.
+    pub(crate) shape: Shape,
+    /// Whether it can be NULL or left out, as far as the catalog says.
+    pub(crate) presence: Presence,
+    /// The SQL comment.
+    pub(crate) comment: Option<String>,
+    /// The type as SQL writes it.
+    pub(crate) sql_type: String,
+}
+
+/// Whether a value has to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It is never NULL; an argument has no default.
+    Required,
+    /// It may be NULL; an argument has a default.
+    Optional,
+    /// The database computes it: it cannot be written.
+    Computed,
+}
+
+/// A field's type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One value or none.
+    One(Scalar),
+    /// An array.
+    Many(Scalar),
+}
+
+impl Shape {
+    /// The value's or the element's type.
+    pub(crate) fn scalar(self) -> Scalar {
+        match self {
+            Shape::One(scalar) | Shape::Many(scalar) => scalar,
+        }
+    }
+}
+
+/// A value's type: the form it comes in, and what text means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are PostgreSQL's types")]
+pub(crate) enum Scalar {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Float4,
+    Float8,
+    TimestampTz,
+    Bytea,
+    Text,
+    /// Text that is a label of this of the package's enums.
+    Enum(usize),
+    /// A composite: this of the package's records.
+    Record(usize),
+}
+
+/// How many rows of the target an embed gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Multiplicity {
+    /// One row or none.
+    One,
+    /// Any number.
+    Many,
+}
+
+/// A related relation as a field.
+#[derive(Clone, Debug)]
+pub(crate) struct Embed {
+    /// The field's name.
+    pub(crate) name: String,
+    /// The field's number.
+    pub(crate) number: u32,
+    /// What a select list calls it.
+    pub(crate) target: String,
+    /// What tells several relationships apart in a select list.
+    pub(crate) hint: Option<String>,
+    /// Which of the package's resources.
+    pub(crate) resource: usize,
+    /// How many.
+    pub(crate) multiplicity: Multiplicity,
+}
+
+/// An enum.
+#[derive(Debug)]
+pub(crate) struct Enum {
+    /// Its name.
+    pub(crate) name: String,
+    /// The type as SQL writes it.
+    pub(crate) sql_type: String,
+    /// The SQL comment.
+    pub(crate) comment: Option<String>,
+    /// The name of the value 0.
+    pub(crate) unspecified: String,
+    /// Labels and their values' names; the numbers count from 1.
+    pub(crate) values: Vec<(String, String)>,
+}
+
+/// A composite type.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// The message.
+    pub(crate) message: String,
+    /// The type as SQL writes it.
+    pub(crate) sql_type: String,
+    /// The SQL comment.
+    pub(crate) comment: Option<String>,
+    /// Its attributes.
+    pub(crate) fields: Vec<Field>,
+    /// Who declares the message.
+    pub(crate) declared: Declared,
+}
+
+/// Who declares a composite's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Declared {
+    /// The composite itself.
+    Here,
+    /// The resource whose row type it is.
+    ByResource,
+}
+
+/// A function, as a method of `FunctionsService`.
+#[derive(Debug)]
+pub(crate) struct Function {
+    /// The function's name.
+    pub(crate) function: String,
+    /// The SQL comment.
+    pub(crate) comment: Option<String>,
+    /// The method's name.
+    pub(crate) method: String,
+    /// What its messages' names begin with.
+    pub(crate) messages: String,
+    /// Its arguments.
+    pub(crate) arguments: Vec<Field>,
+    /// How they are handed over.
+    pub(crate) passing: Passing,
+    /// A row of its result.
+    pub(crate) returns: Returns,
+    /// How many rows it gives.
+    pub(crate) multiplicity: Multiplicity,
+    /// Its volatility.
+    pub(crate) volatility: Volatility,
+}
+
+impl Function {
+    /// Whether calling it changes nothing.
+    pub(crate) fn reads_only(&self) -> bool {
+        match self.volatility {
+            Volatility::Stable | Volatility::Immutable => true,
+            Volatility::Volatile | Volatility::Unspecified => false,
+        }
+    }
+}
+
+/// How arguments are handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passing {
+    /// By their names.
+    Named,
+    /// There is one, without a name, and it takes the whole body.
+    Body(crate::request::payload::BodyKind),
+}
+
+/// A row of a function's result.
+#[derive(Debug)]
+pub(crate) enum Returns {
+    /// Nothing.
+    Void,
+    /// One value, in the field `value`.
+    Value(Shape),
+    /// A row of this of the package's resources.
+    Resource(usize),
+    /// Columns, each a field of the response.
+    Columns(Vec<Field>),
+}

@@ -1,0 +1,151 @@
+//! Functions: which can be called, under which name, with which messages.
+
+use super::{
+    Field, Function, Multiplicity, Package, Passing, Presence, Returns,
+    build::{Builder, FUNCTIONS_SERVICE},
+};
+use crate::{
+    catalog::descriptor::{self, ResultColumn, TypeKind},
+    grpc::names::{Claims, pascal, snake},
+    request::payload::BodyKind,
+};
+
+/// Types that a single unnamed argument may have, by their names in `pg_catalog`.
+const BODIES: &[(&str, BodyKind)] = &[
+    ("json", BodyKind::Json),
+    ("jsonb", BodyKind::Json),
+    ("text", BodyKind::Text),
+    ("xml", BodyKind::Xml),
+    ("bytea", BodyKind::OctetStream),
+];
+
+impl Builder<'_> {
+    pub(super) fn functions(&mut self, package: &mut Package) {
+        let schema = package.schema.clone();
+        let catalog = self.catalog;
+        let mut functions: Vec<&descriptor::Function> = catalog.functions_in(&schema).collect();
+        let names = |function: &descriptor::Function| -> Vec<String> {
+            function.arguments.iter().map(|argument| argument.name.clone()).collect()
+        };
+        // Of overloads the one with the fewest arguments has the plain name.
+        functions.sort_by_cached_key(|function| {
+            let arguments = names(function);
+            let types: Vec<&str> = function.arguments.iter().map(|a| a.sql_type.as_str()).collect();
+            (function.name.clone(), arguments.len(), arguments, types.join(","))
+        });
+        let mut methods = Claims::default();
+        for function in functions {
+            let Some(passing) = self.passing(function) else { continue };
+            let Some(returns) = self.returns(package, function) else { continue };
+            let by: Vec<String> = names(function).iter().map(|name| pascal(name)).collect();
+            let method = methods.claim(
+                |attempt| match attempt {
+                    0 => pascal(&function.name),
+                    1 if !by.is_empty() => format!("{}By{}", pascal(&function.name), by.concat()),
+                    attempt => format!("{}{attempt}", pascal(&function.name)),
+                },
+                |name| vec![name.clone()],
+            );
+            let messages = self.claims.claim(
+                |attempt| match attempt {
+                    0 => method.clone(),
+                    1 => format!("{FUNCTIONS_SERVICE}{method}"),
+                    attempt => format!("{FUNCTIONS_SERVICE}{method}{attempt}"),
+                },
+                |stem| vec![format!("{stem}Request"), format!("{stem}Response")],
+            );
+            let arguments = self.arguments(package, function);
+            package.functions.push(Function {
+                function: function.name.clone(),
+                comment: function.comment.clone(),
+                method,
+                messages,
+                arguments,
+                passing,
+                returns,
+                multiplicity: if function.returns_set { Multiplicity::Many } else { Multiplicity::One },
+                volatility: function.volatility(),
+            });
+        }
+    }
+
+    fn passing(&self, function: &descriptor::Function) -> Option<Passing> {
+        match function.arguments.as_slice() {
+            [only] if only.name.is_empty() => {
+                let found = self.catalog.type_of(only.r#type).filter(|found| found.schema == "pg_catalog")?;
+                BODIES.iter().find(|(name, _)| *name == found.name).map(|(_, kind)| Passing::Body(*kind))
+            }
+            arguments if arguments.iter().all(|argument| !argument.name.is_empty()) => Some(Passing::Named),
+            // What has no name cannot be given.
+            _ => None,
+        }
+    }
+
+    fn arguments(&mut self, package: &mut Package, function: &descriptor::Function) -> Vec<Field> {
+        let mut names = Claims::default();
+        let field = |(number, argument): (u32, &descriptor::Argument)| Field {
+            column: argument.name.clone(),
+            name: names.field(if argument.name.is_empty() { "value" } else { &argument.name }),
+            number,
+            shape: self.shape(package, argument.r#type),
+            presence: if argument.has_default { Presence::Optional } else { Presence::Required },
+            comment: None,
+            sql_type: argument.sql_type.clone(),
+        };
+        (1..).zip(&function.arguments).map(field).collect()
+    }
+
+    /// What a row of the result is; none if it has no columns to speak of.
+    fn returns(&mut self, package: &mut Package, function: &descriptor::Function) -> Option<Returns> {
+        let found = self.catalog.base_type(function.return_type);
+        let relation = found.map_or(0, |found| found.relation);
+        if relation != 0
+            && let Some(at) = package.resources.iter().position(|resource| resource.oid == relation)
+        {
+            return Some(Returns::Resource(at));
+        }
+        if !function.result_columns.is_empty() {
+            return Some(Returns::Columns(self.result_columns(package, &function.result_columns)));
+        }
+        let Some(found) = found else {
+            return Some(Returns::Value(self.shape(package, function.return_type)));
+        };
+        match found.kind() {
+            TypeKind::Pseudo if found.name == "void" => Some(Returns::Void),
+            // `record` without columns, `trigger`, `internal` and their like.
+            TypeKind::Pseudo => None,
+            TypeKind::Composite => {
+                let columns: Vec<ResultColumn> = found
+                    .attributes
+                    .iter()
+                    .map(|attribute| ResultColumn {
+                        name: attribute.name.clone(),
+                        r#type: attribute.r#type,
+                        sql_type: attribute.sql_type.clone(),
+                    })
+                    .collect();
+                Some(Returns::Columns(self.result_columns(package, &columns)))
+            }
+            TypeKind::Base
+            | TypeKind::Enum
+            | TypeKind::Domain
+            | TypeKind::Array
+            | TypeKind::Range
+            | TypeKind::Unspecified => Some(Returns::Value(self.shape(package, function.return_type))),
+        }
+    }
+
+    fn result_columns(&mut self, package: &mut Package, columns: &[ResultColumn]) -> Vec<Field> {
+        let mut names = Claims::default();
+        let field = |(number, column): (u32, &ResultColumn)| Field {
+            column: column.name.clone(),
+            name: names.field(&snake(&column.name)),
+            number,
+            shape: self.shape(package, column.r#type),
+            presence: Presence::Optional,
+            comment: None,
+            sql_type: column.sql_type.clone(),
+        };
+        (1..).zip(columns).map(field).collect()
+    }
+}

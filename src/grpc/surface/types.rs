@@ -1,0 +1,131 @@
+//! Types: from a column's [`Form`] to a field's [`Shape`]; enums and composites
+//! are declared in the package where they are first used.
+
+use super::{
+    Declared, Enum, Field, Package, Presence, Record, Scalar, Shape,
+    build::{Builder, pascal_candidate},
+};
+use crate::{
+    catalog::{
+        descriptor::{Type, TypeKind},
+        form::{Form, form},
+    },
+    grpc::names::{Claims, snake, upper_snake},
+};
+use std::collections::HashSet;
+
+impl Builder<'_> {
+    /// The shape of a column of this type.
+    pub(super) fn shape(&mut self, package: &mut Package, oid: u32) -> Shape {
+        match form(self.catalog, oid) {
+            Form::Array(element) => {
+                let of = self.catalog.base_type(oid).map_or(0, |array| array.element);
+                Shape::Many(self.scalar(package, &element, of))
+            }
+            single => Shape::One(self.scalar(package, &single, oid)),
+        }
+    }
+
+    fn scalar(&mut self, package: &mut Package, form: &Form, oid: u32) -> Scalar {
+        match form {
+            Form::Bool => Scalar::Bool,
+            Form::Int2 => Scalar::Int2,
+            Form::Int4 => Scalar::Int4,
+            Form::Int8 => Scalar::Int8,
+            Form::Float4 => Scalar::Float4,
+            Form::Float8 => Scalar::Float8,
+            Form::TimestampTz => Scalar::TimestampTz,
+            Form::Bytea => Scalar::Bytea,
+            Form::Record(oid) => self.record(package, *oid),
+            // An array is never an element.
+            Form::Text | Form::Array(_) => match self.catalog.base_type(oid) {
+                Some(found) if found.kind() == TypeKind::Enum => self.enumeration(package, found),
+                _ => Scalar::Text,
+            },
+        }
+    }
+
+    /// The enum, declared on first use; text if its labels cannot be told apart
+    /// as names.
+    fn enumeration(&mut self, package: &mut Package, found: &Type) -> Scalar {
+        if let Some(known) = self.types.get(&found.oid) {
+            return *known;
+        }
+        let distinct: HashSet<String> = found.labels.iter().map(|label| upper_snake(label)).collect();
+        let ambiguous = distinct.len() < found.labels.len() || distinct.contains("UNSPECIFIED");
+        let scalar = if ambiguous {
+            Scalar::Text
+        } else {
+            let declared = self.claims.claim(
+                |attempt| {
+                    let name = pascal_candidate(&found.name, "Enum", attempt);
+                    let prefix = upper_snake(&name);
+                    let value = |label: &String| (label.clone(), format!("{prefix}_{}", upper_snake(label)));
+                    Enum {
+                        name,
+                        sql_type: found.sql_name.clone(),
+                        comment: found.comment.clone(),
+                        unspecified: format!("{prefix}_UNSPECIFIED"),
+                        values: found.labels.iter().map(value).collect(),
+                    }
+                },
+                |candidate| {
+                    let fixed = [&candidate.name, &candidate.unspecified];
+                    let values = candidate.values.iter().map(|(_, value)| value);
+                    fixed.into_iter().chain(values).cloned().collect()
+                },
+            );
+            package.enums.push(declared);
+            Scalar::Enum(package.enums.len() - 1)
+        };
+        self.types.insert(found.oid, scalar);
+        scalar
+    }
+
+    /// The composite, declared on first use; of an exposed relation's row type
+    /// the message is there already.
+    fn record(&mut self, package: &mut Package, oid: u32) -> Scalar {
+        if let Some(known) = self.types.get(&oid) {
+            return *known;
+        }
+        let Some(found) = self.catalog.type_of(oid) else { return Scalar::Text };
+        let resource = package.resources.iter().find(|resource| resource.oid == found.relation);
+        let (message, declared) = match resource {
+            Some(resource) if found.relation != 0 => (resource.names.singular.clone(), Declared::ByResource),
+            _ => {
+                let message = self.claims.claim(
+                    |attempt| pascal_candidate(&found.name, "Record", attempt),
+                    |name| vec![name.clone()],
+                );
+                (message, Declared::Here)
+            }
+        };
+        // Entered before its attributes: whatever leads back here ends here.
+        let at = package.records.len();
+        self.types.insert(oid, Scalar::Record(at));
+        package.records.push(Record {
+            message,
+            sql_type: found.sql_name.clone(),
+            comment: found.comment.clone(),
+            fields: Vec::new(),
+            declared,
+        });
+        let mut names = Claims::default();
+        let mut fields = Vec::with_capacity(found.attributes.len());
+        for attribute in &found.attributes {
+            fields.push(Field {
+                column: attribute.name.clone(),
+                name: names.field(&snake(&attribute.name)),
+                number: u32::try_from(attribute.number).unwrap_or_default(),
+                shape: self.shape(package, attribute.r#type),
+                presence: Presence::Optional,
+                comment: attribute.comment.clone(),
+                sql_type: attribute.sql_type.clone(),
+            });
+        }
+        if let Some(record) = package.records.get_mut(at) {
+            record.fields = fields;
+        }
+        Scalar::Record(at)
+    }
+}

@@ -1,0 +1,200 @@
+//! The select list, level by level: which fields are taken and which
+//! relations embedded, each by the one relationship that its target and hint
+//! leave over. Also finds the level that a path of names means.
+
+mod relationship;
+
+use super::{
+    Context,
+    read::Tree,
+    resolve::SelectedField,
+    tree::{Arity, Embed, Form, Item, Link, Node, Shape, Source},
+};
+use crate::{
+    catalog::{
+        descriptor::Argument,
+        relationship::{Cardinality, Relationship},
+    },
+    error::{Error, Fault, Result},
+    request::{
+        range::Range,
+        select::{self, EmbedForm, SelectItem},
+    },
+};
+
+/// The uppermost level: every column if nothing is selected.
+pub(super) fn root<'c>(
+    shape: Shape<'c>,
+    source: Source<'c>,
+    alias: String,
+    select: Vec<SelectItem>,
+    context: &Context<'c>,
+) -> Result<Node<'c>> {
+    let mut node = empty(shape, source, alias);
+    node.items = match select.is_empty() {
+        true => context.every_column(shape).into_iter().map(Item::Field).collect(),
+        false => items(&node, select, 1, context)?,
+    };
+    Ok(node)
+}
+
+fn empty<'c>(shape: Shape<'c>, source: Source<'c>, alias: String) -> Node<'c> {
+    let range = Range::default();
+    Node { shape, source, alias, items: Vec::new(), conditions: Vec::new(), order: Vec::new(), range }
+}
+
+fn items<'c>(
+    above: &Node<'c>,
+    select: Vec<SelectItem>,
+    depth: usize,
+    context: &Context<'c>,
+) -> Result<Vec<Item<'c>>> {
+    let mut items = Vec::with_capacity(select.len());
+    for item in select {
+        match item {
+            SelectItem::Field { field, cast, aggregate, alias } => {
+                let selected = SelectedField { field, cast, aggregate, alias };
+                items.extend(context.outputs(above.shape, selected).into_iter().map(Item::Field));
+            }
+            SelectItem::Embed(selected) => {
+                let embed = embed(above, &items, selected, depth, context)?;
+                items.push(Item::Embed(embed));
+            }
+        }
+    }
+    Ok(items)
+}
+
+fn embed<'c>(
+    above: &Node<'c>,
+    beside: &[Item<'c>],
+    selected: select::Embed,
+    depth: usize,
+    context: &Context<'c>,
+) -> Result<Embed<'c>> {
+    let select::Embed { target, hint, join, form, select } = selected;
+    let found = relationship::find(above, &target, hint.as_deref(), context)?;
+    let relation = context.relation_of(found.target)?;
+    let (link, source, arity) = context.joined(found, depth)?;
+    let node_alias = sql_alias(&[&relation.name], depth, |name| name == above.alias);
+    let mut node = empty(Shape::Relation(relation), source, node_alias);
+    node.items = items(&node, select, depth + 1, context)?;
+    let alias = match &form {
+        EmbedForm::Nested { alias } => alias.clone(),
+        EmbedForm::Spread => None,
+    };
+    let form = match form {
+        _ if node.items.iter().all(hidden) => Form::Hidden,
+        EmbedForm::Nested { .. } => Form::Key,
+        EmbedForm::Spread => Form::Spread,
+    };
+    let source_name = above.shape.relation().map_or("", |relation| &relation.name);
+    let names = [source_name, alias.as_deref().unwrap_or(&target)];
+    let join_alias =
+        sql_alias(&names, depth, |name| name == above.alias || beside.iter().any(joined_as(name)));
+    Ok(Embed { target, alias, form, arity, join: join.unwrap_or_default(), link, join_alias, node })
+}
+
+fn joined_as(name: &str) -> impl Fn(&Item<'_>) -> bool {
+    move |item| matches!(item, Item::Embed(embed) if embed.join_alias == name)
+}
+
+fn hidden(item: &Item<'_>) -> bool {
+    match item {
+        Item::Field(_) => false,
+        Item::Embed(embed) => embed.form == Form::Hidden,
+    }
+}
+
+impl<'c> Context<'c> {
+    /// How a relationship joins, where its rows come from, and how many there are.
+    fn joined(&self, found: &'c Relationship, depth: usize) -> Result<(Link<'c>, Source<'c>, Arity)> {
+        let relation = Source::Relation(self.relation_of(found.target)?);
+        Ok(match &found.cardinality {
+            Cardinality::ManyToOne(link)
+            | Cardinality::OneToOneChild(link)
+            | Cardinality::OneToOneParent(link) => (Link::Columns(&link.columns), relation, Arity::ToOne),
+            Cardinality::OneToMany(link) => (Link::Columns(&link.columns), relation, Arity::ToMany),
+            Cardinality::ManyToMany(junction) => {
+                let through = self.relation_of(junction.relation)?;
+                let link = Link::Junction {
+                    relation: through,
+                    alias: sql_alias(&[&through.name, "junction"], depth, |_| false),
+                    above: &junction.source.columns,
+                    here: &junction.target.columns,
+                };
+                (link, relation, Arity::ToMany)
+            }
+            Cardinality::Computed { function_schema, function_name, to_one } => {
+                let source = self.relation_of(found.source)?;
+                let takes_row = |arguments: &[Argument]| matches!(arguments, [argument] if argument.r#type == source.row_type);
+                let mut functions = self.catalog.functions(function_schema, function_name);
+                let function = functions
+                    .find(|function| takes_row(&function.arguments))
+                    .ok_or_else(|| Error::new(Fault::Internal, "The schema cache contradicts itself"))?;
+                let arity = if *to_one { Arity::ToOne } else { Arity::ToMany };
+                (Link::Computed(source), Source::Computed(function), arity)
+            }
+        })
+    }
+}
+
+/// A name for SQL that is not taken. PostgreSQL cuts names after 63 bytes; what
+/// tells them apart stands at the end and has to stay.
+fn sql_alias(names: &[&str], depth: usize, taken: impl Fn(&str) -> bool) -> String {
+    const KEPT: usize = 50;
+    let mut alias = names.join("_");
+    while alias.len() > KEPT {
+        alias.pop();
+    }
+    alias.push('_');
+    alias.push_str(&depth.to_string());
+    while taken(&alias) {
+        alias.push('_');
+    }
+    alias
+}
+
+/// The level that a path of names means, counted from the root.
+pub(super) fn level<'t, 'c>(
+    tree: &'t mut Tree<'c>,
+    path: &[String],
+    context: &Context<'c>,
+) -> Result<&'t mut Node<'c>> {
+    let Tree { root, warnings, .. } = tree;
+    let mut node = root;
+    for name in path {
+        let found = node.items.iter_mut().find_map(|item| match item {
+            Item::Embed(embed) if embed.name() == name || embed.target == *name => Some(embed),
+            Item::Embed(_) | Item::Field(_) => None,
+        });
+        let embed = found.ok_or_else(|| not_embedded(name))?;
+        if let Some(alias) = embed.alias.as_ref().filter(|alias| *alias != name) {
+            if !context.config.url_use_legacy_target_names {
+                return Err(target_name(name, alias));
+            }
+            let warning = legacy_warning(name, alias);
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+        node = &mut embed.node;
+    }
+    Ok(node)
+}
+
+/// PGRST108: a name that is no embed's.
+pub(super) fn not_embedded(name: &str) -> Box<Error> {
+    Error::new(Fault::NotEmbedded, format!("'{name}' is not an embedded resource in this request"))
+        .hint(format!("Verify that '{name}' is included in the 'select' query parameter."))
+}
+
+fn target_name(name: &str, alias: &str) -> Box<Error> {
+    Error::new(Fault::NotEmbedded, format!("'{name}' is not an embedded resource in this request"))
+        .details("Target names are not allowed in filters if they have an alias")
+        .hint(format!("Change '{name}' to '{alias}' in filters, orders or limits."))
+}
+
+fn legacy_warning(name: &str, alias: &str) -> String {
+    format!("'{name}' has the alias '{alias}': filters, orders and limits should use the alias")
+}

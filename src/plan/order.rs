@@ -1,0 +1,72 @@
+//! The passes for orders and ranges, and the cap on both by `db-max-rows`.
+
+use super::{
+    Context,
+    embed::{level, not_embedded},
+    read::Tree,
+    tree::{Arity, Item, Node, OrderTerm, Shape},
+};
+use crate::{
+    error::{Error, Fault, Result},
+    request,
+};
+
+/// Orders, by own fields and by those of embeds.
+pub(super) fn orders<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tree<'c>> {
+    for (path, terms) in std::mem::take(&mut tree.query.order) {
+        let node = level(&mut tree, &path, context)?;
+        let terms = terms.into_iter().map(|term| order_term(node, term, context));
+        node.order = terms.collect::<Result<_>>()?;
+    }
+    Ok(tree)
+}
+
+/// Ranges of the root and of embeds.
+pub(super) fn ranges<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tree<'c>> {
+    tree.root.range = tree.query.range;
+    for (path, range) in std::mem::take(&mut tree.query.ranges) {
+        level(&mut tree, &path, context)?.range = range;
+    }
+    Ok(tree)
+}
+
+/// No level gives more rows than `db-max-rows`, but those of a mutation.
+pub(super) fn max_rows<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tree<'c>> {
+    if let Some(max) = context.max_rows {
+        restrict(&mut tree.root, max);
+    }
+    Ok(tree)
+}
+
+fn restrict(node: &mut Node<'_>, max: u64) {
+    node.range.limit = Some(node.range.limit.map_or(max, |limit| limit.min(max)));
+    for item in &mut node.items {
+        match item {
+            Item::Embed(embed) => restrict(&mut embed.node, max),
+            Item::Field(_) => {}
+        }
+    }
+}
+
+fn order_term<'c>(
+    node: &Node<'c>,
+    term: request::order::OrderTerm,
+    context: &Context<'c>,
+) -> Result<OrderTerm<'c>> {
+    let Some(name) = &term.relation else { return Ok(context.order_term(node.shape, term)) };
+    let mut embeds = node.items.iter().enumerate().filter_map(|(at, item)| match item {
+        Item::Embed(embed) => Some((at, embed)),
+        Item::Field(_) => None,
+    });
+    let (item, embed) = embeds.find(|(_, embed)| embed.name() == name).ok_or_else(|| not_embedded(name))?;
+    match embed.arity {
+        Arity::ToOne => Ok(OrderTerm { embed: Some(item), ..context.order_term(embed.node.shape, term) }),
+        Arity::ToMany => Err(not_to_one(node.shape, embed.name())),
+    }
+}
+
+fn not_to_one(shape: Shape<'_>, embed: &str) -> Box<Error> {
+    let origin = shape.relation().map_or("", |relation| relation.name.as_str());
+    Error::new(Fault::RelatedOrder, format!("A related order on '{embed}' is not possible"))
+        .details(format!("'{origin}' and '{embed}' do not form a many-to-one or one-to-one relationship"))
+}

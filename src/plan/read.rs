@@ -1,0 +1,42 @@
+//! From a query as typed to a tree: first the select list, which gives the
+//! tree its shape, then one pass for each other part of the query. The passes
+//! take what they have resolved out of the query; afterwards nothing is left.
+
+use super::{
+    Context, aggregate, embed,
+    filter::{filters, logic},
+    limits, order,
+    tree::{Node, Shape, Source},
+};
+use crate::{error::Result, request::Query};
+
+/// A tree in the making.
+#[derive(Debug)]
+pub(super) struct Tree<'c> {
+    /// What is resolved.
+    pub(super) root: Node<'c>,
+    /// What is still as typed.
+    pub(super) query: Query,
+    /// What the client should be told.
+    pub(super) warnings: Vec<String>,
+}
+
+type Pass = for<'c> fn(Tree<'c>, &Context<'c>) -> Result<Tree<'c>>;
+
+/// The passes, in their order.
+const PASSES: [Pass; 6] = [filters, logic, order::orders, order::ranges, order::max_rows, aggregate::check];
+
+/// What is read from `source`.
+pub(super) fn tree<'c>(
+    shape: Shape<'c>,
+    source: Source<'c>,
+    alias: String,
+    mut query: Query,
+    context: &Context<'c>,
+) -> Result<Tree<'c>> {
+    limits::check(&query)?;
+    let select = std::mem::take(&mut query.select);
+    let root = embed::root(shape, source, alias, select, context)?;
+    let tree = Tree { root, query, warnings: Vec::new() };
+    PASSES.iter().try_fold(tree, |tree, pass| pass(tree, context))
+}

@@ -1,0 +1,133 @@
+//! Names to things: fields to columns and their types, `*` to all of them,
+//! domains to their representations. An unknown name is no error here: it may
+//! be a computed field, and PostgreSQL knows best.
+
+use super::{
+    Context,
+    tree::{Condition, Field, OrderTerm, Output, Shape},
+};
+use crate::{
+    catalog::descriptor::Representation,
+    request::{
+        self,
+        filter::{Filter, Logic},
+        select::{Aggregate, AggregateFunction, Step},
+    },
+};
+
+/// `pg_type.oid` of text and json, which are the same in every database
+/// (`pg_type.dat` in PostgreSQL's source).
+const TEXT: u32 = 25;
+const JSON: u32 = 114;
+
+/// An item of the select list that is a field, as typed.
+pub(super) struct SelectedField {
+    pub(super) field: request::select::Field,
+    pub(super) cast: Option<String>,
+    pub(super) aggregate: Option<Aggregate>,
+    pub(super) alias: Option<String>,
+}
+
+impl<'c> Context<'c> {
+    /// The field of this name in rows of this shape.
+    pub(super) fn field(&self, shape: Shape<'c>, field: request::select::Field) -> Field<'c> {
+        let declared = shape.column(&field.name).and_then(|oid| self.catalog.type_of(oid));
+        Field { name: field.name, path: field.path, declared }
+    }
+
+    /// What an item of the select list stands for: one field, or every column.
+    pub(super) fn outputs(&self, shape: Shape<'c>, selected: SelectedField) -> Vec<Output<'c>> {
+        match (selected.field.name.as_str(), &selected.aggregate) {
+            ("*", None) => self.every_column(shape),
+            _ => vec![self.output(shape, selected)],
+        }
+    }
+
+    /// Every column, under its own name.
+    pub(super) fn every_column(&self, shape: Shape<'c>) -> Vec<Output<'c>> {
+        let columns = shape.columns().into_iter();
+        columns
+            .map(|(name, oid)| Output {
+                key: name.to_owned(),
+                field: Field { name: name.to_owned(), path: Vec::new(), declared: self.catalog.type_of(oid) },
+                representation: self.representation(oid, JSON),
+                cast: None,
+                aggregate: None,
+            })
+            .collect()
+    }
+
+    fn output(&self, shape: Shape<'c>, selected: SelectedField) -> Output<'c> {
+        let SelectedField { mut field, cast, aggregate, alias } = selected;
+        if field.name == "*" {
+            field.name.clear();
+        }
+        let key = alias.unwrap_or_else(|| key(&field, aggregate.as_ref()));
+        let column = shape.column(&field.name).filter(|_| field.path.is_empty());
+        let representation = column.and_then(|oid| self.representation(oid, JSON));
+        Output { key, field: self.field(shape, field), representation, cast, aggregate }
+    }
+
+    /// A filter as a condition.
+    pub(super) fn compare(&self, shape: Shape<'c>, filter: Filter) -> Condition<'c> {
+        let column = shape.column(&filter.field.name).filter(|_| filter.field.path.is_empty());
+        Condition::Compare {
+            negated: filter.negated,
+            representation: column.and_then(|oid| self.representation(TEXT, oid)),
+            field: self.field(shape, filter.field),
+            operation: filter.operation,
+        }
+    }
+
+    /// A logic tree as a condition.
+    pub(super) fn logic(&self, shape: Shape<'c>, logic: Logic) -> Condition<'c> {
+        match logic {
+            Logic::Filter(filter) => self.compare(shape, filter),
+            Logic::Group { negated, junction, members } => Condition::Group {
+                negated,
+                junction,
+                members: members.into_iter().map(|member| self.logic(shape, member)).collect(),
+            },
+        }
+    }
+
+    /// A term of an order by a field of these rows.
+    pub(super) fn order_term(&self, shape: Shape<'c>, term: request::order::OrderTerm) -> OrderTerm<'c> {
+        OrderTerm {
+            embed: None,
+            field: self.field(shape, term.field),
+            direction: term.direction,
+            nulls: term.nulls,
+        }
+    }
+
+    /// The cast between these types that is applied by itself.
+    pub(super) fn representation(&self, source: u32, target: u32) -> Option<&'c Representation> {
+        self.catalog.descriptor().representations.iter().find(|r| r.source == source && r.target == target)
+    }
+
+    /// The cast from json that a column of this type takes its values by.
+    pub(super) fn from_json(&self, column: u32) -> Option<&'c Representation> {
+        self.representation(JSON, column)
+    }
+}
+
+/// The key of a field that was given none: the last key of its path, its
+/// name, or the name of its aggregate.
+fn key(field: &request::select::Field, aggregate: Option<&Aggregate>) -> String {
+    if let Some(aggregate) = aggregate {
+        return match aggregate.function {
+            AggregateFunction::Sum => "sum",
+            AggregateFunction::Avg => "avg",
+            AggregateFunction::Min => "min",
+            AggregateFunction::Max => "max",
+            AggregateFunction::Count => "count",
+        }
+        .to_owned();
+    }
+    let keys = field.path.iter().rev().filter_map(|(_, step)| match step {
+        Step::Key(key) => Some(key),
+        Step::Index(_) => None,
+    });
+    keys.into_iter().next().unwrap_or(&field.name).clone()
+}

@@ -1,0 +1,208 @@
+//! The REST front door: from an HTTP request to an engine request, and from
+//! its outcome to an HTTP response. It plans nothing and writes no SQL.
+
+mod accept;
+mod body;
+mod cors;
+mod headers;
+mod options;
+mod prefer;
+mod query;
+mod range;
+mod respond;
+mod root;
+mod route;
+
+use crate::{
+    auth::{Authenticator, Identity},
+    engine::Engine,
+    error::{Caller, Result},
+    media::MediaType,
+    request::{Accept, Action, CallAccess, Request, payload::Arguments},
+};
+use axum::body::Body;
+use bytes::Bytes;
+use headers::Profile;
+use http::{HeaderValue, Method, Response, header, request::Parts};
+use query::{Parameters, Parsed, Plain};
+use respond::{Asked, Content, Plan, What};
+use route::{Task, Verb};
+use std::{sync::Arc, time::SystemTime};
+
+const SERVER: HeaderValue = HeaderValue::from_static(concat!("pgduet/", env!("CARGO_PKG_VERSION")));
+
+/// Answers a request. Who asked is left in the response's extensions, for the
+/// access log: an [`Arc<Identity>`], if there is one.
+pub async fn serve<B>(
+    engine: &Engine,
+    authenticator: &Authenticator,
+    request: http::Request<B>,
+) -> Response<Body>
+where
+    B: http_body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let config = engine.config();
+    let (head, body) = request.into_parts();
+    let mut response = match cors::preflight(&head, &config.server_cors_allowed_origins) {
+        Some(preflight) => preflight,
+        None => {
+            let mut response = admit(engine, authenticator, &head, body).await;
+            cors::expose(&head.headers, response.headers_mut(), &config.server_cors_allowed_origins);
+            response
+        }
+    };
+    let headers = response.headers_mut();
+    headers.entry(header::SERVER).or_insert(SERVER);
+    if let Some(trace) = &config.server_trace_header {
+        let value = head.headers.get(trace.name()).cloned();
+        headers.insert(trace.name(), value.unwrap_or_else(|| HeaderValue::from_static("")));
+    }
+    response
+}
+
+/// Finds out who asks, and answers; errors too.
+async fn admit<B>(engine: &Engine, authenticator: &Authenticator, head: &Parts, body: B) -> Response<Body>
+where
+    B: http_body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let verbosity = engine.config().client_error_verbosity;
+    let authorization = head.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    let identity = match authenticator.authenticate(authorization, SystemTime::now()) {
+        Ok(identity) => identity,
+        Err(error) => return respond::failure(&error, Caller::Anonymous, verbosity),
+    };
+    let mut response = answer(engine, &identity, head, body)
+        .await
+        .unwrap_or_else(|error| respond::failure(&error, identity.caller, verbosity));
+    response.extensions_mut().insert::<Arc<Identity>>(identity);
+    response
+}
+
+/// The whole of a request: what is asked, the engine, what is answered.
+async fn answer<B>(engine: &Engine, identity: &Identity, head: &Parts, body: B) -> Result<Response<Body>>
+where
+    B: http_body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let config = engine.config();
+    let body = body::collect(body, config.server_max_body_bytes).await?;
+    let resource = route::resource(head.uri.path(), config)?;
+    let profile = headers::profile(&head.method, &head.headers, config)?;
+    let task = route::task(resource, &head.method)?;
+    let parameters = Parameters::new(head.uri.query())?;
+    match task {
+        Task::Describe => root::describe(engine, identity, head, profile).await,
+        Task::Options(resource) => {
+            let parsed = parameters.parse(Plain::Argument)?;
+            let arguments = parsed.arguments.iter().map(|(name, _)| name.as_str()).collect();
+            options::allow(engine.catalog(), &profile.schema, &resource, &arguments)
+                .map(|methods| respond::allow(&methods))
+        }
+        Task::Relation(name, verb) => {
+            let parsed = parameters.parse(Plain::Refused)?;
+            let canonical = match verb {
+                Verb::Read => parameters.canonical(),
+                Verb::Insert | Verb::Upsert | Verb::Update | Verb::Delete => String::new(),
+            };
+            let what = What::Relation { name: name.clone(), verb, canonical };
+            let action = |parsed: &mut Parsed| relation_action(name, verb, parsed, head, body);
+            run(engine, identity, head, profile, parsed, what, action).await
+        }
+        Task::Call(function, access) => {
+            let parsed = parameters.parse(match access {
+                CallAccess::ReadOnly => Plain::Argument,
+                CallAccess::ByVolatility => Plain::Refused,
+            })?;
+            let action = |parsed: &mut Parsed| call_action(function, access, parsed, head, body);
+            run(engine, identity, head, profile, parsed, What::Call, action).await
+        }
+    }
+}
+
+/// Completes a request whose action `action` takes from what was parsed, and runs it.
+async fn run(
+    engine: &Engine,
+    identity: &Identity,
+    head: &Parts,
+    profile: Profile,
+    mut parsed: Parsed,
+    what: What,
+    action: impl FnOnce(&mut Parsed) -> Result<Action>,
+) -> Result<Response<Body>> {
+    let config = engine.config();
+    let preferences = prefer::parse(&head.headers, config.db_tx_end)?;
+    let range = range::top_level(&head.method, &head.headers, parsed.bounds)?;
+    let action = action(&mut parsed)?;
+    let accept = accept::parse(&head.headers);
+    let asked = Asked {
+        what,
+        content: content(&head.method),
+        range,
+        preferences: preferences.clone(),
+        plan: plan(&accept),
+        verbosity: config.client_error_verbosity,
+        profile,
+    };
+    let mut query = parsed.query;
+    query.range = range;
+    let request = Request {
+        schema: asked.profile.schema.clone(),
+        action,
+        query,
+        preferences,
+        accept: Accept::Media(accept),
+        context: headers::context(head),
+        deadline: None,
+    };
+    respond::success(engine.run(request, identity).await?, &asked)
+}
+
+fn relation_action(
+    relation: String,
+    verb: Verb,
+    parsed: &mut Parsed,
+    head: &Parts,
+    body: Bytes,
+) -> Result<Action> {
+    let columns = parsed.columns.take();
+    let on_conflict = parsed.on_conflict.take();
+    let payload = |columns: &Option<Vec<String>>| body::rows(&head.headers, body, columns.as_deref());
+    Ok(match verb {
+        Verb::Read => Action::Read { relation },
+        Verb::Insert => Action::Insert { relation, payload: payload(&columns)?, columns, on_conflict },
+        // PUT writes whole rows, so it takes no list of columns.
+        Verb::Upsert => Action::Upsert { relation, payload: payload(&None)?, columns: None },
+        Verb::Update => Action::Update { relation, payload: payload(&columns)?, columns },
+        Verb::Delete => Action::Delete { relation },
+    })
+}
+
+fn call_action(
+    function: String,
+    access: CallAccess,
+    parsed: &mut Parsed,
+    head: &Parts,
+    body: Bytes,
+) -> Result<Action> {
+    let arguments = match access {
+        CallAccess::ReadOnly => Arguments::Named(std::mem::take(&mut parsed.arguments)),
+        CallAccess::ByVolatility => body::arguments(&head.headers, body, parsed.columns.as_deref())?,
+    };
+    Ok(Action::Call { function, arguments, access })
+}
+
+fn content(method: &Method) -> Content {
+    match *method {
+        Method::HEAD => Content::HeadersOnly,
+        _ => Content::Full,
+    }
+}
+
+fn plan(accept: &[MediaType]) -> Plan {
+    match accept.iter().any(|media| matches!(media, MediaType::Plan { .. })) {
+        true => Plan::Possible,
+        false => Plan::Impossible,
+    }
+}

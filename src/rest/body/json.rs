@@ -1,0 +1,273 @@
+//! The keys of JSON rows, found without building a tree: values are passed
+//! over, and the text goes on as it came.
+
+use super::invalid;
+use crate::{
+    error,
+    request::payload::{Payload, Rows},
+};
+use bytes::Bytes;
+use serde::{
+    Deserializer as _,
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use std::{borrow::Cow, fmt};
+
+/// An object, or an array of objects with the same keys. Any other value is an
+/// empty array, as in PostgREST.
+pub(super) fn rows(json: Bytes) -> error::Result<Payload> {
+    let malformed = || invalid("Empty or invalid json");
+    let text = std::str::from_utf8(&json).map_err(|error| malformed().cause(error))?;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let shape = reader
+        .deserialize_any(ShapeVisitor)
+        .and_then(|shape| reader.end().map(|()| shape))
+        .map_err(|error| malformed().cause(error))?;
+    match shape {
+        Shape::Object(keys) => Ok(Payload { json, keys, rows: Rows::One }),
+        Shape::Array(keys) => Ok(Payload { json, keys, rows: Rows::Many }),
+        Shape::Mixed => Err(invalid("All object keys must match")),
+        Shape::Other => Ok(Payload { json: Bytes::from_static(b"[]"), keys: Vec::new(), rows: Rows::Many }),
+    }
+}
+
+/// What sort of value it is at the top.
+enum Shape {
+    Object(Vec<String>),
+    /// The keys of every element.
+    Array(Vec<String>),
+    /// An array of anything else.
+    Mixed,
+    Other,
+}
+
+/// What a visitor makes of every value that is neither object nor array.
+macro_rules! scalars {
+    ($type:ty, $value:expr) => {
+        fn visit_unit<E>(self) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<$type, E> {
+            Ok($value)
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<$type, E> {
+            Ok($value)
+        }
+    };
+}
+
+struct ShapeVisitor;
+
+impl<'de> Visitor<'de> for ShapeVisitor {
+    type Value = Shape;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Shape, A::Error> {
+        keys(map).map(Shape::Object)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Shape, A::Error> {
+        let Some(first) = elements.next_element_seed(KeysOf(None))? else {
+            return Ok(Shape::Array(Vec::new()));
+        };
+        let Element::Keys(first) = first else {
+            pass_over(elements)?;
+            return Ok(Shape::Mixed);
+        };
+        loop {
+            match elements.next_element_seed(KeysOf(Some(&first)))? {
+                Some(Element::Keys(_)) => {}
+                Some(Element::Other) => {
+                    pass_over(elements)?;
+                    return Ok(Shape::Mixed);
+                }
+                None => return Ok(Shape::Array(first)),
+            }
+        }
+    }
+
+    scalars!(Shape, Shape::Other);
+}
+
+/// The rest still has to be JSON.
+fn pass_over<'de, A: SeqAccess<'de>>(mut elements: A) -> Result<(), A::Error> {
+    while elements.next_element::<IgnoredAny>()?.is_some() {}
+    Ok(())
+}
+
+/// The keys of an object, each once, in their order.
+fn keys<'de, A: MapAccess<'de>>(mut map: A) -> Result<Vec<String>, A::Error> {
+    let mut keys: Vec<String> = Vec::new();
+    while let Some(Key(key)) = map.next_key()? {
+        map.next_value::<IgnoredAny>()?;
+        if !keys.iter().any(|known| *known == key) {
+            keys.push(key.into_owned());
+        }
+    }
+    Ok(keys)
+}
+
+/// A key, copied only where it has escapes.
+struct Key<'de>(Cow<'de, str>);
+
+impl<'de> serde::Deserialize<'de> for Key<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a key")
+            }
+
+            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(key)))
+            }
+
+            fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(key.to_owned())))
+            }
+        }
+
+        reader.deserialize_str(KeyVisitor)
+    }
+}
+
+/// An element of an array.
+enum Element {
+    /// An object; the keys only where they were asked for.
+    Keys(Vec<String>),
+    /// Something else, or an object with other keys.
+    Other,
+}
+
+/// Reads an element: its keys, or whether it has exactly these.
+struct KeysOf<'k>(Option<&'k [String]>);
+
+impl<'de> DeserializeSeed<'de> for KeysOf<'_> {
+    type Value = Element;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Element, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for KeysOf<'_> {
+    type Value = Element;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element, A::Error> {
+        let Some(wanted) = self.0 else { return keys(map).map(Element::Keys) };
+        // Rows mostly have their keys in the same order, each once.
+        let mut seen = vec![false; wanted.len()];
+        let mut next = 0;
+        let mut same = true;
+        while let Some(Key(key)) = map.next_key()? {
+            map.next_value::<IgnoredAny>()?;
+            let at = match wanted.get(next) {
+                Some(expected) if *expected == key => Some(next),
+                Some(_) | None => wanted.iter().position(|expected| *expected == key),
+            };
+            match at.and_then(|at| seen.get_mut(at)) {
+                Some(seen) => *seen = true,
+                None => same = false,
+            }
+            next += 1;
+        }
+        Ok(if same && seen.into_iter().all(|seen| seen) { Element::Keys(Vec::new()) } else { Element::Other })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Element, A::Error> {
+        pass_over(elements).map(|()| Element::Other)
+    }
+
+    scalars!(Element, Element::Other);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(json: &'static str) -> error::Result<Payload> {
+        rows(Bytes::from_static(json.as_bytes()))
+    }
+
+    fn message(json: &'static str) -> String {
+        let error = found(json).unwrap_err();
+        assert_eq!(error.code(), "PGRST102");
+        error.message
+    }
+
+    #[test]
+    fn the_text_goes_on_as_it_came() {
+        let payload =
+            found(" [{\"a\": 1.50, \"b\": {\"x\": [1, 2]}},\n{\"b\": null, \"a\": \"2\"}] ").unwrap();
+        assert_eq!(payload.json, " [{\"a\": 1.50, \"b\": {\"x\": [1, 2]}},\n{\"b\": null, \"a\": \"2\"}] ");
+        assert_eq!((payload.keys, payload.rows), (vec!["a".to_owned(), "b".to_owned()], Rows::Many));
+    }
+
+    #[test]
+    fn keys_are_compared_without_their_escapes_and_count_once() {
+        let payload = found(r#"[{"a":1,"a":2,"b":3},{"b":1,"\u0061":2}]"#).unwrap();
+        assert_eq!(payload.keys, ["a", "b"]);
+    }
+
+    #[test]
+    fn rows_with_other_keys_or_no_keys_at_all_do_not_match() {
+        for json in [
+            r#"[{"a":1},{"b":1}]"#,
+            r#"[{"a":1},{"a":1,"b":2}]"#,
+            r#"[{"a":1,"b":1},{"a":1}]"#,
+            "[{},1]",
+            "[1,{}]",
+        ] {
+            assert_eq!(message(json), "All object keys must match", "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_wherever_the_fault_is() {
+        for json in ["", "}{ x = 2", "{\"a\":1", "[{\"a\":1},{\"a\":}]", "[1,}", "{} {}", "{\"a\":01}"] {
+            assert_eq!(message(json), "Empty or invalid json", "{json}");
+        }
+        assert_eq!(rows(Bytes::from_static(b"{\"a\":\"\xff\"}")).unwrap_err().code(), "PGRST102");
+    }
+
+    #[test]
+    fn other_values_are_no_rows() {
+        for json in ["1", "\"x\"", "null", "true", "-1.5", "[]"] {
+            let payload = found(json).unwrap();
+            assert_eq!(
+                (payload.json.as_ref(), payload.keys.len(), payload.rows),
+                (b"[]".as_slice(), 0, Rows::Many)
+            );
+        }
+    }
+
+    #[test]
+    fn depth_of_values_is_of_no_matter() {
+        let json = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(rows(Bytes::from(json)).unwrap().keys, ["a"]);
+    }
+}

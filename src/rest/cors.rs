@@ -1,0 +1,110 @@
+//! Cross-origin requests (<https://fetch.spec.whatwg.org/#http-cors-protocol>):
+//! answers to preflights, and the headers of all other answers to browsers.
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
+
+const METHODS: &str = "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD";
+const EXPOSED: &str = "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, \
+                       Transfer-Encoding, Range-Unit";
+/// Safelisted, so that a browser need not ask for them.
+const SAFELISTED: &str = "Accept, Accept-Language, Content-Language";
+/// A day, in seconds.
+const MAX_AGE: &str = "86400";
+
+/// The answer to a preflight; `None` if it is none, or of a foreign origin.
+pub(super) fn preflight(head: &Parts, allowed: &[String]) -> Option<Response<Body>> {
+    let method = head.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
+    let known = METHODS.split(", ").any(|known| method.as_bytes() == known.as_bytes());
+    if head.method != Method::OPTIONS || !known {
+        return None;
+    }
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    allow_origin(&head.headers, headers, allowed)?;
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
+    if let Some(requested) = head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        let requested = String::from_utf8_lossy(requested.as_bytes());
+        let names: Vec<_> = requested.split(',').map(str::trim).collect();
+        let list = format!("Authorization, {}, {SAFELISTED}", names.join(", "));
+        headers.extend(HeaderValue::try_from(list).map(|list| (header::ACCESS_CONTROL_ALLOW_HEADERS, list)));
+    }
+    Some(response)
+}
+
+/// Lets scripts of allowed origins read an answer.
+pub(super) fn expose(request: &HeaderMap, response: &mut HeaderMap, allowed: &[String]) {
+    if allow_origin(request, response, allowed).is_some() {
+        response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    }
+}
+
+/// Any origin, or the one of the request if it is among the allowed ones.
+fn allow_origin(request: &HeaderMap, response: &mut HeaderMap, allowed: &[String]) -> Option<()> {
+    let origin = request.get(header::ORIGIN)?;
+    if allowed.is_empty() {
+        response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        return Some(());
+    }
+    allowed.iter().find(|allowed| origin.as_bytes() == allowed.as_bytes())?;
+    response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    response.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, Request};
+
+    fn head(method: &str, headers: &[(HeaderName, &str)]) -> Parts {
+        let request =
+            headers.iter().fold(Request::builder().method(method).uri("/"), |request, (name, value)| {
+                request.header(name, *value)
+            });
+        request.body(()).unwrap().into_parts().0
+    }
+
+    const ORIGIN: (HeaderName, &str) = (header::ORIGIN, "http://example.com");
+    const POST: (HeaderName, &str) = (header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
+
+    #[test]
+    fn a_preflight_allows_what_it_asks_for() {
+        let asked = (header::ACCESS_CONTROL_REQUEST_HEADERS, "Foo,Bar");
+        let response = preflight(&head("OPTIONS", &[ORIGIN, POST, asked]), &[]).unwrap();
+        let header = |name: HeaderName| response.headers()[name].to_str().unwrap();
+        assert_eq!(header(header::ACCESS_CONTROL_ALLOW_ORIGIN), "*");
+        assert_eq!(
+            header(header::ACCESS_CONTROL_ALLOW_HEADERS),
+            "Authorization, Foo, Bar, Accept, Accept-Language, Content-Language"
+        );
+        assert_eq!(header(header::ACCESS_CONTROL_ALLOW_METHODS), METHODS);
+        assert_eq!(header(header::ACCESS_CONTROL_MAX_AGE), "86400");
+    }
+
+    #[test]
+    fn options_without_a_method_to_ask_for_are_no_preflight() {
+        assert!(preflight(&head("OPTIONS", &[ORIGIN]), &[]).is_none());
+        assert!(preflight(&head("GET", &[ORIGIN, POST]), &[]).is_none());
+    }
+
+    #[test]
+    fn listed_origins_are_repeated_and_others_get_nothing() {
+        let allowed = ["http://example.com".to_owned()];
+        let mut response = HeaderMap::new();
+        expose(&head("GET", &[ORIGIN]).headers, &mut response, &allowed);
+        assert_eq!(response[header::ACCESS_CONTROL_ALLOW_ORIGIN], "http://example.com");
+        assert_eq!(response[header::ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+        let mut response = HeaderMap::new();
+        expose(&head("GET", &[(header::ORIGIN, "http://invalid.com")]).headers, &mut response, &allowed);
+        assert!(response.is_empty());
+    }
+
+    #[test]
+    fn without_an_origin_there_is_nothing_to_expose() {
+        let mut response = HeaderMap::new();
+        expose(&HeaderMap::new(), &mut response, &[]);
+        assert!(response.is_empty());
+    }
+}

@@ -1,0 +1,313 @@
+//! From outcomes and errors to responses: statuses, headers and bodies as
+//! PostgREST has them. It neither runs anything nor reads requests.
+
+mod failure;
+
+use super::{
+    headers::{CONTENT_PROFILE, Negotiated, Profile},
+    prefer, range,
+    route::Verb,
+};
+use crate::{
+    config::Verbosity,
+    error::{Error, Fault, Result},
+    outcome::Outcome,
+    request::{
+        prefer::{Count, Preferences, Resolution, Return},
+        range::Range,
+        urlencoded,
+    },
+};
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+pub(super) use failure::failure;
+
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const VARY: HeaderValue = HeaderValue::from_static("Accept, Prefer, Range");
+
+/// What an answer depends on besides the outcome.
+pub(super) struct Asked {
+    /// What was done.
+    pub(super) what: What,
+    /// Whether a body is wanted.
+    pub(super) content: Content,
+    /// The rows asked for.
+    pub(super) range: Range,
+    /// The preferences.
+    pub(super) preferences: Preferences,
+    /// The schema.
+    pub(super) profile: Profile,
+    /// Whether an execution plan could be the answer.
+    pub(super) plan: Plan,
+    /// How much of an error is told.
+    pub(super) verbosity: Verbosity,
+}
+
+/// What was done.
+pub(super) enum What {
+    /// Something with a relation.
+    Relation {
+        /// Its name.
+        name: String,
+        /// What.
+        verb: Verb,
+        /// The query string in its canonical form.
+        canonical: String,
+    },
+    /// A function was called.
+    Call,
+}
+
+/// Whether the method has content in its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// It has.
+    Full,
+    /// HEAD.
+    HeadersOnly,
+}
+
+/// Whether an execution plan was asked for, among other media types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// It was.
+    Possible,
+    /// It was not.
+    Impossible,
+}
+
+/// An answer before the database has had its say.
+struct Draft {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// The answer to a request that succeeded.
+pub(super) fn success(outcome: Outcome, asked: &Asked) -> Result<Response<Body>> {
+    let mut draft = match &asked.what {
+        _ if asked.plan == Plan::Possible
+            && outcome.content_type.starts_with("application/vnd.pgrst.plan") =>
+        {
+            explained(&outcome, asked)
+        }
+        What::Relation { name, verb: Verb::Read, canonical } => read(name, canonical, &outcome, asked)?,
+        What::Relation { name, verb: Verb::Insert, .. } => insert(name, &outcome, asked),
+        What::Relation { verb: Verb::Upsert, .. } => upsert(&outcome, asked),
+        What::Relation { verb: Verb::Update, .. } => update(&outcome, asked),
+        What::Relation { verb: Verb::Delete, .. } => delete(&outcome, asked),
+        What::Call => call(&outcome, asked)?,
+    };
+    put(&mut draft.headers, PREFERENCE_APPLIED, prefer::applied(&applied(&outcome, asked)));
+    for warning in &outcome.facts.warnings {
+        put(&mut draft.headers, header::WARNING, Some(warning));
+    }
+    draft.headers.insert(header::VARY, VARY);
+    overridden(draft, &outcome)
+}
+
+fn read(name: &str, canonical: &str, outcome: &Outcome, asked: &Asked) -> Result<Draft> {
+    let mut draft = paged(outcome, asked)?;
+    let location = match canonical {
+        "" => format!("/{name}"),
+        query => format!("/{name}?{query}"),
+    };
+    put(&mut draft.headers, header::CONTENT_LOCATION, Some(location));
+    Ok(draft)
+}
+
+fn call(outcome: &Outcome, asked: &Asked) -> Result<Draft> {
+    let mut draft = paged(outcome, asked)?;
+    if outcome.facts.returns_void {
+        draft.status = StatusCode::NO_CONTENT;
+        draft.body = Bytes::new();
+        draft.headers.remove(header::CONTENT_TYPE);
+        draft.headers.remove(CONTENT_PROFILE);
+    }
+    Ok(draft)
+}
+
+/// Rows out of a total, or that there are none so far on.
+fn paged(outcome: &Outcome, asked: &Asked) -> Result<Draft> {
+    let status = range::status(asked.range, outcome.rows, outcome.total);
+    let mut headers = content_headers(outcome, asked);
+    put(
+        &mut headers,
+        header::CONTENT_RANGE,
+        Some(range::content_range(asked.range.offset, outcome.rows, outcome.total)),
+    );
+    let body = match (status, asked.content) {
+        (StatusCode::RANGE_NOT_SATISFIABLE, _) => {
+            failure::body(&range::beyond_the_end(asked.range, outcome.total), asked.verbosity)
+        }
+        (_, Content::Full) => outcome.body.clone(),
+        (_, Content::HeadersOnly) => Bytes::new(),
+    };
+    Ok(Draft { status, headers, body })
+}
+
+fn insert(name: &str, outcome: &Outcome, asked: &Asked) -> Draft {
+    let merged =
+        asked.preferences.resolution == Some(Resolution::MergeDuplicates) && outcome.inserted == Some(0);
+    let status = if merged { StatusCode::OK } else { StatusCode::CREATED };
+    let mut draft = mutation(status, status, outcome, asked);
+    let key = outcome.location.iter().flatten().map(|(column, value)| {
+        let value = value.as_ref().map_or_else(|| "is.null".to_owned(), |value| format!("eq.{value}"));
+        format!("{}={}", urlencoded::encode(column), urlencoded::encode(&value))
+    });
+    let key = key.collect::<Vec<_>>().join("&");
+    let location = (!key.is_empty()).then(|| format!("/{name}?{key}"));
+    put(&mut draft.headers, header::LOCATION, location);
+    put(&mut draft.headers, header::CONTENT_RANGE, Some(range::content_range(0, 0, counted(outcome, asked))));
+    draft
+}
+
+fn upsert(outcome: &Outcome, asked: &Asked) -> Draft {
+    let inserted = outcome.inserted.is_some_and(|rows| rows > 0);
+    let status = if inserted { StatusCode::CREATED } else { StatusCode::OK };
+    mutation(status, StatusCode::NO_CONTENT, outcome, asked)
+}
+
+fn update(outcome: &Outcome, asked: &Asked) -> Draft {
+    let mut draft = mutation(StatusCode::OK, StatusCode::NO_CONTENT, outcome, asked);
+    let range = range::content_range(0, outcome.rows, counted(outcome, asked));
+    put(&mut draft.headers, header::CONTENT_RANGE, Some(range));
+    draft
+}
+
+fn delete(outcome: &Outcome, asked: &Asked) -> Draft {
+    let mut draft = mutation(StatusCode::OK, StatusCode::NO_CONTENT, outcome, asked);
+    put(&mut draft.headers, header::CONTENT_RANGE, Some(range::content_range(0, 0, counted(outcome, asked))));
+    draft
+}
+
+fn mutation(with_rows: StatusCode, without: StatusCode, outcome: &Outcome, asked: &Asked) -> Draft {
+    match asked.preferences.representation {
+        Some(Return::Representation) => {
+            Draft { status: with_rows, headers: content_headers(outcome, asked), body: outcome.body.clone() }
+        }
+        Some(Return::Minimal | Return::HeadersOnly) | None => {
+            Draft { status: without, headers: HeaderMap::new(), body: Bytes::new() }
+        }
+    }
+}
+
+fn explained(outcome: &Outcome, asked: &Asked) -> Draft {
+    Draft { status: StatusCode::OK, headers: content_headers(outcome, asked), body: outcome.body.clone() }
+}
+
+/// How many rows were affected, where that was asked for; the planner is not
+/// asked about mutations.
+fn counted(outcome: &Outcome, asked: &Asked) -> Option<u64> {
+    match asked.preferences.count {
+        Some(Count::Exact | Count::Estimated) => Some(outcome.rows),
+        Some(Count::Planned) | None => None,
+    }
+}
+
+fn content_headers(outcome: &Outcome, asked: &Asked) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    put(&mut headers, header::CONTENT_TYPE, Some(&outcome.content_type));
+    match asked.profile.negotiated {
+        Negotiated::Yes => put(&mut headers, CONTENT_PROFILE, Some(&asked.profile.schema)),
+        Negotiated::No => {}
+    }
+    headers
+}
+
+/// The preferences that had a say in what was done.
+fn applied(outcome: &Outcome, asked: &Asked) -> Preferences {
+    let mut applied = asked.preferences.clone();
+    let verb = match &asked.what {
+        What::Relation { verb, .. } => Some(*verb),
+        What::Call => None,
+    };
+    if verb != Some(Verb::Insert) || !outcome.facts.resolution_applied {
+        applied.resolution = None;
+    }
+    if matches!(verb, Some(Verb::Read) | None) {
+        applied.representation = None;
+    }
+    if !matches!(verb, Some(Verb::Insert | Verb::Update)) {
+        applied.missing = None;
+    }
+    if matches!(verb, Some(Verb::Read | Verb::Insert | Verb::Upsert)) {
+        applied.max_affected = None;
+    }
+    applied
+}
+
+/// The answer with what the database said of status and headers.
+fn overridden(draft: Draft, outcome: &Outcome) -> Result<Response<Body>> {
+    let Draft { mut status, mut headers, body } = draft;
+    if let Some(code) = outcome.status {
+        status = StatusCode::from_u16(code).map_err(|_| {
+            Error::new(Fault::ResponseStatus, "response.status guc must be a valid status code")
+        })?;
+    }
+    let malformed = || {
+        let message = "response.headers guc must be a JSON array composed of objects with a single key and a string value";
+        Error::new(Fault::ResponseHeaders, message)
+    };
+    let own = outcome.headers.iter().map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| malformed().cause(error))?;
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| malformed().cause(error))?;
+        Ok((name, value))
+    });
+    let own = own.collect::<Result<Vec<_>>>()?;
+    for (name, _) in &own {
+        headers.remove(name);
+    }
+    for (name, value) in own {
+        headers.append(name, value);
+    }
+    let mut response = response(status, body);
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn response(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response
+}
+
+/// Adds a header; a value that no header can have is left out.
+fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<impl AsRef<str>>) {
+    let value = value.and_then(|value| HeaderValue::from_bytes(value.as_ref().as_bytes()).ok());
+    if let Some(value) = value {
+        headers.append(name, value);
+    }
+}
+
+/// The answer to OPTIONS.
+pub(super) fn allow(methods: &str) -> Response<Body> {
+    let mut answer = response(StatusCode::OK, Body::empty());
+    let headers = answer.headers_mut();
+    put(headers, header::ALLOW, Some(methods));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::VARY, VARY);
+    answer
+}
+
+/// The answer to GET and HEAD on the root.
+pub(super) fn document(document: String, content: Content, profile: &Profile) -> Response<Body> {
+    let body = match content {
+        Content::Full => Body::from(document),
+        Content::HeadersOnly => Body::empty(),
+    };
+    let mut answer = response(StatusCode::OK, body);
+    let headers = answer.headers_mut();
+    put(headers, header::CONTENT_TYPE, Some(crate::media::MediaType::OpenApi.content_type()));
+    match profile.negotiated {
+        Negotiated::Yes => put(headers, CONTENT_PROFILE, Some(&profile.schema)),
+        Negotiated::No => {}
+    }
+    headers.insert(header::VARY, VARY);
+    answer
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! One port for REST, gRPC and the documentation: listening, connections, steering, signals and the way down.
+//!
+//! What is here knows HTTP and nothing of what is served: branches are told apart by [`steer`], requests are answered by
+//! whatever service is handed in.
+
+pub mod connection;
+pub mod listen;
+pub mod ready;
+mod reason;
+pub mod shutdown;
+pub mod signal;
+pub mod steer;
+pub mod target;

@@ -1,0 +1,200 @@
+//! Fields, conditions and orders. A value is a parameter whose type PostgreSQL
+//! infers from the field that it is compared with.
+
+use super::{Fragment, read::exists, types::is_one_of};
+use crate::{
+    catalog::{Catalog, descriptor::Representation},
+    plan::tree::{Condition, Existence, Field, Item, Node, OrderTerm},
+    request::{
+        filter::{Is, Junction, Operation, Quantifier},
+        operator::{Operand, Operator},
+        order::{Direction, Nulls},
+        select::{Arrow, Step},
+    },
+};
+
+/// A field of the rows called `alias`.
+pub(super) fn field(out: &mut Fragment, alias: &str, field: &Field<'_>, catalog: &Catalog) {
+    let is_json = is_one_of(catalog, field.declared, &["json", "jsonb"]);
+    match (field.path.is_empty(), is_json) {
+        (true, _) | (false, true) => out.qualified(alias, &field.name),
+        (false, false) => out.sql("to_jsonb(").qualified(alias, &field.name).sql(")"),
+    };
+    for (arrow, step) in &field.path {
+        out.sql(match arrow {
+            Arrow::Json => "->",
+            Arrow::Text => "->>",
+        });
+        match step {
+            Step::Key(key) => out.text(key).sql("::text"),
+            Step::Index(index) => out.text(index.to_string()).sql("::int4"),
+        };
+    }
+}
+
+/// What must hold of the rows of `node`.
+pub(super) fn condition(out: &mut Fragment, condition: &Condition<'_>, node: &Node<'_>, catalog: &Catalog) {
+    match condition {
+        Condition::Group { negated, junction, members } => {
+            out.sql(if *negated { "NOT (" } else { "(" });
+            let separator = match junction {
+                Junction::And => " AND ",
+                Junction::Or => " OR ",
+            };
+            out.separated(separator, members, |out, member| self::condition(out, member, node, catalog));
+            out.sql(")");
+        }
+        Condition::Compare { negated, field, operation, representation } => {
+            if *negated {
+                out.sql("NOT ");
+            }
+            compare(out, &node.alias, field, operation, *representation, catalog);
+        }
+        Condition::Embed { item, existence } => {
+            let Some(Item::Embed(embed)) = node.items.get(*item) else { return };
+            out.sql(match existence {
+                Existence::Some => "EXISTS (",
+                Existence::None => "NOT EXISTS (",
+            });
+            exists(out, embed, node, catalog);
+            out.sql(")");
+        }
+    }
+}
+
+fn compare(
+    out: &mut Fragment,
+    alias: &str,
+    compared: &Field<'_>,
+    operation: &Operation,
+    representation: Option<&Representation>,
+    catalog: &Catalog,
+) {
+    if let Operation::FullText { operator, language, value } = operation {
+        full_text(out, alias, compared, *operator, language.as_deref(), value, catalog);
+        return;
+    }
+    field(out, alias, compared, catalog);
+    match operation {
+        Operation::Compare { operator, quantifier, value } => {
+            out.sql(" ").sql(operator.row().sql).sql(match quantifier {
+                None => " ",
+                Some(Quantifier::Any) => " ANY (",
+                Some(Quantifier::All) => " ALL (",
+            });
+            // What is matched with a pattern is a text already.
+            let cast = representation.filter(|_| operator.row().operand != Operand::Pattern);
+            represented(out, cast, |out| out.text(value));
+            if quantifier.is_some() {
+                out.sql(")");
+            }
+        }
+        Operation::In(values) => {
+            out.sql(" = ANY (");
+            match representation {
+                None => out.text(array_literal(values)),
+                Some(cast) => {
+                    out.sql("SELECT ").qualified(&cast.function_schema, &cast.function_name);
+                    out.sql("(unnest(").text(array_literal(values)).sql("::text[]))")
+                }
+            };
+            out.sql(")");
+        }
+        Operation::Is(is) => {
+            out.sql(match is {
+                Is::Null => " IS NULL",
+                Is::NotNull => " IS NOT NULL",
+                Is::True => " IS TRUE",
+                Is::False => " IS FALSE",
+                Is::Unknown => " IS UNKNOWN",
+            });
+        }
+        Operation::IsDistinct(value) => {
+            out.sql(" IS DISTINCT FROM ");
+            represented(out, representation, |out| out.text(value));
+        }
+        Operation::FullText { .. } => {}
+    }
+}
+
+/// What `write` writes, cast from text to a domain.
+fn represented(
+    out: &mut Fragment,
+    representation: Option<&Representation>,
+    write: impl FnOnce(&mut Fragment) -> &mut Fragment,
+) {
+    match representation {
+        None => {
+            write(out);
+        }
+        Some(cast) => {
+            out.qualified(&cast.function_schema, &cast.function_name).sql("(");
+            write(out).sql(")");
+        }
+    }
+}
+
+fn full_text(
+    out: &mut Fragment,
+    alias: &str,
+    searched: &Field<'_>,
+    operator: Operator,
+    language: Option<&str>,
+    value: &str,
+    catalog: &Catalog,
+) {
+    let configuration = |out: &mut Fragment| {
+        if let Some(language) = language {
+            out.text(language).sql("::regconfig, ");
+        }
+    };
+    if searched.path.is_empty() && is_one_of(catalog, searched.declared, &["tsvector"]) {
+        field(out, alias, searched, catalog);
+    } else {
+        out.sql("to_tsvector(");
+        configuration(out);
+        field(out, alias, searched, catalog);
+        out.sql(")");
+    }
+    out.sql(" @@ ").sql(operator.row().sql).sql("(");
+    configuration(out);
+    out.text(value).sql(")");
+}
+
+/// PostgreSQL's notation of an array of these texts
+/// (its manual, section 8.15.6).
+fn array_literal(values: &[String]) -> String {
+    let mut literal = String::from("{");
+    for (at, value) in values.iter().enumerate() {
+        literal.push_str(if at == 0 { "\"" } else { ",\"" });
+        for c in value.chars() {
+            if matches!(c, '"' | '\\') {
+                literal.push('\\');
+            }
+            literal.push(c);
+        }
+        literal.push('"');
+    }
+    literal.push('}');
+    literal
+}
+
+/// A term of the order of `node`.
+pub(super) fn order_term(out: &mut Fragment, term: &OrderTerm<'_>, node: &Node<'_>, catalog: &Catalog) {
+    let embed = term.embed.and_then(|item| match node.items.get(item) {
+        Some(Item::Embed(embed)) => Some(embed),
+        Some(Item::Field(_)) | None => None,
+    });
+    let alias = embed.map_or(&node.alias, |embed| &embed.join_alias);
+    field(out, alias, &term.field, catalog);
+    out.sql(match term.direction {
+        None => "",
+        Some(Direction::Asc) => " ASC",
+        Some(Direction::Desc) => " DESC",
+    });
+    out.sql(match term.nulls {
+        None => "",
+        Some(Nulls::First) => " NULLS FIRST",
+        Some(Nulls::Last) => " NULLS LAST",
+    });
+}
