@@ -6,6 +6,8 @@ mod clients;
 mod demo;
 mod design;
 mod embedded;
+mod execute;
 mod readme;
+mod sql;
 mod support;
 mod tutorial;
