@@ -15,8 +15,9 @@ mod route;
 
 use crate::{
     auth::{Authenticator, Identity},
+    config::Config,
     engine::Engine,
-    error::{Caller, Result},
+    error::{Caller, Error, Result},
     media::MediaType,
     request::{Accept, Action, CallAccess, Request, payload::Arguments},
 };
@@ -59,6 +60,11 @@ where
         headers.insert(trace.name(), value.unwrap_or_else(|| HeaderValue::from_static("")));
     }
     response
+}
+
+/// The answer to a request that no engine has seen.
+pub fn failure(error: &Error, config: &Config) -> Response<Body> {
+    respond::failure(error, Caller::Anonymous, config.client_error_verbosity)
 }
 
 /// Finds out who asks, and answers; errors too.

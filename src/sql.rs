@@ -4,6 +4,7 @@
 
 mod column;
 mod filter;
+mod privileges;
 mod read;
 mod session;
 mod types;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use std::fmt::Write;
 
 pub use self::{
+    privileges::privileges,
     read::{count, statement},
     session::{pre_request, settings},
 };
@@ -199,4 +201,11 @@ pub enum Count {
         /// `db-max-rows`.
         limit: u64,
     },
+}
+
+/// LISTEN on a channel.
+pub fn listen(channel: &str) -> Fragment {
+    let mut out = Fragment::new();
+    out.sql("LISTEN ").identifier(channel);
+    out
 }

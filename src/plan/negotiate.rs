@@ -36,6 +36,28 @@ impl Body<'_> {
     }
 }
 
+impl Body<'_> {
+    /// The media type of what is made; `None` where no body is.
+    pub fn media_type(&self) -> Option<MediaType> {
+        match self {
+            Body::Array(Nulls::Kept) => Some(MediaType::Json),
+            Body::Array(Nulls::Stripped) => Some(MediaType::ArrayStripped),
+            Body::Object(nulls) => Some(MediaType::Object(*nulls)),
+            Body::Csv => Some(MediaType::Csv),
+            Body::Handler(handler) => Some(MediaType::Other(handler.media_type.clone())),
+            Body::Columns | Body::Nothing => None,
+        }
+    }
+
+    /// What became of keys without a value.
+    pub fn nulls(&self) -> Nulls {
+        match self {
+            Body::Array(nulls) | Body::Object(nulls) => *nulls,
+            Body::Csv | Body::Handler(_) | Body::Columns | Body::Nothing => Nulls::Kept,
+        }
+    }
+}
+
 /// The first of these that can be made.
 pub(super) fn body<'c>(accept: Accept, _context: &Context<'c>) -> Result<Body<'c>> {
     let wanted = match accept {

@@ -59,15 +59,6 @@ async fn every_form_of_host_can_be_bound_on_a_free_port_and_reached() -> TestRes
     Ok(())
 }
 
-#[test]
-fn a_host_is_written_as_it_was_read() {
-    for text in ["*", "*4", "!4", "*6", "!6", "127.0.0.1", "::1", "example.org"] {
-        let Ok(host) = text.parse::<HostPreference>();
-        assert_eq!(host.to_string(), text);
-        assert_eq!(host.name().is_some(), !text.starts_with(['*', '!']), "{text}");
-    }
-}
-
 #[tokio::test]
 async fn an_ipv4_client_of_an_ipv6_socket_is_known_by_its_ipv4_address() -> TestResult {
     let listener = Listener::bind(&tcp("*", 0, Sharing::Exclusive)).await?;
