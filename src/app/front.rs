@@ -146,9 +146,9 @@ impl Seen {
             method: self.method.as_str(),
             target: &self.target,
             version: match self.version {
-                http::Version::HTTP_10 => "1.0",
-                http::Version::HTTP_2 => "2.0",
-                _ => "1.1",
+                http::Version::HTTP_10 => "HTTP/1.0",
+                http::Version::HTTP_2 => "HTTP/2.0",
+                _ => "HTTP/1.1",
             },
             status: response.status().as_u16(),
             length,

@@ -1,4 +1,4 @@
--- What the current role may do in the schema $1: one row per relation, with SELECT, INSERT, UPDATE and DELETE on it or on
+-- What the current role may do in a schema: one row per relation, with SELECT, INSERT, UPDATE and DELETE on it or on
 -- any of its columns; one row per function that it may execute, with NULLs.
 SELECT c.oid,
        has_any_column_privilege(c.oid, 'SELECT'), has_any_column_privilege(c.oid, 'INSERT'),

@@ -13,7 +13,14 @@ use super::*;
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
 fn tcp(host: &str, port: u16, sharing: Sharing) -> ListenOptions {
-    let Ok(host) = host.parse();
+    let host = match host {
+        "*" => ListenHost::Any,
+        "*4" => ListenHost::PreferIpv4,
+        "!4" => ListenHost::OnlyIpv4,
+        "*6" => ListenHost::PreferIpv6,
+        "!6" => ListenHost::OnlyIpv6,
+        name => ListenHost::Named(name.to_owned()),
+    };
     ListenOptions { endpoint: Endpoint::Tcp { host, port }, sharing }
 }
 
