@@ -6,5 +6,6 @@ mod demo;
 mod design;
 mod embedded;
 mod readme;
+mod spec;
 mod support;
 mod tutorial;
