@@ -18,7 +18,7 @@
 //! Where the outcome decides how the transaction ends (exactly one row, at most
 //! n rows), COMMIT or ROLLBACK follows in a second flush.
 
-pub mod settings;
+pub mod configuration;
 
 use crate::sql::{Count, Fragment, Statement};
 use std::time::Duration;

@@ -15,7 +15,7 @@ pub mod transaction;
 pub mod tree;
 
 use crate::{
-    catalog::{Catalog, descriptor::Relation},
+    catalog::{Catalog, descriptor::Relation, routine::Shape},
     config::{Config, TxEnd},
     error::{Error, Fault, Result},
     outcome::Facts,
@@ -26,7 +26,7 @@ use crate::{
 };
 use negotiate::Body;
 use transaction::{Access, Caller, End, Expectation, Isolation, ResponseSettings, Session, Transaction};
-use tree::{Item, Node, Shape, Source};
+use tree::{Item, Node, Origin, Source};
 
 /// What will be done. It borrows from the catalog and the configuration.
 #[derive(Debug)]
@@ -80,8 +80,7 @@ impl<'c> Context<'c> {
 
     /// A relation that the catalog itself refers to.
     fn relation_of(&self, oid: u32) -> Result<&'c Relation> {
-        let found = self.catalog.relation_by_oid(oid);
-        found.ok_or_else(|| Error::new(Fault::Internal, "The schema cache contradicts itself"))
+        self.catalog.relation_by_oid(oid).ok_or_else(contradiction)
     }
 
     fn relation_missing(&self, name: &str) -> Box<Error> {
@@ -99,6 +98,11 @@ impl<'c> Context<'c> {
             None => error,
         }
     }
+}
+
+/// The catalog refers to what it does not have: no catalog that was derived from a database does.
+fn contradiction() -> Box<Error> {
+    Error::new(Fault::Internal, "The schema cache contradicts itself")
 }
 
 /// Plans a request of `caller`.
@@ -190,7 +194,7 @@ fn runs_code(node: &Node<'_>) -> bool {
         Source::Result => false,
     };
     // What is no column can only be a function.
-    let computed = |field: &tree::Field<'_>| field.declared.is_none() && !field.name.is_empty();
+    let computed = |field: &tree::Field<'_>| !field.name.is_empty() && !is_column(field);
     let items = node.items.iter().any(|item| match item {
         Item::Field(output) => computed(&output.field) || output.representation.is_some(),
         Item::Embed(embed) => runs_code(&embed.node),
@@ -205,8 +209,15 @@ fn compares(condition: &tree::Condition<'_>) -> bool {
     match condition {
         tree::Condition::Group { members, .. } => members.iter().any(compares),
         tree::Condition::Compare { field, representation, .. } => {
-            field.declared.is_none() || representation.is_some()
+            !is_column(field) || representation.is_some()
         }
         tree::Condition::Embed { .. } => false,
+    }
+}
+
+fn is_column(field: &tree::Field<'_>) -> bool {
+    match field.origin {
+        Origin::Column(_) => true,
+        Origin::Computed(_) | Origin::Unknown => false,
     }
 }

@@ -26,6 +26,46 @@ pub enum Shape<'c> {
     Record,
 }
 
+impl<'c> Shape<'c> {
+    /// Names and types of the columns, in their order; none where it has no columns.
+    pub fn columns(self) -> Vec<(&'c str, u32)> {
+        match self {
+            Shape::Relation(relation) => {
+                relation.columns.iter().map(|column| (column.name.as_str(), column.r#type)).collect()
+            }
+            Shape::Composite(composite) => {
+                composite.attributes.iter().map(|part| (part.name.as_str(), part.r#type)).collect()
+            }
+            Shape::Columns(columns) => {
+                columns.iter().map(|column| (column.name.as_str(), column.r#type)).collect()
+            }
+            Shape::Void | Shape::Scalar(_) | Shape::Record => Vec::new(),
+        }
+    }
+
+    /// The type of the column of this name.
+    pub fn column(self, name: &str) -> Option<u32> {
+        match self {
+            Shape::Relation(relation) => relation.column(name).map(|column| column.r#type),
+            Shape::Composite(composite) => {
+                composite.attributes.iter().find(|part| part.name == name).map(|part| part.r#type)
+            }
+            Shape::Columns(columns) => {
+                columns.iter().find(|column| column.name == name).map(|column| column.r#type)
+            }
+            Shape::Void | Shape::Scalar(_) | Shape::Record => None,
+        }
+    }
+
+    /// The relation whose rows they are.
+    pub fn relation(self) -> Option<&'c Relation> {
+        match self {
+            Shape::Relation(relation) => Some(relation),
+            Shape::Void | Shape::Scalar(_) | Shape::Composite(_) | Shape::Columns(_) | Shape::Record => None,
+        }
+    }
+}
+
 /// Types of a single unnamed argument that takes the whole request body.
 pub const BODY_TYPES: [&str; 5] = ["bytea", "json", "jsonb", "text", "xml"];
 

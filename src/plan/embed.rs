@@ -5,15 +5,15 @@
 mod relationship;
 
 use super::{
-    Context,
+    Context, contradiction,
     read::Tree,
     resolve::SelectedField,
-    tree::{Arity, Embed, Form, Item, Link, Node, Shape, Source},
+    tree::{Arity, Embed, Form, Item, Link, Node, Source},
 };
 use crate::{
     catalog::{
-        descriptor::Argument,
         relationship::{Cardinality, Relationship},
+        routine::Shape,
     },
     error::{Error, Fault, Result},
     request::{
@@ -127,11 +127,10 @@ impl<'c> Context<'c> {
             }
             Cardinality::Computed { function_schema, function_name, to_one } => {
                 let source = self.relation_of(found.source)?;
-                let takes_row = |arguments: &[Argument]| matches!(arguments, [argument] if argument.r#type == source.row_type);
-                let mut functions = self.catalog.functions(function_schema, function_name);
+                let mut functions = self.catalog.computed(source.oid);
                 let function = functions
-                    .find(|function| takes_row(&function.arguments))
-                    .ok_or_else(|| Error::new(Fault::Internal, "The schema cache contradicts itself"))?;
+                    .find(|function| function.schema == *function_schema && function.name == *function_name)
+                    .ok_or_else(contradiction)?;
                 let arity = if *to_one { Arity::ToOne } else { Arity::ToMany };
                 (Link::Computed(source), Source::Computed(function), arity)
             }

@@ -6,7 +6,7 @@ use super::{
     Context,
     embed::level,
     read::Tree,
-    tree::{Condition, Existence, Item, Node},
+    tree::{Condition, Existence, Item, Node, Origin},
 };
 use crate::{
     error::{Error, Fault, Result},
@@ -55,7 +55,7 @@ fn about_embeds<'c>(condition: Condition<'c>, node: &Node<'c>) -> Result<Conditi
             Ok(Condition::Embed { item, existence: Existence::Some })
         }
         // A column may have the name of an embed.
-        _ if field.declared.is_some() => Ok(condition),
+        _ if matches!(field.origin, Origin::Column(_)) => Ok(condition),
         _ => Err(bad_operator(&field.name)),
     }
 }

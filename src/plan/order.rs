@@ -4,9 +4,10 @@ use super::{
     Context,
     embed::{level, not_embedded},
     read::Tree,
-    tree::{Arity, Item, Node, OrderTerm, Shape},
+    tree::{Arity, Item, Node, OrderTerm},
 };
 use crate::{
+    catalog::routine::Shape,
     error::{Error, Fault, Result},
     request,
 };

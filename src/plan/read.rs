@@ -6,9 +6,9 @@ use super::{
     Context, aggregate, embed,
     filter::{filters, logic},
     limits, order,
-    tree::{Node, Shape, Source},
+    tree::{Node, Source},
 };
-use crate::{error::Result, request::Query};
+use crate::{catalog::routine::Shape, error::Result, request::Query};
 
 /// A tree in the making.
 #[derive(Debug)]

@@ -4,10 +4,13 @@
 
 use super::{
     Context,
-    tree::{Condition, Field, OrderTerm, Output, Shape},
+    tree::{Condition, Field, OrderTerm, Origin, Output},
 };
 use crate::{
-    catalog::descriptor::Representation,
+    catalog::{
+        descriptor::{Relation, Representation},
+        routine::Shape,
+    },
     request::{
         self,
         filter::{Filter, Logic},
@@ -31,8 +34,13 @@ pub(super) struct SelectedField {
 impl<'c> Context<'c> {
     /// The field of this name in rows of this shape.
     pub(super) fn field(&self, shape: Shape<'c>, field: request::select::Field) -> Field<'c> {
-        let declared = shape.column(&field.name).and_then(|oid| self.catalog.type_of(oid));
-        Field { name: field.name, path: field.path, declared }
+        let computed = |relation: &Relation| self.catalog.computed_field(relation.oid, &field.name);
+        let origin = match (shape.column(&field.name), shape.relation().and_then(computed)) {
+            (Some(oid), _) => Origin::Column(self.catalog.type_of(oid)),
+            (None, Some(function)) => Origin::Computed(self.catalog.type_of(function.return_type)),
+            (None, None) => Origin::Unknown,
+        };
+        Field { name: field.name, path: field.path, origin }
     }
 
     /// What an item of the select list stands for: one field, or every column.
@@ -49,7 +57,11 @@ impl<'c> Context<'c> {
         columns
             .map(|(name, oid)| Output {
                 key: name.to_owned(),
-                field: Field { name: name.to_owned(), path: Vec::new(), declared: self.catalog.type_of(oid) },
+                field: Field {
+                    name: name.to_owned(),
+                    path: Vec::new(),
+                    origin: Origin::Column(self.catalog.type_of(oid)),
+                },
                 representation: self.representation(oid, JSON),
                 cast: None,
                 aggregate: None,

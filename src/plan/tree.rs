@@ -6,7 +6,10 @@
 //! It knows no SQL: `sql` writes it down.
 
 use crate::{
-    catalog::descriptor::{Function, Relation, Representation, ResultColumn, Type},
+    catalog::{
+        descriptor::{Function, Relation, Representation, Type},
+        routine::Shape,
+    },
     request::{
         filter::{Junction, Operation},
         order::{Direction, Nulls},
@@ -32,55 +35,6 @@ pub struct Node<'c> {
     pub order: Vec<OrderTerm<'c>>,
     /// Which part of the rows.
     pub range: Range,
-}
-
-/// What the columns of a row are.
-#[derive(Clone, Copy, Debug)]
-pub enum Shape<'c> {
-    /// A relation's.
-    Relation(&'c Relation),
-    /// A composite type's.
-    Composite(&'c Type),
-    /// Those of `RETURNS TABLE` and OUT arguments.
-    Result(&'c [ResultColumn]),
-    /// One column without a name: a scalar.
-    Scalar(Option<&'c Type>),
-}
-
-impl<'c> Shape<'c> {
-    /// Names and types of the columns, in their order.
-    pub fn columns(self) -> Vec<(&'c str, u32)> {
-        match self {
-            Shape::Relation(relation) => {
-                relation.columns.iter().map(|c| (c.name.as_str(), c.r#type)).collect()
-            }
-            Shape::Composite(composite) => {
-                composite.attributes.iter().map(|a| (a.name.as_str(), a.r#type)).collect()
-            }
-            Shape::Result(columns) => columns.iter().map(|c| (c.name.as_str(), c.r#type)).collect(),
-            Shape::Scalar(_) => Vec::new(),
-        }
-    }
-
-    /// The type of the column of this name.
-    pub fn column(self, name: &str) -> Option<u32> {
-        match self {
-            Shape::Relation(relation) => relation.column(name).map(|column| column.r#type),
-            Shape::Composite(composite) => {
-                composite.attributes.iter().find(|a| a.name == name).map(|a| a.r#type)
-            }
-            Shape::Result(columns) => columns.iter().find(|c| c.name == name).map(|c| c.r#type),
-            Shape::Scalar(_) => None,
-        }
-    }
-
-    /// The relation, where it is one.
-    pub fn relation(self) -> Option<&'c Relation> {
-        match self {
-            Shape::Relation(relation) => Some(relation),
-            Shape::Composite(_) | Shape::Result(_) | Shape::Scalar(_) => None,
-        }
-    }
 }
 
 /// Where rows come from.
@@ -125,8 +79,29 @@ pub struct Field<'c> {
     pub name: String,
     /// The steps, outermost first.
     pub path: Vec<(Arrow, Step)>,
-    /// Its type, where it is a column: anything else is left to PostgreSQL.
-    pub declared: Option<&'c Type>,
+    /// What it is.
+    pub origin: Origin<'c>,
+}
+
+impl<'c> Field<'c> {
+    /// Its type, as far as the catalog knows it.
+    pub fn declared(&self) -> Option<&'c Type> {
+        match self.origin {
+            Origin::Column(found) | Origin::Computed(found) => found,
+            Origin::Unknown => None,
+        }
+    }
+}
+
+/// What a field is.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin<'c> {
+    /// A column.
+    Column(Option<&'c Type>),
+    /// What a function makes of the row.
+    Computed(Option<&'c Type>),
+    /// Perhaps a mistake. PostgreSQL will know.
+    Unknown,
 }
 
 /// Rows of another relation for each row.

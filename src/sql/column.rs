@@ -137,20 +137,17 @@ impl<'p> Cell<'p> {
                 out.sql(")::text");
             }
             Values::Binary => match &self.source {
-                CellSource::Field(Output {
-                    field: tree::Field { declared: Some(declared), path, .. },
-                    representation: None,
-                    cast: None,
-                    aggregate: None,
-                    ..
-                }) if path.is_empty() => {
-                    binary(out, declared, catalog, &|out| self.expression(out, node, values, catalog));
+                CellSource::Field(output) => {
+                    let expression = |out: &mut Fragment| self.expression(out, node, values, catalog);
+                    match plain_type(output) {
+                        Some(declared) => binary(out, declared, catalog, &expression),
+                        None => {
+                            out.sql("(");
+                            expression(out);
+                            out.sql(")::text");
+                        }
+                    }
                     out.sql(" AS ").identifier(self.key);
-                }
-                CellSource::Field(_) => {
-                    out.sql("(");
-                    self.expression(out, node, values, catalog);
-                    out.sql(")::text AS ").identifier(self.key);
                 }
                 CellSource::ToOne(_)
                 | CellSource::ToMany(_)
@@ -263,6 +260,16 @@ fn function_name(function: AggregateFunction) -> &'static str {
     }
 }
 
+/// The type of a field that is taken as it is.
+fn plain_type<'p>(output: &Output<'p>) -> Option<&'p Type> {
+    match output {
+        Output { field, representation: None, cast: None, aggregate: None, .. } if field.path.is_empty() => {
+            field.declared()
+        }
+        _ => None,
+    }
+}
+
 /// How the text of a field becomes JSON; `None` if PostgreSQL has to make it.
 fn field_encoder(output: &Output<'_>, catalog: &Catalog) -> Option<Encoder> {
     match output {
@@ -272,7 +279,7 @@ fn field_encoder(output: &Output<'_>, catalog: &Catalog) -> Option<Encoder> {
             _ => None,
         },
         Output { representation: Some(_), .. } => Some(Encoder::Verbatim),
-        Output { field, .. } => match (field.path.last(), field.declared) {
+        Output { field, .. } => match (field.path.last(), field.declared()) {
             (Some((Arrow::Json, _)), _) => Some(Encoder::Verbatim),
             (Some((Arrow::Text, _)), _) => Some(Encoder::Text),
             (None, Some(declared)) => encoder(catalog, declared),

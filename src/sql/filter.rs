@@ -15,7 +15,7 @@ use crate::{
 
 /// A field of the rows called `alias`.
 pub(super) fn field(out: &mut Fragment, alias: &str, field: &Field<'_>, catalog: &Catalog) {
-    let is_json = is_one_of(catalog, field.declared, &["json", "jsonb"]);
+    let is_json = is_one_of(catalog, field.declared(), &["json", "jsonb"]);
     match (field.path.is_empty(), is_json) {
         (true, _) | (false, true) => out.qualified(alias, &field.name),
         (false, false) => out.sql("to_jsonb(").qualified(alias, &field.name).sql(")"),
@@ -148,7 +148,7 @@ fn full_text(
             out.text(language).sql("::regconfig, ");
         }
     };
-    if searched.path.is_empty() && is_one_of(catalog, searched.declared, &["tsvector"]) {
+    if searched.path.is_empty() && is_one_of(catalog, searched.declared(), &["tsvector"]) {
         field(out, alias, searched, catalog);
     } else {
         out.sql("to_tsvector(");

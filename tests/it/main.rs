@@ -7,5 +7,6 @@ mod design;
 mod embedded;
 mod readme;
 mod spec;
+mod sql;
 mod support;
 mod tutorial;
