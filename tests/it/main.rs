@@ -5,6 +5,7 @@ mod clients;
 mod demo;
 mod design;
 mod embedded;
+mod execute;
 mod readme;
 mod spec;
 mod sql;
