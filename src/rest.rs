@@ -138,7 +138,7 @@ async fn run(
     action: impl FnOnce(&mut Parsed) -> Result<Action>,
 ) -> Result<Response<Body>> {
     let config = engine.config();
-    let preferences = prefer::parse(&head.headers, config.db_tx_end)?;
+    let preferences = prefer::parse(&head.headers, config.db_tx_end);
     let range = range::top_level(&head.method, &head.headers, parsed.bounds)?;
     let action = action(&mut parsed)?;
     let accept = accept::parse(&head.headers);

@@ -7,6 +7,7 @@ mod design;
 mod embedded;
 mod execute;
 mod readme;
+mod spec;
 mod sql;
 mod support;
 mod tutorial;
