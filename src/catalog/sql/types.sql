@@ -25,5 +25,7 @@ FROM used
 JOIN pg_type t USING (oid)
 JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_class c ON c.oid = t.typrelid
-LEFT JOIN pg_description d ON d.objoid = t.oid AND d.classoid = 'pg_type'::regclass
+-- PostgreSQL's own types come with comments that say nothing about the database.
+LEFT JOIN pg_description d
+    ON d.objoid = t.oid AND d.classoid = 'pg_type'::regclass AND n.nspname <> 'pg_catalog'
 ORDER BY n.nspname, t.typname
