@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     error::Result,
     execute::{Body, Pool, Report, Unit, configuration::RoleSettings, response},
+    media::MediaType,
     outcome::{Outcome, Privileges, Sink},
     plan::{
         self, Plan,
@@ -118,7 +119,7 @@ fn unit(plan: &Plan<'_>) -> Unit {
 
 fn outcome(plan: &Plan<'_>, facts: &[Fact], report: Report) -> Result<Outcome> {
     let mut outcome = Outcome {
-        content_type: plan.body.media_type().map(|media| media.content_type()).unwrap_or_default(),
+        content_type: plan.media.as_ref().map(MediaType::content_type).unwrap_or_default(),
         rows: report.rows,
         total: report.total,
         headers: response::headers(report.headers.as_deref())?,
