@@ -1,6 +1,7 @@
 //! One integration test binary, so that the library is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
+mod bench;
 mod clients;
 mod demo;
 mod design;
