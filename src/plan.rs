@@ -3,10 +3,12 @@
 //! SQL and talks to nobody.
 
 mod aggregate;
+pub mod call;
 mod embed;
 mod filter;
 mod hint;
 pub mod limits;
+pub mod mutate;
 pub mod negotiate;
 mod order;
 mod read;
@@ -15,15 +17,22 @@ pub mod transaction;
 pub mod tree;
 
 use crate::{
-    catalog::{Catalog, descriptor::Relation, routine::Shape},
+    catalog::{
+        Catalog,
+        descriptor::{Function, Relation},
+        routine::Shape,
+    },
     config::{Config, TxEnd},
     error::{Error, Fault, Result},
+    media::MediaType,
     outcome::Facts,
     request::{
-        Action, Request,
+        Action, Query, Request,
         prefer::{Count, Handling, Preferences, TransactionEnd},
     },
 };
+use call::Call;
+use mutate::{Change, Mutation};
 use negotiate::Body;
 use transaction::{Access, Caller, End, Expectation, Isolation, ResponseSettings, Session, Transaction};
 use tree::{Item, Node, Origin, Source};
@@ -39,6 +48,8 @@ pub struct Plan<'c> {
     pub operation: Operation<'c>,
     /// What the rows become.
     pub body: Body<'c>,
+    /// What that is called; `None` where rows go to an encoder.
+    pub media: Option<MediaType>,
     /// How the total is found, where it was asked for.
     pub count: Option<Count>,
     /// The transaction it runs in.
@@ -47,20 +58,32 @@ pub struct Plan<'c> {
     pub facts: Facts,
 }
 
-/// What is done before rows are read, and the rows.
+/// What is done before rows are read, and what is read of them.
 #[derive(Debug)]
 pub enum Operation<'c> {
-    /// Nothing.
+    /// Rows of a relation are read.
     Read(Node<'c>),
+    /// A relation is changed; the changed rows are read.
+    Mutation(Mutation<'c>, Node<'c>),
+    /// A function is called; its result is read.
+    Call(Call<'c>, Node<'c>),
 }
 
 impl<'c> Operation<'c> {
     /// What is read in the end.
     pub fn node(&self) -> &Node<'c> {
         match self {
-            Operation::Read(node) => node,
+            Operation::Read(node) | Operation::Mutation(_, node) | Operation::Call(_, node) => node,
         }
     }
+}
+
+/// What the parts of planning give for an action.
+struct Planned<'c> {
+    operation: Operation<'c>,
+    access: Access,
+    function: Option<&'c Function>,
+    warnings: Vec<String>,
 }
 
 /// What every part of planning looks at.
@@ -113,42 +136,66 @@ pub fn plan<'c>(
     caller: Caller<'c>,
 ) -> Result<Plan<'c>> {
     let Request { schema, action, query, preferences, accept, context: told, deadline } = request;
-    let mut context = Context { catalog, config, schema, max_rows: config.db_max_rows };
     known_preferences(&preferences)?;
-    let (operation, access, warnings) = match action {
-        Action::Read { relation } => {
-            let relation = context.relation(&relation)?;
-            let source = Source::Relation(relation);
-            let tree = read::tree(Shape::Relation(relation), source, relation.name.clone(), query, &context)?;
-            (Operation::Read(tree.root), Access::ReadOnly, tree.warnings)
-        }
-        _ => {
-            context.max_rows = None;
-            return Err(Error::new(Fault::NotImplemented, "Feature not implemented"));
-        }
-    };
-    let body = negotiate::body(accept, &context)?;
-    let expectation = match body.is_singular() {
-        true => Expectation::One,
-        false => Expectation::Any,
-    };
+    let max_rows = config.db_max_rows;
+    let context = Context { catalog, config, schema, max_rows };
+    let Planned { operation, access, function, warnings } = by_action(action, query, &preferences, &context)?;
+    let (body, media) = negotiate::body(accept, &operation, &context)?;
     let transaction = Transaction {
         access,
-        isolation: isolation(caller),
+        isolation: isolation(caller, function),
         end: end(config.db_tx_end, preferences.transaction_end),
-        expectation,
-        response_settings: response_settings(config, operation.node()),
+        expectation: expectation(&operation, &body, &preferences)?,
+        response_settings: response_settings(config, &operation),
         session: Session {
             schema: context.schema,
             caller,
             context: told,
-            timezone: preferences.timezone,
-            function: Vec::new(),
+            timezone: preferences.timezone.clone(),
+            function: function.map(|function| hoisted(function, config)).unwrap_or_default(),
         },
         deadline,
     };
-    let facts = Facts { has_body: true, warnings, ..Facts::default() };
-    Ok(Plan { catalog, config, operation, body, count: preferences.count, transaction, facts })
+    let body = negotiate::wanted(body, &operation, &preferences);
+    let facts = Facts {
+        resolution_applied: resolves(&operation),
+        returns_void: matches!(operation, Operation::Call(Call { shape: Shape::Void, .. }, _)),
+        has_body: !matches!(body, Body::Nothing),
+        warnings,
+    };
+    let count = match operation {
+        Operation::Read(_) | Operation::Call(..) => preferences.count,
+        // A mutation's total is the number of its rows.
+        Operation::Mutation(..) => None,
+    };
+    Ok(Plan { catalog, config, operation, body, media, count, transaction, facts })
+}
+
+fn by_action<'c>(
+    action: Action,
+    query: Query,
+    preferences: &Preferences,
+    context: &Context<'c>,
+) -> Result<Planned<'c>> {
+    let (relation, asked) = match action {
+        Action::Read { relation } => return read::plan(&relation, query, context),
+        Action::Call { function, arguments, access } => {
+            return call::plan(&function, arguments, access, query, context);
+        }
+        Action::Insert { relation, payload, columns, on_conflict } => {
+            (relation, mutate::Asked::Insert { payload, columns, on_conflict })
+        }
+        Action::Upsert { relation, payload, columns } => {
+            (relation, mutate::Asked::Upsert { payload, columns })
+        }
+        Action::Update { relation, payload, columns } => {
+            (relation, mutate::Asked::Update { payload, columns })
+        }
+        Action::Delete { relation } => (relation, mutate::Asked::Delete),
+    };
+    // What was changed is told whole.
+    let context = Context { max_rows: None, schema: context.schema.clone(), ..*context };
+    mutate::plan(&relation, asked, query, preferences, &context)
 }
 
 /// Under strict handling there may be no unknown preferences.
@@ -172,16 +219,64 @@ fn end(configured: TxEnd, preferred: Option<TransactionEnd>) -> End {
     }
 }
 
-/// The role's isolation level.
-fn isolation(caller: Caller<'_>) -> Isolation {
-    let settings = caller.settings.iter().rev();
-    let level = settings.into_iter().find(|(name, _)| name == "default_transaction_isolation");
-    level.and_then(|(_, value)| Isolation::named(value)).unwrap_or_default()
+/// The function's isolation level, or the role's.
+fn isolation(caller: Caller<'_>, function: Option<&Function>) -> Isolation {
+    const LEVEL: &str = "default_transaction_isolation";
+    let of_function = function.and_then(|f| f.settings.iter().rfind(|setting| setting.name == LEVEL));
+    let of_role = || caller.settings.iter().rfind(|(name, _)| name == LEVEL).map(|(_, value)| value);
+    let level = of_function.map(|setting| &setting.value).or_else(of_role);
+    level.and_then(|level| Isolation::named(level)).unwrap_or_default()
+}
+
+/// Those settings of a function that hold for the whole transaction.
+fn hoisted<'c>(function: &'c Function, config: &Config) -> Vec<(&'c str, &'c str)> {
+    let settings = function.settings.iter();
+    let settings = settings.filter(|setting| config.db_hoisted_tx_settings.contains(&setting.name));
+    settings.map(|setting| (setting.name.as_str(), setting.value.as_str())).collect()
+}
+
+/// What must hold of the row count.
+fn expectation(operation: &Operation<'_>, body: &Body<'_>, preferences: &Preferences) -> Result<Expectation> {
+    let limit = preferences.max_affected.filter(|_| preferences.handling == Some(Handling::Strict));
+    let limit = match operation {
+        Operation::Mutation(Mutation { change: Change::Upsert { .. }, .. }, _) => {
+            return Ok(Expectation::UpsertedOne);
+        }
+        Operation::Call(call, _) if limit.is_some() && !call.function.returns_set => {
+            return Err(Error::new(
+                Fault::MaxAffectedUnusable,
+                "Function must return SETOF or TABLE when max-affected preference is used with handling=strict",
+            ));
+        }
+        Operation::Call(..) => limit,
+        Operation::Mutation(Mutation { change: Change::Update(_) | Change::Delete, .. }, _) => limit,
+        Operation::Mutation(Mutation { change: Change::Insert { .. }, .. }, _) | Operation::Read(_) => None,
+    };
+    Ok(match (body.is_singular(), limit) {
+        (true, _) => Expectation::One,
+        (false, Some(limit)) => Expectation::AtMost(limit),
+        (false, None) => Expectation::Any,
+    })
+}
+
+/// Whether `resolution` has an effect.
+fn resolves(operation: &Operation<'_>) -> bool {
+    match operation {
+        Operation::Mutation(Mutation { change: Change::Insert { conflict, .. }, .. }, _) => {
+            conflict.is_some()
+        }
+        Operation::Mutation(..) | Operation::Read(_) | Operation::Call(..) => false,
+    }
 }
 
 /// Whether any code that is not PostgreSQL's own takes part.
-fn response_settings(config: &Config, node: &Node<'_>) -> ResponseSettings {
-    match config.db_pre_request.is_some() || runs_code(node) {
+fn response_settings(config: &Config, operation: &Operation<'_>) -> ResponseSettings {
+    let by_operation = match operation {
+        Operation::Read(_) => false,
+        Operation::Mutation(mutation, _) => mutation.relation.runs_code,
+        Operation::Call(..) => true,
+    };
+    match config.db_pre_request.is_some() || by_operation || runs_code(operation.node()) {
         true => ResponseSettings::Read,
         false => ResponseSettings::Unset,
     }

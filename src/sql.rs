@@ -1,23 +1,32 @@
 //! The fragment: SQL text and its parameters, which cannot come apart. This is
 //! the only place where a run-time string becomes SQL text, and only as a
-//! quoted identifier; values are always parameters.
+//! quoted identifier or as a column's default, which PostgreSQL itself wrote
+//! down; values are always parameters.
 
+mod call;
 mod column;
 mod filter;
+mod mutate;
+mod privileges;
 mod read;
 mod session;
+mod statement;
 mod types;
 
+use crate::catalog::descriptor;
 use bytes::Bytes;
 use std::fmt::Write;
 
 pub use self::{
-    read::{count, statement},
+    privileges::privileges,
     session::{pre_request, settings},
+    statement::{count, statement},
 };
 
 /// What the rows of a mutation or a call are called within its statement.
 const SOURCE: &str = "pgduet_source";
+/// What a whole row of theirs is called there.
+const ROW: &str = "pgduet_row";
 
 /// A parameter's value in PostgreSQL's text format; `None` is NULL. PostgreSQL
 /// infers the type from where it stands.
@@ -58,6 +67,12 @@ impl Fragment {
     /// Adds `schema.name`, both quoted.
     pub fn qualified(&mut self, schema: &str, name: &str) -> &mut Self {
         self.identifier(schema).sql(".").identifier(name)
+    }
+
+    /// Adds a column's default, if it has one.
+    pub fn default_of(&mut self, column: &descriptor::Column) -> &mut Self {
+        self.text.push_str(column.default.as_deref().unwrap_or("NULL"));
+        self
     }
 
     /// Adds a parameter.
@@ -199,4 +214,11 @@ pub enum Count {
         /// `db-max-rows`.
         limit: u64,
     },
+}
+
+/// LISTEN on a channel.
+pub fn listen(channel: &str) -> Fragment {
+    let mut out = Fragment::new();
+    out.sql("LISTEN ").identifier(channel);
+    out
 }

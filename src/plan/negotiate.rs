@@ -1,12 +1,15 @@
 //! What the rows become: the first of the media types asked for that can be
 //! made (RFC 9110, section 12.5.1; the front door has put them in order).
 
-use super::Context;
+use super::{Context, Operation, call::Call};
 use crate::{
-    catalog::descriptor::MediaHandler,
+    catalog::{descriptor::MediaHandler, routine::Shape},
     error::{Error, Fault, Result},
     media::{MediaType, Nulls},
-    request::Accept,
+    request::{
+        Accept,
+        prefer::{Preferences, Return},
+    },
 };
 
 /// What the rows become.
@@ -36,21 +39,46 @@ impl Body<'_> {
     }
 }
 
-/// The first of these that can be made.
-pub(super) fn body<'c>(accept: Accept, _context: &Context<'c>) -> Result<Body<'c>> {
-    let wanted = match accept {
-        Accept::Columns => return Ok(Body::Columns),
-        Accept::Media(wanted) => wanted,
-    };
-    wanted.iter().find_map(|media| builtin(media)).ok_or_else(|| not_acceptable(&wanted))
+impl Body<'_> {
+    /// What became of keys without a value.
+    pub fn nulls(&self) -> Nulls {
+        match self {
+            Body::Array(nulls) | Body::Object(nulls) => *nulls,
+            Body::Csv | Body::Handler(_) | Body::Columns | Body::Nothing => Nulls::Kept,
+        }
+    }
 }
 
-fn builtin<'c>(media: &MediaType) -> Option<Body<'c>> {
+/// The first of these that can be made, and its `Content-Type`.
+pub(super) fn body<'c>(
+    accept: Accept,
+    _operation: &Operation<'c>,
+    _context: &Context<'c>,
+) -> Result<(Body<'c>, Option<MediaType>)> {
+    let wanted = match accept {
+        Accept::Columns => return Ok((Body::Columns, None)),
+        Accept::Media(wanted) => wanted,
+    };
+    let made = |media: &MediaType| builtin(media).map(|(body, media)| (body, Some(media)));
+    wanted.iter().find_map(made).ok_or_else(|| not_acceptable(&wanted))
+}
+
+/// What is left of it: mutations give rows only where they are asked for.
+pub(super) fn wanted<'c>(body: Body<'c>, operation: &Operation<'c>, preferences: &Preferences) -> Body<'c> {
+    match (operation, preferences.representation) {
+        (Operation::Mutation(..), Some(Return::Minimal | Return::HeadersOnly) | None) => Body::Nothing,
+        (Operation::Mutation(..), Some(Return::Representation)) => body,
+        (Operation::Call(Call { shape: Shape::Void, .. }, _), _) => Body::Nothing,
+        (Operation::Read(_) | Operation::Call(..), _) => body,
+    }
+}
+
+fn builtin<'c>(media: &MediaType) -> Option<(Body<'c>, MediaType)> {
     match media {
-        MediaType::Json | MediaType::Any => Some(Body::Array(Nulls::Kept)),
-        MediaType::ArrayStripped => Some(Body::Array(Nulls::Stripped)),
-        MediaType::Object(nulls) => Some(Body::Object(*nulls)),
-        MediaType::Csv => Some(Body::Csv),
+        MediaType::Json | MediaType::Any => Some((Body::Array(Nulls::Kept), MediaType::Json)),
+        MediaType::ArrayStripped => Some((Body::Array(Nulls::Stripped), media.clone())),
+        MediaType::Object(nulls) => Some((Body::Object(*nulls), media.clone())),
+        MediaType::Csv => Some((Body::Csv, MediaType::Csv)),
         MediaType::GeoJson
         | MediaType::OpenApi
         | MediaType::UrlEncoded

@@ -3,9 +3,10 @@
 //! take what they have resolved out of the query; afterwards nothing is left.
 
 use super::{
-    Context, aggregate, embed,
+    Context, Operation, Planned, aggregate, embed,
     filter::{filters, logic},
     limits, order,
+    transaction::Access,
     tree::{Node, Source},
 };
 use crate::{catalog::routine::Shape, error::Result, request::Query};
@@ -25,6 +26,19 @@ type Pass = for<'c> fn(Tree<'c>, &Context<'c>) -> Result<Tree<'c>>;
 
 /// The passes, in their order.
 const PASSES: [Pass; 6] = [filters, logic, order::orders, order::ranges, order::max_rows, aggregate::check];
+
+/// Plans a read of the relation of this name.
+pub(super) fn plan<'c>(relation: &str, query: Query, context: &Context<'c>) -> Result<Planned<'c>> {
+    let relation = context.relation(relation)?;
+    let source = Source::Relation(relation);
+    let tree = tree(Shape::Relation(relation), source, relation.name.clone(), query, context)?;
+    Ok(Planned {
+        operation: Operation::Read(tree.root),
+        access: Access::ReadOnly,
+        function: None,
+        warnings: tree.warnings,
+    })
+}
 
 /// What is read from `source`.
 pub(super) fn tree<'c>(

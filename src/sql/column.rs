@@ -5,11 +5,11 @@ use super::{
     Column, Encoder, Fragment,
     filter::field,
     read::{Link, Rows, rows},
+    statement::Scope,
     types::{encoder, is_one_of},
 };
 use crate::{
     catalog::{
-        Catalog,
         descriptor::{Type, TypeKind},
         form::{Form, form},
     },
@@ -90,27 +90,32 @@ fn embedded<'p>(found: &mut Vec<Cell<'p>>, embed: &'p Embed<'p>) {
 
 impl<'p> Cell<'p> {
     /// The column of the answer that the cell's text becomes.
-    pub(super) fn column(&self, catalog: &Catalog) -> Column {
-        Column { name: self.key.to_owned(), encoder: self.encoder(catalog).unwrap_or(Encoder::Verbatim) }
+    pub(super) fn column(&self, scope: Scope<'_>) -> Column {
+        Column { name: self.key.to_owned(), encoder: self.encoder(scope).unwrap_or(Encoder::Verbatim) }
     }
 
     /// How its text becomes JSON; `None` if PostgreSQL has to make it.
-    fn encoder(&self, catalog: &Catalog) -> Option<Encoder> {
+    fn encoder(&self, scope: Scope<'_>) -> Option<Encoder> {
         match &self.source {
-            CellSource::Field(output) => field_encoder(output, catalog),
+            CellSource::Field(output) => field_encoder(output, scope),
             CellSource::ToOne(_) | CellSource::ToMany(_) | CellSource::Collected(_) => {
                 Some(Encoder::Verbatim)
             }
-            CellSource::Lifted(_, cell) => cell.encoder(catalog),
+            CellSource::Lifted(_, cell) => cell.encoder(scope),
         }
     }
 
     /// What stands before the expression that `)::text` follows.
-    pub(super) fn text_open(&self, catalog: &Catalog) -> &'static str {
-        match self.encoder(catalog) {
+    pub(super) fn text_open(&self, scope: Scope<'_>) -> &'static str {
+        match self.encoder(scope) {
             Some(_) => "(",
             None => "to_json(",
         }
+    }
+
+    /// Whether it is a field of the row itself.
+    pub(super) fn is_field(&self) -> bool {
+        matches!(self.source, CellSource::Field(_)) && !self.is_aggregate()
     }
 
     /// Whether it is an aggregate.
@@ -125,22 +130,22 @@ impl<'p> Cell<'p> {
     }
 
     /// Writes it in the form that the rows are wanted in.
-    pub(super) fn write(&self, out: &mut Fragment, node: &Node<'_>, values: Values, catalog: &Catalog) {
+    pub(super) fn write(&self, out: &mut Fragment, node: &Node<'_>, values: Values, scope: Scope<'_>) {
         match values {
             Values::Plain => {
-                self.expression(out, node, values, catalog);
+                self.expression(out, node, values, scope);
                 out.sql(" AS ").identifier(self.key);
             }
             Values::Text => {
-                out.sql(self.text_open(catalog));
-                self.expression(out, node, values, catalog);
+                out.sql(self.text_open(scope));
+                self.expression(out, node, values, scope);
                 out.sql(")::text");
             }
             Values::Binary => match &self.source {
                 CellSource::Field(output) => {
-                    let expression = |out: &mut Fragment| self.expression(out, node, values, catalog);
+                    let expression = |out: &mut Fragment| self.expression(out, node, values, scope);
                     match plain_type(output) {
-                        Some(declared) => binary(out, declared, catalog, &expression),
+                        Some(declared) => binary(out, declared, scope, &expression),
                         None => {
                             out.sql("(");
                             expression(out);
@@ -153,16 +158,16 @@ impl<'p> Cell<'p> {
                 | CellSource::ToMany(_)
                 | CellSource::Lifted(..)
                 | CellSource::Collected(_) => {
-                    self.expression(out, node, values, catalog);
+                    self.expression(out, node, values, scope);
                     out.sql(" AS ").identifier(self.key);
                 }
             },
         }
     }
 
-    fn expression(&self, out: &mut Fragment, node: &Node<'_>, values: Values, catalog: &Catalog) {
+    fn expression(&self, out: &mut Fragment, node: &Node<'_>, values: Values, scope: Scope<'_>) {
         match &self.source {
-            CellSource::Field(output) => field_expression(out, output, &node.alias, catalog),
+            CellSource::Field(output) => field_expression(out, output, &node.alias, scope),
             CellSource::ToOne(embed) => {
                 let [open, close] = match values {
                     Values::Plain | Values::Text => ["row_to_json(", ".*)"],
@@ -178,12 +183,7 @@ impl<'p> Cell<'p> {
                 };
                 out.sql("(SELECT ").sql(open).identifier(&embed.join_alias).sql(close).sql(" FROM (");
                 let link = Link { embed, above: node };
-                rows(
-                    out,
-                    &embed.node,
-                    Rows { values: values.nested(), link: Some(link), facts: &[] },
-                    catalog,
-                );
+                rows(out, &embed.node, Rows { values: values.nested(), link: Some(link), facts: &[] }, scope);
                 out.sql(") AS ").identifier(&embed.join_alias).sql(")");
             }
             CellSource::Lifted(embed, _) | CellSource::Collected(embed) => {
@@ -210,12 +210,12 @@ pub(super) fn is_grouped(node: &Node<'_>) -> bool {
     node.items.iter().any(|item| matches!(item, Item::Field(output) if output.aggregate.is_some()))
 }
 
-fn field_expression(out: &mut Fragment, output: &Output<'_>, alias: &str, catalog: &Catalog) {
+fn field_expression(out: &mut Fragment, output: &Output<'_>, alias: &str, scope: Scope<'_>) {
     let value = |out: &mut Fragment| match output.field.name.is_empty() {
         true => {
             out.sql("*");
         }
-        false => cast(out, output.cast.as_deref(), |out| represented(out, output, alias, catalog)),
+        false => cast(out, output.cast.as_deref(), |out| represented(out, output, alias, scope)),
     };
     match &output.aggregate {
         None => value(out),
@@ -228,12 +228,12 @@ fn field_expression(out: &mut Fragment, output: &Output<'_>, alias: &str, catalo
 }
 
 /// The field, by the cast from its domain to json if there is one.
-fn represented(out: &mut Fragment, output: &Output<'_>, alias: &str, catalog: &Catalog) {
+fn represented(out: &mut Fragment, output: &Output<'_>, alias: &str, scope: Scope<'_>) {
     match output.representation {
-        None => field(out, alias, &output.field, catalog),
+        None => field(out, alias, &output.field, scope),
         Some(cast) => {
             out.qualified(&cast.function_schema, &cast.function_name).sql("(");
-            field(out, alias, &output.field, catalog);
+            field(out, alias, &output.field, scope);
             out.sql(")");
         }
     }
@@ -271,7 +271,7 @@ fn plain_type<'p>(output: &Output<'p>) -> Option<&'p Type> {
 }
 
 /// How the text of a field becomes JSON; `None` if PostgreSQL has to make it.
-fn field_encoder(output: &Output<'_>, catalog: &Catalog) -> Option<Encoder> {
+fn field_encoder(output: &Output<'_>, scope: Scope<'_>) -> Option<Encoder> {
     match output {
         Output { cast: Some(_), .. } => None,
         Output { aggregate: Some(aggregate), .. } => match (aggregate.function, &aggregate.cast) {
@@ -282,7 +282,7 @@ fn field_encoder(output: &Output<'_>, catalog: &Catalog) -> Option<Encoder> {
         Output { field, .. } => match (field.path.last(), field.declared()) {
             (Some((Arrow::Json, _)), _) => Some(Encoder::Verbatim),
             (Some((Arrow::Text, _)), _) => Some(Encoder::Text),
-            (None, Some(declared)) => encoder(catalog, declared),
+            (None, Some(declared)) => encoder(scope.catalog, declared),
             (None, None) => None,
         },
     }
@@ -290,9 +290,9 @@ fn field_encoder(output: &Output<'_>, catalog: &Catalog) -> Option<Encoder> {
 
 /// An expression of this type as a binary column. `write` writes the
 /// expression; records repeat it.
-fn binary(out: &mut Fragment, declared: &Type, catalog: &Catalog, write: &dyn Fn(&mut Fragment)) {
-    match form(catalog, declared.oid) {
-        Form::Text => text(out, declared, catalog, write),
+fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&mut Fragment)) {
+    match form(scope.catalog, declared.oid) {
+        Form::Text => text(out, declared, scope, write),
         Form::Array(element) if *element == Form::Text => {
             out.sql("(");
             write(out);
@@ -300,7 +300,7 @@ fn binary(out: &mut Fragment, declared: &Type, catalog: &Catalog, write: &dyn Fn
         }
         Form::Record(oid) => {
             let attributes =
-                catalog.type_of(oid).map(|found| found.attributes.as_slice()).unwrap_or_default();
+                scope.catalog.type_of(oid).map(|found| found.attributes.as_slice()).unwrap_or_default();
             out.sql("CASE WHEN ");
             write(out);
             out.sql(" IS NOT DISTINCT FROM NULL THEN NULL ELSE ROW(");
@@ -310,8 +310,8 @@ fn binary(out: &mut Fragment, declared: &Type, catalog: &Catalog, write: &dyn Fn
                     write(out);
                     out.sql(").").identifier(&attribute.name);
                 };
-                match catalog.type_of(attribute.r#type) {
-                    Some(declared) => binary(out, declared, catalog, &part),
+                match scope.catalog.type_of(attribute.r#type) {
+                    Some(declared) => binary(out, declared, scope, &part),
                     None => {
                         out.sql("(");
                         part(out);
@@ -334,11 +334,11 @@ fn binary(out: &mut Fragment, declared: &Type, catalog: &Catalog, write: &dyn Fn
 }
 
 /// PostgreSQL's own text of a value.
-fn text(out: &mut Fragment, declared: &Type, catalog: &Catalog, write: &dyn Fn(&mut Fragment)) {
-    let is_own = catalog.base_type(declared.oid).is_some_and(|base| base.schema == "pg_catalog");
+fn text(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&mut Fragment)) {
+    let is_own = scope.catalog.base_type(declared.oid).is_some_and(|base| base.schema == "pg_catalog");
     let is_enum = declared.kind() == TypeKind::Enum;
     // Casts to text that are not the type's output, and types that may have one.
-    if is_one_of(catalog, Some(declared), &["inet", "cidr", "bpchar"]) || !(is_own || is_enum) {
+    if is_one_of(scope.catalog, Some(declared), &["inet", "cidr", "bpchar"]) || !(is_own || is_enum) {
         out.sql("to_json(");
         write(out);
         out.sql(") #>> '{}'");

@@ -1,9 +1,9 @@
 //! Fields, conditions and orders. A value is a parameter whose type PostgreSQL
 //! infers from the field that it is compared with.
 
-use super::{Fragment, read::exists, types::is_one_of};
+use super::{Fragment, read::exists, statement::Scope, types::is_one_of};
 use crate::{
-    catalog::{Catalog, descriptor::Representation},
+    catalog::descriptor::Representation,
     plan::tree::{Condition, Existence, Field, Item, Node, OrderTerm},
     request::{
         filter::{Is, Junction, Operation, Quantifier},
@@ -14,8 +14,8 @@ use crate::{
 };
 
 /// A field of the rows called `alias`.
-pub(super) fn field(out: &mut Fragment, alias: &str, field: &Field<'_>, catalog: &Catalog) {
-    let is_json = is_one_of(catalog, field.declared(), &["json", "jsonb"]);
+pub(super) fn field(out: &mut Fragment, alias: &str, field: &Field<'_>, scope: Scope<'_>) {
+    let is_json = is_one_of(scope.catalog, field.declared(), &["json", "jsonb"]);
     match (field.path.is_empty(), is_json) {
         (true, _) | (false, true) => out.qualified(alias, &field.name),
         (false, false) => out.sql("to_jsonb(").qualified(alias, &field.name).sql(")"),
@@ -32,8 +32,14 @@ pub(super) fn field(out: &mut Fragment, alias: &str, field: &Field<'_>, catalog:
     }
 }
 
-/// What must hold of the rows of `node`.
-pub(super) fn condition(out: &mut Fragment, condition: &Condition<'_>, node: &Node<'_>, catalog: &Catalog) {
+/// What must hold of the rows called `alias`, which are those of `node`.
+pub(super) fn condition(
+    out: &mut Fragment,
+    condition: &Condition<'_>,
+    alias: &str,
+    node: &Node<'_>,
+    scope: Scope<'_>,
+) {
     match condition {
         Condition::Group { negated, junction, members } => {
             out.sql(if *negated { "NOT (" } else { "(" });
@@ -41,14 +47,14 @@ pub(super) fn condition(out: &mut Fragment, condition: &Condition<'_>, node: &No
                 Junction::And => " AND ",
                 Junction::Or => " OR ",
             };
-            out.separated(separator, members, |out, member| self::condition(out, member, node, catalog));
+            out.separated(separator, members, |out, member| self::condition(out, member, alias, node, scope));
             out.sql(")");
         }
         Condition::Compare { negated, field, operation, representation } => {
             if *negated {
                 out.sql("NOT ");
             }
-            compare(out, &node.alias, field, operation, *representation, catalog);
+            compare(out, alias, field, operation, *representation, scope);
         }
         Condition::Embed { item, existence } => {
             let Some(Item::Embed(embed)) = node.items.get(*item) else { return };
@@ -56,7 +62,7 @@ pub(super) fn condition(out: &mut Fragment, condition: &Condition<'_>, node: &No
                 Existence::Some => "EXISTS (",
                 Existence::None => "NOT EXISTS (",
             });
-            exists(out, embed, node, catalog);
+            exists(out, embed, node, scope);
             out.sql(")");
         }
     }
@@ -68,13 +74,13 @@ fn compare(
     compared: &Field<'_>,
     operation: &Operation,
     representation: Option<&Representation>,
-    catalog: &Catalog,
+    scope: Scope<'_>,
 ) {
     if let Operation::FullText { operator, language, value } = operation {
-        full_text(out, alias, compared, *operator, language.as_deref(), value, catalog);
+        full_text(out, alias, compared, *operator, language.as_deref(), value, scope);
         return;
     }
-    field(out, alias, compared, catalog);
+    field(out, alias, compared, scope);
     match operation {
         Operation::Compare { operator, quantifier, value } => {
             out.sql(" ").sql(operator.row().sql).sql(match quantifier {
@@ -141,19 +147,19 @@ fn full_text(
     operator: Operator,
     language: Option<&str>,
     value: &str,
-    catalog: &Catalog,
+    scope: Scope<'_>,
 ) {
     let configuration = |out: &mut Fragment| {
         if let Some(language) = language {
             out.text(language).sql("::regconfig, ");
         }
     };
-    if searched.path.is_empty() && is_one_of(catalog, searched.declared(), &["tsvector"]) {
-        field(out, alias, searched, catalog);
+    if searched.path.is_empty() && is_one_of(scope.catalog, searched.declared(), &["tsvector"]) {
+        field(out, alias, searched, scope);
     } else {
         out.sql("to_tsvector(");
         configuration(out);
-        field(out, alias, searched, catalog);
+        field(out, alias, searched, scope);
         out.sql(")");
     }
     out.sql(" @@ ").sql(operator.row().sql).sql("(");
@@ -163,7 +169,7 @@ fn full_text(
 
 /// PostgreSQL's notation of an array of these texts
 /// (its manual, section 8.15.6).
-fn array_literal(values: &[String]) -> String {
+pub(super) fn array_literal(values: &[String]) -> String {
     let mut literal = String::from("{");
     for (at, value) in values.iter().enumerate() {
         literal.push_str(if at == 0 { "\"" } else { ",\"" });
@@ -180,13 +186,13 @@ fn array_literal(values: &[String]) -> String {
 }
 
 /// A term of the order of `node`.
-pub(super) fn order_term(out: &mut Fragment, term: &OrderTerm<'_>, node: &Node<'_>, catalog: &Catalog) {
+pub(super) fn order_term(out: &mut Fragment, term: &OrderTerm<'_>, node: &Node<'_>, scope: Scope<'_>) {
     let embed = term.embed.and_then(|item| match node.items.get(item) {
         Some(Item::Embed(embed)) => Some(embed),
         Some(Item::Field(_)) | None => None,
     });
     let alias = embed.map_or(&node.alias, |embed| &embed.join_alias);
-    field(out, alias, &term.field, catalog);
+    field(out, alias, &term.field, scope);
     out.sql(match term.direction {
         None => "",
         Some(Direction::Asc) => " ASC",

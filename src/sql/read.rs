@@ -4,20 +4,15 @@
 //! limiting; embeds that only filter are `EXISTS`.
 
 use super::{
-    Count, Fact, Fragment, Layout, Statement,
+    Fragment, ROW, SOURCE,
+    call::function,
     column::{Cell, Values, cells, is_grouped},
     filter::{condition, order_term},
+    statement::{Results, Scope},
 };
 use crate::{
-    catalog::Catalog,
-    media::Nulls,
-    plan::{
-        Operation, Plan,
-        negotiate::Body,
-        tree::{self, Arity, Embed, Form, Item, Node, Source},
-    },
-    request::{prefer, range::Range, select::Join},
-    sql::Encoder,
+    plan::tree::{self, Arity, Embed, Form, Item, Node, Source},
+    request::{range::Range, select::Join},
 };
 
 /// What `rows` writes besides the node itself.
@@ -37,164 +32,24 @@ pub(super) struct Link<'p> {
     pub(super) above: &'p Node<'p>,
 }
 
-/// The statement of a plan, and what its rows become.
-pub fn statement(plan: &Plan<'_>) -> Statement {
-    let Operation::Read(node) = &plan.operation;
-    let mut out = Fragment::new();
-    let counted = counted(plan);
-    let mut facts: &[&'static str] = &[];
-    if let Some(limit) = &counted {
-        // One snapshot for page and total, and a row for the total where the page is empty.
-        facts = &["TRUE AS \"present\""];
-        out.sql("SELECT \"page\".*, \"count\".\"total\" FROM (");
-        total(&mut out, node, *limit, plan.catalog);
-        out.sql(") AS \"count\" LEFT JOIN (");
-    }
-    let layout = page(&mut out, node, &plan.body, facts, plan.catalog);
-    if counted.is_some() {
-        out.sql(") AS \"page\" ON TRUE");
-    }
-    let facts = counted.map(|_| vec![Fact::Present, Fact::Total]).unwrap_or_default();
-    Statement { fragment: out, layout, facts }
-}
-
-/// Up to how many rows the statement counts, if it counts: `None` for all.
-fn counted(plan: &Plan<'_>) -> Option<Option<u64>> {
-    let is_whole = plan.operation.node().range == Range::default();
-    match (plan.count?, plan.config.db_max_rows) {
-        (prefer::Count::Exact | prefer::Count::Estimated, _) if is_whole => None,
-        (prefer::Count::Exact, _) | (prefer::Count::Estimated, None) => Some(None),
-        (prefer::Count::Estimated, Some(max)) => Some(Some(max.saturating_add(1))),
-        (prefer::Count::Planned, _) => None,
-    }
-}
-
-/// How the total is found, where it was asked for.
-pub fn count(plan: &Plan<'_>) -> Option<Count> {
-    let planned = || {
-        let mut out = Fragment::new();
-        out.sql("EXPLAIN (FORMAT JSON) SELECT");
-        existing(&mut out, plan.operation.node(), None, plan.catalog);
-        out
-    };
-    Some(match (plan.count?, counted(plan), plan.config.db_max_rows) {
-        (prefer::Count::Planned, _, _) => Count::Planned(planned()),
-        (prefer::Count::Exact | prefer::Count::Estimated, None, _) => Count::Rows,
-        (prefer::Count::Estimated, Some(_), Some(limit)) => Count::Estimated { planned: planned(), limit },
-        (prefer::Count::Exact, Some(_), _) | (prefer::Count::Estimated, Some(_), None) => Count::Fact,
-    })
-}
-
-/// Counts the rows without limit and offset, but no more than `limit`.
-fn total(out: &mut Fragment, node: &Node<'_>, limit: Option<u64>, catalog: &Catalog) {
-    match limit {
-        None => {
-            out.sql("SELECT count(*) AS \"total\"");
-            existing(out, node, None, catalog);
-        }
-        Some(limit) => {
-            out.sql("SELECT count(*) AS \"total\" FROM (SELECT");
-            existing(out, node, None, catalog);
-            out.sql(" LIMIT ").text(limit.to_string()).sql(") AS \"counted\"");
-        }
-    }
-}
-
-/// Writes the rows in the form that the body asks for.
-fn page(
-    out: &mut Fragment,
-    node: &Node<'_>,
-    body: &Body<'_>,
-    facts: &[&'static str],
-    catalog: &Catalog,
-) -> Layout {
-    let columns = || cells(node).iter().map(|cell| cell.column(catalog)).collect::<Vec<_>>();
-    let names = || cells(node).iter().map(|cell| cell.key.to_owned()).collect();
-    let plain = Rows { values: Values::Plain, link: None, facts: &[] };
-    match body {
-        Body::Array(Nulls::Kept) | Body::Object(Nulls::Kept) => {
-            if is_grouped(node) {
-                groups(out, node, facts, catalog);
-            } else {
-                rows(out, node, Rows { values: Values::Text, link: None, facts }, catalog);
-            }
-            match body.is_singular() {
-                true => Layout::Object(columns()),
-                false => Layout::Array(columns()),
-            }
-        }
-        Body::Array(Nulls::Stripped) | Body::Object(Nulls::Stripped) => {
-            out.sql("SELECT json_strip_nulls(row_to_json(\"row\".*))::text");
-            also(out, facts);
-            out.sql(" FROM (");
-            rows(out, node, plain, catalog);
-            out.sql(") AS \"row\"");
-            match body.is_singular() {
-                true => Layout::Scalar(Encoder::Verbatim),
-                false => Layout::Scalars(Encoder::Verbatim),
-            }
-        }
-        Body::Csv => {
-            // A row's text is its values as CSV, in parentheses.
-            out.sql("SELECT substr((\"row\".*)::text, 2, length((\"row\".*)::text) - 2)");
-            also(out, facts);
-            out.sql(" FROM (");
-            rows(out, node, plain, catalog);
-            out.sql(") AS \"row\"");
-            Layout::Csv(names())
-        }
-        Body::Columns => {
-            rows(out, node, Rows { values: Values::Binary, link: None, facts }, catalog);
-            Layout::Columns
-        }
-        Body::Nothing | Body::Handler(_) => {
-            rows(out, node, Rows { values: Values::Text, link: None, facts }, catalog);
-            Layout::Nothing
-        }
-    }
-}
-
-/// Groups, whose values become text only when they are complete.
-fn groups(out: &mut Fragment, node: &Node<'_>, facts: &[&'static str], catalog: &Catalog) {
-    let cells = cells(node);
-    out.sql("SELECT ");
-    out.separated(", ", cells.iter().enumerate(), |out, (at, cell)| {
-        out.sql(cell.text_open(catalog)).sql("\"group\".").identifier(&format!("c{at}")).sql(")::text");
-    });
-    also(out, facts);
-    out.sql(" FROM (");
-    rows(out, node, Rows { values: Values::Plain, link: None, facts: &[] }, catalog);
-    out.sql(") AS \"group\"(");
-    out.separated(", ", 0..cells.len(), |out, at| {
-        out.identifier(&format!("c{at}"));
-    });
-    out.sql(")");
-}
-
-fn also(out: &mut Fragment, facts: &[&'static str]) {
-    for fact in facts {
-        out.sql(", ").sql(fact);
-    }
-}
-
 /// A level: select list, source, joins, conditions, groups, order, range.
-pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, catalog: &Catalog) {
+pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope: Scope<'_>) {
     let cells = cells(node);
     out.sql("SELECT");
-    select_list(out, node, &cells, &wanted, catalog);
-    from(out, node, wanted.link);
+    select_list(out, node, &cells, &wanted, scope);
+    from(out, node, wanted.link, scope);
     for item in &node.items {
         if let Item::Embed(embed) = item {
-            join(out, embed, node, wanted.values.nested(), catalog);
+            join(out, embed, node, wanted.values.nested(), scope);
         }
     }
-    conditions(out, node, wanted.link, Joined::Yes, catalog);
+    conditions(out, node, wanted.link, Joined::Yes, scope);
     if is_grouped(node) {
         group_by(out, &cells);
     }
     if !node.order.is_empty() {
         out.sql(" ORDER BY ");
-        out.separated(", ", &node.order, |out, term| order_term(out, term, node, catalog));
+        out.separated(", ", &node.order, |out, term| order_term(out, term, node, scope));
     }
     if let Some(limit) = node.range.limit {
         out.sql(" LIMIT ").text(limit.to_string());
@@ -204,13 +59,7 @@ pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, catalo
     }
 }
 
-fn select_list(
-    out: &mut Fragment,
-    node: &Node<'_>,
-    cells: &[Cell<'_>],
-    wanted: &Rows<'_>,
-    catalog: &Catalog,
-) {
+fn select_list(out: &mut Fragment, node: &Node<'_>, cells: &[Cell<'_>], wanted: &Rows<'_>, scope: Scope<'_>) {
     let mut separator = " ";
     if cells.is_empty() && wanted.link.is_some() {
         // Nothing is taken from it, but it may be ordered by.
@@ -219,7 +68,7 @@ fn select_list(
     }
     for cell in cells {
         out.sql(separator);
-        cell.write(out, node, wanted.values, catalog);
+        cell.write(out, node, wanted.values, scope);
         separator = ", ";
     }
     for fact in wanted.facts {
@@ -237,15 +86,22 @@ fn group_by(out: &mut Fragment, cells: &[Cell<'_>]) {
     }
 }
 
-fn from(out: &mut Fragment, node: &Node<'_>, link: Option<Link<'_>>) {
+fn from(out: &mut Fragment, node: &Node<'_>, link: Option<Link<'_>>, scope: Scope<'_>) {
     out.sql(" FROM ");
     match (node.source, link.map(|link| (&link.embed.link, link.above))) {
         (Source::Relation(relation), _) => out.qualified(&relation.schema, &relation.name),
-        (Source::Result, _) => out.identifier(super::SOURCE),
+        (Source::Result, _) => match scope.results {
+            Results::Call(call) => function(out, call),
+            Results::Named | Results::None => out.identifier(SOURCE),
+        },
         (Source::Computed(function), Some((tree::Link::Computed(row), above))) => {
-            // The type decides between functions of one name.
-            out.qualified(&function.schema, &function.name).sql("((").identifier(&above.alias).sql(".*)::");
-            out.qualified(&row.schema, &row.name).sql(")")
+            out.qualified(&function.schema, &function.name).sql("(");
+            match (above.source, scope.results) {
+                (Source::Result, Results::Named) => out.qualified(&above.alias, ROW),
+                // The type decides between functions of one name.
+                _ => out.sql("(").identifier(&above.alias).sql(".*)::").qualified(&row.schema, &row.name),
+            };
+            out.sql(")")
         }
         (Source::Computed(function), _) => out.qualified(&function.schema, &function.name).sql("()"),
     };
@@ -266,7 +122,7 @@ fn is_joined(embed: &Embed<'_>, above: &Node<'_>) -> bool {
     }
 }
 
-fn join(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, values: Values, catalog: &Catalog) {
+fn join(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, values: Values, scope: Scope<'_>) {
     if !is_joined(embed, above) {
         return;
     }
@@ -276,7 +132,7 @@ fn join(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, values: Values,
     });
     let wanted = Rows { values, link: Some(Link { embed, above }), facts: &[] };
     match embed.arity {
-        Arity::ToOne => rows(out, &embed.node, wanted, catalog),
+        Arity::ToOne => rows(out, &embed.node, wanted, scope),
         Arity::ToMany => {
             out.sql("SELECT ");
             out.separated(", ", cells(&embed.node), |out, cell| {
@@ -284,7 +140,7 @@ fn join(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, values: Values,
                 out.identifier(cell.key);
             });
             out.sql(" FROM (");
-            rows(out, &embed.node, wanted, catalog);
+            rows(out, &embed.node, wanted, scope);
             out.sql(") AS ").identifier(&embed.join_alias);
         }
     }
@@ -300,13 +156,7 @@ enum Joined {
 
 /// `WHERE`: what belongs to the row above, what was asked for, and that inner
 /// embeds have rows where the join does not see to it.
-fn conditions(
-    out: &mut Fragment,
-    node: &Node<'_>,
-    link: Option<Link<'_>>,
-    joined: Joined,
-    catalog: &Catalog,
-) {
+fn conditions(out: &mut Fragment, node: &Node<'_>, link: Option<Link<'_>>, joined: Joined, scope: Scope<'_>) {
     let mut separator = " WHERE ";
     let mut and = |out: &mut Fragment| {
         out.sql(separator);
@@ -320,7 +170,7 @@ fn conditions(
     }
     for found in &node.conditions {
         and(out);
-        condition(out, found, node, catalog);
+        condition(out, found, &node.alias, node, scope);
     }
     for item in &node.items {
         let Item::Embed(embed) = item else { continue };
@@ -328,7 +178,7 @@ fn conditions(
         if embed.join == Join::Inner && !by_join {
             and(out);
             out.sql("EXISTS (");
-            exists(out, embed, node, catalog);
+            exists(out, embed, node, scope);
             out.sql(")");
         }
     }
@@ -349,9 +199,9 @@ fn equal_columns<'p>(link: &Link<'p>, node: &'p Node<'p>) -> Vec<[(&'p str, &'p 
 }
 
 /// The rows of an embed, for asking whether there are any.
-pub(super) fn exists(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, catalog: &Catalog) {
+pub(super) fn exists(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, scope: Scope<'_>) {
     out.sql("SELECT");
-    existing(out, &embed.node, Some(Link { embed, above }), catalog);
+    existing(out, &embed.node, Some(Link { embed, above }), scope);
     let Range { offset, limit } = embed.node.range;
     if limit == Some(0) {
         out.sql(" LIMIT 0");
@@ -362,7 +212,7 @@ pub(super) fn exists(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, ca
 }
 
 /// Source and conditions of all the rows of a level.
-fn existing(out: &mut Fragment, node: &Node<'_>, link: Option<Link<'_>>, catalog: &Catalog) {
-    from(out, node, link);
-    conditions(out, node, link, Joined::No, catalog);
+pub(super) fn existing(out: &mut Fragment, node: &Node<'_>, link: Option<Link<'_>>, scope: Scope<'_>) {
+    from(out, node, link, scope);
+    conditions(out, node, link, Joined::No, scope);
 }

@@ -1,6 +1,7 @@
 //! One integration test binary, so that the library is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
+mod bench;
 mod catalog;
 mod clients;
 mod demo;
@@ -8,6 +9,7 @@ mod design;
 mod embedded;
 mod execute;
 mod readme;
+mod spec;
 mod sql;
 mod support;
 mod tutorial;

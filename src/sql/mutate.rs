@@ -1,0 +1,310 @@
+//! Mutations: `INSERT`, `UPDATE` and `DELETE`. The body of a request is one
+//! parameter, whatever the number of its rows.
+
+use super::{
+    Fact, Fragment, Layout, SOURCE, Statement,
+    call::returned,
+    column::{Values as Form, cells},
+    filter::condition,
+    statement::{Scope, with_source},
+};
+use crate::{
+    catalog::descriptor::{Column, Identity, Relation},
+    plan::{
+        mutate::{Change, Conflict, Mutation, Target, Values},
+        tree::Node,
+    },
+    request::{
+        payload::Rows,
+        prefer::{Missing, Resolution},
+    },
+};
+
+/// What the written values are called within a statement, and each object as
+/// it came, where keys can be missing.
+const BODY: &str = "pgduet_body";
+const OBJECT: &str = "pgduet_object";
+
+/// Adds one for each row that comes to be inserted.
+const COUNT_UP: &str = "set_config('pgduet.inserted', \
+     (coalesce(nullif(current_setting('pgduet.inserted', TRUE), ''), '0')::int8 + 1)::text, TRUE) IS NOT NULL";
+/// Takes it back where the row was there already.
+const COUNT_DOWN: &str = "set_config('pgduet.inserted', \
+     (coalesce(nullif(current_setting('pgduet.inserted', TRUE), ''), '0')::int8 - 1)::text, TRUE) IS NOT NULL";
+/// What has been counted so far.
+const COUNTED: &str = "nullif(current_setting('pgduet.inserted', TRUE), '')::int8";
+
+/// The expression of how many rows were inserted, not updated, where that is a question.
+pub(super) fn inserted(mutation: &Mutation<'_>) -> Option<&'static str> {
+    merges(&mutation.change).then_some(COUNTED)
+}
+
+fn merges(change: &Change<'_>) -> bool {
+    match change {
+        Change::Insert { conflict: Some(Conflict { resolution, .. }), .. } => {
+            *resolution == Resolution::MergeDuplicates
+        }
+        Change::Upsert { .. } => true,
+        Change::Insert { conflict: None, .. } | Change::Update(_) | Change::Delete => false,
+    }
+}
+
+/// A mutation whose rows nobody wants to see.
+pub(super) fn unseen(
+    mut out: Fragment,
+    mutation: &Mutation<'_>,
+    node: &Node<'_>,
+    scope: Scope<'_>,
+) -> Statement {
+    let mut facts = Vec::new();
+    let keys = mutation.location;
+    if inserted(mutation).is_none() && keys.is_empty() {
+        change(&mut out, mutation, node, scope, None);
+        return Statement { fragment: out, layout: Layout::Nothing, facts };
+    }
+    with_source(&mut out, |out| {
+        let write = |out: &mut Fragment| {
+            if keys.is_empty() {
+                out.sql("1");
+            }
+            out.separated(", ", keys, |out, key| {
+                out.sql("to_json(").qualified(&node.alias, key).sql(") #>> '{}' AS ").identifier(key);
+            });
+        };
+        change(out, mutation, node, scope, Some(&write));
+    });
+    out.sql("SELECT count(*)");
+    facts.push(Fact::Rows);
+    if let Some(counted) = inserted(mutation) {
+        out.sql(", ").sql(counted);
+        facts.push(Fact::Inserted);
+    }
+    for key in keys {
+        // Of one row the largest value is the value.
+        out.sql(", max(").identifier(key).sql(")");
+        facts.push(Fact::Key(key.clone()));
+    }
+    out.sql(" FROM ").identifier(SOURCE);
+    Statement { fragment: out, layout: Layout::Nothing, facts }
+}
+
+/// A mutation that gives its rows by itself.
+pub(super) fn returning(
+    out: &mut Fragment,
+    mutation: &Mutation<'_>,
+    node: &Node<'_>,
+    form: Form,
+    facts: &[&'static str],
+    scope: Scope<'_>,
+) {
+    let write = |out: &mut Fragment| {
+        out.separated(", ", cells(node), |out, cell| cell.write(out, node, form, scope));
+        for fact in facts {
+            out.sql(", ").sql(fact);
+        }
+    };
+    change(out, mutation, node, scope, Some(&write));
+}
+
+/// A mutation as a part of the statement that is found by name.
+pub(super) fn source(out: &mut Fragment, mutation: &Mutation<'_>, node: &Node<'_>, scope: Scope<'_>) {
+    with_source(out, |out| {
+        let write = |out: &mut Fragment| returned(out, &mutation.returned, &node.alias);
+        change(out, mutation, node, scope, Some(&write));
+    });
+}
+
+/// The change itself; `list` writes what comes back of each row, if anything does.
+fn change(
+    out: &mut Fragment,
+    mutation: &Mutation<'_>,
+    node: &Node<'_>,
+    scope: Scope<'_>,
+    list: Option<&dyn Fn(&mut Fragment)>,
+) {
+    let relation = mutation.relation;
+    match &mutation.change {
+        Change::Insert { values, conflict } => {
+            insert(out, mutation, node, values, scope);
+            on_conflict(out, conflict.as_ref(), values);
+        }
+        Change::Upsert { values, conflict } => {
+            insert(out, mutation, node, values, scope);
+            on_conflict(out, Some(conflict), values);
+        }
+        Change::Update(values) if values.columns.is_empty() => {
+            // SQL has no update of nothing; what has the same columns and no rows is a read.
+            out.sql("SELECT ");
+            if let Some(list) = list {
+                list(out);
+            }
+            out.sql(" FROM ").qualified(&relation.schema, &relation.name).sql(" AS ");
+            out.identifier(&node.alias).sql(" WHERE FALSE");
+            return;
+        }
+        Change::Update(values) => {
+            out.sql("UPDATE ").qualified(&relation.schema, &relation.name).sql(" AS ");
+            out.identifier(&node.alias).sql(" SET ");
+            out.separated(", ", &values.columns, |out, target| {
+                out.identifier(&target.column.name).sql(" = ");
+                value(out, target, values, relation);
+            });
+            out.sql(" FROM ");
+            objects(out, values);
+            conditions(out, mutation, node, &node.alias, scope);
+        }
+        Change::Delete => {
+            out.sql("DELETE FROM ").qualified(&relation.schema, &relation.name).sql(" AS ");
+            out.identifier(&node.alias);
+            conditions(out, mutation, node, &node.alias, scope);
+        }
+    }
+    if let Some(list) = list {
+        out.sql(" RETURNING ");
+        list(out);
+    }
+}
+
+fn insert(
+    out: &mut Fragment,
+    mutation: &Mutation<'_>,
+    node: &Node<'_>,
+    values: &Values<'_>,
+    scope: Scope<'_>,
+) {
+    let relation = mutation.relation;
+    out.sql("INSERT INTO ").qualified(&relation.schema, &relation.name).sql(" AS ").identifier(&node.alias);
+    if !values.columns.is_empty() {
+        out.sql("(");
+        out.separated(", ", &values.columns, |out, target| {
+            out.identifier(&target.column.name);
+        });
+        out.sql(")");
+    }
+    out.sql(" SELECT ");
+    out.separated(", ", &values.columns, |out, target| value(out, target, values, relation));
+    out.sql(" FROM ");
+    objects(out, values);
+    conditions(out, mutation, node, BODY, scope);
+    if merges(&mutation.change) {
+        out.sql(if mutation.conditions.is_empty() { " WHERE " } else { " AND " }).sql(COUNT_UP);
+    }
+}
+
+/// `WHERE`, of the rows called `alias`.
+fn conditions(out: &mut Fragment, mutation: &Mutation<'_>, node: &Node<'_>, alias: &str, scope: Scope<'_>) {
+    let conditions = match &mutation.change {
+        // An insert takes every row.
+        Change::Insert { .. } => &[],
+        Change::Upsert { .. } | Change::Update(_) | Change::Delete => mutation.conditions.as_slice(),
+    };
+    if !conditions.is_empty() {
+        out.sql(" WHERE ");
+        out.separated(" AND ", conditions, |out, found| condition(out, found, alias, node, scope));
+    }
+}
+
+fn on_conflict(out: &mut Fragment, conflict: Option<&Conflict>, values: &Values<'_>) {
+    let Some(conflict) = conflict else { return };
+    out.sql(" ON CONFLICT (");
+    out.separated(", ", &conflict.columns, |out, column| {
+        out.identifier(column);
+    });
+    match (conflict.resolution, values.columns.is_empty()) {
+        (Resolution::IgnoreDuplicates, _) | (Resolution::MergeDuplicates, true) => {
+            out.sql(") DO NOTHING");
+        }
+        (Resolution::MergeDuplicates, false) => {
+            out.sql(") DO UPDATE SET ");
+            out.separated(", ", &values.columns, |out, target| {
+                out.identifier(&target.column.name).sql(" = EXCLUDED.").identifier(&target.column.name);
+            });
+            out.sql(" WHERE ").sql(COUNT_DOWN);
+        }
+    }
+}
+
+/// The value of a column, of the object at hand.
+fn value(out: &mut Fragment, target: &Target<'_>, values: &Values<'_>, relation: &Relation) {
+    let column = target.column;
+    let default = match values.missing {
+        Missing::Default => default_of(column),
+        Missing::Null => Default::None,
+    };
+    if default != Default::None {
+        out.sql("CASE WHEN ").qualified(OBJECT, "value").sql(" ? ").text(&column.name).sql(" THEN ");
+    }
+    match target.representation {
+        None => out.qualified(BODY, &column.name),
+        Some(cast) => {
+            out.qualified(&cast.function_schema, &cast.function_name);
+            out.sql("(").qualified(BODY, &column.name).sql(")")
+        }
+    };
+    match default {
+        Default::None => return,
+        Default::Expression => out.sql(" ELSE ").default_of(column),
+        Default::Sequence => {
+            let mut name = Fragment::new();
+            name.qualified(&relation.schema, &relation.name);
+            out.sql(" ELSE nextval(pg_get_serial_sequence(").text(name.as_str()).sql(", ");
+            out.text(&column.name).sql(")::regclass)")
+        }
+    };
+    out.sql(" END");
+}
+
+/// What a column takes where it is given nothing.
+#[derive(PartialEq, Eq)]
+enum Default {
+    /// NULL.
+    None,
+    /// What an expression gives.
+    Expression,
+    /// The next number of its sequence.
+    Sequence,
+}
+
+fn default_of(column: &Column) -> Default {
+    match (column.identity(), &column.default) {
+        (Identity::ByDefault, _) => Default::Sequence,
+        // PostgreSQL takes no value of ours for these, whatever it is.
+        (Identity::Always, _) => Default::None,
+        (Identity::Unspecified, Some(_)) if !column.generated => Default::Expression,
+        (Identity::Unspecified, _) => Default::None,
+    }
+}
+
+/// The objects of the body, as rows of the columns' types.
+fn objects(out: &mut Fragment, values: &Values<'_>) {
+    let json = Some(values.json.clone());
+    if values.columns.is_empty() {
+        // Only their number is left.
+        match values.rows {
+            Rows::One => out.sql("(VALUES (1)) AS ").identifier(BODY),
+            Rows::Many => out.sql("json_array_elements(").parameter(json).sql("::json) AS ").identifier(BODY),
+        };
+        return;
+    }
+    match (values.missing, values.rows) {
+        (Missing::Null, Rows::One) => out.sql("json_to_record(").parameter(json).sql("::json)"),
+        (Missing::Null, Rows::Many) => out.sql("json_to_recordset(").parameter(json).sql("::json)"),
+        (Missing::Default, rows) => {
+            match rows {
+                Rows::One => out.sql("(VALUES (").parameter(json).sql("::jsonb))"),
+                Rows::Many => out.sql("jsonb_array_elements(").parameter(json).sql("::jsonb)"),
+            };
+            out.sql(" AS ").identifier(OBJECT).sql("(\"value\") CROSS JOIN LATERAL jsonb_to_record(");
+            out.qualified(OBJECT, "value").sql(")")
+        }
+    };
+    out.sql(" AS ").identifier(BODY).sql("(");
+    out.separated(", ", &values.columns, |out, target| {
+        out.identifier(&target.column.name).sql(" ");
+        match target.representation {
+            None => out.type_of(target.declared),
+            Some(_) => out.sql("json"),
+        };
+    });
+    out.sql(")");
+}
