@@ -86,8 +86,10 @@ pub async fn serve(sources: Sources) -> Result<(), Error> {
     let mut retry = loader.load_first().await.map_err(Error::Database)?;
     let listener = bound.listen().map_err(|error| Error::Listen(address.to_string(), error))?;
     tracing::info!("API server listening on {address}");
+    // Whoever is somewhat over the limit gets an answer that says so; far beyond it nothing is read any more.
     let limits = Limits {
-        head_bytes: u32::try_from(loader.config().server_max_header_bytes).unwrap_or(u32::MAX),
+        head_bytes: u32::try_from(loader.config().server_max_header_bytes.saturating_mul(2))
+            .unwrap_or(u32::MAX),
         ..Limits::default()
     };
     let front = Front::new(loader.clone());

@@ -70,6 +70,10 @@ async fn answer(
         })
     });
     let request = Request::from_parts(head, body);
+    let limit = loader.config().server_max_header_bytes;
+    if head_bytes(&request) > limit {
+        return rest::failure(&headers_too_large(limit), &loader.config());
+    }
     match (branch, services) {
         (Branch::Docs, _) if loader.config().docs_enabled => documentation(&request),
         (Branch::Grpc | Branch::Rest | Branch::Docs, Some(services)) => {
@@ -83,6 +87,18 @@ async fn answer(
 
 fn catalog_unavailable() -> Box<Error> {
     Error::new(Fault::CatalogUnavailable, "Could not query the database for the schema cache. Retrying.")
+}
+
+fn headers_too_large(limit: usize) -> Box<Error> {
+    Error::new(Fault::HeadersTooLarge, format!("Target and headers are larger than {limit} bytes"))
+}
+
+/// The size of target and headers, as HTTP/1.1 writes them.
+fn head_bytes(request: &Request<Incoming>) -> usize {
+    let line =
+        |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    target + request.headers().iter().map(line).sum::<usize>()
 }
 
 fn documentation(request: &Request<Incoming>) -> Response<Body> {

@@ -3,7 +3,11 @@
 
 use crate::{
     error::{Error, Fault, Result},
-    request::{Query, filter::Logic, select::SelectItem},
+    request::{
+        Query,
+        filter::Logic,
+        select::{Field, SelectItem},
+    },
 };
 
 /// How deep embeds may be nested.
@@ -16,6 +20,8 @@ pub const SELECTED: usize = 3000;
 pub const CONDITIONS: usize = 1000;
 /// How deep logic trees may be nested.
 pub const LOGIC_DEPTH: usize = 50;
+/// How many steps all JSON paths may have together.
+pub const PATH_STEPS: usize = 1000;
 /// How many terms all orders may have together.
 pub const ORDER_TERMS: usize = 200;
 
@@ -26,10 +32,14 @@ pub(super) fn check(query: &Query) -> Result<()> {
     for (_, logic) in &query.logic {
         size.logic(logic, 1)?;
     }
-    size.conditions += query.filters.len();
+    for (_, filter) in &query.filters {
+        size.condition(&filter.field);
+    }
+    query.order.iter().flat_map(|(_, terms)| terms).for_each(|term| size.field(&term.field));
     within(size.embeds, EMBEDS, "embedded resources")?;
     within(size.selected, SELECTED, "selected fields")?;
     within(size.conditions, CONDITIONS, "filters")?;
+    within(size.path_steps, PATH_STEPS, "steps in JSON paths")?;
     within(query.order.iter().map(|(_, terms)| terms.len()).sum(), ORDER_TERMS, "order terms")
 }
 
@@ -38,6 +48,7 @@ struct Size {
     embeds: usize,
     selected: usize,
     conditions: usize,
+    path_steps: usize,
 }
 
 impl Size {
@@ -46,7 +57,7 @@ impl Size {
         self.selected += items.len();
         for item in items {
             match item {
-                SelectItem::Field { .. } => {}
+                SelectItem::Field { field, .. } => self.field(field),
                 SelectItem::Embed(embed) => {
                     self.embeds += 1;
                     self.select(&embed.select, depth + 1)?;
@@ -56,11 +67,20 @@ impl Size {
         Ok(())
     }
 
+    fn field(&mut self, field: &Field) {
+        self.path_steps += field.path.len();
+    }
+
+    fn condition(&mut self, field: &Field) {
+        self.conditions += 1;
+        self.field(field);
+    }
+
     fn logic(&mut self, logic: &Logic, depth: usize) -> Result<()> {
         within(depth, LOGIC_DEPTH, "levels of logic")?;
         match logic {
-            Logic::Filter(_) => {
-                self.conditions += 1;
+            Logic::Filter(filter) => {
+                self.condition(&filter.field);
                 Ok(())
             }
             Logic::Group { members, .. } => {
