@@ -1,6 +1,8 @@
 //! Statements as `plan` and `sql` make them, run by PostgreSQL: what they
 //! answer, beside what PostgreSQL itself says of the same question.
 
+mod call;
+mod mutate;
 mod read;
 
 use crate::support::database::Database;
