@@ -6,6 +6,7 @@ pub mod form;
 pub mod introspect;
 pub mod relationship;
 pub mod routine;
+pub mod watch;
 
 use descriptor::{Database, Function, Relation, Type, TypeKind};
 use relationship::Relationship;

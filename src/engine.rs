@@ -1,13 +1,22 @@
 //! `Engine::run(Request, Identity) → Outcome`: the whole of a request, from
 //! what was asked to what came back. It knows no protocol.
 
+mod privileges;
+
 use crate::{
     auth::Identity,
     catalog::Catalog,
     config::Config,
     error::Result,
+    execute::{Body, Pool, Report, Unit, configuration::RoleSettings, response},
+    media::MediaType,
     outcome::{Outcome, Privileges, Sink},
+    plan::{
+        self, Plan,
+        transaction::{Access, Caller, End, Expectation, Isolation, ResponseSettings},
+    },
     request::Request,
+    sql::{self, Fact},
 };
 use std::sync::Arc;
 
@@ -17,9 +26,16 @@ use std::sync::Arc;
 pub struct Engine {
     catalog: Arc<Catalog>,
     config: Arc<Config>,
+    pool: Pool,
+    roles: RoleSettings,
 }
 
 impl Engine {
+    /// An engine; `roles` are the settings of the roles that requests run as.
+    pub fn new(catalog: Arc<Catalog>, config: Arc<Config>, pool: Pool, roles: RoleSettings) -> Self {
+        Self { catalog, config, pool, roles }
+    }
+
     /// What is known of the database.
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
@@ -32,8 +48,13 @@ impl Engine {
 
     /// Runs a request whose answer is a body.
     pub async fn run(&self, request: Request, identity: &Identity) -> Result<Outcome> {
-        let _ = (request, identity);
-        Ok(Outcome::default())
+        let plan = plan::plan(request, &self.catalog, &self.config, self.caller(identity))?;
+        let unit = unit(&plan);
+        let facts = unit.statement.facts.clone();
+        let mut body = Body::new(&unit.statement.layout, plan.body.nulls());
+        let report = self.pool.run(unit, &mut body).await?;
+        let outcome = outcome(&plan, &facts, report)?;
+        Ok(Outcome { body: body.finish(), ..outcome })
     }
 
     /// Runs a request whose rows go into `sink` as binary columns, in the order
@@ -44,13 +65,74 @@ impl Engine {
         identity: &Identity,
         sink: &mut S,
     ) -> Result<Outcome> {
-        let _ = (request, identity, sink);
-        Ok(Outcome::default())
+        let plan = plan::plan(request, &self.catalog, &self.config, self.caller(identity))?;
+        let unit = unit(&plan);
+        let facts = unit.statement.facts.clone();
+        let report = self.pool.run(unit, sink).await?;
+        outcome(&plan, &facts, report)
     }
 
     /// What the role of `identity` may do in `schema`.
     pub async fn privileges(&self, schema: &str, identity: &Identity) -> Result<Privileges> {
-        let _ = (schema, identity);
-        Ok(Privileges::default())
+        let unit = Unit {
+            settings: vec![
+                ("role".to_owned(), identity.role.clone()),
+                ("request.jwt.claims".to_owned(), identity.claims_json().to_owned()),
+            ],
+            access: Access::ReadOnly,
+            isolation: Isolation::default(),
+            pre_request: None,
+            statement: sql::privileges(schema),
+            count: None,
+            response_settings: ResponseSettings::Unset,
+            expectation: Expectation::Any,
+            end: End::Commit,
+            deadline: None,
+        };
+        let mut collector = privileges::Collector::default();
+        self.pool.run(unit, &mut collector).await?;
+        Ok(collector.0)
     }
+
+    fn caller<'e>(&'e self, identity: &'e Identity) -> Caller<'e> {
+        let settings = self.roles.get(&identity.role).map(Vec::as_slice).unwrap_or_default();
+        Caller { identity, settings }
+    }
+}
+
+/// The plan as one unit of work.
+fn unit(plan: &Plan<'_>) -> Unit {
+    let transaction = &plan.transaction;
+    Unit {
+        settings: sql::settings(plan),
+        access: transaction.access,
+        isolation: transaction.isolation,
+        pre_request: sql::pre_request(plan),
+        statement: sql::statement(plan),
+        count: sql::count(plan),
+        response_settings: transaction.response_settings,
+        expectation: transaction.expectation,
+        end: transaction.end,
+        deadline: transaction.deadline,
+    }
+}
+
+fn outcome(plan: &Plan<'_>, facts: &[Fact], report: Report) -> Result<Outcome> {
+    let mut outcome = Outcome {
+        content_type: plan.media.as_ref().map(MediaType::content_type).unwrap_or_default(),
+        rows: report.rows,
+        total: report.total,
+        headers: response::headers(report.headers.as_deref())?,
+        status: response::status(report.status.as_deref())?,
+        facts: plan.facts.clone(),
+        ..Outcome::default()
+    };
+    for (fact, value) in facts.iter().zip(report.facts) {
+        match fact {
+            Fact::Inserted => outcome.inserted = value.and_then(|inserted| inserted.parse().ok()),
+            Fact::Key(column) => outcome.location.get_or_insert_default().push((column.clone(), value)),
+            Fact::Present | Fact::Total | Fact::Rows => {}
+        }
+    }
+    Ok(outcome)
 }

@@ -18,7 +18,27 @@
 //! Where the outcome decides how the transaction ends (exactly one row, at most
 //! n rows), COMMIT or ROLLBACK follows in a second flush.
 
-pub mod settings;
+mod body;
+pub mod configuration;
+mod connect;
+mod count;
+mod error;
+mod facts;
+mod json;
+mod lease;
+mod pool;
+mod preamble;
+pub mod response;
+mod row;
+mod sent;
+mod session;
+mod statement_cache;
+mod unit;
+
+pub use body::Body;
+pub use connect::Pair;
+pub use pool::{Options, Pool, Status};
+pub use statement_cache::Preparation;
 
 use crate::sql::{Count, Fragment, Statement};
 use std::time::Duration;

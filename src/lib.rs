@@ -12,6 +12,7 @@
 //! `execute` runs it and `outcome` is what came back.
 
 pub mod admin;
+pub mod app;
 pub mod auth;
 pub mod catalog;
 pub mod cli;

@@ -1,3 +1,95 @@
-//! The command line: which command, which configuration, what exit code.
+//! The command line: which command, what it prints, what exit code.
 
-fn main() {}
+use anyhow::{Context, Result};
+use pgduet::{
+    app::{self, command},
+    cli::{self, Command, DemoData, Exit},
+    config::Sources,
+    demo::{self, Start},
+};
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+fn main() -> ExitCode {
+    // What is not UTF-8 cannot be an option of ours.
+    let environment = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let command = match cli::parse(env::args_os(), environment.collect()) {
+        Ok(command) => command,
+        Err(Exit::Answer(text)) => return print(&text),
+        Err(Exit::Usage(text)) => return fail(&text),
+    };
+    match run(command) {
+        Ok(code) => code,
+        Err(error) => fail(&format!("pgduet: {error:#}\n")),
+    }
+}
+
+#[tokio::main]
+async fn run(command: Command) -> Result<ExitCode> {
+    Ok(match command {
+        Command::Serve(sources) => {
+            app::serve(sources).await?;
+            ExitCode::SUCCESS
+        }
+        Command::DumpConfig(sources) => print(&command::dump_config(sources).await?),
+        Command::DumpSchema(sources) => print(&command::dump_schema(sources).await?),
+        Command::Ready(sources) => match command::ready(sources).await? {
+            Ok(ready) => print(&format!("{ready}\n")),
+            Err(not_ready) => fail(&format!("{not_ready}\n")),
+        },
+        Command::Proto(sources, proto) => {
+            command::proto(sources, &proto.out, &proto.schema).await?;
+            ExitCode::SUCCESS
+        }
+        Command::OpenApi(sources, document) => print(&command::openapi(sources, &document.schema).await?),
+        Command::Demo(sources, options) => {
+            serve_demo(sources, options).await?;
+            ExitCode::SUCCESS
+        }
+    })
+}
+
+/// Starts the sample database, says what to try, and serves it on the loopback
+/// address: secret and token of the demo are public.
+async fn serve_demo(mut sources: Sources, options: cli::Demo) -> Result<()> {
+    let (config, _) = pgduet::config::Config::load(&sources)?;
+    let source = match sources.environment.get("PGRST_DB_URI").or_else(|| sources.flags.get("db-uri")) {
+        Some(uri) => demo::Source::Given { uri: uri.clone() },
+        None => demo::Source::Local {
+            pg_bin: config.pg_bin.clone(),
+            data_dir: options.data_dir,
+            start: match options.data {
+                DemoData::Keep => Start::Continue,
+                DemoData::Replace => Start::Fresh,
+            },
+        },
+    };
+    let demo = demo::prepare(source).await.context("cannot start the demo's database")?;
+    for (option, value) in [
+        ("db-uri", demo.uri()),
+        ("db-schemas", demo::SCHEMA),
+        ("db-anon-role", demo::ANONYMOUS_ROLE),
+        ("jwt-secret", demo::JWT_SECRET),
+    ] {
+        sources.flags.insert(option.to_owned(), value.to_owned());
+    }
+    sources.flags.entry("server-host".to_owned()).or_insert_with(|| "127.0.0.1".to_owned());
+    print(&demo::guide(&demo, &format!("http://localhost:{}", config.server_port)));
+    app::serve(sources).await?;
+    demo.stop().context("cannot stop the demo's database")
+}
+
+fn print(text: &str) -> ExitCode {
+    // A reader that went away wants no more.
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn fail(text: &str) -> ExitCode {
+    let _ = io::stderr().write_all(text.as_bytes());
+    ExitCode::FAILURE
+}

@@ -15,8 +15,9 @@ mod route;
 
 use crate::{
     auth::{Authenticator, Identity},
+    config::Config,
     engine::Engine,
-    error::{Caller, Result},
+    error::{Caller, Error, Result},
     media::MediaType,
     request::{Accept, Action, CallAccess, Request, payload::Arguments},
 };
@@ -59,6 +60,11 @@ where
         headers.insert(trace.name(), value.unwrap_or_else(|| HeaderValue::from_static("")));
     }
     response
+}
+
+/// The answer to a request that no engine has seen.
+pub fn failure(error: &Error, config: &Config) -> Response<Body> {
+    respond::failure(error, Caller::Anonymous, config.client_error_verbosity)
 }
 
 /// Finds out who asks, and answers; errors too.
@@ -132,7 +138,7 @@ async fn run(
     action: impl FnOnce(&mut Parsed) -> Result<Action>,
 ) -> Result<Response<Body>> {
     let config = engine.config();
-    let preferences = prefer::parse(&head.headers, config.db_tx_end)?;
+    let preferences = prefer::parse(&head.headers, config.db_tx_end);
     let range = range::top_level(&head.method, &head.headers, parsed.bounds)?;
     let action = action(&mut parsed)?;
     let accept = accept::parse(&head.headers);

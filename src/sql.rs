@@ -7,6 +7,7 @@ mod call;
 mod column;
 mod filter;
 mod mutate;
+mod privileges;
 mod read;
 mod session;
 mod statement;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use std::fmt::Write;
 
 pub use self::{
+    privileges::privileges,
     session::{pre_request, settings},
     statement::{count, statement},
 };
@@ -212,4 +214,11 @@ pub enum Count {
         /// `db-max-rows`.
         limit: u64,
     },
+}
+
+/// LISTEN on a channel.
+pub fn listen(channel: &str) -> Fragment {
+    let mut out = Fragment::new();
+    out.sql("LISTEN ").identifier(channel);
+    out
 }

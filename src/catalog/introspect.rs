@@ -132,18 +132,26 @@ async fn fill(
     let callable: [Parameter; 2] =
         [(&scope.schemas, Type::OID_ARRAY), (&extra_search_path, Type::TEXT_ARRAY)];
     let (of_schemas, _) = within.split_at(1);
-    let (relations, columns, keys, foreign_keys, code, functions, representations, media_handlers) = tokio::try_join!(
-        rows(transaction, include_str!("sql/relations.sql"), &within),
-        rows(transaction, include_str!("sql/columns.sql"), &within),
-        rows(transaction, include_str!("sql/keys.sql"), &within),
-        rows(transaction, include_str!("sql/foreign_keys.sql"), &[]),
-        rows(transaction, include_str!("sql/code.sql"), &[]),
-        rows(transaction, include_str!("sql/functions.sql"), &callable),
-        rows(transaction, include_str!("sql/representations.sql"), &[]),
-        rows(transaction, include_str!("sql/media_handlers.sql"), of_schemas),
-    )?;
-    let mut loaded = relations::Relations::new(&relations)?;
-    loaded.add_columns(&columns, &scope.origins)?;
+    // The most rows by far: read while PostgreSQL works on the other queries.
+    let columns = async {
+        let found = rows(transaction, include_str!("sql/columns.sql"), &within).await?;
+        relations::columns(&found)
+    };
+    let (relations, columns, defaults, keys, foreign_keys, code, functions, representations, media_handlers) =
+        tokio::try_join!(
+            rows(transaction, include_str!("sql/relations.sql"), &within),
+            columns,
+            rows(transaction, include_str!("sql/defaults.sql"), &within),
+            rows(transaction, include_str!("sql/keys.sql"), &within),
+            rows(transaction, include_str!("sql/foreign_keys.sql"), &[]),
+            rows(transaction, include_str!("sql/code.sql"), &[]),
+            rows(transaction, include_str!("sql/functions.sql"), &callable),
+            rows(transaction, include_str!("sql/representations.sql"), &[]),
+            rows(transaction, include_str!("sql/media_handlers.sql"), of_schemas),
+        )?;
+    let mut loaded = relations::Relations::new(&relations, columns)?;
+    loaded.add_defaults(&defaults)?;
+    loaded.add_origins(&scope.origins);
     loaded.add_keys(&keys)?;
     database.foreign_keys = loaded.foreign_keys(&foreign_keys)?;
     let running = code::closure(&code, scope.origins.calling())?;

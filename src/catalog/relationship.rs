@@ -277,3 +277,6 @@ fn order(catalog: &Catalog, relationship: &Relationship) -> impl Ord + use<> {
     let columns: Vec<_> = links.into_iter().map(|link| link.columns).collect();
     (rank == 5, name(relationship.target), rank, within, constraints, columns)
 }
+
+#[cfg(test)]
+mod tests;

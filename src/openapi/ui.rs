@@ -1,11 +1,13 @@
-//! Swagger UI under `/docs/`: the files that utoipa-swagger-ui carries, and
-//! a configuration that points at the root document.
+//! Swagger UI under `/docs/`: the files that utoipa-swagger-ui carries, started
+//! by a script of our own that loads the root document.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 use utoipa_swagger_ui::Config;
 
 /// Where the UI is served.
 pub const PREFIX: &str = "/docs/";
+
+const INITIALIZER: &str = include_str!("swagger-initializer.js");
 
 /// A file of the UI.
 #[derive(Debug)]
@@ -16,33 +18,14 @@ pub struct File {
     pub content_type: String,
 }
 
-/// Serves the UI's files.
-#[derive(Clone)]
-pub struct Ui {
-    config: Arc<Config<'static>>,
-}
-
-impl Ui {
-    /// A UI that shows the document at `url`.
-    pub fn new(url: String) -> Self {
-        let config = Config::from(url)
-            .try_it_out_enabled(true)
-            .persist_authorization(true)
-            .display_request_duration(true)
-            .filter(true)
-            .default_models_expand_depth(0);
-        Self { config: Arc::new(config) }
+/// The file at a path below [`PREFIX`]; `None` if there is no such file.
+pub fn file(path: &str) -> Option<File> {
+    if path == "swagger-initializer.js" {
+        return Some(File {
+            bytes: INITIALIZER.as_bytes().into(),
+            content_type: "text/javascript; charset=utf-8".to_owned(),
+        });
     }
-
-    /// The file at a path below [`PREFIX`]; `None` if there is no such file.
-    pub fn file(&self, path: &str) -> Option<File> {
-        let file = utoipa_swagger_ui::serve(path, self.config.clone()).ok()??;
-        Some(File { bytes: file.bytes, content_type: file.content_type })
-    }
-}
-
-impl fmt::Debug for Ui {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Ui").finish_non_exhaustive()
-    }
+    let file = utoipa_swagger_ui::serve(path, Arc::new(Config::default())).ok()??;
+    Some(File { bytes: file.bytes, content_type: file.content_type })
 }

@@ -39,6 +39,16 @@ impl Body<'_> {
     }
 }
 
+impl Body<'_> {
+    /// What became of keys without a value.
+    pub fn nulls(&self) -> Nulls {
+        match self {
+            Body::Array(nulls) | Body::Object(nulls) => *nulls,
+            Body::Csv | Body::Handler(_) | Body::Columns | Body::Nothing => Nulls::Kept,
+        }
+    }
+}
+
 /// The first of these that can be made, and its `Content-Type`.
 pub(super) fn body<'c>(
     accept: Accept,

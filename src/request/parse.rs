@@ -4,10 +4,10 @@
 //!
 //! What follows a filter's list or a closed embed is dropped, as PostgREST does.
 
-mod core;
 mod filter;
 mod name;
 mod order;
+mod parser;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -21,21 +21,21 @@ use super::{
 };
 use crate::error::Result;
 
-pub use self::core::MAX_DEPTH;
+pub use self::parser::MAX_DEPTH;
 
 /// `a.b.field->key`: the embeds on the way, and the field.
 pub fn tree_path(key: &str) -> Result<(EmbedPath, Field)> {
-    core::run("tree path", key, key, name::tree_path)
+    parser::run("tree path", key, key, name::tree_path)
 }
 
 /// `not.eq.1`: whether it is negated, and the condition.
 pub fn condition(value: &str) -> Result<(bool, Operation)> {
-    core::run("filter", value, value, |p| filter::condition(p, filter::whole_value))
+    parser::run("filter", value, value, |p| filter::condition(p, filter::whole_value))
 }
 
 /// As [`condition`]; `None` for a value that does not begin with an operator.
 pub fn condition_if_any(value: &str) -> Result<Option<(bool, Operation)>> {
-    core::run("filter", value, value, |p| p.optional(|p| filter::condition(p, filter::whole_value)))
+    parser::run("filter", value, value, |p| p.optional(|p| filter::condition(p, filter::whole_value)))
 }
 
 /// `a.b.field=eq.1` as key and value.
@@ -47,27 +47,27 @@ pub fn filter(key: &str, value: &str) -> Result<(EmbedPath, Filter)> {
 
 /// `a.b.not.or=(id.eq.1,id.eq.2)` as key and value.
 pub fn logic(key: &str, value: &str) -> Result<(EmbedPath, Logic)> {
-    let (path, junction) = core::run("logic path", key, key, filter::tree_key)?;
-    let tree = core::run("logic tree", value, &format!("{junction}{value}"), filter::tree)?;
+    let (path, junction) = parser::run("logic path", key, key, filter::tree_key)?;
+    let tree = parser::run("logic tree", value, &format!("{junction}{value}"), filter::tree)?;
     Ok((path, tree))
 }
 
 /// `a.desc.nullslast,rel(b)`.
 pub fn order(value: &str) -> Result<Vec<OrderTerm>> {
-    core::run("order", value, value, order::order)
+    parser::run("order", value, value, order::order)
 }
 
 /// `id,alias:col::type,rel(*)`; empty for every column.
 pub fn select(value: &str) -> Result<Vec<SelectItem>> {
-    core::run("select parameter", value, value, select::select)
+    parser::run("select parameter", value, value, select::select)
 }
 
 /// The names of `columns=a,b`.
 pub fn columns(value: &str) -> Result<Vec<String>> {
-    core::run("columns parameter", value, value, name::columns)
+    parser::run("columns parameter", value, value, name::columns)
 }
 
 /// The names of `on_conflict=a,b`.
 pub fn on_conflict(value: &str) -> Result<Vec<String>> {
-    core::run("on_conflict parameter", value, value, name::columns)
+    parser::run("on_conflict parameter", value, value, name::columns)
 }

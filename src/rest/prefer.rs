@@ -3,7 +3,6 @@
 
 use crate::{
     config::TxEnd,
-    error::{Error, Fault, Result},
     request::prefer::{Count, Handling, Missing, Preferences, Resolution, Return, TransactionEnd},
 };
 use http::{HeaderMap, HeaderName};
@@ -45,7 +44,7 @@ written! {
 }
 
 /// The preferences of a request; of two of a kind the first one counts.
-pub(super) fn parse(headers: &HeaderMap, tx_end: TxEnd) -> Result<Preferences> {
+pub(super) fn parse(headers: &HeaderMap, tx_end: TxEnd) -> Preferences {
     let mut found = Preferences::default();
     let values =
         headers.get_all(PREFER).iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
@@ -56,18 +55,13 @@ pub(super) fn parse(headers: &HeaderMap, tx_end: TxEnd) -> Result<Preferences> {
         TxEnd::Commit | TxEnd::Rollback => found.transaction_end = None,
         TxEnd::CommitAllowOverride | TxEnd::RollbackAllowOverride => {}
     }
-    if found.handling == Some(Handling::Strict) && !found.unknown.is_empty() {
-        return Err(Error::new(Fault::InvalidPreferences, "Invalid preferences given with handling=strict")
-            .details(format!("Invalid preferences: {}", found.unknown.join(", "))));
-    }
-    Ok(found)
+    found
 }
 
 fn note(found: &mut Preferences, preference: &str) {
     if let Some(zone) = preference.strip_prefix("timezone=") {
         found.timezone.get_or_insert_with(|| zone.to_owned());
     } else if let Some(number) = preference.strip_prefix("max-affected=") {
-        // Only the first one counts, also where it is no number.
         if found.max_affected.is_none() {
             found.max_affected = number.parse().ok();
         }
@@ -113,7 +107,7 @@ pub(super) fn applied(preferences: &Preferences) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn parsed(values: &[&'static str], tx_end: TxEnd) -> Result<Preferences> {
+    fn parsed(values: &[&'static str], tx_end: TxEnd) -> Preferences {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(PREFER, http::HeaderValue::from_static(value));
@@ -130,8 +124,7 @@ mod tests {
                 "timezone=UTC, odd",
             ],
             TxEnd::Commit,
-        )
-        .unwrap();
+        );
         let expected = Preferences {
             resolution: Some(Resolution::IgnoreDuplicates),
             representation: Some(Return::Minimal),
@@ -146,32 +139,25 @@ mod tests {
 
     #[test]
     fn the_first_of_a_kind_wins() {
-        let found = parsed(&["tx=commit, tx=rollback", "tx=rollback"], TxEnd::CommitAllowOverride).unwrap();
+        let found = parsed(&["tx=commit, tx=rollback", "tx=rollback"], TxEnd::CommitAllowOverride);
         assert_eq!(found.transaction_end, Some(TransactionEnd::Commit));
     }
 
     #[test]
     fn the_end_of_the_transaction_is_not_a_clients_matter_unless_allowed() {
-        let found = parsed(&["tx=rollback"], TxEnd::Commit).unwrap();
+        let found = parsed(&["tx=rollback"], TxEnd::Commit);
         assert_eq!((found.transaction_end, found.unknown), (None, vec![]));
-    }
-
-    #[test]
-    fn strict_handling_refuses_what_it_does_not_know() {
-        let error = parsed(&["handling=strict, anything, something=else"], TxEnd::Commit).unwrap_err();
-        assert_eq!(error.code(), "PGRST122");
-        assert_eq!(error.details.unwrap(), "Invalid preferences: anything, something=else");
     }
 
     #[test]
     fn the_echo_has_an_order_of_its_own_and_the_limit_only_where_it_is_strict() {
         let sent = "max-affected=5, timezone=UTC, count=exact, return=minimal, missing=default, resolution=merge-duplicates";
-        let lenient = parsed(&[sent], TxEnd::Commit).unwrap();
+        let lenient = parsed(&[sent], TxEnd::Commit);
         assert_eq!(
             applied(&lenient).unwrap(),
             "resolution=merge-duplicates, missing=default, return=minimal, count=exact, timezone=UTC"
         );
-        let strict = parsed(&["handling=strict,max-affected=5"], TxEnd::Commit).unwrap();
+        let strict = parsed(&["handling=strict,max-affected=5"], TxEnd::Commit);
         assert_eq!(applied(&strict).unwrap(), "handling=strict, max-affected=5");
         assert_eq!(applied(&Preferences::default()), None);
     }

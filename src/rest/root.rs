@@ -34,7 +34,10 @@ pub(super) async fn describe(
         catalog: engine.catalog(),
         schema: &profile.schema,
         visibility: privileges.as_ref().map_or(Visibility::Everything, Visibility::Role),
-        security: if config.openapi_security_active { Security::Bearer } else { Security::Off },
+        security: match config.openapi_security_active || config.jwt_secret.is_some() {
+            true => Security::Bearer,
+            false => Security::Off,
+        },
         server_url: server_url.as_deref(),
     });
     let text =

@@ -15,9 +15,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::ListenHost;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixSocket, UnixStream};
 
-pub use host::HostPreference;
 pub use stream::{Peer, Stream};
 
 /// Connections the kernel holds until they are accepted, as many as PostgREST asks for.
@@ -41,7 +41,7 @@ pub enum Endpoint {
     /// A TCP port; 0 takes a free one, which [`Bound::address`] then tells.
     Tcp {
         /// Which of the machine's addresses.
-        host: HostPreference,
+        host: ListenHost,
         /// 0 to 65535.
         port: u16,
     },
@@ -52,6 +52,15 @@ pub enum Endpoint {
         /// Its permission bits, such as `0o660`.
         mode: u32,
     },
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Tcp { host, port } => write!(formatter, "{host}:{port}"),
+            Endpoint::Unix { path, .. } => path.display().fmt(formatter),
+        }
+    }
 }
 
 /// Whether several processes may listen on the address at once (`server-reuseport`).
@@ -97,7 +106,7 @@ impl Bound {
         match &options.endpoint {
             Endpoint::Tcp { host, port } => {
                 let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-                for address in host.addresses(*port).await? {
+                for address in host::addresses(host, *port).await? {
                     match bind_tcp(address, options.sharing) {
                         Ok(bound) => return Ok(bound),
                         Err(error) => failure = error,

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::listen::{Endpoint, HostPreference};
+use super::listen::Endpoint;
+use crate::config::ListenHost;
 
 /// How long a process that does not answer is waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -26,7 +27,7 @@ pub enum NotReady {
     /// The configuration has no admin server.
     NoAdminServer,
     /// The host is one of those that stand for several addresses.
-    SpecialHost(HostPreference),
+    SpecialHost(ListenHost),
     /// No answer from this URL.
     Refused(String),
     /// The answer from this URL was another one.
@@ -37,10 +38,11 @@ pub enum NotReady {
 pub async fn ready(endpoint: Option<&Endpoint>) -> Result<Ready, NotReady> {
     let (url, status) = match endpoint.ok_or(NotReady::NoAdminServer)? {
         Endpoint::Tcp { host, port } => {
-            let name = host.name().ok_or_else(|| NotReady::SpecialHost(host.clone()))?;
+            let ListenHost::Named(name) = host else { return Err(NotReady::SpecialHost(host.clone())) };
             let authority =
                 if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") };
-            let status = answer(async { ask(TcpStream::connect((name, *port)).await?, &authority).await });
+            let status =
+                answer(async { ask(TcpStream::connect((name.as_str(), *port)).await?, &authority).await });
             (format!("http://{authority}/ready"), status.await)
         }
         Endpoint::Unix { path, .. } => {
@@ -114,7 +116,7 @@ mod tests {
     type TestResult = Result<(), Box<dyn std::error::Error>>;
 
     fn tcp(host: &str, port: u16) -> Endpoint {
-        let Ok(host) = host.parse();
+        let host = ListenHost::Named(host.to_owned());
         Endpoint::Tcp { host, port }
     }
 
@@ -159,6 +161,6 @@ mod tests {
     async fn without_an_admin_server_or_with_a_host_that_is_none_nobody_is_asked() {
         assert_eq!(ready(None).await, Err(NotReady::NoAdminServer));
         let special = tcp("!4", 3001);
-        assert_eq!(ready(Some(&special)).await, Err(NotReady::SpecialHost(HostPreference::OnlyIpv4)));
+        assert_eq!(ready(Some(&special)).await, Err(NotReady::SpecialHost(ListenHost::OnlyIpv4)));
     }
 }

@@ -79,7 +79,7 @@ const PROTOBUF_CRATES: &[&str] = &["prost", "prost_types", "prost_reflect"];
 const PROTOBUF_FILES: &[&str] = &["catalog/descriptor.rs"];
 
 /// Who speaks to PostgreSQL. `config/connection` only reads connection strings, and the demo loads its sample.
-const DATABASE_CRATES: &[&str] = &["tokio_postgres", "deadpool_postgres", "tokio_postgres_rustls"];
+const DATABASE_CRATES: &[&str] = &["tokio_postgres", "deadpool", "tokio_postgres_rustls"];
 const DATABASE_FILES: &[&str] = &[
     "execute.rs",
     "execute/",

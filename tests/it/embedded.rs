@@ -240,7 +240,8 @@ fn killed(test: &str) -> PathBuf {
 }
 
 fn tell_and_wait(directory: &Path) -> ! {
-    writeln!(std::io::stdout(), "directory={}", directory.display()).unwrap();
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "directory={}", directory.display()).unwrap();
     loop {
         thread::park();
     }

@@ -1,11 +1,15 @@
 //! One integration test binary, so that the library is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
+mod catalog;
+mod bench;
 mod clients;
 mod demo;
 mod design;
 mod embedded;
+mod execute;
 mod readme;
+mod spec;
 mod sql;
 mod support;
 mod tutorial;

@@ -1,5 +1,6 @@
 //! What the tests stand on. Nothing in here asserts anything about pgduet.
 
 pub(crate) mod database;
+pub(crate) mod http;
 pub(crate) mod server;
 pub(crate) mod tools;

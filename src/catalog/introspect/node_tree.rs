@@ -40,7 +40,7 @@ impl Origins {
     }
 
     /// The column that a view's column passes on: never a view's of those known.
-    pub(super) fn of(&self, column: Place) -> Option<Place> {
+    fn of(&self, column: Place) -> Option<Place> {
         let mut found = *self.direct.get(&column)?;
         // Views cannot be made in a circle, but a catalog can be damaged.
         for _ in 0..self.views.len() {
@@ -50,6 +50,11 @@ impl Origins {
             }
         }
         (!self.views.contains(&found.0)).then_some(found)
+    }
+
+    /// Every view's column that passes one on, and that one.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Place, Place)> {
+        self.direct.keys().filter_map(|column| Some((*column, self.of(*column)?)))
     }
 
     /// The relations that columns come from.

@@ -1,10 +1,7 @@
 //! Relations with their columns, keys and foreign keys, from the rows of
-//! `relations.sql`, `columns.sql`, `keys.sql` and `foreign_keys.sql`.
+//! `relations.sql`, `columns.sql`, `defaults.sql`, `keys.sql` and `foreign_keys.sql`.
 
-use super::{
-    node_tree::{Origins, Place},
-    row::Fields,
-};
+use super::{node_tree::Origins, row::Fields};
 use crate::{
     catalog::descriptor::{Column, ForeignKey, Identity, Origin, Relation, RelationKind, UniqueKey},
     error::Result,
@@ -17,6 +14,31 @@ const UPDATE: i32 = 1 << 2;
 const INSERT: i32 = 1 << 3;
 const DELETE: i32 = 1 << 4;
 
+/// The columns of each relation, in the order of their numbers.
+pub(super) fn columns(rows: &[Row]) -> Result<HashMap<u32, Vec<Column>>> {
+    let mut columns: HashMap<u32, Vec<Column>> = HashMap::new();
+    for row in rows {
+        let mut fields = Fields::of(row);
+        columns.entry(fields.next()?).or_default().push(Column {
+            number: fields.next::<i16>()?.into(),
+            name: fields.next()?,
+            r#type: fields.next()?,
+            sql_type: fields.next()?,
+            not_null: fields.next()?,
+            default: fields.next()?,
+            identity: identity(fields.letter()?).into(),
+            generated: fields.next()?,
+            comment: fields.next()?,
+            max_length: fields.next()?,
+            origin: None,
+        });
+    }
+    for columns in columns.values_mut() {
+        columns.sort_by_key(|column| column.number);
+    }
+    Ok(columns)
+}
+
 /// What was loaded so far.
 pub(super) struct Relations {
     all: Vec<Relation>,
@@ -24,7 +46,7 @@ pub(super) struct Relations {
 }
 
 impl Relations {
-    pub(super) fn new(rows: &[Row]) -> Result<Self> {
+    pub(super) fn new(rows: &[Row], mut columns: HashMap<u32, Vec<Column>>) -> Result<Self> {
         let mut all = Vec::with_capacity(rows.len());
         for row in rows {
             let mut fields = Fields::of(row);
@@ -38,6 +60,7 @@ impl Relations {
                 comment: fields.next()?,
                 ..Relation::default()
             };
+            relation.columns = columns.remove(&relation.oid).unwrap_or_default();
             let writes: i32 = fields.next()?;
             relation.insertable = writes & INSERT != 0;
             relation.updatable = writes & UPDATE != 0;
@@ -56,44 +79,34 @@ impl Relations {
         self.all.get(*self.by_oid.get(&oid)?)
     }
 
-    /// The column's name, where its relation was loaded.
-    fn name_of(&self, (relation, number): Place) -> Option<String> {
-        name(self.get(relation)?, number)
-    }
-
-    /// Adds columns, which come by relation and number.
-    pub(super) fn add_columns(&mut self, rows: &[Row], origins: &Origins) -> Result<()> {
-        let mut passed_on = Vec::new();
+    /// Adds what columns have of their own instead of a domain's default.
+    pub(super) fn add_defaults(&mut self, rows: &[Row]) -> Result<()> {
         for row in rows {
             let mut fields = Fields::of(row);
-            let oid: u32 = fields.next()?;
-            let number: i16 = fields.next()?;
-            let column = Column {
-                number: number.into(),
-                name: fields.next()?,
-                r#type: fields.next()?,
-                sql_type: fields.next()?,
-                not_null: fields.next()?,
-                default: fields.next()?,
-                identity: identity(fields.letter()?).into(),
-                generated: fields.next()?,
-                comment: fields.next()?,
-                max_length: fields.next()?,
-                origin: None,
-            };
-            let Some(relation) = self.get_mut(oid) else { continue };
-            if let Some(origin) = origins.of((oid, number)) {
-                passed_on.push((oid, relation.columns.len(), origin));
-            }
-            relation.columns.push(column);
-        }
-        for (view, at, origin) in passed_on {
-            let found = self.name_of(origin).map(|column| Origin { relation: origin.0, column });
-            if let Some(column) = self.get_mut(view).and_then(|view| view.columns.get_mut(at)) {
-                column.origin = found;
+            let Some(relation) = self.get_mut(fields.next()?) else { continue };
+            let number: i32 = fields.next()?;
+            let Some(at) = position(relation, number) else { continue };
+            let Some(column) = relation.columns.get_mut(at) else { continue };
+            // These take no value but their own.
+            if !column.generated && column.identity() != Identity::Always {
+                column.default = Some(fields.next()?);
             }
         }
         Ok(())
+    }
+
+    /// Adds where the columns of views come from.
+    pub(super) fn add_origins(&mut self, origins: &Origins) {
+        for (view, table) in origins.all() {
+            let Some(column) = self.get(table.0).and_then(|relation| name(relation, table.1)) else {
+                continue;
+            };
+            let Some(relation) = self.get_mut(view.0) else { continue };
+            let Some(at) = position(relation, view.1) else { continue };
+            if let Some(passed_on) = relation.columns.get_mut(at) {
+                passed_on.origin = Some(Origin { relation: table.0, column });
+            }
+        }
     }
 
     /// Adds primary and unique keys; views take their tables'.
@@ -177,9 +190,13 @@ impl Relations {
     }
 }
 
+fn position(relation: &Relation, number: impl Into<i32>) -> Option<usize> {
+    let number = number.into();
+    relation.columns.binary_search_by_key(&number, |column| column.number).ok()
+}
+
 fn name(relation: &Relation, number: i16) -> Option<String> {
-    let at = relation.columns.binary_search_by_key(&i32::from(number), |column| column.number).ok()?;
-    Some(relation.columns.get(at)?.name.clone())
+    Some(relation.columns.get(position(relation, number)?)?.name.clone())
 }
 
 fn names(relation: &Relation, numbers: &[i16]) -> Option<Vec<String>> {

@@ -1,21 +1,56 @@
-//! Types, from the rows of `types.sql`: those that the descriptor mentions so
+//! Types, from the rows of `types.sql` and `attributes.sql`: those that the descriptor mentions so
 //! far, and what they are made of.
 
 use super::row::{Fields, Parameter, rows};
 use crate::{
-    catalog::descriptor::{Attribute, Database, Type, TypeKind},
+    catalog::descriptor::{Attribute, Column, Database, Type, TypeKind},
     error::Result,
 };
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use tokio_postgres::{Row, Transaction, types};
 
 /// Adds the types to a descriptor that has everything else.
 pub(super) async fn load(transaction: &Transaction<'_>, database: &mut Database) -> Result<()> {
     let mentioned = mentioned(database);
     let parameter: Parameter = (&mentioned, types::Type::OID_ARRAY);
-    let rows = rows(transaction, include_str!("../sql/types.sql"), &[parameter]).await?;
-    database.types = rows.iter().map(read).collect::<Result<_>>()?;
+    let found = rows(transaction, include_str!("../sql/types.sql"), &[parameter]).await?;
+    let mut found = found.iter().map(Found::read).collect::<Result<Vec<_>>>()?;
+    let mut attributes: HashMap<u32, Vec<Attribute>> = HashMap::new();
+    let row_types: HashSet<u32> = found.iter().map(|found| found.attributes_of).collect();
+    for relation in database.relations.iter().filter(|relation| row_types.contains(&relation.oid)) {
+        attributes.insert(relation.oid, relation.columns.iter().map(attribute).collect());
+    }
+    let missing: Vec<u32> =
+        row_types.into_iter().filter(|oid| *oid != 0 && !attributes.contains_key(oid)).collect();
+    if !missing.is_empty() {
+        let parameter: Parameter = (&missing, types::Type::OID_ARRAY);
+        for row in &rows(transaction, include_str!("../sql/attributes.sql"), &[parameter]).await? {
+            let mut fields = Fields::of(row);
+            attributes.entry(fields.next()?).or_default().push(Attribute {
+                number: fields.next::<i16>()?.into(),
+                name: fields.next()?,
+                r#type: fields.next()?,
+                sql_type: fields.next()?,
+                comment: fields.next()?,
+            });
+        }
+    }
+    for Found { declared, attributes_of } in &mut found {
+        declared.attributes = attributes.remove(attributes_of).unwrap_or_default();
+    }
+    database.types = found.into_iter().map(|found| found.declared).collect();
     Ok(())
+}
+
+/// A relation's column as an attribute of its row type.
+fn attribute(column: &Column) -> Attribute {
+    Attribute {
+        number: column.number,
+        name: column.name.clone(),
+        r#type: column.r#type,
+        sql_type: column.sql_type.clone(),
+        comment: column.comment.clone(),
+    }
 }
 
 fn mentioned(database: &Database) -> Vec<u32> {
@@ -34,38 +69,35 @@ fn mentioned(database: &Database) -> Vec<u32> {
     oids.into_iter().collect()
 }
 
-fn read(row: &Row) -> Result<Type> {
-    let mut fields = Fields::of(row);
-    let mut found = Type {
-        oid: fields.next()?,
-        schema: fields.next()?,
-        name: fields.next()?,
-        sql_name: fields.next()?,
-        ..Type::default()
-    };
-    let letter = fields.letter()?;
-    found.element = fields.next()?;
-    found.base = fields.next()?;
-    found.relation = fields.next()?;
-    found.set_kind(if found.element == 0 { kind(letter) } else { TypeKind::Array });
-    found.labels = fields.next()?;
-    found.comment = fields.next()?;
-    let numbers = fields.next::<Option<Vec<i16>>>()?.unwrap_or_default();
-    let names = fields.next::<Option<Vec<String>>>()?.unwrap_or_default();
-    let types = fields.next::<Option<Vec<u32>>>()?.unwrap_or_default();
-    let sql_types = fields.next::<Option<Vec<String>>>()?.unwrap_or_default();
-    let comments = fields.next::<Option<Vec<Option<String>>>>()?.unwrap_or_default();
-    let attributes = numbers.into_iter().zip(names).zip(types).zip(sql_types).zip(comments);
-    found.attributes = attributes
-        .map(|((((number, name), r#type), sql_type), comment)| Attribute {
-            number: number.into(),
-            name,
-            r#type,
-            sql_type,
-            comment,
-        })
-        .collect();
-    Ok(found)
+/// A type without its attributes, and the relation whose columns these are; 0
+/// if there are none.
+struct Found {
+    declared: Type,
+    attributes_of: u32,
+}
+
+impl Found {
+    fn read(row: &Row) -> Result<Self> {
+        let mut fields = Fields::of(row);
+        let mut declared = Type {
+            oid: fields.next()?,
+            schema: fields.next()?,
+            name: fields.next()?,
+            sql_name: fields.next()?,
+            ..Type::default()
+        };
+        let letter = fields.letter()?;
+        declared.element = fields.next()?;
+        declared.base = fields.next()?;
+        let attributes_of = fields.next()?;
+        if fields.next()? {
+            declared.relation = attributes_of;
+        }
+        declared.set_kind(if declared.element == 0 { kind(letter) } else { TypeKind::Array });
+        declared.labels = fields.next()?;
+        declared.comment = fields.next()?;
+        Ok(Self { declared, attributes_of })
+    }
 }
 
 /// By `pg_type.typtype`.

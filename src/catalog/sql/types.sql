@@ -18,24 +18,14 @@ WITH RECURSIVE used (oid) AS (
 SELECT t.oid, n.nspname, t.typname, format_type(t.oid, NULL), t.typtype,
        CASE WHEN t.typsubscript = 'array_subscript_handler'::regproc THEN t.typelem ELSE 0::oid END,
        t.typbasetype,
-       CASE WHEN c.relkind <> 'c' THEN c.oid ELSE 0::oid END,
+       t.typrelid, c.relkind IS DISTINCT FROM 'c',
        ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder),
-       d.description,
-       a.numbers, a.names, a.types, a.sql_types, a.comments
+       d.description
 FROM used
 JOIN pg_type t USING (oid)
 JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_class c ON c.oid = t.typrelid
-LEFT JOIN pg_description d ON d.objoid = t.oid AND d.classoid = 'pg_type'::regclass
-LEFT JOIN LATERAL (
-    SELECT array_agg(attnum ORDER BY attnum) AS numbers,
-           array_agg(attname::text ORDER BY attnum) AS names,
-           array_agg(atttypid ORDER BY attnum) AS types,
-           array_agg(format_type(atttypid, atttypmod) ORDER BY attnum) AS sql_types,
-           array_agg(ad.description ORDER BY attnum) AS comments
-    FROM pg_attribute
-    LEFT JOIN pg_description ad
-        ON ad.objoid = attrelid AND ad.objsubid = attnum AND ad.classoid = 'pg_class'::regclass
-    WHERE attrelid = t.typrelid AND attnum > 0 AND NOT attisdropped
-) a ON t.typrelid <> 0
+-- PostgreSQL's own types come with comments that say nothing about the database.
+LEFT JOIN pg_description d
+    ON d.objoid = t.oid AND d.classoid = 'pg_type'::regclass AND n.nspname <> 'pg_catalog'
 ORDER BY n.nspname, t.typname

@@ -1,8 +1,8 @@
 //! Conditions: `not.eq(any).{1,2}`, `in.(a,b)`, and the trees made of them.
 
 use super::{
-    core::{Failure, Parsed, Parser},
     name::{delimiter, field, field_name, identifier, quoted},
+    parser::{Failure, Parsed, Parser},
 };
 use crate::request::{
     EmbedPath,

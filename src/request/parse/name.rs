@@ -1,6 +1,6 @@
 //! Names, fields and paths of embeds. Nothing here is looked up.
 
-use super::core::{Parsed, Parser};
+use super::parser::{Parsed, Parser};
 use crate::request::{
     EmbedPath,
     select::{Arrow, Field, Step},

@@ -1,8 +1,8 @@
 //! Orders: `a.desc.nullslast,rel(b->c).asc`.
 
 use super::{
-    core::{Parsed, Parser},
     name::{delimiter, field, field_name},
+    parser::{Parsed, Parser},
 };
 use crate::request::order::{Direction, Nulls, OrderTerm};
 

@@ -1,8 +1,8 @@
 //! Select lists: `id,alias:col->key::type,rel!hint!inner(a,...other(b)),n.sum()`.
 
 use super::{
-    core::{Failure, Parsed, Parser},
     name::{field, field_name, identifier},
+    parser::{Failure, Parsed, Parser},
 };
 use crate::request::select::{Aggregate, AggregateFunction, Embed, EmbedForm, Field, Join, SelectItem};
 

@@ -241,6 +241,10 @@ fn refusals_say_what_was_expected_at_the_furthest_position() {
         ("eq().value", "(line 1, column 4) unexpected \")\" expecting operator (eq, gt, ...)"),
         ("is().value", "(line 1, column 3) unexpected \"(\" expecting operator (eq, gt, ...)"),
         ("in().value", "(line 1, column 3) unexpected \"(\" expecting operator (eq, gt, ...)"),
+        (
+            "is.nothing",
+            "(line 1, column 7) unexpected \"h\" expecting isVal: (null, not_null, true, false, unknown)",
+        ),
         ("", "(line 1, column 1) unexpected end of input expecting \"not\" or operator (eq, gt, ...)"),
     ];
     for (text, told) in filters {
@@ -353,4 +357,22 @@ fn nesting_without_end_is_refused_before_the_stack_is_full() {
     assert_eq!(fault(logic("and", &deep).unwrap_err()), "PGDUET09");
     let fine = format!("{}id{}", "a(".repeat(MAX_DEPTH), ")".repeat(MAX_DEPTH));
     assert!(select(&fine).is_ok());
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_either_understood_or_refused_with_a_position(text in "\\PC{0,40}|[a-z.,:()!\"'{}>\\\\ \\-*]{0,40}") {
+        let errors = [
+            tree_path(&text).err(),
+            condition(&text).err(),
+            logic("or", &text).err(),
+            order(&text).err(),
+            select(&text).err(),
+            columns(&text).err(),
+        ];
+        for error in errors.into_iter().flatten() {
+            proptest::prop_assert!(error.message.contains("(line 1, column "), "{}", error.message);
+            proptest::prop_assert!(error.details.is_some());
+        }
+    }
 }

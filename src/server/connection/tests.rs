@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tower::service_fn;
 
-use super::super::listen::{Address, Endpoint, HostPreference, ListenOptions, Sharing};
+use super::super::listen::{Address, Endpoint, ListenOptions, Sharing};
 use super::super::shutdown::{ShutdownTrigger, shutdown_channel};
 use super::*;
 
@@ -42,7 +42,7 @@ impl Drop for NotifyOnDrop {
 
 impl Running {
     async fn start(limits: Limits) -> Result<Running, Box<dyn Error>> {
-        let host = HostPreference::Named("127.0.0.1".into());
+        let host = crate::config::ListenHost::Named("127.0.0.1".into());
         let options =
             ListenOptions { endpoint: Endpoint::Tcp { host, port: 0 }, sharing: Sharing::Exclusive };
         let listener = Listener::bind(&options).await?;

@@ -2,6 +2,7 @@
 //! `db-pre-config`, and the settings of the roles that requests run as. It reads; what the values mean is `config`'s.
 
 use crate::{
+    config::FunctionName,
     error::{Error, Fault, Result},
     sql::Fragment,
 };
@@ -15,13 +16,18 @@ pub type RoleSettings = HashMap<String, Vec<(String, String)>>;
 pub async fn database_settings(
     client: &mut Client,
     names: &[String],
-    pre_config: Option<(&str, &str)>,
+    pre_config: Option<&FunctionName>,
 ) -> Result<BTreeMap<String, String>> {
     let transaction = client.build_transaction().read_only(true).start().await.map_err(unreadable)?;
     let mut found = BTreeMap::new();
-    if let Some((schema, name)) = pre_config {
+    if let Some(function) = pre_config {
         let mut call = Fragment::new();
-        call.sql("SELECT ").qualified(schema, name).sql("()");
+        call.sql("SELECT ");
+        match &function.schema {
+            Some(schema) => call.qualified(schema, &function.name),
+            None => call.identifier(&function.name),
+        };
+        call.sql("()");
         transaction.batch_execute(call.as_str()).await.map_err(unreadable)?;
         found.extend(pairs(transaction.query(include_str!("sql/current_settings.sql"), &[&names]).await)?);
     }

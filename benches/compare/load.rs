@@ -1,0 +1,130 @@
+//! The load: a closed loop over connections that stay open. Each caller sends its next request when it has read the
+//! answer to the last one, so that as many requests are in flight as there are callers.
+//!
+//! A thread per core, each with a runtime and connections of its own: nothing is shared while measuring.
+
+use std::{
+    num::NonZero,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::ensure;
+use futures_util::{TryStreamExt, stream::FuturesUnordered};
+
+use super::exchange::{Call, Connection, Endpoint};
+
+/// How long a measurement goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Limit {
+    /// For this time, after a warm-up that does not count.
+    Time { warm_up: Duration, measured: Duration },
+    /// For so many requests of each caller.
+    Requests(u32),
+}
+
+/// What one measurement gave.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    /// Requests per second.
+    pub(crate) rate: f64,
+    /// Half of the answers came within this time.
+    pub(crate) p50: Duration,
+    /// 99 of 100 answers came within this time.
+    pub(crate) p99: Duration,
+}
+
+impl Sample {
+    /// From the rate and some or all latencies.
+    pub(crate) fn new(rate: f64, mut latencies: Vec<Duration>) -> anyhow::Result<Self> {
+        ensure!(!latencies.is_empty(), "nothing was answered in the time of the measurement");
+        latencies.sort_unstable();
+        let percentile =
+            |percent: usize| latencies[(latencies.len() * percent / 100).min(latencies.len() - 1)];
+        Ok(Self { rate, p50: percentile(50), p99: percentile(99) })
+    }
+}
+
+/// The threads that a client gets: as many as there are cores. `pgbench` gets the same.
+pub(crate) fn threads(callers: usize) -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get).min(callers)
+}
+
+/// Sends `calls`, one after the other and over again, from each of `callers`.
+pub(crate) fn run(
+    endpoint: &Endpoint,
+    calls: &[Call],
+    callers: usize,
+    limit: Limit,
+) -> anyhow::Result<Sample> {
+    let begin = Instant::now();
+    let threads = threads(callers);
+    let latencies = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|worker| {
+                scope.spawn(move || {
+                    let callers: Vec<_> = (worker..callers).step_by(threads).collect();
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                    runtime.block_on(work(endpoint, calls, &callers, begin, limit))
+                })
+            })
+            .collect();
+        let mut all = Vec::new();
+        for worker in workers {
+            all.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        anyhow::Ok(all)
+    })?;
+    let time = match limit {
+        Limit::Time { measured, .. } => measured,
+        Limit::Requests(_) => begin.elapsed(),
+    };
+    Sample::new(latencies.len() as f64 / time.as_secs_f64(), latencies)
+}
+
+/// The callers of one thread.
+async fn work(
+    endpoint: &Endpoint,
+    calls: &[Call],
+    callers: &[usize],
+    begin: Instant,
+    limit: Limit,
+) -> anyhow::Result<Vec<Duration>> {
+    let connections = Connection::open_for(endpoint, callers.len()).await?;
+    let loops: FuturesUnordered<_> = connections
+        .into_iter()
+        .zip(callers)
+        .map(|(connection, caller)| {
+            // Callers begin at different places, so that they do not ask for the same row at once.
+            let offset = caller * calls.len() / 64;
+            call_again(connection, calls.iter().cycle().skip(offset), begin, limit)
+        })
+        .collect();
+    loops.try_concat().await
+}
+
+/// One caller: the latencies of the requests that began and ended within the measured time.
+async fn call_again(
+    mut connection: Connection,
+    calls: impl Iterator<Item = &Call>,
+    begin: Instant,
+    limit: Limit,
+) -> anyhow::Result<Vec<Duration>> {
+    let (counted_from, end, requests) = match limit {
+        Limit::Time { warm_up, measured } => (begin + warm_up, Some(begin + warm_up + measured), usize::MAX),
+        Limit::Requests(requests) => (begin, None, requests as usize),
+    };
+    let mut latencies = Vec::new();
+    for call in calls.take(requests) {
+        let sent = Instant::now();
+        connection.send(call).await?;
+        let answered = Instant::now();
+        if end.is_some_and(|end| answered > end) {
+            break;
+        }
+        if sent >= counted_from {
+            latencies.push(answered - sent);
+        }
+    }
+    Ok(latencies)
+}

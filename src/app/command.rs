@@ -1,0 +1,112 @@
+//! The commands that serve nothing: print the configuration or the schema,
+//! write protos, ask whether a server is ready.
+
+use super::{Error, admin_endpoint};
+use crate::{
+    auth::Authenticator,
+    catalog::{Catalog, descriptor, introspect::introspect},
+    cli::SchemaSource,
+    config::{Config, Sources},
+    error,
+    execute::{Options, Pool, configuration},
+    grpc::export,
+    openapi::{self, Security, Visibility},
+    server::ready::{self, NotReady, Ready},
+};
+use std::{fs, path::Path};
+
+/// The configuration in force, as `--dump-config` prints it.
+pub async fn dump_config(mut sources: Sources) -> Result<String, Error> {
+    let config = in_force(&mut sources).await?;
+    Authenticator::new(&config).map_err(Error::Config)?;
+    Ok(config.dump())
+}
+
+/// The schema as JSON.
+pub async fn dump_schema(mut sources: Sources) -> Result<String, Error> {
+    let config = in_force(&mut sources).await?;
+    let catalog = catalog(&config, &SchemaSource::Database).await?;
+    descriptor::to_json(catalog.descriptor()).map_err(Error::Database)
+}
+
+/// Asks the admin server of a running process.
+pub async fn ready(sources: Sources) -> Result<Result<Ready, NotReady>, Error> {
+    let (config, _) = Config::load(&sources).map_err(Error::Config)?;
+    Ok(ready::ready(admin_endpoint(&config).map(|options| options.endpoint).as_ref()).await)
+}
+
+/// Writes the `.proto` files to a directory.
+pub async fn proto(mut sources: Sources, out: &Path, schema: &SchemaSource) -> Result<(), Error> {
+    let config = configuration_for(&mut sources, schema).await?;
+    let catalog = catalog(&config, schema).await?;
+    let files =
+        export::files(&catalog, &config.grpc_package).map_err(|error| Error::Database(internal(&error)))?;
+    export::write(&files, out).map_err(Error::System)
+}
+
+/// The OpenAPI document of the default schema, with everything in it.
+pub async fn openapi(mut sources: Sources, schema: &SchemaSource) -> Result<String, Error> {
+    let config = configuration_for(&mut sources, schema).await?;
+    let catalog = catalog(&config, schema).await?;
+    let described = catalog.descriptor().schemas.first().map(|schema| schema.name.as_str());
+    let document = openapi::document(&openapi::Source {
+        catalog: &catalog,
+        schema: described.unwrap_or_else(|| config.db_schemas.default_schema()),
+        visibility: Visibility::Everything,
+        security: Security::Bearer,
+        server_url: None,
+    });
+    document.to_pretty_json().map_err(|error| Error::Database(internal(&error)))
+}
+
+/// From a saved schema no database is asked, for its settings neither.
+async fn configuration_for(sources: &mut Sources, schema: &SchemaSource) -> Result<Config, Error> {
+    match schema {
+        SchemaSource::Database => in_force(sources).await,
+        SchemaSource::File(_) => Ok(Config::load(sources).map_err(Error::Config)?.0),
+    }
+}
+
+/// The configuration, with the settings that the database holds.
+async fn in_force(sources: &mut Sources) -> Result<Config, Error> {
+    let (config, _) = Config::load(sources).map_err(Error::Config)?;
+    if !config.db_config {
+        return Ok(config);
+    }
+    let names: Vec<_> = Config::database_settings().collect();
+    let function = config.db_pre_config.as_ref();
+    let (mut client, connection) = pool(&config)?.connect_one().await.map_err(Error::Database)?;
+    let driver = tokio::spawn(connection);
+    let found = configuration::database_settings(&mut client, &names, function).await;
+    drop(client);
+    let _ = driver.await;
+    sources.database = found.map_err(Error::Database)?;
+    Ok(Config::load(sources).map_err(Error::Config)?.0)
+}
+
+async fn catalog(config: &Config, schema: &SchemaSource) -> Result<Catalog, Error> {
+    let database = match schema {
+        SchemaSource::File(path) => {
+            let text = fs::read_to_string(path).map_err(Error::System)?;
+            descriptor::from_json(&text).map_err(Error::Database)?
+        }
+        SchemaSource::Database => {
+            let (mut client, connection) = pool(config)?.connect_one().await.map_err(Error::Database)?;
+            let driver = tokio::spawn(connection);
+            let found = introspect(&mut client, &config.db_schemas, &config.db_extra_search_path).await;
+            drop(client);
+            let _ = driver.await;
+            found.map_err(Error::Database)?
+        }
+    };
+    Ok(Catalog::new(database))
+}
+
+fn pool(config: &Config) -> Result<Pool, Error> {
+    let (connection, _) = config.connection().map_err(Error::Config)?;
+    Pool::new(&connection, Options::from(config)).map_err(Error::Database)
+}
+
+fn internal(error: &dyn std::fmt::Display) -> Box<error::Error> {
+    error::Error::new(error::Fault::Internal, "The schema cannot be described").cause(error)
+}

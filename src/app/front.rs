@@ -1,0 +1,167 @@
+//! The service behind the port: each request is steered to a front door of the
+//! services that are in place when it comes, and logged when it is answered.
+
+use super::{loader::Loader, services::Services};
+use crate::{
+    auth::Identity,
+    error::{Error, Fault},
+    openapi, rest,
+    server::{
+        listen::Peer,
+        steer::{Branch, steer},
+    },
+    telemetry::Access,
+};
+use axum::body::Body;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+/// Cloned for each connection.
+#[derive(Clone, Debug)]
+pub(super) struct Front {
+    loader: Arc<Loader>,
+}
+
+impl Front {
+    pub(super) fn new(loader: Arc<Loader>) -> Self {
+        Self { loader }
+    }
+}
+
+impl tower::Service<Request<Incoming>> for Front {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let loader = self.loader.clone();
+        Box::pin(async move {
+            let config = loader.config();
+            let seen = Seen::of(&request);
+            let response = answer(loader.services(), request, &loader).await;
+            if !seen.is_preflight && crate::telemetry::shows(config.log_level, response.status().as_u16()) {
+                seen.log(&response);
+            }
+            Ok(response)
+        })
+    }
+}
+
+async fn answer(
+    services: Option<Arc<Services>>,
+    request: Request<Incoming>,
+    loader: &Loader,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let branch = steer(&head, |name| {
+        services.as_ref().is_some_and(|services| {
+            let _ = (services, name);
+            false
+        })
+    });
+    let request = Request::from_parts(head, body);
+    match (branch, services) {
+        (Branch::Docs, _) if loader.config().docs_enabled => documentation(&request),
+        (Branch::Grpc | Branch::Rest | Branch::Docs, Some(services)) => {
+            rest::serve(&services.engine, &services.authenticator, request).await
+        }
+        (Branch::Grpc | Branch::Rest | Branch::Docs, None) => {
+            rest::failure(&catalog_unavailable(), &loader.config())
+        }
+    }
+}
+
+fn catalog_unavailable() -> Box<Error> {
+    Error::new(Fault::CatalogUnavailable, "Could not query the database for the schema cache. Retrying.")
+}
+
+fn documentation(request: &Request<Incoming>) -> Response<Body> {
+    let path = request.uri().path().strip_prefix(openapi::ui::PREFIX).unwrap_or_default();
+    let mut response = Response::default();
+    match (request.method(), openapi::ui::file(path)) {
+        (&Method::GET | &Method::HEAD, Some(file)) => {
+            if let Ok(content_type) = HeaderValue::from_str(&file.content_type) {
+                response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+            }
+            if request.method() == Method::GET {
+                *response.body_mut() = Body::from(file.bytes.into_owned());
+            }
+        }
+        (&Method::GET | &Method::HEAD, None) => *response.status_mut() = StatusCode::NOT_FOUND,
+        _ => *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED,
+    }
+    response
+}
+
+/// What the access log tells of a request, kept while it is answered.
+struct Seen {
+    address: Option<std::net::IpAddr>,
+    method: Method,
+    target: String,
+    version: http::Version,
+    referer: Option<HeaderValue>,
+    agent: Option<HeaderValue>,
+    is_preflight: bool,
+}
+
+impl Seen {
+    fn of(request: &Request<Incoming>) -> Self {
+        let header = |name| request.headers().get(name).cloned();
+        let target = request.uri().path_and_query().map_or("*", |target| target.as_str());
+        Self {
+            address: match request.extensions().get() {
+                Some(Peer::Ip(address)) => Some(*address),
+                Some(Peer::Local) | None => None,
+            },
+            method: request.method().clone(),
+            target: target.to_owned(),
+            version: request.version(),
+            referer: header(header::REFERER),
+            agent: header(header::USER_AGENT),
+            is_preflight: is_preflight(request.method(), request.headers()),
+        }
+    }
+
+    fn log(&self, response: &Response<Body>) {
+        let text = |value: &Option<HeaderValue>| {
+            value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+        };
+        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let length = length
+            .and_then(|length| length.parse().ok())
+            .or_else(|| http_body::Body::size_hint(response.body()).exact());
+        Access {
+            address: self.address,
+            role: response.extensions().get::<Arc<Identity>>().map(|identity| identity.role.as_str()),
+            method: self.method.as_str(),
+            target: &self.target,
+            version: match self.version {
+                http::Version::HTTP_10 => "HTTP/1.0",
+                http::Version::HTTP_2 => "HTTP/2.0",
+                _ => "HTTP/1.1",
+            },
+            status: response.status().as_u16(),
+            length,
+            referer: &text(&self.referer),
+            agent: &text(&self.agent),
+        }
+        .log();
+    }
+}
+
+/// A CORS preflight, which PostgREST does not log; a plain OPTIONS is no preflight.
+fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    method == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}

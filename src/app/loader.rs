@@ -1,0 +1,249 @@
+//! Loading and reloading: configuration and catalog are read from the database
+//! and swapped in together. A load that fails leaves what is there in place and
+//! is tried again, after a second at first and up to 32.
+
+use super::services::Services;
+use crate::{
+    admin::{CatalogState, SchemaCacheMetrics},
+    catalog::{Catalog, introspect::introspect},
+    config::{Config, Sources},
+    error::{Error, Origin, Result},
+    execute::{Pool, configuration},
+    server::shutdown::Shutdown,
+    telemetry::Diagnostics,
+};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::Mutex, time::Instant};
+
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+const LAST_DELAY: Duration = Duration::from_secs(32);
+
+/// What is to be read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reload {
+    /// The catalog.
+    Catalog,
+    /// The configuration, and with it everything that depends on it.
+    Configuration,
+}
+
+/// The next attempt after a failure.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Retry {
+    at: Instant,
+    delay: Duration,
+}
+
+/// Waits until an attempt is due; for ever if none is.
+pub(super) async fn due(retry: &Option<Retry>) {
+    match retry {
+        Some(retry) => tokio::time::sleep_until(retry.at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Loads, and holds what is loaded.
+#[derive(Debug)]
+pub(super) struct Loader {
+    sources: Mutex<Sources>,
+    config: ArcSwap<Config>,
+    services: ArcSwapOption<Services>,
+    pool: Pool,
+    diagnostics: Diagnostics,
+    shutdown: Shutdown,
+    counters: Counters,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+    /// Microseconds that the last introspection took.
+    query: AtomicU64,
+    /// Whether the last load failed: 1 if so.
+    pending: AtomicU64,
+}
+
+impl Loader {
+    pub(super) fn new(
+        sources: Sources,
+        config: Config,
+        pool: Pool,
+        diagnostics: Diagnostics,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self {
+            sources: Mutex::new(sources),
+            config: ArcSwap::from_pointee(config),
+            services: ArcSwapOption::empty(),
+            pool,
+            diagnostics,
+            shutdown,
+            counters: Counters::default(),
+        }
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+
+    /// What is served; `None` before the first catalog is there.
+    pub(super) fn services(&self) -> Option<Arc<Services>> {
+        self.services.load_full()
+    }
+
+    /// The pool.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// How far the catalog is.
+    pub(super) fn state(&self) -> CatalogState {
+        match self.counters.pending.load(Ordering::Relaxed) {
+            0 if self.services.load().is_some() => CatalogState::Loaded,
+            _ => CatalogState::Pending,
+        }
+    }
+
+    /// The numbers of the loads so far.
+    pub(super) fn metrics(&self) -> SchemaCacheMetrics {
+        SchemaCacheMetrics {
+            loads_succeeded: self.counters.succeeded.load(Ordering::Relaxed),
+            loads_failed: self.counters.failed.load(Ordering::Relaxed),
+            query_time: Duration::from_micros(self.counters.query.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// The first load. An error is one that no other attempt can mend.
+    pub(super) async fn load_first(&self) -> Result<Option<Retry>> {
+        let loaded = self.load(Read::Anew).await;
+        self.settle(loaded, None)
+    }
+
+    /// A reload; `retry` is the attempt that was due before it.
+    pub(super) async fn reload(&self, what: Reload, retry: Option<Retry>) -> Result<Option<Retry>> {
+        let read = match what {
+            // Before the first success nothing has been taken from the database yet.
+            _ if self.services.load().is_none() => Read::Anew,
+            Reload::Catalog => Read::Keep,
+            Reload::Configuration => Read::Again,
+        };
+        let loaded = self.load(read).await;
+        self.settle(loaded, retry)
+    }
+
+    fn settle(&self, loaded: Result<()>, retry: Option<Retry>) -> Result<Option<Retry>> {
+        let error = match loaded {
+            Ok(()) => {
+                self.counters.succeeded.fetch_add(1, Ordering::Relaxed);
+                self.counters.pending.store(0, Ordering::Relaxed);
+                return Ok(None);
+            }
+            Err(error) => error,
+        };
+        self.counters.failed.fetch_add(1, Ordering::Relaxed);
+        self.counters.pending.store(1, Ordering::Relaxed);
+        if is_fatal(&error, &self.config()) {
+            return Err(error);
+        }
+        let delay = retry.map_or(FIRST_DELAY, |retry| (retry.delay * 2).min(LAST_DELAY));
+        tracing::error!("Failed to load the schema cache, next attempt in {} s: {error}", delay.as_secs());
+        Ok(Some(Retry { at: Instant::now() + delay, delay }))
+    }
+
+    async fn load(&self, read: Read) -> Result<()> {
+        let (mut client, connection) = self.pool.connect_one().await?;
+        let driver = tokio::spawn(connection);
+        let loaded = self.load_with(&mut client, read).await;
+        drop(client);
+        // It ends with its client.
+        let _ = driver.await;
+        self.services.store(Some(Arc::new(loaded?)));
+        // Cached plans of what has changed are of no use.
+        self.pool.flush();
+        Ok(())
+    }
+
+    async fn load_with(&self, client: &mut tokio_postgres::Client, read: Read) -> Result<Services> {
+        let config = match read {
+            Read::Keep => self.config(),
+            Read::Anew | Read::Again => self.read_config(client, read).await?,
+        };
+        let roles = match config.db_config {
+            true => configuration::role_settings(client).await?,
+            false => Default::default(),
+        };
+        let began = Instant::now();
+        let database = introspect(client, &config.db_schemas, &config.db_extra_search_path).await?;
+        let took = began.elapsed();
+        self.counters.query.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        tracing::info!(
+            "Schema cache loaded {} relations, {} foreign keys and {} functions in {:.1} ms",
+            database.relations.len(),
+            database.foreign_keys.len(),
+            database.functions.len(),
+            took.as_secs_f64() * 1000.0
+        );
+        let catalog = Arc::new(Catalog::new(database));
+        let services =
+            Services::new(catalog, config.clone(), self.pool.clone(), roles, self.shutdown.clone());
+        let services = services.map_err(|error| super::unusable(&error))?;
+        self.diagnostics.set(config.log_level);
+        self.config.store(config);
+        Ok(services)
+    }
+
+    /// The configuration with what the database says of it.
+    async fn read_config(&self, client: &mut tokio_postgres::Client, read: Read) -> Result<Arc<Config>> {
+        let mut sources = self.sources.lock().await;
+        sources.database = BTreeMap::new();
+        let running = self.config();
+        if running.db_config {
+            let names: Vec<_> = Config::database_settings().collect();
+            let function = running.db_pre_config.as_ref();
+            sources.database = configuration::database_settings(client, &names, function).await?;
+        }
+        let read = match read {
+            Read::Again => running.reload(&sources),
+            Read::Anew | Read::Keep => Config::load(&sources),
+        };
+        let (config, warnings) = read.map_err(|error| super::unusable(&error))?;
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!("Configuration loaded");
+        Ok(Arc::new(config))
+    }
+}
+
+/// How the configuration is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    /// Everything counts: nothing is served yet.
+    Anew,
+    /// What only a restart changes stays.
+    Again,
+    /// It stays as it is.
+    Keep,
+}
+
+/// Whether another attempt would end the same (rest.md P1: wrong credentials).
+fn is_fatal(error: &Error, config: &Config) -> bool {
+    match &error.origin {
+        Origin::PostgreSql(report) => match report.sqlstate.as_str() {
+            "28P01" | "28000" => true,
+            "3D000" => !config.db_pool_automatic_recovery,
+            _ => false,
+        },
+        Origin::Pgduet(_) => !config.db_pool_automatic_recovery,
+    }
+}

@@ -1,0 +1,62 @@
+//! What the admin server is told.
+
+use super::loader::Loader;
+use crate::{
+    admin::{CatalogState, JwtCacheMetrics, Metrics, PoolMetrics, Status},
+    catalog::descriptor,
+    server::listen::Address,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The state of the application.
+#[derive(Debug)]
+pub(super) struct AppStatus {
+    loader: Arc<Loader>,
+    address: Address,
+}
+
+impl AppStatus {
+    /// The state of what listens on `address`.
+    pub(super) fn new(loader: Arc<Loader>, address: Address) -> Self {
+        Self { loader, address }
+    }
+}
+
+impl Status for AppStatus {
+    async fn is_reachable(&self) -> bool {
+        self.address.is_reachable().await
+    }
+
+    fn catalog(&self) -> CatalogState {
+        self.loader.state()
+    }
+
+    fn metrics(&self) -> Metrics {
+        let pool = self.loader.pool().status();
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        Metrics {
+            schema_cache: self.loader.metrics(),
+            pool: PoolMetrics {
+                timeouts: pool.timeouts,
+                available: count(pool.available),
+                waiting: count(pool.waiting),
+                max: count(pool.max),
+            },
+            jwt_cache: self.loader.services().map(|services| {
+                let counters = services.authenticator.cache_counters();
+                JwtCacheMetrics {
+                    requests: counters.requests,
+                    hits: counters.hits,
+                    evictions: counters.evictions,
+                }
+            }),
+        }
+    }
+
+    fn schema_cache(&self) -> Bytes {
+        let services = self.loader.services();
+        let json = services.map(|services| descriptor::to_json(services.engine.catalog().descriptor()));
+        json.and_then(Result::ok).map(Bytes::from).unwrap_or_default()
+    }
+}

@@ -1,0 +1,241 @@
+//! The sink that makes one body of a statement's rows, as its layout says. It
+//! knows neither media types nor statuses, and counts rows for nobody.
+
+use super::json;
+use crate::{
+    error::Result,
+    media::Nulls,
+    outcome::{Row, Sink},
+    sql::{Column, Encoder, Layout},
+};
+use bytes::Bytes;
+
+/// A body in the making.
+#[derive(Debug)]
+pub struct Body {
+    form: Form,
+    buffer: Vec<u8>,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Form {
+    /// `[{…}, \n {…}]`
+    Array(Object),
+    /// `{…}`
+    Object(Object),
+    /// The first row's value.
+    Scalar(Encoder),
+    /// `[…, …]`, or without the space.
+    Scalars { encoder: Encoder, separator: &'static [u8] },
+    /// The first row's bytes.
+    Bytes,
+    /// Rows' bytes with line feeds between them.
+    Lines,
+    /// A header, and a line for each row.
+    Csv { header: Vec<u8> },
+    /// No body.
+    None,
+}
+
+/// Whether a row came before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    First,
+    Later,
+}
+
+/// How a row becomes an object.
+#[derive(Debug)]
+struct Object(Vec<Member>);
+
+/// One column of it.
+#[derive(Debug)]
+struct Member {
+    /// `"name":`, with the name escaped.
+    key: Vec<u8>,
+    encoder: Encoder,
+}
+
+impl Body {
+    /// A body for rows of this layout. Keys without a value were stripped by the
+    /// statement; `nulls` says whether they were, since PostgreSQL's function
+    /// for that leaves no white space in an array either.
+    pub fn new(layout: &Layout, nulls: Nulls) -> Self {
+        let form = match layout {
+            Layout::Array(columns) => Form::Array(Object::new(columns)),
+            Layout::Object(columns) => Form::Object(Object::new(columns)),
+            Layout::Scalar(encoder) => Form::Scalar(*encoder),
+            Layout::Scalars(encoder) => Form::Scalars {
+                encoder: *encoder,
+                separator: match nulls {
+                    Nulls::Kept => b", ",
+                    Nulls::Stripped => b",",
+                },
+            },
+            Layout::Body => Form::Bytes,
+            Layout::Lines => Form::Lines,
+            Layout::Csv(names) => Form::Csv { header: names.join(",").into_bytes() },
+            // Binary columns are for a sink that knows them.
+            Layout::Columns | Layout::Nothing => Form::None,
+        };
+        Self { form, buffer: Vec::new(), place: Place::First }
+    }
+
+    /// The body, when all rows have come.
+    pub fn finish(mut self) -> Bytes {
+        match (&self.form, self.place) {
+            (Form::Array(_) | Form::Scalars { .. }, Place::First) => self.buffer.extend_from_slice(b"[]"),
+            (Form::Array(_) | Form::Scalars { .. }, Place::Later) => self.buffer.push(b']'),
+            (Form::Object(_) | Form::Scalar(_), Place::First) => self.buffer.extend_from_slice(b"null"),
+            // As PostgREST: it takes the names from the first row.
+            (Form::Csv { .. }, Place::First) => self.buffer.push(b'\n'),
+            (Form::Object(_) | Form::Scalar(_) | Form::Csv { .. }, Place::Later)
+            | (Form::Bytes | Form::Lines | Form::None, Place::First | Place::Later) => {}
+        }
+        self.buffer.into()
+    }
+}
+
+impl Sink for Body {
+    fn row(&mut self, row: &dyn Row) -> Result<()> {
+        let place = std::mem::replace(&mut self.place, Place::Later);
+        let out = &mut self.buffer;
+        match (&self.form, place) {
+            (Form::Array(object), place) => {
+                out.extend_from_slice(if place == Place::First { b"[" } else { b", \n " });
+                object.write(row, out);
+            }
+            (Form::Scalars { encoder, separator }, place) => {
+                out.extend_from_slice(if place == Place::First { b"[" } else { separator });
+                write_scalar(*encoder, row, out);
+            }
+            (Form::Object(object), Place::First) => object.write(row, out),
+            (Form::Scalar(encoder), Place::First) => write_scalar(*encoder, row, out),
+            (Form::Bytes, Place::First) => out.extend_from_slice(row.get(0).unwrap_or_default()),
+            (Form::Lines, place) => {
+                if place == Place::Later {
+                    out.push(b'\n');
+                }
+                out.extend_from_slice(row.get(0).unwrap_or_default());
+            }
+            (Form::Csv { header }, place) => {
+                if place == Place::First {
+                    out.extend_from_slice(header);
+                }
+                out.push(b'\n');
+                out.extend_from_slice(row.get(0).unwrap_or_default());
+            }
+            // That there is one row is the unit's expectation.
+            (Form::Object(_) | Form::Scalar(_) | Form::Bytes, Place::Later) | (Form::None, _) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Object {
+    fn new(columns: &[Column]) -> Self {
+        let member = |column: &Column| {
+            let mut key = Vec::with_capacity(column.name.len() + 3);
+            json::write_string(column.name.as_bytes(), &mut key);
+            key.push(b':');
+            Member { key, encoder: column.encoder }
+        };
+        Self(columns.iter().map(member).collect())
+    }
+
+    fn write(&self, row: &dyn Row, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (at, member) in self.0.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(&member.key);
+            match row.get(at) {
+                Some(text) => json::write_value(member.encoder, text, out),
+                None => out.extend_from_slice(b"null"),
+            }
+        }
+        out.push(b'}');
+    }
+}
+
+fn write_scalar(encoder: Encoder, row: &dyn Row, out: &mut Vec<u8>) {
+    match row.get(0) {
+        Some(text) => json::write_value(encoder, text, out),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Texts(&'static [Option<&'static str>]);
+
+    impl Row for Texts {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn get(&self, column: usize) -> Option<&[u8]> {
+            self.0[column].map(str::as_bytes)
+        }
+    }
+
+    fn body(layout: &Layout, nulls: Nulls, rows: &[&'static [Option<&'static str>]]) -> String {
+        let mut body = Body::new(layout, nulls);
+        for row in rows {
+            body.row(&Texts(row)).unwrap();
+        }
+        String::from_utf8(body.finish().to_vec()).unwrap()
+    }
+
+    fn columns() -> Vec<Column> {
+        let column = |name: &str, encoder| Column { name: name.to_owned(), encoder };
+        vec![column("id", Encoder::Verbatim), column("a \"b\"", Encoder::Text)]
+    }
+
+    const ROWS: &[&[Option<&str>]] = &[&[Some("1"), Some("x y"), Some("fact")], &[Some("2"), None, None]];
+
+    #[test]
+    fn an_array_has_the_separators_of_json_agg() {
+        let layout = Layout::Array(columns());
+        assert_eq!(
+            body(&layout, Nulls::Kept, ROWS),
+            "[{\"id\":1,\"a \\\"b\\\"\":\"x y\"}, \n {\"id\":2,\"a \\\"b\\\"\":null}]"
+        );
+        assert_eq!(body(&layout, Nulls::Kept, &[]), "[]");
+    }
+
+    #[test]
+    fn stripped_arrays_have_no_white_space() {
+        let layout = Layout::Scalars(Encoder::Verbatim);
+        assert_eq!(body(&layout, Nulls::Stripped, &[&[Some("{}")], &[Some("{\"a\":1}")]]), r#"[{},{"a":1}]"#);
+    }
+
+    #[test]
+    fn scalars_stand_alone_or_in_an_array() {
+        assert_eq!(body(&Layout::Scalar(Encoder::Text), Nulls::Kept, &[&[Some("a")]]), r#""a""#);
+        assert_eq!(body(&Layout::Scalar(Encoder::Text), Nulls::Kept, &[&[None]]), "null");
+        assert_eq!(body(&Layout::Scalar(Encoder::Text), Nulls::Kept, &[]), "null");
+        assert_eq!(body(&Layout::Scalars(Encoder::Verbatim), Nulls::Kept, ROWS), "[1, 2]");
+        assert_eq!(body(&Layout::Scalars(Encoder::Verbatim), Nulls::Kept, &[]), "[]");
+    }
+
+    #[test]
+    fn csv_has_a_header_and_no_final_line_feed() {
+        let layout = Layout::Csv(vec!["id".to_owned(), "name".to_owned()]);
+        let rows: &[&[Option<&str>]] = &[&[Some("1,\"x y\"")], &[Some("2,")]];
+        assert_eq!(body(&layout, Nulls::Kept, rows), "id,name\n1,\"x y\"\n2,");
+        assert_eq!(body(&layout, Nulls::Kept, &[]), "\n");
+    }
+
+    #[test]
+    fn what_postgresql_wrote_passes_as_it_is() {
+        assert_eq!(body(&Layout::Body, Nulls::Kept, ROWS), "1");
+        assert_eq!(body(&Layout::Lines, Nulls::Kept, ROWS), "1\n2");
+        assert_eq!(body(&Layout::Nothing, Nulls::Kept, ROWS), "");
+        assert_eq!(body(&Layout::Columns, Nulls::Kept, ROWS), "");
+    }
+}

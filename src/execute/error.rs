@@ -1,0 +1,187 @@
+//! What PostgreSQL and the way to it report, as pgduet's errors. Texts that
+//! PostgreSQL meant for its client pass as they are; what a driver, a socket or
+//! a pool says is for the log alone.
+
+use crate::error::{Error, Fault, Raised, Report};
+use serde::Deserialize;
+use std::{collections::BTreeMap, error::Error as _};
+use tokio_postgres::error::DbError;
+
+/// An error in the middle of a unit, or while a connection is made for pgduet's
+/// own use: what PostgreSQL reports keeps its SQLSTATE.
+pub(super) fn reported(error: &tokio_postgres::Error) -> Box<Error> {
+    match error.as_db_error() {
+        Some(error) => of_postgresql(error),
+        None => Error::new(Fault::DatabaseClient, "Database client error. Retrying the connection.")
+            .cause(chain(error)),
+    }
+}
+
+/// No connection could be made for a request. That PostgreSQL refused the
+/// server's password is none of the client's business.
+pub(super) fn unreachable(error: &tokio_postgres::Error) -> Box<Error> {
+    Error::new(Fault::DatabaseUnreachable, "Database connection error.").cause(chain(error))
+}
+
+/// No connection became free in time.
+pub(super) fn pool_timeout() -> Box<Error> {
+    Error::new(Fault::PoolTimeout, "Timed out acquiring connection from connection pool.")
+}
+
+/// The unit's deadline passed.
+pub(super) fn deadline_exceeded() -> Box<Error> {
+    Error::new(Fault::DeadlineExceeded, "The deadline passed before the transaction ended.")
+}
+
+/// What should not happen.
+pub(super) fn internal(problem: &dyn std::fmt::Display) -> Box<Error> {
+    Error::new(Fault::Internal, "Internal error.").cause(problem)
+}
+
+/// The error and what caused it, in one line.
+fn chain(error: &tokio_postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn of_postgresql(error: &DbError) -> Box<Error> {
+    let sqlstate = error.code().code();
+    if sqlstate == "PGRST" {
+        return raised(error.message(), error.detail());
+    }
+    let mut report = report(error);
+    if let Some(status) = sqlstate.strip_prefix("PT") {
+        report.raised = Some(match answer_status(status.parse().ok()) {
+            Some(status) => {
+                Raised { status, status_text: Some(error.message().to_owned()), ..Raised::default() }
+            }
+            None => Raised { status: 500, ..Raised::default() },
+        });
+    }
+    let mut mapped = Error::reported(report, error.message());
+    mapped.details = error.detail().map(Into::into);
+    mapped.hint = error.hint().map(Into::into);
+    mapped
+}
+
+fn report(error: &DbError) -> Report {
+    Report {
+        sqlstate: error.code().code().to_owned(),
+        constraint: error.constraint().map(Into::into),
+        table: error.table().map(Into::into),
+        column: error.column().map(Into::into),
+        raised: None,
+    }
+}
+
+/// A status that can stand in an answer: 1xx are none.
+fn answer_status(status: Option<u16>) -> Option<u16> {
+    status.filter(|status| (200..=999).contains(status))
+}
+
+/// The MESSAGE of `RAISE SQLSTATE 'PGRST'`.
+#[derive(Deserialize)]
+struct RaisedBody {
+    code: String,
+    message: String,
+    details: Option<String>,
+    hint: Option<String>,
+}
+
+/// Its DETAIL.
+#[derive(Deserialize)]
+struct RaisedAnswer {
+    status: u16,
+    status_text: Option<String>,
+    headers: BTreeMap<String, String>,
+}
+
+const BODY_FORM: &str = "MESSAGE must be a JSON object with obligatory keys: 'code', 'message' and optional keys: 'details', 'hint'.";
+const ANSWER_FORM: &str =
+    "DETAIL must be a JSON object with obligatory keys: 'status', 'headers' and optional key: 'status_text'.";
+
+/// A function chose the whole answer by `RAISE SQLSTATE 'PGRST'`.
+fn raised(message: &str, detail: Option<&str>) -> Box<Error> {
+    let malformed = |details: String, hint: &str| {
+        Error::new(Fault::MalformedRaise, "Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error")
+            .details(details)
+            .hint(hint)
+    };
+    let Ok(body) = serde_json::from_str::<RaisedBody>(message) else {
+        return malformed(format!("Invalid JSON value for MESSAGE: '{message}'"), BODY_FORM);
+    };
+    let Some(detail) = detail else {
+        return malformed("DETAIL is missing in the RAISE statement".to_owned(), ANSWER_FORM);
+    };
+    let answer = serde_json::from_str::<RaisedAnswer>(detail).ok();
+    let Some((answer, status)) =
+        answer.and_then(|answer| answer_status(Some(answer.status)).map(|s| (answer, s)))
+    else {
+        return malformed(format!("Invalid JSON value for DETAIL: '{detail}'"), ANSWER_FORM);
+    };
+    let report = Report {
+        sqlstate: "PGRST".to_owned(),
+        raised: Some(Raised {
+            code: Some(body.code),
+            status,
+            status_text: answer.status_text,
+            headers: answer.headers.into_iter().collect(),
+        }),
+        ..Report::default()
+    };
+    let mut error = Error::reported(report, body.message);
+    error.details = body.details.map(Into::into);
+    error.hint = body.hint;
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Caller, Origin, classify};
+
+    fn raised_of(error: &Error) -> &Raised {
+        match &error.origin {
+            Origin::PostgreSql(report) => report.raised.as_ref().unwrap(),
+            Origin::Pgduet(fault) => panic!("{fault:?} is not raised"),
+        }
+    }
+
+    #[test]
+    fn a_raise_of_pgrst_chooses_body_status_and_headers() {
+        let error = raised(
+            r#"{"code":"123","message":"Payment required","details":"Quota","hint":"Upgrade"}"#,
+            Some(r#"{"status":402,"status_text":"Pay","headers":{"X-Powered-By":"Nerd Rage"}}"#),
+        );
+        assert_eq!((error.code(), error.message.as_str()), ("123", "Payment required"));
+        assert_eq!((error.details.clone(), error.hint.as_deref()), (Some("Quota".into()), Some("Upgrade")));
+        let raised = raised_of(&error);
+        assert_eq!((raised.status, raised.status_text.as_deref()), (402, Some("Pay")));
+        assert_eq!(raised.headers, [("X-Powered-By".to_owned(), "Nerd Rage".to_owned())]);
+        assert_eq!(classify(&error, Caller::Anonymous).http, 402);
+    }
+
+    #[test]
+    fn a_malformed_raise_of_pgrst_says_which_part_is_wrong() {
+        let body = r#"{"code":"1","message":"m"}"#;
+        for (message, detail, says) in [
+            ("not json", None, "Invalid JSON value for MESSAGE: 'not json'"),
+            (body, None, "DETAIL is missing in the RAISE statement"),
+            (body, Some("{}"), "Invalid JSON value for DETAIL: '{}'"),
+            (
+                body,
+                Some(r#"{"status":100,"headers":{}}"#),
+                "Invalid JSON value for DETAIL: '{\"status\":100,\"headers\":{}}'",
+            ),
+        ] {
+            let error = raised(message, detail);
+            assert_eq!((error.code(), error.details.clone()), ("PGRST121", Some(says.into())));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! JSON as PostgreSQL writes it, byte for byte: what `to_json` makes of a
+//! value, from the text that the value's type prints. Writes into one buffer
+//! and knows nothing of rows.
+
+use crate::sql::Encoder;
+
+/// Adds a value that is not NULL.
+pub(super) fn write_value(encoder: Encoder, text: &[u8], out: &mut Vec<u8>) {
+    match encoder {
+        Encoder::Verbatim => out.extend_from_slice(text),
+        Encoder::Number => write_number(text, out),
+        Encoder::Text => write_string(text, out),
+        Encoder::Timestamp => write_timestamp(text, Zone::Without, out),
+        Encoder::TimestampTz => write_timestamp(text, Zone::With, out),
+    }
+}
+
+/// `NaN` and the infinities are no JSON numbers: PostgreSQL quotes them.
+fn write_number(text: &[u8], out: &mut Vec<u8>) {
+    match text.last() {
+        Some(b'0'..=b'9') => out.extend_from_slice(text),
+        Some(_) | None => write_string(text, out),
+    }
+}
+
+/// Adds a string, quoted and escaped as by PostgreSQL's `escape_json`: only
+/// `"`, `\` and control characters below space are escaped.
+pub(super) fn write_string(text: &[u8], out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    let mut plain_from = 0;
+    for (at, byte) in text.iter().copied().enumerate() {
+        let escape = ESCAPES[usize::from(byte)];
+        if escape == Escape::None {
+            continue;
+        }
+        out.extend_from_slice(&text[plain_from..at]);
+        plain_from = at + 1;
+        match escape {
+            Escape::None => {}
+            Escape::Short(letter) => out.extend_from_slice(&[b'\\', letter]),
+            Escape::Long => {
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            }
+        }
+    }
+    out.extend_from_slice(&text[plain_from..]);
+    out.push(b'"');
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Escape {
+    None,
+    Short(u8),
+    Long,
+}
+
+const ESCAPES: [Escape; 256] = {
+    let mut table = [Escape::None; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        table[control] = Escape::Long;
+        control += 1;
+    }
+    table[0x08] = Escape::Short(b'b');
+    table[0x09] = Escape::Short(b't');
+    table[0x0a] = Escape::Short(b'n');
+    table[0x0c] = Escape::Short(b'f');
+    table[0x0d] = Escape::Short(b'r');
+    table[b'"' as usize] = Escape::Short(b'"');
+    table[b'\\' as usize] = Escape::Short(b'\\');
+    table
+};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Zone {
+    With,
+    Without,
+}
+
+/// PostgreSQL's ISO text is `2020-01-02 03:04:05.6+00 BC`, its JSON has a `T`
+/// for the first space and minutes in every offset; `infinity` has neither.
+fn write_timestamp(text: &[u8], zone: Zone, out: &mut Vec<u8>) {
+    let (text, era) = match text.strip_suffix(b" BC") {
+        Some(text) => (text, &b" BC"[..]),
+        None => (text, &b""[..]),
+    };
+    out.push(b'"');
+    match text.iter().position(|byte| *byte == b' ') {
+        Some(space) => {
+            out.extend_from_slice(&text[..space]);
+            out.push(b'T');
+            out.extend_from_slice(&text[space + 1..]);
+            let bare_hours = matches!(text, [.., b'+' | b'-', _, _]);
+            if zone == Zone::With && bare_hours {
+                out.extend_from_slice(b":00");
+            }
+        }
+        None => out.extend_from_slice(text),
+    }
+    out.extend_from_slice(era);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(encoder: Encoder, text: &str) -> String {
+        let mut out = Vec::new();
+        write_value(encoder, text.as_bytes(), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn strings_are_escaped_as_postgresql_does() {
+        assert_eq!(value(Encoder::Text, "a\"b\\c/d"), r#""a\"b\\c/d""#);
+        assert_eq!(
+            value(Encoder::Text, "\u{8}\t\n\u{c}\r\u{1}\u{1f}\u{7f}"),
+            "\"\\b\\t\\n\\f\\r\\u0001\\u001f\u{7f}\""
+        );
+        assert_eq!(value(Encoder::Text, "zażółć 🦀"), "\"zażółć 🦀\"");
+        assert_eq!(value(Encoder::Text, ""), r#""""#);
+    }
+
+    #[test]
+    fn numbers_that_json_does_not_know_are_quoted() {
+        for plain in ["0", "-1.50", "1e+20", "1.5e-07"] {
+            assert_eq!(value(Encoder::Number, plain), plain);
+        }
+        for quoted in ["NaN", "Infinity", "-Infinity"] {
+            assert_eq!(value(Encoder::Number, quoted), format!("\"{quoted}\""));
+        }
+    }
+
+    #[test]
+    fn timestamps_take_the_form_of_iso_8601() {
+        for (encoder, text, json) in [
+            (Encoder::Timestamp, "2020-01-02 03:04:05.678", "2020-01-02T03:04:05.678"),
+            (Encoder::Timestamp, "0044-03-15 12:00:00 BC", "0044-03-15T12:00:00 BC"),
+            (Encoder::Timestamp, "-infinity", "-infinity"),
+            (Encoder::TimestampTz, "2020-01-02 03:04:05+00", "2020-01-02T03:04:05+00:00"),
+            (Encoder::TimestampTz, "2020-01-02 03:04:05-08", "2020-01-02T03:04:05-08:00"),
+            (Encoder::TimestampTz, "2020-01-02 03:04:05.6+05:30", "2020-01-02T03:04:05.6+05:30"),
+            (Encoder::TimestampTz, "1880-01-01 00:00:00+00:19:32", "1880-01-01T00:00:00+00:19:32"),
+            (Encoder::TimestampTz, "0044-03-15 12:00:00+01 BC", "0044-03-15T12:00:00+01:00 BC"),
+            (Encoder::TimestampTz, "infinity", "infinity"),
+        ] {
+            assert_eq!(value(encoder, text), format!("\"{json}\""));
+        }
+    }
+}

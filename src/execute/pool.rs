@@ -1,0 +1,204 @@
+//! The pool: connections that serve one unit at a time. What leaves it is a
+//! report; a client, a transaction or a connection never does, except for those
+//! who need a connection of their own to read the catalog or to listen.
+
+use super::{
+    Report, Unit,
+    connect::{Connector, Pair},
+    error,
+    lease::Lease,
+    session::Session,
+    statement_cache::Preparation,
+};
+use crate::{
+    config::{Config, Connection},
+    error::Result,
+    outcome::Sink,
+};
+use deadpool::{
+    Runtime,
+    managed::{self, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType},
+};
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How many connections there are, and how long they last.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// At most so many.
+    pub size: NonZeroUsize,
+    /// A unit waits so long for one of them: PGRST003 then.
+    pub acquisition_timeout: Duration,
+    /// One that was unused for so long is closed.
+    pub max_idle: Duration,
+    /// One that was made so long ago is not used again.
+    pub max_lifetime: Duration,
+    /// Whether they prepare statements.
+    pub preparation: Preparation,
+}
+
+impl From<&Config> for Options {
+    fn from(config: &Config) -> Self {
+        Self {
+            size: config.db_pool,
+            acquisition_timeout: config.db_pool_acquisition_timeout,
+            max_idle: config.db_pool_max_idletime,
+            max_lifetime: config.db_pool_max_lifetime,
+            preparation: match config.db_prepared_statements {
+                true => Preparation::Cached(config.db_statement_cache_size),
+                false => Preparation::Never,
+            },
+        }
+    }
+}
+
+/// What the pool is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Connections there can be.
+    pub max: usize,
+    /// Connections that could serve a unit now, or could be made.
+    pub available: usize,
+    /// Units that wait for a connection.
+    pub waiting: usize,
+    /// Units that waited too long, since the start.
+    pub timeouts: u64,
+}
+
+/// A pool of connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    connections: managed::Pool<Manager>,
+    timeouts: Arc<AtomicU64>,
+}
+
+impl Pool {
+    /// A pool for this database. Connects when the first unit comes; fails
+    /// where certificates cannot be read.
+    pub fn new(target: &Connection, options: Options) -> Result<Self> {
+        let manager =
+            Manager { connector: Arc::new(Connector::new(target)?), options, generation: AtomicU64::new(0) };
+        let connections = managed::Pool::builder(manager)
+            .max_size(options.size.get())
+            .wait_timeout(Some(options.acquisition_timeout))
+            // The one that was used last has the warmest caches, and the others can grow old.
+            .queue_mode(QueueMode::Lifo)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|problem| error::internal(&problem))?;
+        Ok(Self { connections, timeouts: Arc::default() })
+    }
+
+    /// Runs a unit and hands its rows to `sink` as they come. The report comes
+    /// when the transaction has ended; what went into the sink of a unit that
+    /// failed is worth nothing.
+    ///
+    /// Dropping the future cancels the unit, whose transaction is undone unless
+    /// it had ended.
+    pub async fn run<S: Sink>(&self, unit: Unit, sink: &mut S) -> Result<Report> {
+        let deadline = unit.deadline.map(|left| Instant::now() + left);
+        let lease = match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, self.lease())
+                .await
+                .map_err(|_| error::deadline_exceeded())??,
+            None => self.lease().await?,
+        };
+        lease.run(&unit, deadline, sink).await
+    }
+
+    /// A connection outside of the pool. Somebody has to poll it. An error that
+    /// PostgreSQL reports keeps its SQLSTATE, so that a wrong password can be
+    /// told from a server that is down.
+    pub async fn connect_one(&self) -> Result<Pair> {
+        self.connections.manager().connector.connect().await.map_err(|problem| error::reported(&problem))
+    }
+
+    /// Replaces all connections: those in use when their unit has ended.
+    pub fn flush(&self) {
+        self.connections.manager().generation.fetch_add(1, Ordering::Relaxed);
+        self.close_idle();
+    }
+
+    /// Closes connections that were unused for too long. For whoever looks
+    /// after things from time to time; a unit never gets one of them anyway.
+    pub fn close_idle(&self) {
+        let manager = self.connections.manager();
+        self.connections.retain(|session, metrics| manager.is_usable(session, &metrics));
+    }
+
+    /// What the pool is doing.
+    pub fn status(&self) -> Status {
+        let status = self.connections.status();
+        Status {
+            max: status.max_size,
+            available: status.available + status.max_size.saturating_sub(status.size),
+            waiting: status.waiting,
+            timeouts: self.timeouts.load(Ordering::Relaxed),
+        }
+    }
+
+    async fn lease(&self) -> Result<Lease> {
+        match self.connections.get().await {
+            Ok(connection) => Ok(Lease::new(connection, Arc::clone(&self.connections.manager().connector))),
+            Err(PoolError::Backend(problem)) => Err(error::unreachable(&problem)),
+            Err(PoolError::Timeout(TimeoutType::Wait)) => {
+                self.timeouts.fetch_add(1, Ordering::Relaxed);
+                Err(error::pool_timeout())
+            }
+            Err(
+                problem @ (PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle)
+                | PoolError::Closed
+                | PoolError::NoRuntimeSpecified
+                | PoolError::PostCreateHook(_)),
+            ) => Err(error::internal(&problem)),
+        }
+    }
+}
+
+/// Makes connections, and says which can still be used.
+#[derive(Debug)]
+pub(super) struct Manager {
+    connector: Arc<Connector>,
+    options: Options,
+    /// Connections of an earlier one are not used again.
+    generation: AtomicU64,
+}
+
+impl Manager {
+    fn is_usable(&self, session: &Session, metrics: &Metrics) -> bool {
+        session.is_open()
+            && session.generation == self.generation.load(Ordering::Relaxed)
+            && metrics.age() < self.options.max_lifetime
+            && session.idle() < self.options.max_idle
+    }
+}
+
+impl managed::Manager for Manager {
+    type Type = Session;
+    type Error = tokio_postgres::Error;
+
+    async fn create(&self) -> std::result::Result<Session, tokio_postgres::Error> {
+        let generation = self.generation.load(Ordering::Relaxed);
+        let (client, connection) = self.connector.connect().await?;
+        Ok(Session::new(client, connection, self.options.preparation, generation))
+    }
+
+    async fn recycle(
+        &self,
+        session: &mut Session,
+        metrics: &Metrics,
+    ) -> RecycleResult<tokio_postgres::Error> {
+        session.look();
+        match self.is_usable(session, metrics) {
+            true => Ok(()),
+            false => Err(RecycleError::message("closed, or too old")),
+        }
+    }
+}

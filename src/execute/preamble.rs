@@ -1,0 +1,104 @@
+//! What comes before the statement: how the transaction begins, and its
+//! settings as one statement that sends no row back. All are local to the
+//! transaction: nothing of one request is there in the next, whatever a
+//! function set in between.
+
+use super::{Access, Isolation, ResponseSettings, Unit};
+use crate::sql::Fragment;
+use std::time::Duration;
+
+/// How the transaction begins: READ ONLY holds inside functions, too, and they
+/// cannot switch it off.
+pub(super) const fn begin(isolation: Isolation, access: Access) -> &'static str {
+    match (isolation, access) {
+        (Isolation::ReadCommitted, Access::ReadOnly) => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
+        (Isolation::ReadCommitted, Access::ReadWrite) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        (Isolation::RepeatableRead, Access::ReadOnly) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        (Isolation::RepeatableRead, Access::ReadWrite) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
+        (Isolation::Serializable, Access::ReadOnly) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
+        (Isolation::Serializable, Access::ReadWrite) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
+    }
+}
+
+/// What JSON and CSV are made of here is the text of PostgreSQL's values, and
+/// dates are the ones whose JSON does not follow the session's style.
+const PINNED: &str = "SELECT WHERE set_config('DateStyle', 'ISO', true) IS NULL";
+
+/// What an earlier request's function may have set for the session.
+const UNANSWERED: &str =
+    " OR set_config('response.headers', '', true) IS NULL OR set_config('response.status', '', true) IS NULL";
+
+/// The settings. `left` is what is left of the unit's deadline.
+pub(super) fn settings(unit: &Unit, left: Option<Duration>) -> Fragment {
+    let mut fragment = Fragment::new();
+    fragment.sql(PINNED);
+    match unit.response_settings {
+        ResponseSettings::Read => fragment.sql(UNANSWERED),
+        ResponseSettings::Unset => &mut fragment,
+    };
+    for (name, value) in &unit.settings {
+        fragment.sql(" OR set_config(").text(name).sql(", ").text(value).sql(", true) IS NULL");
+    }
+    if let Some(left) = left {
+        timeout(&mut fragment, left);
+    }
+    fragment
+}
+
+/// A deadline shortens `statement_timeout` and never lengthens it; 0 is none.
+fn timeout(fragment: &mut Fragment, left: Duration) {
+    let milliseconds = left.as_millis().clamp(1, i32::MAX as u128).to_string();
+    fragment
+        .sql(" OR set_config('statement_timeout', least(")
+        .text(milliseconds)
+        .sql("::int8, nullif(extract(epoch FROM current_setting('statement_timeout')::interval) * 1000, 0))")
+        .sql("::int8::text, true) IS NULL");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        execute::{End, Expectation},
+        sql::{Layout, Statement},
+    };
+
+    fn unit(settings: &[(&str, &str)], response_settings: ResponseSettings) -> Unit {
+        Unit {
+            settings: settings
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            access: Access::ReadOnly,
+            isolation: Isolation::default(),
+            pre_request: None,
+            statement: Statement { fragment: Fragment::new(), layout: Layout::Nothing, facts: Vec::new() },
+            count: None,
+            response_settings,
+            expectation: Expectation::Any,
+            end: End::Commit,
+            deadline: None,
+        }
+    }
+
+    #[test]
+    fn names_and_values_are_parameters_in_their_order() {
+        let unit = unit(&[("role", "anonymous"), ("request.method", "GET'")], ResponseSettings::Unset);
+        let fragment = super::settings(&unit, None);
+        assert_eq!(
+            fragment.as_str(),
+            "SELECT WHERE set_config('DateStyle', 'ISO', true) IS NULL OR set_config($1, $2, true) IS NULL \
+             OR set_config($3, $4, true) IS NULL"
+        );
+        let values: Vec<_> = fragment.parameters().iter().flatten().map(|bytes| bytes.as_ref()).collect();
+        assert_eq!(values, [&b"role"[..], b"anonymous", b"request.method", b"GET'"]);
+    }
+
+    #[test]
+    fn the_text_depends_on_the_number_of_settings_alone() {
+        let one = super::settings(&unit(&[("a", "1")], ResponseSettings::Read), Some(Duration::from_secs(1)));
+        let other =
+            super::settings(&unit(&[("b", "2")], ResponseSettings::Read), Some(Duration::from_micros(1)));
+        assert_eq!(one.as_str(), other.as_str());
+    }
+}

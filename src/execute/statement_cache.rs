@@ -1,0 +1,195 @@
+//! The prepared statements of one connection: a bounded number of them, least
+//! recently used out first, because the shapes of URLs are chosen by strangers.
+//! It never waits for PostgreSQL before a statement runs.
+//!
+//! At first sight a statement runs unnamed: parsed, bound and executed in the
+//! same flush as the rest of its unit. At second sight it runs unnamed again and
+//! is prepared behind itself, in the same flush; from then on it is bound only.
+//! What strangers send once displaces nothing.
+//!
+//! tokio-postgres looks up types that are not built in before it gives out a
+//! prepared statement. That takes further round trips, but after the
+//! transaction: COMMIT has left by then. Nobody waits for it, see `Lease`.
+
+use super::{row::Text, sent::Sent};
+use crate::sql::Value;
+use futures_util::future::{BoxFuture, FutureExt};
+use lru::LruCache;
+use std::{
+    hash::{BuildHasher, RandomState},
+    num::NonZeroUsize,
+    sync::Arc,
+};
+use tokio_postgres::{Client, Error, RowStream, Statement, types::Type};
+
+/// Whether statements are prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preparation {
+    /// So many of them on each connection.
+    Cached(NonZeroUsize),
+    /// Never: behind a transaction pooler, the next transaction may be on
+    /// another connection.
+    Never,
+}
+
+/// The statements of one connection.
+pub(super) struct Statements {
+    cache: Option<Cache>,
+    preparing: Vec<Preparing>,
+}
+
+struct Cache {
+    prepared: LruCache<Box<str>, Statement>,
+    /// Hashes of those that ran once.
+    seen: LruCache<u64, ()>,
+    hasher: RandomState,
+}
+
+/// A statement of which PostgreSQL's description is awaited.
+struct Preparing {
+    sql: Box<str>,
+    statement: BoxFuture<'static, Result<Statement, Error>>,
+}
+
+/// How a statement runs this time.
+enum Form {
+    Prepared(Statement),
+    Unnamed,
+    UnnamedThenPrepared,
+}
+
+impl Statements {
+    pub(super) fn new(preparation: Preparation) -> Self {
+        let cache = match preparation {
+            Preparation::Cached(size) => Some(Cache {
+                prepared: LruCache::new(size),
+                seen: LruCache::new(size),
+                hasher: RandomState::new(),
+            }),
+            Preparation::Never => None,
+        };
+        Self { cache, preparing: Vec::new() }
+    }
+
+    /// Sends a statement whose columns, if it has any, are of built-in types:
+    /// tokio-postgres would look others up while their rows are in the way, and
+    /// wait forever. See `send_any` for the rest.
+    pub(super) async fn send<'a>(
+        &mut self,
+        client: &'a Arc<Client>,
+        sql: &'a str,
+        parameters: &'a [Value],
+    ) -> Sent<'a, Result<RowStream, Error>> {
+        match self.form(sql) {
+            Form::Prepared(statement) => bind(client, statement, parameters).await,
+            Form::Unnamed => parse(client, sql, parameters).await,
+            Form::UnnamedThenPrepared => {
+                let sent = parse(client, sql, parameters).await;
+                self.prepare(client, sql).await;
+                sent
+            }
+        }
+    }
+
+    /// The statement, which may have columns of any type. Where it is not
+    /// prepared yet, this waits for PostgreSQL.
+    pub(super) async fn prepared(&mut self, client: &Arc<Client>, sql: &str) -> Result<Statement, Error> {
+        if let Some(cache) = &mut self.cache
+            && let Some(statement) = cache.prepared.get(sql)
+        {
+            return Ok(statement.clone());
+        }
+        let statement = client.prepare(sql).await?;
+        self.keep(sql.into(), statement.clone());
+        Ok(statement)
+    }
+
+    /// Whether `prepared` would not have to wait.
+    pub(super) fn has(&self, sql: &str) -> bool {
+        self.cache.as_ref().is_some_and(|cache| cache.prepared.contains(sql))
+    }
+
+    /// Takes in what PostgreSQL has described, without waiting for more.
+    pub(super) async fn settle_described(&mut self) {
+        let mut awaited = Vec::new();
+        for mut preparing in std::mem::take(&mut self.preparing) {
+            match futures_util::poll!(&mut preparing.statement) {
+                std::task::Poll::Ready(Ok(statement)) => self.keep(preparing.sql, statement),
+                // It did not run either, which its unit has reported.
+                std::task::Poll::Ready(Err(_)) => {}
+                std::task::Poll::Pending => awaited.push(preparing),
+            }
+        }
+        self.preparing = awaited;
+    }
+
+    /// Waits for what PostgreSQL has not described yet.
+    pub(super) async fn settle(&mut self) {
+        for preparing in std::mem::take(&mut self.preparing) {
+            if let Ok(statement) = preparing.statement.await {
+                self.keep(preparing.sql, statement);
+            }
+        }
+    }
+
+    /// Whether nothing is awaited.
+    pub(super) fn is_settled(&self) -> bool {
+        self.preparing.is_empty()
+    }
+
+    /// Forgets everything: types or relations have changed below.
+    pub(super) fn clear(&mut self) {
+        if let Some(cache) = &mut self.cache {
+            cache.prepared.clear();
+            cache.seen.clear();
+        }
+    }
+
+    fn form(&mut self, sql: &str) -> Form {
+        let Some(cache) = &mut self.cache else { return Form::Unnamed };
+        if let Some(statement) = cache.prepared.get(sql) {
+            return Form::Prepared(statement.clone());
+        }
+        if self.preparing.iter().any(|preparing| *preparing.sql == *sql) {
+            return Form::Unnamed;
+        }
+        match cache.seen.put(cache.hasher.hash_one(sql), ()) {
+            None => Form::Unnamed,
+            Some(()) => Form::UnnamedThenPrepared,
+        }
+    }
+
+    async fn prepare(&mut self, client: &Arc<Client>, sql: &str) {
+        let (client, text) = (Arc::clone(client), Box::<str>::from(sql));
+        let mut statement = async move { client.prepare(&text).await }.boxed();
+        // The first poll puts it into the queue; no answer can be there yet.
+        if futures_util::poll!(&mut statement).is_pending() {
+            self.preparing.push(Preparing { sql: sql.into(), statement });
+        }
+    }
+
+    /// Whatever falls out is closed with the next flush.
+    fn keep(&mut self, sql: Box<str>, statement: Statement) {
+        if let Some(cache) = &mut self.cache {
+            cache.prepared.put(sql, statement);
+        }
+    }
+}
+
+/// Sends a statement that PostgreSQL knows.
+pub(super) async fn bind<'a>(
+    client: &'a Arc<Client>,
+    statement: Statement,
+    parameters: &'a [Value],
+) -> Sent<'a, Result<RowStream, Error>> {
+    Sent::new(async move { client.query_raw(&statement, parameters.iter().map(Text)).await }).await
+}
+
+/// Sends a statement as text; PostgreSQL infers the parameters' types.
+async fn parse<'a>(
+    client: &'a Arc<Client>,
+    sql: &'a str,
+    parameters: &'a [Value],
+) -> Sent<'a, Result<RowStream, Error>> {
+    Sent::new(client.query_typed_raw(sql, parameters.iter().map(|value| (Text(value), Type::UNKNOWN)))).await
+}
