@@ -32,8 +32,8 @@ use crate::{
     },
 };
 use call::Call;
-use mutate::{Change, Mutation};
-use negotiate::Body;
+use mutate::{Change, Mutation, Whole};
+use negotiate::{Agreed, Body, Explain, Selected};
 use transaction::{Access, Caller, End, Expectation, Isolation, ResponseSettings, Session, Transaction};
 use tree::{Item, Node, Origin, Source};
 
@@ -50,6 +50,8 @@ pub struct Plan<'c> {
     pub body: Body<'c>,
     /// What that is called; `None` where rows go to an encoder.
     pub media: Option<MediaType>,
+    /// How the statement is explained, where it is not to be run.
+    pub explain: Option<Explain>,
     /// How the total is found, where it was asked for.
     pub count: Option<Count>,
     /// The transaction it runs in.
@@ -74,6 +76,17 @@ impl<'c> Operation<'c> {
     pub fn node(&self) -> &Node<'c> {
         match self {
             Operation::Read(node) | Operation::Mutation(_, node) | Operation::Call(_, node) => node,
+        }
+    }
+
+    /// Has rows come back whole where the body is made of such.
+    fn serve(&mut self, body: &Body<'_>) {
+        if matches!(body, Body::Handler(handler) if handler.relation != 0) {
+            match self {
+                Operation::Read(_) => {}
+                Operation::Mutation(mutation, _) => mutation.returned.row = Whole::Needed,
+                Operation::Call(call, _) => call.returned.row = Whole::Needed,
+            }
         }
     }
 }
@@ -139,13 +152,18 @@ pub fn plan<'c>(
     known_preferences(&preferences)?;
     let max_rows = config.db_max_rows;
     let context = Context { catalog, config, schema, max_rows };
-    let Planned { operation, access, function, warnings } = by_action(action, query, &preferences, &context)?;
-    let (body, media) = negotiate::body(accept, &operation, &context)?;
+    let selected = Selected::by(&query.select);
+    let Planned { mut operation, access, function, warnings } =
+        by_action(action, query, &preferences, &context)?;
+    let Agreed { body, media, explain } = negotiate::agree(&accept, selected, &operation, &context)?;
+    let expectation = expectation(&operation, &body, explain.as_ref(), &preferences)?;
+    let body = negotiate::wanted(body, &accept, &operation, &preferences);
+    operation.serve(&body);
     let transaction = Transaction {
         access,
         isolation: isolation(caller, function),
         end: end(config.db_tx_end, preferences.transaction_end),
-        expectation: expectation(&operation, &body, &preferences)?,
+        expectation,
         response_settings: response_settings(config, &operation),
         session: Session {
             schema: context.schema,
@@ -156,7 +174,6 @@ pub fn plan<'c>(
         },
         deadline,
     };
-    let body = negotiate::wanted(body, &operation, &preferences);
     let facts = Facts {
         resolution_applied: resolves(&operation),
         returns_void: matches!(operation, Operation::Call(Call { shape: Shape::Void, .. }, _)),
@@ -164,11 +181,11 @@ pub fn plan<'c>(
         warnings,
     };
     let count = match operation {
-        Operation::Read(_) | Operation::Call(..) => preferences.count,
+        Operation::Read(_) | Operation::Call(..) => preferences.count.filter(|_| explain.is_none()),
         // A mutation's total is the number of its rows.
         Operation::Mutation(..) => None,
     };
-    Ok(Plan { catalog, config, operation, body, media, count, transaction, facts })
+    Ok(Plan { catalog, config, operation, body, media, explain, count, transaction, facts })
 }
 
 fn by_action<'c>(
@@ -236,7 +253,15 @@ fn hoisted<'c>(function: &'c Function, config: &Config) -> Vec<(&'c str, &'c str
 }
 
 /// What must hold of the row count.
-fn expectation(operation: &Operation<'_>, body: &Body<'_>, preferences: &Preferences) -> Result<Expectation> {
+fn expectation(
+    operation: &Operation<'_>,
+    body: &Body<'_>,
+    explain: Option<&Explain>,
+    preferences: &Preferences,
+) -> Result<Expectation> {
+    if explain.is_some() {
+        return Ok(Expectation::Any);
+    }
     let limit = preferences.max_affected.filter(|_| preferences.handling == Some(Handling::Strict));
     let limit = match operation {
         Operation::Mutation(Mutation { change: Change::Upsert { .. }, .. }, _) => {

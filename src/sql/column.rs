@@ -22,8 +22,15 @@ use crate::{
 pub(super) enum Values {
     /// As they are, each under its key: PostgreSQL will make JSON of the rows.
     Plain,
+    /// As [`Values::Plain`], but what is embedded is jsonb, whose text PostgREST
+    /// shows where rows are not JSON themselves.
+    Record,
+    /// Not at all: rows are only counted.
+    None,
     /// As text for an [`Encoder`].
     Text,
+    /// Not one by one: the row as a whole, as a value of its own type.
+    Whole,
     /// As binary columns, by `catalog/form`.
     Binary,
 }
@@ -32,7 +39,7 @@ impl Values {
     /// The form of rows within rows.
     pub(super) fn nested(self) -> Values {
         match self {
-            Values::Plain | Values::Text => Values::Plain,
+            Values::Plain | Values::Record | Values::Whole | Values::None | Values::Text => Values::Plain,
             Values::Binary => Values::Binary,
         }
     }
@@ -113,6 +120,15 @@ impl<'p> Cell<'p> {
         }
     }
 
+    /// Whether it is JSON that was made of embedded rows.
+    fn is_json(&self) -> bool {
+        match &self.source {
+            CellSource::ToOne(_) | CellSource::ToMany(_) | CellSource::Collected(_) => true,
+            CellSource::Field(_) => false,
+            CellSource::Lifted(_, cell) => cell.is_json(),
+        }
+    }
+
     /// Whether it is a field of the row itself.
     pub(super) fn is_field(&self) -> bool {
         matches!(self.source, CellSource::Field(_)) && !self.is_aggregate()
@@ -132,7 +148,7 @@ impl<'p> Cell<'p> {
     /// Writes it in the form that the rows are wanted in.
     pub(super) fn write(&self, out: &mut Fragment, node: &Node<'_>, values: Values, scope: Scope<'_>) {
         match values {
-            Values::Plain => {
+            Values::Plain | Values::Record | Values::Whole | Values::None => {
                 self.expression(out, node, values, scope);
                 out.sql(" AS ").identifier(self.key);
             }
@@ -170,7 +186,9 @@ impl<'p> Cell<'p> {
             CellSource::Field(output) => field_expression(out, output, &node.alias, scope),
             CellSource::ToOne(embed) => {
                 let [open, close] = match values {
-                    Values::Plain | Values::Text => ["row_to_json(", ".*)"],
+                    Values::Plain | Values::Record | Values::Whole | Values::None | Values::Text => {
+                        ["row_to_json(", ".*)"]
+                    }
                     // Without a function around it, a row falls apart into its columns.
                     Values::Binary => ["coalesce(", ".*)"],
                 };
@@ -178,7 +196,9 @@ impl<'p> Cell<'p> {
             }
             CellSource::ToMany(embed) => {
                 let [open, close] = match values {
-                    Values::Plain | Values::Text => ["coalesce(json_agg(", ".*), '[]')"],
+                    Values::Plain | Values::Record | Values::Whole | Values::None | Values::Text => {
+                        ["coalesce(json_agg(", ".*), '[]')"]
+                    }
                     Values::Binary => ["array_agg(", ".*)"],
                 };
                 out.sql("(SELECT ").sql(open).identifier(&embed.join_alias).sql(close).sql(" FROM (");
@@ -190,19 +210,11 @@ impl<'p> Cell<'p> {
                 out.qualified(&embed.join_alias, self.key);
             }
         }
-        if grouped_json(self, node) {
+        // Rows are grouped by it, and json has no equality.
+        if self.is_json() && (values == Values::Record || is_grouped(node)) {
             out.sql("::jsonb");
         }
     }
-}
-
-/// Whether rows are grouped by this cell, and it is JSON, which has no equality.
-fn grouped_json(cell: &Cell<'_>, node: &Node<'_>) -> bool {
-    let is_json = match cell.source {
-        CellSource::ToOne(_) | CellSource::ToMany(_) | CellSource::Collected(_) => true,
-        CellSource::Field(_) | CellSource::Lifted(..) => false,
-    };
-    is_json && is_grouped(node)
 }
 
 /// Whether the rows of this level are groups.

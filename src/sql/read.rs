@@ -34,7 +34,7 @@ pub(super) struct Link<'p> {
 
 /// A level: select list, source, joins, conditions, groups, order, range.
 pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope: Scope<'_>) {
-    let cells = cells(node);
+    let cells = if wanted.values == Values::None { Vec::new() } else { cells(node) };
     out.sql("SELECT");
     select_list(out, node, &cells, &wanted, scope);
     from(out, node, wanted.link, scope);
@@ -60,6 +60,10 @@ pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope:
 }
 
 fn select_list(out: &mut Fragment, node: &Node<'_>, cells: &[Cell<'_>], wanted: &Rows<'_>, scope: Scope<'_>) {
+    if wanted.values == Values::Whole {
+        whole_row(out.sql(" "), node, scope);
+        return;
+    }
     let mut separator = " ";
     if cells.is_empty() && wanted.link.is_some() {
         // Nothing is taken from it, but it may be ordered by.
@@ -75,6 +79,17 @@ fn select_list(out: &mut Fragment, node: &Node<'_>, cells: &[Cell<'_>], wanted: 
         out.sql(separator).sql(fact);
         separator = ", ";
     }
+}
+
+/// The row as a value of its own type.
+fn whole_row(out: &mut Fragment, node: &Node<'_>, scope: Scope<'_>) {
+    match (node.source, scope.results) {
+        (Source::Result, Results::Named) => out.qualified(&node.alias, ROW),
+        // Without a function around it, a row falls apart into its columns.
+        (Source::Result | Source::Relation(_) | Source::Computed(_), _) => {
+            out.sql("coalesce(").identifier(&node.alias).sql(".*) AS ").identifier(ROW)
+        }
+    };
 }
 
 /// By what is not an aggregate, by its position in the select list.

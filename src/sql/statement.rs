@@ -2,15 +2,21 @@
 //! the body asks for, and the total where it comes along.
 
 use super::{
-    Count, Encoder, Fact, Fragment, Layout, SOURCE, Statement, call,
+    Count, Encoder, Fact, Fragment, Layout, ROW, SOURCE, Statement, call,
     column::{Values, cells, is_grouped},
     mutate,
     read::{Rows, existing, rows},
 };
 use crate::{
     catalog::Catalog,
-    media::Nulls,
-    plan::{Operation, Plan, call::Call, negotiate::Body, tree::Node},
+    media::{Nulls, PlanFormat, PlanOption},
+    plan::{
+        Operation, Plan,
+        call::Call,
+        mutate::Mutation,
+        negotiate::{Body, Explain},
+        tree::Node,
+    },
     request::{prefer, range::Range},
 };
 
@@ -54,62 +60,92 @@ struct Page<'p> {
     body: &'p Body<'p>,
     each: Each,
     many: Many,
-    /// Expressions of facts, after those of the data.
-    facts: Vec<&'static str>,
+    /// Facts and their expressions, which come after those of the data.
+    facts: Vec<(Fact, &'static str)>,
     scope: Scope<'p>,
 }
 
 /// The statement of a plan, and what its rows become.
 pub fn statement(plan: &Plan<'_>) -> Statement {
     let mut out = Fragment::new();
-    let named = Scope { catalog: plan.catalog, results: Results::Named };
-    let (node, body) = (plan.operation.node(), &plan.body);
-    let mut page =
-        Page { node, body, each: Each::Object, many: Many::Several, facts: Vec::new(), scope: named };
-    match &plan.operation {
-        Operation::Read(_) => {
-            page.scope.results = Results::None;
-        }
-        Operation::Mutation(mutation, _) => {
-            if matches!(body, Body::Nothing) {
-                return mutate::unseen(out, mutation, node, named);
-            }
-            page.facts.extend(mutate::inserted(mutation));
-            let facts = vec![Fact::Inserted; page.facts.len()];
-            if let Some(layout) = page.returned() {
-                let values = if matches!(body, Body::Columns) { Values::Binary } else { Values::Text };
-                mutate::returning(&mut out, mutation, node, values, &page.facts, named);
-                return Statement { fragment: out, layout, facts };
-            }
-            mutate::source(&mut out, mutation, node, named);
-            let layout = page.write(&mut out);
-            return Statement { fragment: out, layout, facts };
-        }
+    if let Some(explain) = &plan.explain {
+        explained(&mut out, explain);
+    }
+    let statement = match &plan.operation {
+        Operation::Read(_) => selected(out, plan, Page::of(plan, Results::None)),
         Operation::Call(call, _) => {
+            let mut page = Page::of(plan, Results::Call(call));
             page.each = if call.is_scalar() { Each::Value } else { Each::Object };
             page.many = if call.function.returns_set { Many::Several } else { Many::One };
-            match counted(plan) {
-                Some(_) => call::source(&mut out, call, node),
-                None => page.scope.results = Results::Call(call),
+            if counted(plan).is_some() {
+                call::source(&mut out, call, page.node);
+                page.scope.results = Results::Named;
             }
+            selected(out, plan, page)
         }
+        Operation::Mutation(mutation, _) => changed(out, mutation, Page::of(plan, Results::Named)),
+    };
+    match plan.explain {
+        None => statement,
+        Some(_) => Statement { layout: Layout::Lines, facts: Vec::new(), ..statement },
     }
-    match counted(plan) {
+}
+
+/// Rows that are read, with the total beside them if it comes along.
+fn selected(mut out: Fragment, plan: &Plan<'_>, mut page: Page<'_>) -> Statement {
+    page.made();
+    let Some(limit) = counted(plan) else {
+        let layout = page.write(&mut out);
+        return Statement { fragment: out, layout, facts: page.facts() };
+    };
+    // One snapshot for page and total, and a row for the total where the page is empty.
+    page.facts.push((Fact::Present, "TRUE AS \"present\""));
+    out.sql("SELECT \"page\".*, \"count\".\"total\" FROM (");
+    total(&mut out, page.node, limit, page.scope);
+    out.sql(") AS \"count\" LEFT JOIN (");
+    let layout = page.write(&mut out);
+    out.sql(") AS \"page\" ON TRUE");
+    let mut facts = page.facts();
+    facts.push(Fact::Total);
+    Statement { fragment: out, layout, facts }
+}
+
+/// A change, and the changed rows if they are wanted.
+fn changed(mut out: Fragment, mutation: &Mutation<'_>, mut page: Page<'_>) -> Statement {
+    if matches!(page.body, Body::Nothing) {
+        return mutate::unseen(out, mutation, page.node, page.scope);
+    }
+    page.made();
+    page.facts.extend(mutate::inserted(mutation).map(|counted| (Fact::Inserted, counted)));
+    let layout = match page.returned() {
+        Some(layout) => {
+            let values = if matches!(page.body, Body::Columns) { Values::Binary } else { Values::Text };
+            mutate::returning(&mut out, mutation, page.node, values, &page.expressions(), page.scope);
+            layout
+        }
         None => {
-            let layout = page.write(&mut out);
-            Statement { fragment: out, layout, facts: Vec::new() }
+            mutate::source(&mut out, mutation, page.node, page.scope);
+            page.write(&mut out)
         }
-        Some(limit) => {
-            // One snapshot for page and total, and a row for the total where the page is empty.
-            page.facts.push("TRUE AS \"present\"");
-            out.sql("SELECT \"page\".*, \"count\".\"total\" FROM (");
-            total(&mut out, node, limit, page.scope);
-            out.sql(") AS \"count\" LEFT JOIN (");
-            let layout = page.write(&mut out);
-            out.sql(") AS \"page\" ON TRUE");
-            Statement { fragment: out, layout, facts: vec![Fact::Present, Fact::Total] }
-        }
+    };
+    Statement { fragment: out, layout, facts: page.facts() }
+}
+
+fn explained(out: &mut Fragment, explain: &Explain) {
+    out.sql(match explain.format {
+        PlanFormat::Json => "EXPLAIN (FORMAT JSON",
+        PlanFormat::Text => "EXPLAIN (FORMAT TEXT",
+    });
+    for option in &explain.options {
+        out.sql(match option {
+            PlanOption::Analyze => ", ANALYZE",
+            PlanOption::Verbose => ", VERBOSE",
+            PlanOption::Settings => ", SETTINGS",
+            PlanOption::Buffers => ", BUFFERS",
+            PlanOption::Wal => ", WAL",
+        });
     }
+    out.sql(") ");
 }
 
 /// Whether the statement counts, and up to how many rows: `None` for all.
@@ -158,7 +194,33 @@ fn total(out: &mut Fragment, node: &Node<'_>, limit: Option<u64>, scope: Scope<'
     }
 }
 
-impl Page<'_> {
+impl<'p> Page<'p> {
+    fn of(plan: &'p Plan<'_>, results: Results<'p>) -> Self {
+        Page {
+            node: plan.operation.node(),
+            body: &plan.body,
+            each: Each::Object,
+            many: Many::Several,
+            facts: Vec::new(),
+            scope: Scope { catalog: plan.catalog, results },
+        }
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.facts.iter().map(|(fact, _)| fact.clone()).collect()
+    }
+
+    fn expressions(&self) -> Vec<&'static str> {
+        self.facts.iter().map(|(_, expression)| *expression).collect()
+    }
+
+    /// A body that PostgreSQL makes does not say of how many rows.
+    fn made(&mut self) {
+        if matches!(self.body, Body::Handler(_) | Body::GeoJson) {
+            self.facts.push((Fact::Rows, "count(*)"));
+        }
+    }
+
     /// Writes the rows in the form that the body asks for.
     fn write(&self, out: &mut Fragment) -> Layout {
         match self.body {
@@ -174,7 +236,8 @@ impl Page<'_> {
                     Each::Object => "SELECT json_strip_nulls(row_to_json(\"row\".*))::text",
                     Each::Value => "SELECT json_strip_nulls(to_json(\"row\".\"pgrst_scalar\"))::text",
                 };
-                self.made_of(out, value);
+                out.sql(value);
+                self.of_rows(out, Values::Plain);
                 match self.is_one() {
                     true => Layout::Scalar(Encoder::Verbatim),
                     false => Layout::Scalars(Encoder::Verbatim),
@@ -182,15 +245,47 @@ impl Page<'_> {
             }
             Body::Csv => {
                 // A row's text is its values as CSV, in parentheses.
-                self.made_of(out, "SELECT substr((\"row\".*)::text, 2, length((\"row\".*)::text) - 2)");
+                out.sql("SELECT substr((\"row\".*)::text, 2, length((\"row\".*)::text) - 2)");
+                self.of_rows(out, Values::Record);
                 Layout::Csv(cells(self.node).iter().map(|cell| cell.key.to_owned()).collect())
             }
             Body::Columns => {
                 self.rows(out, Values::Binary);
                 Layout::Columns
             }
-            Body::Handler(_) | Body::Nothing => {
-                self.rows(out, Values::Text);
+            Body::GeoJson => {
+                out.sql(
+                    "SELECT json_build_object('type', 'FeatureCollection', 'features', \
+                     coalesce(json_agg(ST_AsGeoJSON(\"row\".*)::json), '[]'))",
+                );
+                self.of_rows(out, Values::Record);
+                Layout::Body
+            }
+            Body::Handler(handler) => {
+                out.sql("SELECT ").qualified(&handler.function_schema, &handler.function_name);
+                match handler.relation {
+                    0 => {
+                        out.sql("(\"row\".*)");
+                        self.of_rows(out, Values::Record);
+                    }
+                    _ => {
+                        out.sql("(\"row\".").identifier(ROW).sql(")");
+                        self.of_rows(out, Values::Whole);
+                    }
+                }
+                Layout::Body
+            }
+            Body::Raw => {
+                self.rows(out, Values::Plain);
+                Layout::Body
+            }
+            Body::Nothing => {
+                // A function is called for what it does; nothing else needs to be looked at.
+                let values = match self.scope.results {
+                    Results::Call(_) => Values::Text,
+                    Results::None | Results::Named => Values::None,
+                };
+                self.rows(out, values);
                 Layout::Nothing
             }
         }
@@ -206,7 +301,9 @@ impl Page<'_> {
             Body::Array(Nulls::Stripped)
             | Body::Object(Nulls::Stripped)
             | Body::Csv
+            | Body::GeoJson
             | Body::Handler(_)
+            | Body::Raw
             | Body::Nothing => None,
         }
     }
@@ -230,15 +327,14 @@ impl Page<'_> {
     }
 
     fn rows(&self, out: &mut Fragment, values: Values) {
-        rows(out, self.node, Rows { values, link: None, facts: &self.facts }, self.scope);
+        rows(out, self.node, Rows { values, link: None, facts: &self.expressions() }, self.scope);
     }
 
-    /// What `value` makes of each row.
-    fn made_of(&self, out: &mut Fragment, value: &'static str) {
-        out.sql(value);
+    /// The rows as something to be read from, after an expression made of them.
+    fn of_rows(&self, out: &mut Fragment, values: Values) {
         self.more(out);
         out.sql(" FROM (");
-        rows(out, self.node, Rows { values: Values::Plain, link: None, facts: &[] }, self.scope);
+        rows(out, self.node, Rows { values, link: None, facts: &[] }, self.scope);
         out.sql(") AS \"row\"");
     }
 
@@ -261,7 +357,7 @@ impl Page<'_> {
     }
 
     fn more(&self, out: &mut Fragment) {
-        for fact in &self.facts {
+        for (_, fact) in &self.facts {
             out.sql(", ").sql(fact);
         }
     }

@@ -1,8 +1,8 @@
 //! One integration test binary, so that the library is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
-mod catalog;
 mod bench;
+mod catalog;
 mod clients;
 mod demo;
 mod design;

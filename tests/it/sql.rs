@@ -2,6 +2,7 @@
 //! answer, beside what PostgreSQL itself says of the same question.
 
 mod call;
+mod media;
 mod mutate;
 mod read;
 
@@ -21,7 +22,7 @@ use std::error::Error;
 use tokio::runtime::Runtime;
 use tokio_postgres::{
     Client, Row,
-    types::{Format, IsNull, ToSql, Type, private::BytesMut},
+    types::{Format, FromSql, IsNull, ToSql, Type, private::BytesMut},
 };
 
 /// A database with the fixture, its catalog, and a connection.
@@ -66,6 +67,19 @@ impl ToSql for Text<'_> {
     }
 
     tokio_postgres::types::to_sql_checked!();
+}
+
+/// The bytes of a value, of whatever type.
+struct Raw(Vec<u8>);
+
+impl FromSql<'_> for Raw {
+    fn from_sql(_: &Type, raw: &[u8]) -> std::result::Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Raw(raw.to_vec()))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
 }
 
 impl Bench {
@@ -171,6 +185,10 @@ fn answer(statement: &Statement, rows: &[Row]) -> Answer {
             || row.try_get::<_, Option<bool>>(first).unwrap().is_some()
     };
     let data: Vec<_> = rows.iter().filter(is_data).collect();
+    let bytes = |row: &Row| match row.try_get::<_, Option<Raw>>(0).unwrap() {
+        Some(Raw(bytes)) => String::from_utf8(bytes).unwrap(),
+        None => String::new(),
+    };
     let text = |row: &Row, at: usize| row.try_get::<_, Option<String>>(at).unwrap();
     let value = |encoder: Encoder, row: &Row, at: usize| match (encoder, text(row, at)) {
         (_, None) => "null".to_owned(),
@@ -201,9 +219,8 @@ fn answer(statement: &Statement, rows: &[Row]) -> Answer {
             let lines = data.iter().map(|row| text(row, 0).unwrap());
             std::iter::once(names.join(",")).chain(lines).collect::<Vec<_>>().join("\n")
         }
-        Layout::Lines | Layout::Body => {
-            data.iter().map(|row| text(row, 0).unwrap_or_default()).collect::<Vec<_>>().join("\n")
-        }
+        Layout::Lines => data.iter().map(|row| text(row, 0).unwrap()).collect::<Vec<_>>().join("\n"),
+        Layout::Body => data.first().map(|row| bytes(row)).unwrap_or_default(),
         Layout::Columns | Layout::Nothing => String::new(),
     };
     let fact = |at: usize| {

@@ -22,7 +22,7 @@ fn named(arguments: &[(&str, &str)]) -> Arguments {
     Arguments::Named(arguments.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-fn get(function: &str, arguments: &[(&str, &str)], query: &str) -> Request {
+pub(super) fn get(function: &str, arguments: &[(&str, &str)], query: &str) -> Request {
     call(function, named(arguments), CallAccess::ReadOnly, query)
 }
 

@@ -23,7 +23,7 @@ fn payload(json: &'static str) -> Payload {
     Payload { json: json.into(), keys, rows }
 }
 
-fn insert(relation: &str, json: &'static str) -> Action {
+pub(super) fn insert(relation: &str, json: &'static str) -> Action {
     Action::Insert { relation: relation.to_owned(), payload: payload(json), columns: None, on_conflict: None }
 }
 
@@ -31,7 +31,7 @@ fn update(relation: &str, json: &'static str) -> Action {
     Action::Update { relation: relation.to_owned(), payload: payload(json), columns: None }
 }
 
-fn request(action: Action, query: &str) -> Request {
+pub(super) fn request(action: Action, query: &str) -> Request {
     let mut request = read("", query);
     request.action = action;
     request.preferences.representation = Some(Return::Representation);
