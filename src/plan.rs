@@ -181,7 +181,7 @@ pub fn plan<'c>(
         warnings,
     };
     let count = match operation {
-        Operation::Read(_) | Operation::Call(..) => preferences.count.filter(|_| explain.is_none()),
+        Operation::Read(_) | Operation::Call(..) => preferences.count,
         // A mutation's total is the number of its rows.
         Operation::Mutation(..) => None,
     };

@@ -3,6 +3,7 @@
 //! quoted identifier or as a column's default, which PostgreSQL itself wrote
 //! down; values are always parameters.
 
+mod binary;
 mod call;
 mod column;
 mod filter;
@@ -12,6 +13,7 @@ mod read;
 mod session;
 mod statement;
 mod types;
+mod value;
 
 use crate::catalog::descriptor;
 use bytes::Bytes;

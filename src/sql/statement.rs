@@ -2,8 +2,8 @@
 //! the body asks for, and the total where it comes along.
 
 use super::{
-    Count, Encoder, Fact, Fragment, Layout, ROW, SOURCE, Statement, call,
-    column::{Values, cells, is_grouped},
+    Count, Encoder, Fact, Fragment, Layout, SOURCE, Statement, call,
+    column::{Aggregates, Cell, Cells, Values},
     mutate,
     read::{Rows, existing, rows},
 };
@@ -152,15 +152,18 @@ fn explained(out: &mut Fragment, explain: &Explain) {
 fn counted(plan: &Plan<'_>) -> Option<Option<u64>> {
     let is_whole = plan.operation.node().range == Range::default();
     match (plan.count?, plan.config.db_max_rows) {
-        (prefer::Count::Exact | prefer::Count::Estimated, _) if is_whole => None,
+        (prefer::Count::Exact, _) if is_whole => None,
         (prefer::Count::Exact, _) | (prefer::Count::Estimated, None) => Some(None),
         (prefer::Count::Estimated, Some(max)) => Some(Some(max.saturating_add(1))),
         (prefer::Count::Planned, _) => None,
     }
 }
 
-/// How the total is found, where it was asked for.
+/// How the total is found, where it was asked for and the statement is run.
 pub fn count(plan: &Plan<'_>) -> Option<Count> {
+    if plan.explain.is_some() {
+        return None;
+    }
     let planned = || {
         let results = match &plan.operation {
             Operation::Call(call, _) => Results::Call(call),
@@ -171,11 +174,14 @@ pub fn count(plan: &Plan<'_>) -> Option<Count> {
         existing(&mut out, plan.operation.node(), None, Scope { catalog: plan.catalog, results });
         out
     };
-    Some(match (plan.count?, counted(plan), plan.config.db_max_rows) {
-        (prefer::Count::Planned, _, _) => Count::Planned(planned()),
-        (prefer::Count::Exact | prefer::Count::Estimated, None, _) => Count::Rows,
-        (prefer::Count::Estimated, Some(_), Some(limit)) => Count::Estimated { planned: planned(), limit },
-        (prefer::Count::Exact, Some(_), _) | (prefer::Count::Estimated, Some(_), None) => Count::Fact,
+    Some(match (plan.count?, counted(plan)) {
+        (prefer::Count::Planned, _) => Count::Planned(planned()),
+        // Without a limit the larger of both always counts, as PostgREST has it.
+        (prefer::Count::Estimated, _) => {
+            Count::Estimated { planned: planned(), limit: plan.config.db_max_rows.unwrap_or(0) }
+        }
+        (prefer::Count::Exact, None) => Count::Rows,
+        (prefer::Count::Exact, Some(_)) => Count::Fact,
     })
 }
 
@@ -206,6 +212,10 @@ impl<'p> Page<'p> {
         }
     }
 
+    fn cells(&self) -> Cells<'p> {
+        Cells::of(self.node, Aggregates::Here)
+    }
+
     fn facts(&self) -> Vec<Fact> {
         self.facts.iter().map(|(fact, _)| fact.clone()).collect()
     }
@@ -225,7 +235,7 @@ impl<'p> Page<'p> {
     fn write(&self, out: &mut Fragment) -> Layout {
         match self.body {
             Body::Array(Nulls::Kept) | Body::Object(Nulls::Kept) => {
-                match is_grouped(self.node) {
+                match self.cells().are_groups() {
                     true => self.groups(out),
                     false => self.rows(out, Values::Text),
                 }
@@ -247,7 +257,7 @@ impl<'p> Page<'p> {
                 // A row's text is its values as CSV, in parentheses.
                 out.sql("SELECT substr((\"row\".*)::text, 2, length((\"row\".*)::text) - 2)");
                 self.of_rows(out, Values::Record);
-                Layout::Csv(cells(self.node).iter().map(|cell| cell.key.to_owned()).collect())
+                Layout::Csv(self.cells().0.iter().map(|cell| cell.key.to_owned()).collect())
             }
             Body::Columns => {
                 self.rows(out, Values::Binary);
@@ -263,13 +273,13 @@ impl<'p> Page<'p> {
             }
             Body::Handler(handler) => {
                 out.sql("SELECT ").qualified(&handler.function_schema, &handler.function_name);
-                match handler.relation {
-                    0 => {
+                match self.node.shape.relation().filter(|_| handler.relation != 0) {
+                    None => {
                         out.sql("(\"row\".*)");
                         self.of_rows(out, Values::Record);
                     }
-                    _ => {
-                        out.sql("(\"row\".").identifier(ROW).sql(")");
+                    Some(relation) => {
+                        out.sql("((\"row\".*)::").qualified(&relation.schema, &relation.name).sql(")");
                         self.of_rows(out, Values::Whole);
                     }
                 }
@@ -293,7 +303,7 @@ impl<'p> Page<'p> {
 
     /// The layout, if the rows can be had from the mutation itself, by `RETURNING`.
     fn returned(&self) -> Option<Layout> {
-        let is_plain = self.node.order.is_empty() && cells(self.node).iter().all(|cell| cell.is_field());
+        let is_plain = self.node.order.is_empty() && self.cells().0.iter().all(Cell::is_field);
         match self.body {
             _ if !is_plain || self.node.items.is_empty() => None,
             Body::Array(Nulls::Kept) | Body::Object(Nulls::Kept) => Some(self.json()),
@@ -310,8 +320,8 @@ impl<'p> Page<'p> {
 
     /// What columns of text become.
     fn json(&self) -> Layout {
-        let cells = cells(self.node);
-        let mut columns = cells.iter().map(|cell| cell.column(self.scope));
+        let cells = self.cells();
+        let mut columns = cells.0.iter().map(|cell| cell.column(self.scope));
         match (self.each, self.is_one()) {
             (Each::Object, false) => Layout::Array(columns.collect()),
             (Each::Object, true) => Layout::Object(columns.collect()),
@@ -340,7 +350,7 @@ impl<'p> Page<'p> {
 
     /// Groups, whose values become text only when they are complete.
     fn groups(&self, out: &mut Fragment) {
-        let cells = cells(self.node);
+        let cells = self.cells().0;
         out.sql("SELECT ");
         out.separated(", ", cells.iter().enumerate(), |out, (at, cell)| {
             out.sql(cell.text_open(self.scope)).sql("\"group\".").identifier(&format!("c{at}"));
