@@ -34,7 +34,9 @@ use crate::{
 use call::Call;
 use mutate::{Change, Mutation, Whole};
 use negotiate::{Agreed, Body, Explain, Selected};
-use transaction::{Access, Caller, End, Expectation, Isolation, ResponseSettings, Session, Transaction};
+use transaction::{
+    Access, Caller, End, Expectation, Formats, Isolation, ResponseSettings, Session, Transaction,
+};
 use tree::{Item, Node, Origin, Source};
 
 /// What will be done. It borrows from the catalog and the configuration.
@@ -159,18 +161,20 @@ pub fn plan<'c>(
     let expectation = expectation(&operation, &body, explain.as_ref(), &preferences)?;
     let body = negotiate::wanted(body, &accept, &operation, &preferences);
     operation.serve(&body);
+    let hoisted = function.map(|function| hoisted(function, config)).unwrap_or_default();
     let transaction = Transaction {
         access,
         isolation: isolation(caller, function),
         end: end(config.db_tx_end, preferences.transaction_end),
         expectation,
         response_settings: response_settings(config, &operation),
+        formats: formats(config, caller, &hoisted),
         session: Session {
             schema: context.schema,
             caller,
             context: told,
             timezone: preferences.timezone.clone(),
-            function: function.map(|function| hoisted(function, config)).unwrap_or_default(),
+            function: hoisted,
         },
         deadline,
     };
@@ -250,6 +254,15 @@ fn hoisted<'c>(function: &'c Function, config: &Config) -> Vec<(&'c str, &'c str
     let settings = function.settings.iter();
     let settings = settings.filter(|setting| config.db_hoisted_tx_settings.contains(&setting.name));
     settings.map(|setting| (setting.name.as_str(), setting.value.as_str())).collect()
+}
+
+/// Whether anything that comes before the statement chooses how dates are written.
+fn formats(config: &Config, caller: Caller<'_>, hoisted: &[(&str, &str)]) -> Formats {
+    let chooses = |name: &str| name.eq_ignore_ascii_case("DateStyle");
+    let chosen = config.db_pre_request.is_some()
+        || caller.settings.iter().any(|(name, _)| chooses(name))
+        || hoisted.iter().any(|(name, _)| chooses(name));
+    if chosen { Formats::Chosen } else { Formats::Pinned }
 }
 
 /// What must hold of the row count.

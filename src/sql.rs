@@ -8,6 +8,7 @@ mod call;
 mod column;
 mod filter;
 mod mutate;
+mod page;
 mod privileges;
 mod read;
 mod session;
@@ -53,8 +54,10 @@ impl Fragment {
         self
     }
 
-    /// Adds an identifier, quoted.
+    /// Adds an identifier, quoted. It ends at a NUL, which no name in PostgreSQL has
+    /// and no statement may have.
     pub fn identifier(&mut self, name: &str) -> &mut Self {
+        let name = name.split('\0').next().unwrap_or_default();
         self.text.push('"');
         for part in name.split_inclusive('"') {
             self.text.push_str(part);

@@ -75,7 +75,7 @@ pub(super) fn field_encoder(output: &Output<'_>, scope: Scope<'_>) -> Option<Enc
         Output { field, .. } => match (field.path.last(), field.declared()) {
             (Some((Arrow::Json, _)), _) => Some(Encoder::Verbatim),
             (Some((Arrow::Text, _)), _) => Some(Encoder::Text),
-            (None, Some(declared)) => encoder(scope.catalog, declared),
+            (None, Some(declared)) => encoder(scope, declared),
             (None, None) => None,
         },
     }

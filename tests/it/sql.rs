@@ -5,6 +5,8 @@ mod call;
 mod media;
 mod mutate;
 mod read;
+mod snapshot;
+mod transaction;
 
 use crate::support::database::Database;
 use pgduet::{
@@ -13,7 +15,7 @@ use pgduet::{
     config::{Config, Sources},
     error::{Caller as Presence, Result},
     media::{MediaType, Nulls},
-    plan::{self, transaction::Caller},
+    plan::{self, Plan, transaction::Caller},
     request::{Accept, Action, Context, Query, Request, parse, prefer::Preferences},
     sql::{self, Encoder, Fact, Layout, Statement},
 };
@@ -38,6 +40,7 @@ pub(super) struct Bench {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) sql: String,
+    pub(super) parameters: Vec<String>,
     pub(super) body: String,
     pub(super) rows: usize,
     pub(super) facts: Vec<(Fact, Option<String>)>,
@@ -107,7 +110,7 @@ impl Bench {
 
     /// Plans and runs a request.
     pub(super) fn run(&self, request: Request) -> Result<Answer> {
-        let identity = Identity::new("postgres", Map::new(), Presence::Anonymous);
+        let identity = Identity::new("someone", Map::new(), Presence::Anonymous);
         let caller = Caller { identity: &identity, settings: &[] };
         let plan = plan::plan(request, &self.catalog, &self.config, caller)?;
         let statement = sql::statement(&plan);
@@ -127,6 +130,23 @@ impl Bench {
             self.runtime.block_on(self.client.query(explain.as_str(), &parameters)).unwrap();
         }
         Ok(answer(&statement, &rows))
+    }
+
+    /// Plans a request of a role with these settings.
+    pub(super) fn plan_as(
+        &self,
+        request: Request,
+        settings: &[(String, String)],
+        see: impl FnOnce(&Plan<'_>),
+    ) {
+        let identity = Identity::new("someone", Map::new(), Presence::Anonymous);
+        let caller = Caller { identity: &identity, settings };
+        see(&plan::plan(request, &self.catalog, &self.config, caller).unwrap());
+    }
+
+    /// Plans a request.
+    pub(super) fn plan(&self, request: Request, see: impl FnOnce(&Plan<'_>)) {
+        self.plan_as(request, &[], see);
     }
 
     /// The answer to a GET of `relation`.
@@ -226,15 +246,20 @@ fn answer(statement: &Statement, rows: &[Row]) -> Answer {
     let fact = |at: usize| {
         let row = rows.last()?;
         let at = row.len() - facts + at;
-        match row.columns()[at].type_() {
-            &Type::INT8 => row.get::<_, Option<i64>>(at).map(|n| n.to_string()),
-            &Type::INT4 => row.get::<_, Option<i32>>(at).map(|n| n.to_string()),
-            &Type::BOOL => row.get::<_, Option<bool>>(at).map(|b| b.to_string()),
+        match *row.columns()[at].type_() {
+            Type::INT8 => row.get::<_, Option<i64>>(at).map(|n| n.to_string()),
+            Type::INT4 => row.get::<_, Option<i32>>(at).map(|n| n.to_string()),
+            Type::BOOL => row.get::<_, Option<bool>>(at).map(|b| b.to_string()),
             _ => row.get::<_, Option<String>>(at),
         }
     };
     let facts = statement.facts.iter().enumerate().map(|(at, name)| (name.clone(), fact(at))).collect();
-    Answer { sql: statement.fragment.as_str().to_owned(), body, rows: data.len(), facts }
+    let parameters = statement.fragment.parameters().iter().map(|value| match value {
+        Some(value) => String::from_utf8_lossy(value).into_owned(),
+        None => "NULL".to_owned(),
+    });
+    let parameters = parameters.collect();
+    Answer { sql: statement.fragment.as_str().to_owned(), parameters, body, rows: data.len(), facts }
 }
 
 /// The statement for rows that are not an array.

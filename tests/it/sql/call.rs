@@ -12,7 +12,7 @@ use pgduet::{
     sql::Fact,
 };
 
-fn call(function: &str, arguments: Arguments, access: CallAccess, query: &str) -> Request {
+pub(super) fn call(function: &str, arguments: Arguments, access: CallAccess, query: &str) -> Request {
     let mut request = read("", query);
     request.action = Action::Call { function: function.to_owned(), arguments, access };
     request
@@ -26,7 +26,7 @@ pub(super) fn get(function: &str, arguments: &[(&str, &str)], query: &str) -> Re
     call(function, named(arguments), CallAccess::ReadOnly, query)
 }
 
-fn post(function: &str, json: &'static str, keys: &[&str], query: &str) -> Request {
+pub(super) fn post(function: &str, json: &'static str, keys: &[&str], query: &str) -> Request {
     let rows = if json.starts_with('{') { Rows::One } else { Rows::Many };
     let keys = keys.iter().map(|&key| key.to_owned()).collect();
     let object = Some(Payload { json: json.into(), keys, rows });

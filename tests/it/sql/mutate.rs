@@ -13,7 +13,7 @@ use pgduet::{
 use serde_json::Value;
 
 /// The rows of a body, as the front doors make them.
-fn payload(json: &'static str) -> Payload {
+pub(super) fn payload(json: &'static str) -> Payload {
     let keys = |object: &Value| object.as_object().unwrap().keys().cloned().collect();
     let value: Value = serde_json::from_str(json).unwrap();
     let (keys, rows) = match &value {
@@ -27,7 +27,7 @@ pub(super) fn insert(relation: &str, json: &'static str) -> Action {
     Action::Insert { relation: relation.to_owned(), payload: payload(json), columns: None, on_conflict: None }
 }
 
-fn update(relation: &str, json: &'static str) -> Action {
+pub(super) fn update(relation: &str, json: &'static str) -> Action {
     Action::Update { relation: relation.to_owned(), payload: payload(json), columns: None }
 }
 
