@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Fault, Result},
     request::{
         Query,
-        filter::Logic,
+        filter::{Filter, Logic},
         select::{Field, SelectItem},
     },
 };
@@ -20,10 +20,10 @@ pub const SELECTED: usize = 3000;
 pub const CONDITIONS: usize = 1000;
 /// How deep logic trees may be nested.
 pub const LOGIC_DEPTH: usize = 50;
-/// How many steps all JSON paths may have together.
-pub const PATH_STEPS: usize = 1000;
 /// How many terms all orders may have together.
 pub const ORDER_TERMS: usize = 200;
+/// How many steps a path into JSON may have.
+pub const PATH_STEPS: usize = 100;
 
 /// Refuses what is over the limits.
 pub(super) fn check(query: &Query) -> Result<()> {
@@ -33,13 +33,14 @@ pub(super) fn check(query: &Query) -> Result<()> {
         size.logic(logic, 1)?;
     }
     for (_, filter) in &query.filters {
-        size.condition(&filter.field);
+        size.filter(filter)?;
     }
-    query.order.iter().flat_map(|(_, terms)| terms).for_each(|term| size.field(&term.field));
+    for term in query.order.iter().flat_map(|(_, terms)| terms) {
+        path(&term.field)?;
+    }
     within(size.embeds, EMBEDS, "embedded resources")?;
     within(size.selected, SELECTED, "selected fields")?;
     within(size.conditions, CONDITIONS, "filters")?;
-    within(size.path_steps, PATH_STEPS, "steps in JSON paths")?;
     within(query.order.iter().map(|(_, terms)| terms.len()).sum(), ORDER_TERMS, "order terms")
 }
 
@@ -48,7 +49,6 @@ struct Size {
     embeds: usize,
     selected: usize,
     conditions: usize,
-    path_steps: usize,
 }
 
 impl Size {
@@ -57,7 +57,7 @@ impl Size {
         self.selected += items.len();
         for item in items {
             match item {
-                SelectItem::Field { field, .. } => self.field(field),
+                SelectItem::Field { field, .. } => path(field)?,
                 SelectItem::Embed(embed) => {
                     self.embeds += 1;
                     self.select(&embed.select, depth + 1)?;
@@ -67,27 +67,24 @@ impl Size {
         Ok(())
     }
 
-    fn field(&mut self, field: &Field) {
-        self.path_steps += field.path.len();
-    }
-
-    fn condition(&mut self, field: &Field) {
+    fn filter(&mut self, filter: &Filter) -> Result<()> {
         self.conditions += 1;
-        self.field(field);
+        path(&filter.field)
     }
 
     fn logic(&mut self, logic: &Logic, depth: usize) -> Result<()> {
         within(depth, LOGIC_DEPTH, "levels of logic")?;
         match logic {
-            Logic::Filter(filter) => {
-                self.condition(&filter.field);
-                Ok(())
-            }
+            Logic::Filter(filter) => self.filter(filter),
             Logic::Group { members, .. } => {
                 members.iter().try_for_each(|member| self.logic(member, depth + 1))
             }
         }
     }
+}
+
+fn path(field: &Field) -> Result<()> {
+    within(field.path.len(), PATH_STEPS, "steps in a path")
 }
 
 fn within(size: usize, limit: usize, what: &str) -> Result<()> {

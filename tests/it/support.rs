@@ -3,6 +3,7 @@
 pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod server;
+pub(crate) mod snapshot;
 pub(crate) mod tools;
 
 use std::{
