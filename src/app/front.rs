@@ -65,18 +65,21 @@ async fn answer(
     let (head, body) = request.into_parts();
     let branch = steer(&head, |name| services.as_ref().is_some_and(|services| services.grpc.knows(name)));
     let request = Request::from_parts(head, body);
-    let limit = loader.config().server_max_header_bytes;
-    if head_bytes(&request) > limit {
-        return rest::failure(&headers_too_large(limit), &loader.config());
-    }
+    let config = loader.config();
+    let limit = config.server_max_header_bytes;
+    let services = match services {
+        _ if head_bytes(&request) > limit => Err(headers_too_large(limit)),
+        Some(services) => Ok(services),
+        None => Err(catalog_unavailable()),
+    };
     match (branch, services) {
-        (Branch::Docs, _) if loader.config().docs_enabled => documentation(&request),
-        (Branch::Grpc, Some(services)) => services.grpc.clone().serve(request).await.map(Body::new),
-        (Branch::Grpc, None) => grpc::unavailable(&catalog_unavailable()).map(Body::new),
-        (Branch::Rest | Branch::Docs, Some(services)) => {
+        (Branch::Docs, _) if config.docs_enabled => documentation(&request),
+        (Branch::Grpc, Ok(services)) => services.grpc.clone().serve(request).await.map(Body::new),
+        (Branch::Grpc, Err(error)) => grpc::failure(&error).map(Body::new),
+        (Branch::Rest | Branch::Docs, Ok(services)) => {
             rest::serve(&services.engine, &services.authenticator, request).await
         }
-        (Branch::Rest | Branch::Docs, None) => rest::failure(&catalog_unavailable(), &loader.config()),
+        (Branch::Rest | Branch::Docs, Err(error)) => rest::failure(&error, &config),
     }
 }
 
