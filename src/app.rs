@@ -114,8 +114,12 @@ pub async fn serve(sources: Sources) -> Result<(), Error> {
                 Some(Signal::Terminate | Signal::Interrupt) | None => break,
             },
             event = channel.next() => match event {
-                Event::Lost if loader.config().db_pool_automatic_recovery => {}
-                Event::Lost => return Err(Error::Database(connection_lost())),
+                Event::Lost => {
+                    loader.database_lost();
+                    if !loader.config().db_pool_automatic_recovery {
+                        return Err(Error::Database(connection_lost()));
+                    }
+                }
                 Event::ReloadConfig => reloads.ask(Reload::Configuration),
                 Event::ReloadCatalog => reloads.ask(Reload::Catalog),
             },
