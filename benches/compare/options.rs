@@ -8,6 +8,7 @@ use http::Uri;
 use super::{
     cases::{CASES, Case},
     load::Limit,
+    report::{SUBJECTS, Subject},
 };
 
 /// What to measure, and for how long.
@@ -23,6 +24,8 @@ pub(crate) struct Options {
     pub(crate) pool: usize,
     /// The cases to measure.
     pub(crate) cases: Vec<&'static Case>,
+    /// Who takes part; the other server only if it is named.
+    pub(crate) subjects: Vec<Subject>,
     /// Another REST server to measure.
     pub(crate) against: Option<Uri>,
     /// A database to use in place of a PostgreSQL of our own; the schema `bench` in it is replaced.
@@ -34,7 +37,9 @@ impl Options {
     pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let matches = grammar().try_get_matches_from(args)?;
         let number = |name: &str| matches.get_one::<u32>(name).copied().unwrap_or(1) as usize;
-        let chosen: Vec<_> = matches.get_many::<String>("case").unwrap_or_default().collect();
+        let is_chosen = |list: &str, name: &str| {
+            matches.get_many::<String>(list).is_none_or(|mut chosen| chosen.any(|chosen| chosen == name))
+        };
         let mut options = Self {
             limit: Limit::Time {
                 warm_up: Duration::from_millis(500),
@@ -43,9 +48,11 @@ impl Options {
             rounds: number("rounds"),
             connections: number("connections"),
             pool: number("pool"),
-            cases: CASES
+            cases: CASES.iter().filter(|case| is_chosen("case", case.id)).collect(),
+            subjects: SUBJECTS
                 .iter()
-                .filter(|case| chosen.is_empty() || chosen.iter().any(|id| **id == case.id))
+                .filter(|(name, _)| is_chosen("subject", name))
+                .map(|(_, subject)| *subject)
                 .collect(),
             against: matches.get_one::<Uri>("against").cloned(),
             db_uri: matches.get_one::<String>("db-uri").cloned(),
@@ -72,13 +79,8 @@ fn grammar() -> clap::Command {
         .arg(number("rounds", "5", "How often each measurement is taken"))
         .arg(number("connections", "32", "Requests in flight"))
         .arg(number("pool", "8", "Connections to PostgreSQL, of pgduet and of pgbench"))
-        .arg(
-            Arg::new("case")
-                .long("case")
-                .action(ArgAction::Append)
-                .value_parser(CASES.each_ref().map(|case| case.id))
-                .help("Only this case; may be given several times"),
-        )
+        .arg(several("case", CASES.each_ref().map(|case| case.id), "Only this case"))
+        .arg(several("subject", SUBJECTS.map(|(name, _)| name), "Only this subject"))
         .arg(
             Arg::new("quick")
                 .long("quick")
@@ -107,4 +109,8 @@ fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg 
         .default_value(default)
         .value_parser(value_parser!(u32).range(1..))
         .help(help)
+}
+
+fn several<const N: usize>(name: &'static str, values: [&'static str; N], help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::Append).value_parser(values).help(help)
 }

@@ -7,6 +7,14 @@ use std::{
 
 use super::{cases::Case, load::Sample};
 
+/// Everybody, by their name on the command line and in the order of their turns.
+pub(crate) const SUBJECTS: [(&str, Subject); 4] = [
+    ("rest", Subject::Rest),
+    ("grpc", Subject::Grpc),
+    ("other", Subject::Other),
+    ("pgbench", Subject::Pgbench),
+];
+
 /// Who is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
@@ -43,10 +51,8 @@ pub(crate) struct Series {
 /// The table; the series of a case stand together. A ratio is the median of the rounds' ratios, for what stands in one
 /// round was measured together.
 pub(crate) fn table(all: &[Series]) -> String {
-    let mut references = vec![(Subject::Pgbench, "of pgbench")];
-    if all.iter().any(|series| series.subject == Subject::Other) {
-        references.push((Subject::Other, "of other"));
-    }
+    let mut references = vec![(Subject::Pgbench, "of pgbench"), (Subject::Other, "of other")];
+    references.retain(|(subject, _)| all.iter().any(|series| series.subject == *subject));
     let mut table = format!("{:<28}{:>10}{:>9}{:>10}{:>10}", "", "req/s", "spread", "p50 ms", "p99 ms");
     for (_, title) in &references {
         let _ = write!(table, "{title:>12}");

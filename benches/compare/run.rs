@@ -3,12 +3,11 @@
 use std::{
     env,
     io::{self, Write},
-    path::{Path, PathBuf},
     process,
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use tokio::time::sleep;
 
 use super::{
@@ -88,36 +87,56 @@ async fn contestants(
     let api = rest::Api::at(&pgduet.authority);
     let started = Instant::now();
     while let Err(error) = first_answer(&api).await {
-        anyhow::ensure!(started.elapsed() < READY, "pgduet does not answer: {error:#}");
+        ensure!(started.elapsed() < READY, "pgduet does not answer: {error:#}");
         sleep(Duration::from_millis(20)).await;
     }
-    let endpoint = Endpoint { authority: pgduet.authority.clone(), protocol: Protocol::Grpc };
-    let grpc = grpc::Api::discover(endpoint, &options.cases).await.context("reflection fails")?;
-    let mut contestants = vec![Contestant::Rest(Subject::Rest, api), Contestant::Grpc(grpc)];
-    if let Some(url) = &options.against {
-        let other = rest::Api::at_url(url)?;
-        if let Err(error) = first_answer(&other).await {
-            let uri = database.serving_uri();
-            writeln!(
-                out,
-                "Waiting for {url} ({error:#}). It has to be started with\n\
-                 PGRST_DB_URI={uri}\n\
-                 PGRST_DB_SCHEMAS={SCHEMA}\nPGRST_DB_ANON_ROLE={ANONYMOUS}\nPGRST_DB_POOL={}",
-                options.pool
-            )?;
-            while first_answer(&other).await.is_err() {
-                sleep(Duration::from_millis(200)).await;
+    let mut all = Vec::new();
+    for subject in &options.subjects {
+        match subject {
+            Subject::Rest => all.push(Contestant::Rest(*subject, api.clone())),
+            Subject::Grpc => {
+                let endpoint = Endpoint { authority: pgduet.authority.clone(), protocol: Protocol::Grpc };
+                let api = grpc::Api::discover(endpoint, &options.cases).await.context("reflection fails")?;
+                all.push(Contestant::Grpc(api));
             }
+            Subject::Other => {
+                if let Some(url) = &options.against {
+                    let api = rest::Api::at_url(url)?;
+                    wait_for_other(&api, options, database, out).await?;
+                    all.push(Contestant::Rest(*subject, api));
+                }
+            }
+            Subject::Pgbench => all.push(Contestant::Pgbench(Pgbench {
+                program: database.pgbench(),
+                directory: env::temp_dir().join(format!("pgduet-bench-{}", process::id())),
+                uri: database.serving_uri().to_owned(),
+                clients: options.pool,
+            })),
         }
-        contestants.push(Contestant::Rest(Subject::Other, other));
     }
-    contestants.push(Contestant::Pgbench(Pgbench {
-        program: database.pgbench(),
-        directory: scratch(),
-        uri: database.serving_uri().to_owned(),
-        clients: options.pool,
-    }));
-    Ok(contestants)
+    Ok(all)
+}
+
+/// Says how the other server has to be started, unless it answers already, and waits until it does.
+async fn wait_for_other(
+    api: &rest::Api,
+    options: &Options,
+    database: &Database,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let Err(error) = first_answer(api).await else { return Ok(()) };
+    writeln!(
+        out,
+        "Waiting for {} ({error:#}). It has to be started with\n\
+         PGRST_DB_URI={}\nPGRST_DB_SCHEMAS={SCHEMA}\nPGRST_DB_ANON_ROLE={ANONYMOUS}\nPGRST_DB_POOL={}\n",
+        api.endpoint.authority,
+        database.serving_uri(),
+        options.pool
+    )?;
+    while first_answer(api).await.is_err() {
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
 }
 
 /// A server that has started may not have read the schema yet.
@@ -202,9 +221,4 @@ fn heading(options: &Options, database: &Database) -> String {
         options.rounds,
         load::threads(usize::MAX),
     )
-}
-
-/// Where `pgbench` writes, of this process alone.
-fn scratch() -> PathBuf {
-    Path::new(&env::temp_dir()).join(format!("pgduet-bench-{}", process::id()))
 }

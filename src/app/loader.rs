@@ -195,8 +195,7 @@ impl Loader {
         );
         let catalog = Arc::new(Catalog::new(database));
         let services =
-            Services::new(catalog, config.clone(), self.pool.clone(), roles, self.shutdown.clone());
-        let services = services.map_err(|error| super::unusable(&error))?;
+            Services::new(catalog, config.clone(), self.pool.clone(), roles, self.shutdown.clone())?;
         self.diagnostics.set(config.log_level);
         self.config.store(config);
         Ok(services)
