@@ -119,7 +119,7 @@ mod tests {
     fn config(settings: &[(&str, &str)]) -> Config {
         let environment =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Config::load(&Sources { environment, ..Sources::default() }).unwrap().0
+        Config::load(&Sources::new(None, environment, Default::default())).unwrap().0
     }
 
     const SECRET: (&str, &str) = ("PGRST_JWT_SECRET", "reallyreallyreallyreallyverysafe");

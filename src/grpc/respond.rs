@@ -109,8 +109,8 @@ mod tests {
         let status = status(&Error::reported(report, "violates foreign key"), Caller::Authenticated);
         assert_eq!(status.code(), Code::FailedPrecondition);
         let details = status.get_error_details();
-        let info = details.error_info().cloned().unwrap_or_default();
-        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("FOREIGN_KEY_VIOLATION", "postgresql"));
+        let info = details.error_info().map(|info| (info.reason.as_str(), info.domain.as_str()));
+        assert_eq!(info, Some(("FOREIGN_KEY_VIOLATION", "postgresql")));
         let violations = details.precondition_failure().map(|failure| failure.violations.len());
         assert_eq!(violations, Some(1));
     }

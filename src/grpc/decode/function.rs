@@ -126,7 +126,7 @@ fn body(
     }
     let raw = match (kind, &*value) {
         (BodyKind::OctetStream, Value::Bytes(bytes)) => bytes.clone(),
-        (BodyKind::OctetStream | BodyKind::Json | BodyKind::Text | BodyKind::Xml | BodyKind::Csv, value) => {
+        (BodyKind::OctetStream | BodyKind::Json | BodyKind::Csv | BodyKind::Text | BodyKind::Xml, value) => {
             text(package, field.shape.scalar(), value).map_err(|why| refuse(&field.name, why))?.into()
         }
     };

@@ -14,7 +14,7 @@ use crate::{
         surface::{Presence, Resource},
     },
     request::{
-        Action, Query, Request,
+        Action, Request,
         filter::{Is, Junction, Logic, Operation},
         operator::Operator,
         order::{Direction, Nulls, OrderTerm},
