@@ -10,9 +10,11 @@ mod encode;
 pub mod export;
 #[cfg(test)]
 mod fixture;
+pub mod health;
 mod method;
 mod names;
 mod page_token;
+pub mod reflection;
 mod refuse;
 mod respond;
 mod selection;

@@ -8,7 +8,7 @@ use crate::{
     catalog::{Catalog, introspect::introspect},
     config::{Config, Sources},
     error::{Error, Origin, Result},
-    execute::{Pool, configuration},
+    execute::{Client, Pool, configuration},
     server::shutdown::Shutdown,
     telemetry::Diagnostics,
 };
@@ -173,7 +173,7 @@ impl Loader {
         Ok(())
     }
 
-    async fn load_with(&self, client: &mut tokio_postgres::Client, read: Read) -> Result<Services> {
+    async fn load_with(&self, client: &mut Client, read: Read) -> Result<Services> {
         let config = match read {
             Read::Keep => self.config(),
             Read::Anew | Read::Again => self.read_config(client, read).await?,
@@ -202,7 +202,7 @@ impl Loader {
     }
 
     /// The configuration with what the database says of it.
-    async fn read_config(&self, client: &mut tokio_postgres::Client, read: Read) -> Result<Arc<Config>> {
+    async fn read_config(&self, client: &mut Client, read: Read) -> Result<Arc<Config>> {
         let mut sources = self.sources.lock().await;
         sources.database = BTreeMap::new();
         let running = self.config();
