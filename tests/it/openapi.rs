@@ -1,7 +1,7 @@
 //! The OpenAPI documents of the fixtures, as they are committed below `openapi/`. They are made without a database, from
 //! a saved schema.
 
-use crate::support::{database::Database, snapshot, tools::stdout};
+use crate::support::{database::Database, snapshot::matches_file, tools::stdout};
 use pgduet::demo::{SCHEMA, Source};
 use std::{fs, process::Command};
 
