@@ -22,7 +22,7 @@ use crate::{
     execute::{Options, Pool},
     server::{
         connection::{Limits, serve_connections},
-        listen::{Bound, Endpoint, ListenOptions, Listener, Sharing},
+        listen::{Address, Bound, Endpoint, ListenOptions, Listener, Sharing},
         shutdown::shutdown_channel,
         signal::{Signal, Signals},
     },
@@ -53,7 +53,8 @@ pub enum Error {
 }
 
 /// Serves the database that the configuration names, until a signal ends it.
-pub async fn serve(sources: Sources) -> Result<(), Error> {
+/// `listening` is told the address once clients can connect.
+pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result<(), Error> {
     let (config, warnings) = Config::load(&sources).map_err(Error::Config)?;
     let diagnostics = Diagnostics::start(config.log_level);
     tracing::info!("Starting pgduet {}", env!("CARGO_PKG_VERSION"));
@@ -86,6 +87,7 @@ pub async fn serve(sources: Sources) -> Result<(), Error> {
     let mut retry = loader.load_first().await.map_err(Error::Database)?;
     let listener = bound.listen().map_err(|error| Error::Listen(address.to_string(), error))?;
     tracing::info!("API server listening on {address}");
+    listening(&address);
     let limits = Limits {
         head_bytes: u32::try_from(loader.config().server_max_header_bytes).unwrap_or(u32::MAX),
         ..Limits::default()
@@ -169,7 +171,6 @@ fn listen_for_notifications(config: &Config, pool: &Pool) -> mpsc::Receiver<Even
     if !config.db_channel_enabled {
         return mpsc::channel(1).1;
     }
-    tracing::info!("Listener connected to the \"{}\" channel", config.db_channel);
     let pool = pool.clone();
     watch::watch(sql::listen(&config.db_channel).as_str().to_owned(), move || {
         let pool = pool.clone();

@@ -6,6 +6,7 @@ use pgduet::{
     cli::{self, Command, DemoData, Exit},
     config::Sources,
     demo::{self, Start},
+    server::listen::Address,
 };
 use std::{
     env,
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> Result<ExitCode> {
     Ok(match command {
         Command::Serve(sources) => {
-            app::serve(sources).await?;
+            app::serve(sources, |_| {}).await?;
             ExitCode::SUCCESS
         }
         Command::DumpConfig(sources) => print(&command::dump_config(sources).await?),
@@ -78,8 +79,12 @@ async fn serve_demo(mut sources: Sources, options: cli::Demo) -> Result<()> {
         sources.flags.insert(option.to_owned(), value.to_owned());
     }
     sources.flags.entry("server-host".to_owned()).or_insert_with(|| "127.0.0.1".to_owned());
-    print(&demo::guide(&demo, &format!("http://localhost:{}", config.server_port)));
-    app::serve(sources).await?;
+    let listening = |address: &Address| {
+        // The loopback address has a name that is easier on the eye.
+        let address = address.to_string().replace("127.0.0.1", "localhost");
+        print(&demo::guide(&demo, &format!("http://{address}")));
+    };
+    app::serve(sources, listening).await?;
     demo.stop().context("cannot stop the demo's database")
 }
 
