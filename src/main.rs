@@ -1,6 +1,6 @@
 //! The command line: which command, what it prints, what exit code.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use pgduet::{
     app::{self, command},
     cli::{self, Command, DemoData, Exit},
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     };
     match run(command) {
         Ok(code) => code,
-        Err(error) => fail(&format!("pgduet: {error:#}\n")),
+        Err(error) => fail(&format!("pgduet: {error}\n")),
     }
 }
 
@@ -69,7 +69,7 @@ async fn serve_demo(mut sources: Sources, options: cli::Demo) -> Result<()> {
             },
         },
     };
-    let demo = demo::prepare(source).await.context("cannot start the demo's database")?;
+    let demo = demo::prepare(source).await?;
     for (option, value) in [
         ("db-uri", demo.uri()),
         ("db-schemas", demo::SCHEMA),
@@ -85,7 +85,7 @@ async fn serve_demo(mut sources: Sources, options: cli::Demo) -> Result<()> {
         print(&demo::guide(&demo, &format!("http://{address}")));
     };
     app::serve(sources, listening).await?;
-    demo.stop().context("cannot stop the demo's database")
+    Ok(demo.stop()?)
 }
 
 fn print(text: &str) -> ExitCode {
