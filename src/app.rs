@@ -95,11 +95,8 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     };
     let listener = bound.listen().map_err(|error| Error::Listen(address.to_string(), error))?;
     tracing::info!("API server listening on {address}");
-<<<<<<< HEAD
     listening(&address);
-=======
     // Whoever is somewhat over the limit gets an answer that says so; far beyond it nothing is read any more.
->>>>>>> suite
     let limits = Limits {
         head_bytes: u32::try_from(loader.config().server_max_header_bytes.saturating_mul(2))
             .unwrap_or(u32::MAX),
@@ -175,22 +172,9 @@ async fn listen(options: &ListenOptions) -> Result<Listener, Error> {
     Listener::bind(options).await.map_err(|error| Error::Listen(options.endpoint.to_string(), error))
 }
 
-<<<<<<< HEAD
-/// What `NOTIFY` brings; nothing where the channel is off.
-fn listen_for_notifications(config: &Config, pool: &Pool) -> mpsc::Receiver<Event> {
-    if !config.db_channel_enabled {
-        return mpsc::channel(1).1;
-    }
-    let pool = pool.clone();
-    watch::watch(sql::listen(&config.db_channel).as_str().to_owned(), move || {
-        let pool = pool.clone();
-        async move { pool.connect_one().await }
-    })
-=======
 /// Waits for a signal that ends the process. There is nothing yet that the others could reload.
 async fn ending(signals: &mut Signals) {
     while let Some(Signal::ReloadCatalog | Signal::ReloadConfiguration) = signals.next().await {}
->>>>>>> suite
 }
 
 /// A configuration that the database made unusable.
