@@ -104,6 +104,7 @@ pub async fn serve(sources: Sources) -> Result<(), Error> {
             },
             Some(event) = notified.recv() => match event {
                 Event::Lost => {
+                    loader.database_lost();
                     if !loader.config().db_pool_automatic_recovery {
                         return Err(Error::Database(connection_lost()));
                     }

@@ -127,11 +127,18 @@ fn outcome(plan: &Plan<'_>, facts: &[Fact], report: Report) -> Result<Outcome> {
         facts: plan.facts.clone(),
         ..Outcome::default()
     };
-    for (fact, value) in facts.iter().zip(report.facts) {
+    // Where no row came there are no values.
+    let values = report.facts.into_iter().chain(std::iter::repeat(None));
+    for (fact, value) in facts.iter().zip(values) {
         match fact {
-            Fact::Inserted => outcome.inserted = value.and_then(|inserted| inserted.parse().ok()),
-            Fact::Key(column) => outcome.location.get_or_insert_default().push((column.clone(), value)),
-            Fact::Present | Fact::Total | Fact::Rows => {}
+            Fact::Inserted => {
+                outcome.inserted = value.map_or(Some(0), |inserted| inserted.parse().ok());
+            }
+            // Of several rows there is no one place.
+            Fact::Key(column) if outcome.rows == 1 => {
+                outcome.location.get_or_insert_default().push((column.clone(), value));
+            }
+            Fact::Key(_) | Fact::Present | Fact::Total | Fact::Rows => {}
         }
     }
     Ok(outcome)

@@ -2,10 +2,91 @@
 //! into the neutral request and rows into messages; it plans nothing, writes no
 //! SQL and talks to no database.
 
+mod call;
+mod codec;
+mod decode;
 mod descriptor;
+mod encode;
 pub mod export;
 #[cfg(test)]
 mod fixture;
+pub mod health;
 mod method;
 mod names;
+mod page_token;
+pub mod reflection;
+mod refuse;
+mod respond;
+mod selection;
+mod serve;
+mod services;
 mod surface;
+
+use crate::{
+    auth::Authenticator,
+    engine::Engine,
+    error::{Caller, Error, Result},
+    server::shutdown::Shutdown,
+};
+use bytes::Bytes;
+use health::Health;
+use http::{Request, Response};
+use page_token::Sealer;
+use reflection::{Index, Reflection};
+use services::Services;
+use std::sync::Arc;
+use tonic::body::Body;
+
+/// The services of one catalog. A reload makes another; calls under way keep theirs.
+#[derive(Debug)]
+pub struct Grpc {
+    engine: Arc<Engine>,
+    authenticator: Arc<Authenticator>,
+    services: Services,
+    sealer: Sealer,
+    reflection: Reflection,
+    health: Health,
+}
+
+impl Grpc {
+    /// The services of an engine's catalog. Streams of reflection end with `shutdown`.
+    pub fn new(
+        engine: Arc<Engine>,
+        authenticator: Arc<Authenticator>,
+        health: Health,
+        shutdown: Shutdown,
+    ) -> Result<Arc<Self>> {
+        let config = engine.config();
+        let (services, encoded) = Services::new(engine.catalog(), &config.grpc_package)?;
+        let described =
+            [&encoded, tonic_types::pb::FILE_DESCRIPTOR_SET, &reflection::own_descriptors().concat()];
+        let index = Index::new(&described.concat(), services.names()).map_err(services::broken)?;
+        let reflection = Reflection::new(Arc::new(index), shutdown);
+        let sealer = Sealer::new(config)?;
+        Ok(Arc::new(Self { engine, authenticator, services, sealer, reflection, health }))
+    }
+
+    /// The full names of the services, sorted.
+    pub fn names(&self) -> Vec<String> {
+        self.services.names()
+    }
+
+    /// Whether there is a service of this full name.
+    pub fn knows(&self, service: &str) -> bool {
+        self.services.knows(service) || serve::is_infrastructure(service)
+    }
+
+    /// Answers a request of the gRPC branch.
+    pub async fn serve<B>(self: Arc<Self>, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        serve::serve(self, request).await
+    }
+}
+
+/// The answer to a call while there are no services.
+pub fn unavailable(error: &Error) -> Response<Body> {
+    serve::refuse(respond::status(error, Caller::Anonymous))
+}

@@ -24,7 +24,6 @@ pub mod error;
 pub mod execute;
 pub mod grpc;
 pub mod media;
-pub mod name;
 pub mod openapi;
 pub mod outcome;
 pub mod plan;

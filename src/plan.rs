@@ -32,9 +32,11 @@ use crate::{
     },
 };
 use call::Call;
-use mutate::{Change, Mutation};
-use negotiate::Body;
-use transaction::{Access, Caller, End, Expectation, Isolation, ResponseSettings, Session, Transaction};
+use mutate::{Change, Mutation, Whole};
+use negotiate::{Agreed, Body, Explain, Selected};
+use transaction::{
+    Access, Caller, End, Expectation, Formats, Isolation, ResponseSettings, Session, Transaction,
+};
 use tree::{Item, Node, Origin, Source};
 
 /// What will be done. It borrows from the catalog and the configuration.
@@ -50,6 +52,8 @@ pub struct Plan<'c> {
     pub body: Body<'c>,
     /// What that is called; `None` where rows go to an encoder.
     pub media: Option<MediaType>,
+    /// How the statement is explained, where it is not to be run.
+    pub explain: Option<Explain>,
     /// How the total is found, where it was asked for.
     pub count: Option<Count>,
     /// The transaction it runs in.
@@ -74,6 +78,17 @@ impl<'c> Operation<'c> {
     pub fn node(&self) -> &Node<'c> {
         match self {
             Operation::Read(node) | Operation::Mutation(_, node) | Operation::Call(_, node) => node,
+        }
+    }
+
+    /// Has rows come back whole where the body is made of such.
+    fn serve(&mut self, body: &Body<'_>) {
+        if matches!(body, Body::Handler(handler) if handler.relation != 0) {
+            match self {
+                Operation::Read(_) => {}
+                Operation::Mutation(mutation, _) => mutation.returned.row = Whole::Needed,
+                Operation::Call(call, _) => call.returned.row = Whole::Needed,
+            }
         }
     }
 }
@@ -139,24 +154,30 @@ pub fn plan<'c>(
     known_preferences(&preferences)?;
     let max_rows = config.db_max_rows;
     let context = Context { catalog, config, schema, max_rows };
-    let Planned { operation, access, function, warnings } = by_action(action, query, &preferences, &context)?;
-    let (body, media) = negotiate::body(accept, &operation, &context)?;
+    let selected = Selected::by(&query.select);
+    let Planned { mut operation, access, function, warnings } =
+        by_action(action, query, &preferences, &context)?;
+    let Agreed { body, media, explain } = negotiate::agree(&accept, selected, &operation, &context)?;
+    let expectation = expectation(&operation, &body, explain.as_ref(), &preferences)?;
+    let body = negotiate::wanted(body, &accept, &operation, &preferences);
+    operation.serve(&body);
+    let hoisted = function.map(|function| hoisted(function, config)).unwrap_or_default();
     let transaction = Transaction {
         access,
         isolation: isolation(caller, function),
         end: end(config.db_tx_end, preferences.transaction_end),
-        expectation: expectation(&operation, &body, &preferences)?,
+        expectation,
         response_settings: response_settings(config, &operation),
+        formats: formats(config, caller, &hoisted),
         session: Session {
             schema: context.schema,
             caller,
             context: told,
             timezone: preferences.timezone.clone(),
-            function: function.map(|function| hoisted(function, config)).unwrap_or_default(),
+            function: hoisted,
         },
         deadline,
     };
-    let body = negotiate::wanted(body, &operation, &preferences);
     let facts = Facts {
         resolution_applied: resolves(&operation),
         returns_void: matches!(operation, Operation::Call(Call { shape: Shape::Void, .. }, _)),
@@ -168,7 +189,7 @@ pub fn plan<'c>(
         // A mutation's total is the number of its rows.
         Operation::Mutation(..) => None,
     };
-    Ok(Plan { catalog, config, operation, body, media, count, transaction, facts })
+    Ok(Plan { catalog, config, operation, body, media, explain, count, transaction, facts })
 }
 
 fn by_action<'c>(
@@ -235,8 +256,25 @@ fn hoisted<'c>(function: &'c Function, config: &Config) -> Vec<(&'c str, &'c str
     settings.map(|setting| (setting.name.as_str(), setting.value.as_str())).collect()
 }
 
+/// Whether anything that comes before the statement chooses how dates are written.
+fn formats(config: &Config, caller: Caller<'_>, hoisted: &[(&str, &str)]) -> Formats {
+    let chooses = |name: &str| name.eq_ignore_ascii_case("DateStyle");
+    let chosen = config.db_pre_request.is_some()
+        || caller.settings.iter().any(|(name, _)| chooses(name))
+        || hoisted.iter().any(|(name, _)| chooses(name));
+    if chosen { Formats::Chosen } else { Formats::Pinned }
+}
+
 /// What must hold of the row count.
-fn expectation(operation: &Operation<'_>, body: &Body<'_>, preferences: &Preferences) -> Result<Expectation> {
+fn expectation(
+    operation: &Operation<'_>,
+    body: &Body<'_>,
+    explain: Option<&Explain>,
+    preferences: &Preferences,
+) -> Result<Expectation> {
+    if explain.is_some() {
+        return Ok(Expectation::Any);
+    }
     let limit = preferences.max_affected.filter(|_| preferences.handling == Some(Handling::Strict));
     let limit = match operation {
         Operation::Mutation(Mutation { change: Change::Upsert { .. }, .. }, _) => {

@@ -129,6 +129,8 @@ pub type EmbedPath = Vec<String>;
 pub enum Accept {
     /// A body of the first of these media types that can be made.
     Media(Vec<MediaType>),
+    /// What would be said of such a body, but no body: HEAD.
+    Head(Vec<MediaType>),
     /// Rows of binary columns, for an encoder that knows the select list.
     Columns,
 }

@@ -158,7 +158,10 @@ async fn run(
         action,
         query,
         preferences,
-        accept: Accept::Media(accept),
+        accept: match asked.content {
+            Content::Full => Accept::Media(accept),
+            Content::HeadersOnly => Accept::Head(accept),
+        },
         context: headers::context(head),
         deadline: None,
     };

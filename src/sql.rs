@@ -3,15 +3,18 @@
 //! quoted identifier or as a column's default, which PostgreSQL itself wrote
 //! down; values are always parameters.
 
+mod binary;
 mod call;
 mod column;
 mod filter;
 mod mutate;
+mod page;
 mod privileges;
 mod read;
 mod session;
 mod statement;
 mod types;
+mod value;
 
 use crate::catalog::descriptor;
 use bytes::Bytes;
@@ -51,8 +54,10 @@ impl Fragment {
         self
     }
 
-    /// Adds an identifier, quoted.
+    /// Adds an identifier, quoted. It ends at a NUL, which no name in PostgreSQL has
+    /// and no statement may have.
     pub fn identifier(&mut self, name: &str) -> &mut Self {
+        let name = name.split('\0').next().unwrap_or_default();
         self.text.push('"');
         for part in name.split_inclusive('"') {
             self.text.push_str(part);

@@ -5,7 +5,7 @@ use super::{loader::Loader, services::Services};
 use crate::{
     auth::Identity,
     error::{Error, Fault},
-    openapi, rest,
+    grpc, openapi, rest,
     server::{
         listen::Peer,
         steer::{Branch, steer},
@@ -63,21 +63,16 @@ async fn answer(
     loader: &Loader,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let branch = steer(&head, |name| {
-        services.as_ref().is_some_and(|services| {
-            let _ = (services, name);
-            false
-        })
-    });
+    let branch = steer(&head, |name| services.as_ref().is_some_and(|services| services.grpc.knows(name)));
     let request = Request::from_parts(head, body);
     match (branch, services) {
         (Branch::Docs, _) if loader.config().docs_enabled => documentation(&request),
-        (Branch::Grpc | Branch::Rest | Branch::Docs, Some(services)) => {
+        (Branch::Grpc, Some(services)) => services.grpc.clone().serve(request).await.map(Body::new),
+        (Branch::Grpc, None) => grpc::unavailable(&catalog_unavailable()).map(Body::new),
+        (Branch::Rest | Branch::Docs, Some(services)) => {
             rest::serve(&services.engine, &services.authenticator, request).await
         }
-        (Branch::Grpc | Branch::Rest | Branch::Docs, None) => {
-            rest::failure(&catalog_unavailable(), &loader.config())
-        }
+        (Branch::Rest | Branch::Docs, None) => rest::failure(&catalog_unavailable(), &loader.config()),
     }
 }
 

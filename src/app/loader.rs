@@ -8,7 +8,8 @@ use crate::{
     catalog::{Catalog, introspect::introspect},
     config::{Config, Sources},
     error::{Error, Origin, Result},
-    execute::{Pool, configuration},
+    execute::{Client, Pool, configuration},
+    grpc::health::{Database, Health},
     server::shutdown::Shutdown,
     telemetry::Diagnostics,
 };
@@ -58,6 +59,7 @@ pub(super) struct Loader {
     services: ArcSwapOption<Services>,
     pool: Pool,
     diagnostics: Diagnostics,
+    health: Health,
     shutdown: Shutdown,
     counters: Counters,
 }
@@ -86,6 +88,7 @@ impl Loader {
             services: ArcSwapOption::empty(),
             pool,
             diagnostics,
+            health: Health::new(&[], shutdown.clone()),
             shutdown,
             counters: Counters::default(),
         }
@@ -123,6 +126,11 @@ impl Loader {
         }
     }
 
+    /// The database went away: health tells it until the next load succeeds.
+    pub(super) fn database_lost(&self) {
+        self.health.serving().set(Database::Away);
+    }
+
     /// The first load. An error is one that no other attempt can mend.
     pub(super) async fn load_first(&self) -> Result<Option<Retry>> {
         let loaded = self.load(Read::Anew).await;
@@ -146,12 +154,14 @@ impl Loader {
             Ok(()) => {
                 self.counters.succeeded.fetch_add(1, Ordering::Relaxed);
                 self.counters.pending.store(0, Ordering::Relaxed);
+                self.health.serving().set(Database::Present);
                 return Ok(None);
             }
             Err(error) => error,
         };
         self.counters.failed.fetch_add(1, Ordering::Relaxed);
         self.counters.pending.store(1, Ordering::Relaxed);
+        self.database_lost();
         if is_fatal(&error, &self.config()) {
             return Err(error);
         }
@@ -167,13 +177,15 @@ impl Loader {
         drop(client);
         // It ends with its client.
         let _ = driver.await;
-        self.services.store(Some(Arc::new(loaded?)));
+        let services = Arc::new(loaded?);
+        self.health.serving().replace_services(&services.grpc.names());
+        self.services.store(Some(services));
         // Cached plans of what has changed are of no use.
         self.pool.flush();
         Ok(())
     }
 
-    async fn load_with(&self, client: &mut tokio_postgres::Client, read: Read) -> Result<Services> {
+    async fn load_with(&self, client: &mut Client, read: Read) -> Result<Services> {
         let config = match read {
             Read::Keep => self.config(),
             Read::Anew | Read::Again => self.read_config(client, read).await?,
@@ -194,16 +206,21 @@ impl Loader {
             took.as_secs_f64() * 1000.0
         );
         let catalog = Arc::new(Catalog::new(database));
-        let services =
-            Services::new(catalog, config.clone(), self.pool.clone(), roles, self.shutdown.clone());
-        let services = services.map_err(|error| super::unusable(&error))?;
+        let services = Services::new(
+            catalog,
+            config.clone(),
+            self.pool.clone(),
+            roles,
+            self.health.clone(),
+            self.shutdown.clone(),
+        )?;
         self.diagnostics.set(config.log_level);
         self.config.store(config);
         Ok(services)
     }
 
     /// The configuration with what the database says of it.
-    async fn read_config(&self, client: &mut tokio_postgres::Client, read: Read) -> Result<Arc<Config>> {
+    async fn read_config(&self, client: &mut Client, read: Read) -> Result<Arc<Config>> {
         let mut sources = self.sources.lock().await;
         sources.database = BTreeMap::new();
         let running = self.config();

@@ -4,9 +4,11 @@
 use crate::{
     auth::Authenticator,
     catalog::Catalog,
-    config::{self, Config},
+    config::Config,
     engine::Engine,
+    error::Result,
     execute::{Pool, configuration::RoleSettings},
+    grpc::{Grpc, health::Health},
     server::shutdown::Shutdown,
 };
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use std::sync::Arc;
 pub(super) struct Services {
     pub(super) engine: Arc<Engine>,
     pub(super) authenticator: Arc<Authenticator>,
+    pub(super) grpc: Arc<Grpc>,
 }
 
 impl Services {
@@ -24,11 +27,13 @@ impl Services {
         config: Arc<Config>,
         pool: Pool,
         roles: RoleSettings,
+        health: Health,
         shutdown: Shutdown,
-    ) -> Result<Self, config::Error> {
-        let authenticator = Arc::new(Authenticator::new(&config)?);
+    ) -> Result<Self> {
+        let authenticator = Authenticator::new(&config).map_err(|error| super::unusable(&error))?;
+        let authenticator = Arc::new(authenticator);
         let engine = Arc::new(Engine::new(catalog, config, pool, roles));
-        let _ = shutdown;
-        Ok(Self { engine, authenticator })
+        let grpc = Grpc::new(engine.clone(), authenticator.clone(), health, shutdown)?;
+        Ok(Self { engine, authenticator, grpc })
     }
 }

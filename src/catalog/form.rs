@@ -55,10 +55,10 @@ pub fn form(catalog: &Catalog, oid: u32) -> Form {
     let Some(found) = catalog.base_type(oid) else { return Form::Text };
     match found.kind() {
         TypeKind::Base => binary(found).unwrap_or(Form::Text),
-        TypeKind::Array => match form(catalog, found.element) {
-            // Arrays of arrays do not exist in PostgreSQL but through domains.
-            Form::Array(_) => Form::Text,
-            element => Form::Array(Box::new(element)),
+        // Arrays of arrays do not exist in PostgreSQL but through domains.
+        TypeKind::Array => match catalog.base_type(found.element) {
+            Some(element) if element.kind() == TypeKind::Array => Form::Text,
+            Some(_) | None => Form::Array(Box::new(form(catalog, found.element))),
         },
         TypeKind::Composite if !found.attributes.is_empty() => Form::Record(found.oid),
         TypeKind::Composite

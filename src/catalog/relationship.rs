@@ -254,28 +254,29 @@ fn add_computed(catalog: &Catalog, by_source: &mut HashMap<u32, Vec<Relationship
     }
 }
 
-/// The order in which PostgREST lists the relationships of a source: by target,
-/// then by kind and constraint, computed ones last.
+/// The order in which PostgREST lists the relationships of a source: detected
+/// ones by target, kind and constraint, then computed ones by function.
 fn order(catalog: &Catalog, relationship: &Relationship) -> impl Ord + use<> {
     let name = |oid| {
         let relation = catalog.relation_by_oid(oid);
         relation.map(|relation| (relation.schema.clone(), relation.name.clone()))
     };
-    let (rank, within, links) = match &relationship.cardinality {
-        Cardinality::OneToMany(link) => (0, None, vec![link.clone()]),
-        Cardinality::ManyToOne(link) => (1, None, vec![link.clone()]),
-        Cardinality::OneToOneChild(link) => (2, None, vec![link.clone()]),
-        Cardinality::OneToOneParent(link) => (3, None, vec![link.clone()]),
-        Cardinality::ManyToMany(junction) => {
-            (4, name(junction.relation), vec![junction.source.clone(), junction.target.clone()])
+    // Kind, junction, foreign keys, which side of them; or the function.
+    let (kind, junction, links, side, function) = match &relationship.cardinality {
+        Cardinality::OneToMany(link) => (0, None, vec![link], 0, None),
+        Cardinality::ManyToOne(link) => (1, None, vec![link], 0, None),
+        Cardinality::OneToOneChild(link) => (2, None, vec![link], 0, None),
+        Cardinality::OneToOneParent(link) => (2, None, vec![link], 1, None),
+        Cardinality::ManyToMany(Junction { relation, source, target }) => {
+            (3, name(*relation), vec![source, target], 0, None)
         }
         Cardinality::Computed { function_schema, function_name, to_one: _ } => {
-            (5, Some((function_schema.clone(), function_name.clone())), Vec::new())
+            (4, None, Vec::new(), 0, Some((function_schema.clone(), function_name.clone())))
         }
     };
     let constraints: Vec<_> = links.iter().map(|link| link.constraint.clone()).collect();
-    let columns: Vec<_> = links.into_iter().map(|link| link.columns).collect();
-    (rank == 5, name(relationship.target), rank, within, constraints, columns)
+    let columns: Vec<_> = links.iter().map(|link| link.columns.clone()).collect();
+    (function, name(relationship.target), kind, junction, constraints, columns, side)
 }
 
 #[cfg(test)]

@@ -132,6 +132,14 @@ impl Shape {
             Shape::One(scalar) | Shape::Many(scalar) => scalar,
         }
     }
+
+    /// Whether it is an array.
+    pub(crate) fn is_many(self) -> bool {
+        match self {
+            Shape::One(_) => false,
+            Shape::Many(_) => true,
+        }
+    }
 }
 
 /// A value's type: the form it comes in, and what text means.
@@ -147,6 +155,8 @@ pub(crate) enum Scalar {
     TimestampTz,
     Bytea,
     Text,
+    /// Text that is JSON: json and jsonb.
+    Json,
     /// Text that is a label of this of the package's enums.
     Enum(usize),
     /// A composite: this of the package's records.

@@ -183,7 +183,7 @@ impl<'r> Asked<'r> {
     fn takes(&self, function: &Function, context: &Context<'_>) -> bool {
         let Some(declared) = function.takes_body(context.catalog) else { return false };
         match self.body {
-            None => false,
+            None | Some(BodyKind::Csv) => false,
             Some(BodyKind::Json) => matches!(declared.name.as_str(), "json" | "jsonb"),
             Some(BodyKind::Text) => declared.name == "text",
             Some(BodyKind::Xml) => declared.name == "xml",
@@ -253,7 +253,7 @@ impl<'c> Context<'c> {
             Some(BodyKind::Text) => Some("text"),
             Some(BodyKind::Xml) => Some("xml"),
             Some(BodyKind::OctetStream) => Some("bytea"),
-            Some(BodyKind::Json) | None => None,
+            Some(BodyKind::Json | BodyKind::Csv) | None => None,
         };
         let (brief, long) = match names.as_slice() {
             [] => (" without parameters".to_owned(), " without parameters".to_owned()),
@@ -262,8 +262,10 @@ impl<'c> Context<'c> {
         };
         let (brief, long) = match (whole, asked.body) {
             (Some(whole), _) => (String::new(), format!(" with a single unnamed {whole} parameter")),
-            (None, Some(_)) => (brief, format!("{long} or with a single unnamed json/jsonb parameter")),
-            (None, None) => (brief, long),
+            (None, Some(BodyKind::Json)) => {
+                (brief, format!("{long} or with a single unnamed json/jsonb parameter"))
+            }
+            (None, _) => (brief, long),
         };
         let error = Error::new(
             Fault::FunctionMissing,

@@ -3,7 +3,11 @@
 
 use crate::{
     error::{Error, Fault, Result},
-    request::{Query, filter::Logic, select::SelectItem},
+    request::{
+        Query,
+        filter::{Filter, Logic},
+        select::{Field, SelectItem},
+    },
 };
 
 /// How deep embeds may be nested.
@@ -18,6 +22,8 @@ pub const CONDITIONS: usize = 1000;
 pub const LOGIC_DEPTH: usize = 50;
 /// How many terms all orders may have together.
 pub const ORDER_TERMS: usize = 200;
+/// How many steps a path into JSON may have.
+pub const PATH_STEPS: usize = 100;
 
 /// Refuses what is over the limits.
 pub(super) fn check(query: &Query) -> Result<()> {
@@ -26,7 +32,12 @@ pub(super) fn check(query: &Query) -> Result<()> {
     for (_, logic) in &query.logic {
         size.logic(logic, 1)?;
     }
-    size.conditions += query.filters.len();
+    for (_, filter) in &query.filters {
+        size.filter(filter)?;
+    }
+    for term in query.order.iter().flat_map(|(_, terms)| terms) {
+        path(&term.field)?;
+    }
     within(size.embeds, EMBEDS, "embedded resources")?;
     within(size.selected, SELECTED, "selected fields")?;
     within(size.conditions, CONDITIONS, "filters")?;
@@ -46,7 +57,7 @@ impl Size {
         self.selected += items.len();
         for item in items {
             match item {
-                SelectItem::Field { .. } => {}
+                SelectItem::Field { field, .. } => path(field)?,
                 SelectItem::Embed(embed) => {
                     self.embeds += 1;
                     self.select(&embed.select, depth + 1)?;
@@ -56,18 +67,24 @@ impl Size {
         Ok(())
     }
 
+    fn filter(&mut self, filter: &Filter) -> Result<()> {
+        self.conditions += 1;
+        path(&filter.field)
+    }
+
     fn logic(&mut self, logic: &Logic, depth: usize) -> Result<()> {
         within(depth, LOGIC_DEPTH, "levels of logic")?;
         match logic {
-            Logic::Filter(_) => {
-                self.conditions += 1;
-                Ok(())
-            }
+            Logic::Filter(filter) => self.filter(filter),
             Logic::Group { members, .. } => {
                 members.iter().try_for_each(|member| self.logic(member, depth + 1))
             }
         }
     }
+}
+
+fn path(field: &Field) -> Result<()> {
+    within(field.path.len(), PATH_STEPS, "steps in a path")
 }
 
 fn within(size: usize, limit: usize, what: &str) -> Result<()> {

@@ -210,7 +210,7 @@ impl<'c> Context<'c> {
     fn target(&self, relation: &'c Relation, name: &str) -> Result<Target<'c>> {
         let column = relation.column(name).ok_or_else(|| column_missing(&relation.name, name))?;
         let declared = self.catalog.type_of(column.r#type).ok_or_else(super::contradiction)?;
-        Ok(Target { column, declared, representation: self.from_json(column.r#type) })
+        Ok(Target { column, declared, representation: self.json_cast(column.r#type) })
     }
 }
 

@@ -34,16 +34,20 @@ pub(super) fn ranges<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tr
 /// No level gives more rows than `db-max-rows`, but those of a mutation.
 pub(super) fn max_rows<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tree<'c>> {
     if let Some(max) = context.max_rows {
-        restrict(&mut tree.root, max);
+        restrict(&mut tree.root, Arity::ToMany, max);
     }
     Ok(tree)
 }
 
-fn restrict(node: &mut Node<'_>, max: u64) {
-    node.range.limit = Some(node.range.limit.map_or(max, |limit| limit.min(max)));
+fn restrict(node: &mut Node<'_>, arity: Arity, max: u64) {
+    match arity {
+        Arity::ToMany => node.range.limit = Some(node.range.limit.map_or(max, |limit| limit.min(max))),
+        // It has one row anyway, and a limit keeps PostgreSQL from joining it by a hash.
+        Arity::ToOne => {}
+    }
     for item in &mut node.items {
         match item {
-            Item::Embed(embed) => restrict(&mut embed.node, max),
+            Item::Embed(embed) => restrict(&mut embed.node, embed.arity, max),
             Item::Field(_) => {}
         }
     }

@@ -119,7 +119,7 @@ impl<'c> Context<'c> {
     }
 
     /// The cast from json that a column of this type takes its values by.
-    pub(super) fn from_json(&self, column: u32) -> Option<&'c Representation> {
+    pub(super) fn json_cast(&self, column: u32) -> Option<&'c Representation> {
         self.representation(JSON, column)
     }
 }

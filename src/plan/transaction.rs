@@ -66,6 +66,16 @@ pub enum ResponseSettings {
     Read,
 }
 
+/// Whether values have the text that connections are set up for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Formats {
+    /// They have.
+    Pinned,
+    /// The role, the called function or the pre-request function may have
+    /// chosen another form for dates.
+    Chosen,
+}
+
 /// The transaction of a request.
 #[derive(Clone, Debug)]
 pub struct Transaction<'c> {
@@ -81,6 +91,8 @@ pub struct Transaction<'c> {
     pub response_settings: ResponseSettings,
     /// What it is told.
     pub session: Session<'c>,
+    /// Whether that changes how values are written.
+    pub formats: Formats,
     /// How long it may take.
     pub deadline: Option<Duration>,
 }

@@ -24,10 +24,12 @@ pub enum Rows {
     Many,
 }
 
-/// What the body of a call is, for functions with one unnamed argument.
+/// What the body of a call is, for functions with one unnamed argument: none
+/// of them takes CSV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the media types'")]
 pub enum BodyKind {
+    Csv,
     Json,
     Text,
     Xml,

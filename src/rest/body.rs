@@ -61,7 +61,7 @@ pub(super) fn arguments(headers: &HeaderMap, body: Bytes, columns: Option<&[Stri
         }
         MediaType::Csv => {
             let rows = csv::rows(&body)?;
-            Ok(Arguments::Body { kind: BodyKind::Json, raw: rows.json.clone(), object: Some(rows) })
+            Ok(Arguments::Body { kind: BodyKind::Csv, raw: rows.json.clone(), object: Some(rows) })
         }
         MediaType::UrlEncoded => Ok(Arguments::Named(form(&body)?)),
         MediaType::Text => raw(BodyKind::Text, body),

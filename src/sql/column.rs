@@ -1,20 +1,17 @@
 //! The select list: every item of a level as one expression, in the form that
-//! the rows are wanted in.
+//! the rows are wanted in. Aggregates of a spread to-one embed are computed
+//! where its keys end up, over the rows of the level above.
 
 use super::{
     Column, Encoder, Fragment,
-    filter::field,
+    binary::binary,
     read::{Link, Rows, rows},
     statement::Scope,
-    types::{encoder, is_one_of},
+    value::{aggregate_encoder, aggregated, field_encoder, plain_type, value},
 };
 use crate::{
-    catalog::{
-        descriptor::{Type, TypeKind},
-        form::{Form, form},
-    },
-    plan::tree::{self, Arity, Embed, Item, Node, Output},
-    request::select::{AggregateFunction, Arrow},
+    plan::tree::{Arity, Embed, Form, Item, Node, Output},
+    request::select::Aggregate,
 };
 
 /// In which form values are written.
@@ -22,8 +19,15 @@ use crate::{
 pub(super) enum Values {
     /// As they are, each under its key: PostgreSQL will make JSON of the rows.
     Plain,
+    /// As [`Values::Plain`], but what is embedded is jsonb, whose text PostgREST
+    /// shows where rows are not JSON themselves.
+    Record,
+    /// Not at all: rows are only counted.
+    None,
     /// As text for an [`Encoder`].
     Text,
+    /// Not one by one: the row as a whole.
+    Whole,
     /// As binary columns, by `catalog/form`.
     Binary,
 }
@@ -32,19 +36,45 @@ impl Values {
     /// The form of rows within rows.
     pub(super) fn nested(self) -> Values {
         match self {
-            Values::Plain | Values::Text => Values::Plain,
+            Values::Plain | Values::Record | Values::Whole | Values::None | Values::Text => Values::Plain,
             Values::Binary => Values::Binary,
         }
     }
 }
 
+/// Where the aggregates of a level are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aggregates {
+    /// There.
+    Here,
+    /// Above: the level is spread into that.
+    Above,
+}
+
+impl Aggregates {
+    /// Where those of an embed are.
+    pub(super) fn of(embed: &Embed<'_>) -> Self {
+        match (embed.form, embed.arity) {
+            (Form::Spread, Arity::ToOne) => Aggregates::Above,
+            (Form::Spread, Arity::ToMany) | (Form::Key | Form::Hidden, _) => Aggregates::Here,
+        }
+    }
+}
+
+/// The expressions of a level.
+pub(super) struct Cells<'p>(pub(super) Vec<Cell<'p>>);
+
 /// One expression of a select list.
 pub(super) struct Cell<'p> {
     pub(super) key: &'p str,
-    source: CellSource<'p>,
+    source: Source<'p>,
+    /// The aggregate over it, if it is computed at this level.
+    aggregate: Option<&'p Aggregate>,
+    /// What JSON of embedded rows is written as.
+    json: Json,
 }
 
-enum CellSource<'p> {
+enum Source<'p> {
     Field(&'p Output<'p>),
     ToOne(&'p Embed<'p>),
     ToMany(&'p Embed<'p>),
@@ -54,41 +84,72 @@ enum CellSource<'p> {
     Collected(&'p Embed<'p>),
 }
 
-/// The expressions of a level, spreads included.
-pub(super) fn cells<'p>(node: &'p Node<'p>) -> Vec<Cell<'p>> {
-    let mut cells = Vec::with_capacity(node.items.len());
-    for item in &node.items {
-        match item {
-            Item::Field(output) => cells.push(Cell { key: &output.key, source: CellSource::Field(output) }),
-            Item::Embed(embed) => embedded(&mut cells, embed),
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Json {
+    Json,
+    /// Rows are grouped by it, and json has no equality.
+    Jsonb,
+}
+
+impl<'p> Cells<'p> {
+    /// Those of `node`, spreads included.
+    pub(super) fn of(node: &'p Node<'p>, aggregates: Aggregates) -> Self {
+        let mut cells = Vec::with_capacity(node.items.len());
+        for item in &node.items {
+            match item {
+                Item::Field(output) => cells.push(Cell::new(&output.key, Source::Field(output))),
+                Item::Embed(embed) => embedded(&mut cells, embed),
+            }
         }
+        let mut cells = Cells(cells);
+        if aggregates == Aggregates::Here {
+            for cell in &mut cells.0 {
+                cell.aggregate = cell.asked();
+            }
+        }
+        if cells.are_groups() {
+            for cell in &mut cells.0 {
+                cell.json = Json::Jsonb;
+            }
+        }
+        cells
     }
-    cells
+
+    /// Whether the rows of the level are groups.
+    pub(super) fn are_groups(&self) -> bool {
+        self.0.iter().any(Cell::is_aggregate)
+    }
 }
 
 fn embedded<'p>(found: &mut Vec<Cell<'p>>, embed: &'p Embed<'p>) {
+    let own = || Cells::of(&embed.node, Aggregates::of(embed)).0.into_iter();
     match (embed.form, embed.arity) {
-        (tree::Form::Hidden, _) => {}
-        (tree::Form::Key, Arity::ToOne) => {
-            found.push(Cell { key: embed.name(), source: CellSource::ToOne(embed) });
+        (Form::Hidden, _) => {}
+        (Form::Key, Arity::ToOne) => found.push(Cell::new(embed.name(), Source::ToOne(embed))),
+        (Form::Key, Arity::ToMany) => found.push(Cell::new(embed.name(), Source::ToMany(embed))),
+        (Form::Spread, Arity::ToOne) => {
+            found.extend(own().map(|cell| Cell::new(cell.key, Source::Lifted(embed, Box::new(cell)))));
         }
-        (tree::Form::Key, Arity::ToMany) => {
-            found.push(Cell { key: embed.name(), source: CellSource::ToMany(embed) });
+        (Form::Spread, Arity::ToMany) => {
+            found.extend(own().map(|cell| Cell::new(cell.key, Source::Collected(embed))));
         }
-        (tree::Form::Spread, Arity::ToOne) => found.extend(
-            cells(&embed.node)
-                .into_iter()
-                .map(|cell| Cell { key: cell.key, source: CellSource::Lifted(embed, Box::new(cell)) }),
-        ),
-        (tree::Form::Spread, Arity::ToMany) => found.extend(
-            cells(&embed.node)
-                .into_iter()
-                .map(|cell| Cell { key: cell.key, source: CellSource::Collected(embed) }),
-        ),
     }
 }
 
 impl<'p> Cell<'p> {
+    fn new(key: &'p str, source: Source<'p>) -> Self {
+        Cell { key, source, aggregate: None, json: Json::Json }
+    }
+
+    /// The aggregate that was asked for, wherever it is computed.
+    fn asked(&self) -> Option<&'p Aggregate> {
+        match &self.source {
+            Source::Field(output) => output.aggregate.as_ref(),
+            Source::Lifted(_, cell) => cell.asked(),
+            Source::ToOne(_) | Source::ToMany(_) | Source::Collected(_) => None,
+        }
+    }
+
     /// The column of the answer that the cell's text becomes.
     pub(super) fn column(&self, scope: Scope<'_>) -> Column {
         Column { name: self.key.to_owned(), encoder: self.encoder(scope).unwrap_or(Encoder::Verbatim) }
@@ -96,12 +157,11 @@ impl<'p> Cell<'p> {
 
     /// How its text becomes JSON; `None` if PostgreSQL has to make it.
     fn encoder(&self, scope: Scope<'_>) -> Option<Encoder> {
-        match &self.source {
-            CellSource::Field(output) => field_encoder(output, scope),
-            CellSource::ToOne(_) | CellSource::ToMany(_) | CellSource::Collected(_) => {
-                Some(Encoder::Verbatim)
-            }
-            CellSource::Lifted(_, cell) => cell.encoder(scope),
+        match (self.aggregate, &self.source) {
+            (Some(aggregate), _) => aggregate_encoder(aggregate),
+            (None, Source::Field(output)) => field_encoder(output, scope),
+            (None, Source::Lifted(_, cell)) => cell.encoder(scope),
+            (None, Source::ToOne(_) | Source::ToMany(_) | Source::Collected(_)) => Some(Encoder::Verbatim),
         }
     }
 
@@ -113,238 +173,92 @@ impl<'p> Cell<'p> {
         }
     }
 
+    /// Whether it is JSON that was made of embedded rows.
+    fn is_json(&self) -> bool {
+        match &self.source {
+            Source::ToOne(_) | Source::ToMany(_) | Source::Collected(_) => true,
+            Source::Field(_) => false,
+            Source::Lifted(_, cell) => cell.is_json(),
+        }
+    }
+
     /// Whether it is a field of the row itself.
     pub(super) fn is_field(&self) -> bool {
-        matches!(self.source, CellSource::Field(_)) && !self.is_aggregate()
+        matches!(self.source, Source::Field(_)) && !self.is_aggregate()
     }
 
     /// Whether it is an aggregate.
     pub(super) fn is_aggregate(&self) -> bool {
-        match &self.source {
-            CellSource::Field(output) => output.aggregate.is_some(),
-            CellSource::ToOne(_)
-            | CellSource::ToMany(_)
-            | CellSource::Lifted(..)
-            | CellSource::Collected(_) => false,
-        }
+        self.aggregate.is_some()
     }
 
     /// Writes it in the form that the rows are wanted in.
     pub(super) fn write(&self, out: &mut Fragment, node: &Node<'_>, values: Values, scope: Scope<'_>) {
-        match values {
-            Values::Plain => {
-                self.expression(out, node, values, scope);
-                out.sql(" AS ").identifier(self.key);
-            }
-            Values::Text => {
-                out.sql(self.text_open(scope));
-                self.expression(out, node, values, scope);
-                out.sql(")::text");
-            }
-            Values::Binary => match &self.source {
-                CellSource::Field(output) => {
-                    let expression = |out: &mut Fragment| self.expression(out, node, values, scope);
-                    match plain_type(output) {
-                        Some(declared) => binary(out, declared, scope, &expression),
-                        None => {
-                            out.sql("(");
-                            expression(out);
-                            out.sql(")::text");
-                        }
-                    }
-                    out.sql(" AS ").identifier(self.key);
-                }
-                CellSource::ToOne(_)
-                | CellSource::ToMany(_)
-                | CellSource::Lifted(..)
-                | CellSource::Collected(_) => {
-                    self.expression(out, node, values, scope);
-                    out.sql(" AS ").identifier(self.key);
-                }
-            },
+        if values == Values::Text {
+            out.sql(self.text_open(scope));
+            self.expression(out, node, values, scope);
+            out.sql(")::text");
+            return;
         }
+        match &self.source {
+            Source::Field(output) if values == Values::Binary => {
+                let expression = |out: &mut Fragment| self.expression(out, node, values, scope);
+                match plain_type(output) {
+                    Some(declared) => binary(out, declared, scope, &expression),
+                    None => {
+                        out.sql("(");
+                        expression(out);
+                        out.sql(")::text");
+                    }
+                }
+            }
+            Source::Field(_)
+            | Source::ToOne(_)
+            | Source::ToMany(_)
+            | Source::Lifted(..)
+            | Source::Collected(_) => self.expression(out, node, values, scope),
+        }
+        out.sql(" AS ").identifier(self.key);
     }
 
     fn expression(&self, out: &mut Fragment, node: &Node<'_>, values: Values, scope: Scope<'_>) {
-        match &self.source {
-            CellSource::Field(output) => field_expression(out, output, &node.alias, scope),
-            CellSource::ToOne(embed) => {
-                let [open, close] = match values {
-                    Values::Plain | Values::Text => ["row_to_json(", ".*)"],
-                    // Without a function around it, a row falls apart into its columns.
-                    Values::Binary => ["coalesce(", ".*)"],
-                };
-                out.sql(open).identifier(&embed.join_alias).sql(close);
+        match (self.aggregate, &self.source) {
+            (None, _) => self.bare(out, node, values, scope),
+            (Some(aggregate), Source::Field(output)) if output.field.name.is_empty() => {
+                aggregated(out, aggregate, |out| {
+                    out.sql("*");
+                });
             }
-            CellSource::ToMany(embed) => {
+            (Some(aggregate), _) => aggregated(out, aggregate, |out| self.bare(out, node, values, scope)),
+        }
+    }
+
+    fn bare(&self, out: &mut Fragment, node: &Node<'_>, values: Values, scope: Scope<'_>) {
+        match &self.source {
+            Source::Field(output) => value(out, output, &node.alias, scope),
+            Source::ToOne(embed) => {
+                // Without a function around it, a row falls apart into its columns.
+                out.sql(if values == Values::Binary { "coalesce(" } else { "row_to_json(" });
+                out.identifier(&embed.join_alias).sql(".*)");
+            }
+            Source::ToMany(embed) => {
                 let [open, close] = match values {
-                    Values::Plain | Values::Text => ["coalesce(json_agg(", ".*), '[]')"],
                     Values::Binary => ["array_agg(", ".*)"],
+                    Values::Plain | Values::Record | Values::Whole | Values::None | Values::Text => {
+                        ["coalesce(json_agg(", ".*), '[]')"]
+                    }
                 };
                 out.sql("(SELECT ").sql(open).identifier(&embed.join_alias).sql(close).sql(" FROM (");
                 let link = Link { embed, above: node };
                 rows(out, &embed.node, Rows { values: values.nested(), link: Some(link), facts: &[] }, scope);
                 out.sql(") AS ").identifier(&embed.join_alias).sql(")");
             }
-            CellSource::Lifted(embed, _) | CellSource::Collected(embed) => {
+            Source::Lifted(embed, _) | Source::Collected(embed) => {
                 out.qualified(&embed.join_alias, self.key);
             }
         }
-        if grouped_json(self, node) {
+        if self.is_json() && (values == Values::Record || self.json == Json::Jsonb) {
             out.sql("::jsonb");
         }
-    }
-}
-
-/// Whether rows are grouped by this cell, and it is JSON, which has no equality.
-fn grouped_json(cell: &Cell<'_>, node: &Node<'_>) -> bool {
-    let is_json = match cell.source {
-        CellSource::ToOne(_) | CellSource::ToMany(_) | CellSource::Collected(_) => true,
-        CellSource::Field(_) | CellSource::Lifted(..) => false,
-    };
-    is_json && is_grouped(node)
-}
-
-/// Whether the rows of this level are groups.
-pub(super) fn is_grouped(node: &Node<'_>) -> bool {
-    node.items.iter().any(|item| matches!(item, Item::Field(output) if output.aggregate.is_some()))
-}
-
-fn field_expression(out: &mut Fragment, output: &Output<'_>, alias: &str, scope: Scope<'_>) {
-    let value = |out: &mut Fragment| match output.field.name.is_empty() {
-        true => {
-            out.sql("*");
-        }
-        false => cast(out, output.cast.as_deref(), |out| represented(out, output, alias, scope)),
-    };
-    match &output.aggregate {
-        None => value(out),
-        Some(aggregate) => cast(out, aggregate.cast.as_deref(), |out| {
-            out.sql(function_name(aggregate.function)).sql("(");
-            value(out);
-            out.sql(")");
-        }),
-    }
-}
-
-/// The field, by the cast from its domain to json if there is one.
-fn represented(out: &mut Fragment, output: &Output<'_>, alias: &str, scope: Scope<'_>) {
-    match output.representation {
-        None => field(out, alias, &output.field, scope),
-        Some(cast) => {
-            out.qualified(&cast.function_schema, &cast.function_name).sql("(");
-            field(out, alias, &output.field, scope);
-            out.sql(")");
-        }
-    }
-}
-
-fn cast(out: &mut Fragment, to: Option<&str>, write: impl FnOnce(&mut Fragment)) {
-    match to {
-        None => write(out),
-        Some(name) => {
-            out.sql("CAST(");
-            write(out);
-            out.sql(" AS ").type_named(name).sql(")");
-        }
-    }
-}
-
-fn function_name(function: AggregateFunction) -> &'static str {
-    match function {
-        AggregateFunction::Sum => "sum",
-        AggregateFunction::Avg => "avg",
-        AggregateFunction::Min => "min",
-        AggregateFunction::Max => "max",
-        AggregateFunction::Count => "count",
-    }
-}
-
-/// The type of a field that is taken as it is.
-fn plain_type<'p>(output: &Output<'p>) -> Option<&'p Type> {
-    match output {
-        Output { field, representation: None, cast: None, aggregate: None, .. } if field.path.is_empty() => {
-            field.declared()
-        }
-        _ => None,
-    }
-}
-
-/// How the text of a field becomes JSON; `None` if PostgreSQL has to make it.
-fn field_encoder(output: &Output<'_>, scope: Scope<'_>) -> Option<Encoder> {
-    match output {
-        Output { cast: Some(_), .. } => None,
-        Output { aggregate: Some(aggregate), .. } => match (aggregate.function, &aggregate.cast) {
-            (AggregateFunction::Count, None) => Some(Encoder::Verbatim),
-            _ => None,
-        },
-        Output { representation: Some(_), .. } => Some(Encoder::Verbatim),
-        Output { field, .. } => match (field.path.last(), field.declared()) {
-            (Some((Arrow::Json, _)), _) => Some(Encoder::Verbatim),
-            (Some((Arrow::Text, _)), _) => Some(Encoder::Text),
-            (None, Some(declared)) => encoder(scope.catalog, declared),
-            (None, None) => None,
-        },
-    }
-}
-
-/// An expression of this type as a binary column. `write` writes the
-/// expression; records repeat it.
-fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&mut Fragment)) {
-    match form(scope.catalog, declared.oid) {
-        Form::Text => text(out, declared, scope, write),
-        Form::Array(element) if *element == Form::Text => {
-            out.sql("(");
-            write(out);
-            out.sql(")::text[]");
-        }
-        Form::Record(oid) => {
-            let attributes =
-                scope.catalog.type_of(oid).map(|found| found.attributes.as_slice()).unwrap_or_default();
-            out.sql("CASE WHEN ");
-            write(out);
-            out.sql(" IS NOT DISTINCT FROM NULL THEN NULL ELSE ROW(");
-            out.separated(", ", attributes, |out, attribute| {
-                let part = |out: &mut Fragment| {
-                    out.sql("(");
-                    write(out);
-                    out.sql(").").identifier(&attribute.name);
-                };
-                match scope.catalog.type_of(attribute.r#type) {
-                    Some(declared) => binary(out, declared, scope, &part),
-                    None => {
-                        out.sql("(");
-                        part(out);
-                        out.sql(")::text");
-                    }
-                }
-            });
-            out.sql(") END");
-        }
-        Form::Bool
-        | Form::Int2
-        | Form::Int4
-        | Form::Int8
-        | Form::Float4
-        | Form::Float8
-        | Form::TimestampTz
-        | Form::Bytea
-        | Form::Array(_) => write(out),
-    }
-}
-
-/// PostgreSQL's own text of a value.
-fn text(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&mut Fragment)) {
-    let is_own = scope.catalog.base_type(declared.oid).is_some_and(|base| base.schema == "pg_catalog");
-    let is_enum = declared.kind() == TypeKind::Enum;
-    // Casts to text that are not the type's output, and types that may have one.
-    if is_one_of(scope.catalog, Some(declared), &["inet", "cidr", "bpchar"]) || !(is_own || is_enum) {
-        out.sql("to_json(");
-        write(out);
-        out.sql(") #>> '{}'");
-    } else {
-        out.sql("(");
-        write(out);
-        out.sql(")::text");
     }
 }

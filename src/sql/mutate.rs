@@ -4,7 +4,7 @@
 use super::{
     Fact, Fragment, Layout, SOURCE, Statement,
     call::returned,
-    column::{Values as Form, cells},
+    column::{Aggregates, Cells, Values as Form},
     filter::condition,
     statement::{Scope, with_source},
 };
@@ -98,7 +98,9 @@ pub(super) fn returning(
     scope: Scope<'_>,
 ) {
     let write = |out: &mut Fragment| {
-        out.separated(", ", cells(node), |out, cell| cell.write(out, node, form, scope));
+        out.separated(", ", Cells::of(node, Aggregates::Here).0, |out, cell| {
+            cell.write(out, node, form, scope)
+        });
         for fact in facts {
             out.sql(", ").sql(fact);
         }

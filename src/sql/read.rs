@@ -6,7 +6,7 @@
 use super::{
     Fragment, ROW, SOURCE,
     call::function,
-    column::{Cell, Values, cells, is_grouped},
+    column::{Aggregates, Cells, Values},
     filter::{condition, order_term},
     statement::{Results, Scope},
 };
@@ -34,7 +34,13 @@ pub(super) struct Link<'p> {
 
 /// A level: select list, source, joins, conditions, groups, order, range.
 pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope: Scope<'_>) {
-    let cells = cells(node);
+    let cells = match wanted.values {
+        Values::None => Cells(Vec::new()),
+        Values::Plain | Values::Record | Values::Text | Values::Whole | Values::Binary => {
+            let above = wanted.link.map(|link| Aggregates::of(link.embed));
+            Cells::of(node, above.unwrap_or(Aggregates::Here))
+        }
+    };
     out.sql("SELECT");
     select_list(out, node, &cells, &wanted, scope);
     from(out, node, wanted.link, scope);
@@ -44,7 +50,7 @@ pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope:
         }
     }
     conditions(out, node, wanted.link, Joined::Yes, scope);
-    if is_grouped(node) {
+    if cells.are_groups() {
         group_by(out, &cells);
     }
     if !node.order.is_empty() {
@@ -59,14 +65,18 @@ pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope:
     }
 }
 
-fn select_list(out: &mut Fragment, node: &Node<'_>, cells: &[Cell<'_>], wanted: &Rows<'_>, scope: Scope<'_>) {
+fn select_list(out: &mut Fragment, node: &Node<'_>, cells: &Cells<'_>, wanted: &Rows<'_>, scope: Scope<'_>) {
+    if wanted.values == Values::Whole {
+        whole_row(out.sql(" "), node, scope);
+        return;
+    }
     let mut separator = " ";
-    if cells.is_empty() && wanted.link.is_some() {
+    if cells.0.is_empty() && wanted.link.is_some() {
         // Nothing is taken from it, but it may be ordered by.
         out.sql(" ").identifier(&node.alias).sql(".*");
         separator = ", ";
     }
-    for cell in cells {
+    for cell in &cells.0 {
         out.sql(separator);
         cell.write(out, node, wanted.values, scope);
         separator = ", ";
@@ -77,10 +87,20 @@ fn select_list(out: &mut Fragment, node: &Node<'_>, cells: &[Cell<'_>], wanted: 
     }
 }
 
+/// Every column of the row.
+fn whole_row(out: &mut Fragment, node: &Node<'_>, scope: Scope<'_>) {
+    match (node.source, scope.results) {
+        (Source::Result, Results::Named) => out.sql("(").qualified(&node.alias, ROW).sql(").*"),
+        (Source::Result | Source::Relation(_) | Source::Computed(_), _) => {
+            out.identifier(&node.alias).sql(".*")
+        }
+    };
+}
+
 /// By what is not an aggregate, by its position in the select list.
-fn group_by(out: &mut Fragment, cells: &[Cell<'_>]) {
+fn group_by(out: &mut Fragment, cells: &Cells<'_>) {
     let mut separator = " GROUP BY ";
-    for (at, _) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_aggregate()) {
+    for (at, _) in cells.0.iter().enumerate().filter(|(_, cell)| !cell.is_aggregate()) {
         out.sql(separator).position(at + 1);
         separator = ", ";
     }
@@ -135,7 +155,7 @@ fn join(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, values: Values,
         Arity::ToOne => rows(out, &embed.node, wanted, scope),
         Arity::ToMany => {
             out.sql("SELECT ");
-            out.separated(", ", cells(&embed.node), |out, cell| {
+            out.separated(", ", Cells::of(&embed.node, Aggregates::Here).0, |out, cell| {
                 out.sql("coalesce(json_agg(").qualified(&embed.join_alias, cell.key).sql("), '[]') AS ");
                 out.identifier(cell.key);
             });

@@ -1,10 +1,13 @@
 //! Types: in which form a column is written so that its bytes need no more
 //! than an encoder, and the names of types that clients cast to.
 
-use super::{Encoder, Fragment};
-use crate::catalog::{
-    Catalog,
-    descriptor::{Type, TypeKind},
+use super::{Encoder, Fragment, statement::Scope};
+use crate::{
+    catalog::{
+        Catalog,
+        descriptor::{Type, TypeKind},
+    },
+    plan::transaction::Formats,
 };
 
 /// Types whose text, which is their output too, is all that their JSON needs.
@@ -34,9 +37,15 @@ const ENCODERS: &[(&str, Encoder)] = &[
     ("timestamptz", Encoder::TimestampTz),
 ];
 
+/// Those of them whose text depends on `DateStyle`. `to_json` does not.
+const DATES: &[&str] = &["date", "timestamp", "timestamptz"];
+
 /// How the text of this type becomes JSON; `None` if only PostgreSQL knows.
-pub(super) fn encoder(catalog: &Catalog, declared: &Type) -> Option<Encoder> {
-    let base = catalog.base_type(declared.oid)?;
+pub(super) fn encoder(scope: Scope<'_>, declared: &Type) -> Option<Encoder> {
+    let base = scope.catalog.base_type(declared.oid)?;
+    if scope.formats == Formats::Chosen && DATES.contains(&base.name.as_str()) {
+        return None;
+    }
     if base.schema != "pg_catalog" || base.kind() != TypeKind::Base {
         return None;
     }

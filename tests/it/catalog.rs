@@ -1,7 +1,7 @@
 //! The catalog of a fixture that has one or two of everything: the whole
 //! descriptor and all relationships are snapshots, `UPDATE=1` writes them anew.
 
-use crate::support::database::Database;
+use crate::support::{database::Database, snapshot::matches_snapshot};
 use pgduet::{
     catalog::{
         Catalog,
@@ -13,7 +13,7 @@ use pgduet::{
     },
     error::{Error, Fault},
 };
-use std::{collections::HashMap, env, fmt::Write, fs, path::Path, time::Duration};
+use std::{collections::HashMap, fmt::Write, time::Duration};
 use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls};
 
@@ -70,18 +70,6 @@ fn number(database: &mut descriptor::Database) {
     }
     database.media_handlers.iter_mut().for_each(|handler| of(&mut handler.relation));
     database.server_version = 0;
-}
-
-fn matches_snapshot(name: &str, found: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
-    if env::var_os("UPDATE").is_some() {
-        fs::write(&path, found).unwrap();
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    for (line, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
-        assert_eq!(found, expected, "{name}, line {}; UPDATE=1 accepts it", line + 1);
-    }
-    assert_eq!(found.lines().count(), expected.lines().count(), "{name}; UPDATE=1 accepts it");
 }
 
 #[tokio::test]

@@ -5,74 +5,36 @@ use std::{fs, path::Path};
 
 /// Each top-level module and the modules of this crate that it may name. Directions run one way: down this table
 /// everything is closer to the database and further from a protocol.
-const LAYERS: &[(&str, &[&str])] = &[
-    ("main", &["cli", "server", "demo", "telemetry", "config"]),
-    (
-        "server",
-        &[
-            "admin",
-            "auth",
-            "catalog",
-            "config",
-            "engine",
-            "error",
-            "execute",
-            "grpc",
-            "openapi",
-            "rest",
-            "telemetry",
-        ],
-    ),
-    ("cli", &["config"]),
-    ("demo", &["embedded"]),
-    ("embedded", &[]),
-    ("admin", &["server"]),
-    (
-        "rest",
-        &[
-            "auth",
-            "catalog",
-            "config",
-            "engine",
-            "error",
-            "media",
-            "name",
-            "openapi",
-            "outcome",
-            "request",
-            "telemetry",
-        ],
-    ),
-    (
-        "grpc",
-        &["auth", "catalog", "config", "engine", "error", "media", "name", "outcome", "request", "telemetry"],
-    ),
-    ("openapi", &["catalog", "outcome"]),
-    ("auth", &["config", "error"]),
-    ("telemetry", &["config"]),
-    (
-        "engine",
-        &[
-            "auth", "catalog", "config", "error", "execute", "media", "name", "outcome", "plan", "request",
-            "sql",
-        ],
-    ),
-    ("execute", &["config", "error", "media", "name", "outcome", "plan", "sql"]),
-    ("sql", &["auth", "catalog", "config", "error", "media", "name", "outcome", "plan", "request"]),
-    ("plan", &["auth", "catalog", "config", "error", "media", "name", "outcome", "request"]),
-    ("catalog", &["error", "media", "name"]),
-    ("request", &["error", "media", "name"]),
-    ("outcome", &["error"]),
-    ("config", &[]),
-    ("error", &[]),
-    ("media", &[]),
-    ("name", &[]),
+const LAYERS: &[(&str, &str)] = &[
+    // The binary uses the library from outside, as `pgduet::…`.
+    ("main", ""),
+    ("app", "admin auth catalog cli config engine error execute grpc openapi rest server sql telemetry"),
+    ("cli", "config"),
+    ("demo", "embedded"),
+    ("embedded", ""),
+    ("server", "config"),
+    ("admin", ""),
+    ("rest", "auth catalog config engine error media openapi outcome request"),
+    ("grpc", "auth catalog config engine error media outcome request server"),
+    ("openapi", "catalog outcome"),
+    ("telemetry", "config"),
+    ("engine", "auth catalog config error execute media outcome plan request sql"),
+    ("execute", "config error media outcome plan sql"),
+    ("sql", "auth catalog config error media outcome plan request"),
+    ("plan", "auth catalog config error media outcome request"),
+    ("auth", "config error"),
+    ("catalog", "error media"),
+    ("request", "error media"),
+    ("outcome", "error"),
+    ("config", ""),
+    ("error", ""),
+    ("media", ""),
 ];
 
 /// Crates of the two protocols, and the files besides the front doors that may name them.
 const PROTOCOL_CRATES: &[&str] =
     &["axum", "tonic", "tonic_health", "tonic_reflection", "tonic_types", "tonic_web"];
-const PROTOCOL_MODULES: &[&str] = &["rest", "grpc", "openapi", "admin", "server"];
+const PROTOCOL_MODULES: &[&str] = &["app", "rest", "grpc", "openapi", "admin", "server"];
 
 /// The generated descriptor type and its JSON form are protobuf's; everything else of it is gRPC's.
 const PROTOBUF_CRATES: &[&str] = &["prost", "prost_types", "prost_reflect"];
@@ -195,7 +157,7 @@ fn imports_run_one_way() {
             continue;
         };
         for named in crate_modules(source) {
-            if named != source.module() && !allowed.contains(&named.as_str()) {
+            if named != source.module() && !allowed.split(' ').any(|module| module == named) {
                 wrong.push(format!("src/{} names crate::{named}", source.path));
             }
         }
@@ -298,9 +260,9 @@ fn no_test_is_switched_off() {
 fn the_check_itself_sees_imports_of_every_form() {
     let source = |text: &str| Source { path: "name.rs".to_owned(), text: text.to_owned() };
     let grouped = source(
-        "use crate::{\n    error::{Error, Result},\n    outcome::Sink,\n    name,\n};\nlet x = crate::sql::Y;",
+        "use crate::{\n    error::{Error, Result},\n    outcome::Sink,\n    media,\n};\nlet x = crate::sql::Y;",
     );
-    assert_eq!(crate_modules(&grouped), ["error", "outcome", "name", "sql"]);
+    assert_eq!(crate_modules(&grouped), ["error", "outcome", "media", "sql"]);
     assert!(source("let s = tonic::Status::ok();").names("tonic"));
     assert!(!source("// tonic::Status").names("tonic"));
     assert!(!source("use crate::tonic::x;").names("tonic"));

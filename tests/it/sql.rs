@@ -1,7 +1,12 @@
 //! Statements as `plan` and `sql` make them, run by PostgreSQL: what they
 //! answer, beside what PostgreSQL itself says of the same question.
 
+mod call;
+mod media;
+mod mutate;
 mod read;
+mod snapshot;
+mod transaction;
 
 use crate::support::database::Database;
 use pgduet::{
@@ -10,7 +15,7 @@ use pgduet::{
     config::{Config, Sources},
     error::{Caller as Presence, Result},
     media::{MediaType, Nulls},
-    plan::{self, transaction::Caller},
+    plan::{self, Plan, transaction::Caller},
     request::{Accept, Action, Context, Query, Request, parse, prefer::Preferences},
     sql::{self, Encoder, Fact, Layout, Statement},
 };
@@ -19,7 +24,7 @@ use std::error::Error;
 use tokio::runtime::Runtime;
 use tokio_postgres::{
     Client, Row,
-    types::{Format, IsNull, ToSql, Type, private::BytesMut},
+    types::{Format, FromSql, IsNull, ToSql, Type, private::BytesMut},
 };
 
 /// A database with the fixture, its catalog, and a connection.
@@ -35,6 +40,7 @@ pub(super) struct Bench {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) sql: String,
+    pub(super) parameters: Vec<String>,
     pub(super) body: String,
     pub(super) rows: usize,
     pub(super) facts: Vec<(Fact, Option<String>)>,
@@ -66,6 +72,19 @@ impl ToSql for Text<'_> {
     tokio_postgres::types::to_sql_checked!();
 }
 
+/// The bytes of a value, of whatever type.
+struct Raw(Vec<u8>);
+
+impl FromSql<'_> for Raw {
+    fn from_sql(_: &Type, raw: &[u8]) -> std::result::Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Raw(raw.to_vec()))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
 impl Bench {
     pub(super) fn new() -> Self {
         Self::with(&[])
@@ -91,7 +110,7 @@ impl Bench {
 
     /// Plans and runs a request.
     pub(super) fn run(&self, request: Request) -> Result<Answer> {
-        let identity = Identity::new("postgres", Map::new(), Presence::Anonymous);
+        let identity = Identity::new("someone", Map::new(), Presence::Anonymous);
         let caller = Caller { identity: &identity, settings: &[] };
         let plan = plan::plan(request, &self.catalog, &self.config, caller)?;
         let statement = sql::statement(&plan);
@@ -111,6 +130,23 @@ impl Bench {
             self.runtime.block_on(self.client.query(explain.as_str(), &parameters)).unwrap();
         }
         Ok(answer(&statement, &rows))
+    }
+
+    /// Plans a request of a role with these settings.
+    pub(super) fn plan_as(
+        &self,
+        request: Request,
+        settings: &[(String, String)],
+        see: impl FnOnce(&Plan<'_>),
+    ) {
+        let identity = Identity::new("someone", Map::new(), Presence::Anonymous);
+        let caller = Caller { identity: &identity, settings };
+        see(&plan::plan(request, &self.catalog, &self.config, caller).unwrap());
+    }
+
+    /// Plans a request.
+    pub(super) fn plan(&self, request: Request, see: impl FnOnce(&Plan<'_>)) {
+        self.plan_as(request, &[], see);
     }
 
     /// The answer to a GET of `relation`.
@@ -169,6 +205,10 @@ fn answer(statement: &Statement, rows: &[Row]) -> Answer {
             || row.try_get::<_, Option<bool>>(first).unwrap().is_some()
     };
     let data: Vec<_> = rows.iter().filter(is_data).collect();
+    let bytes = |row: &Row| match row.try_get::<_, Option<Raw>>(0).unwrap() {
+        Some(Raw(bytes)) => String::from_utf8(bytes).unwrap(),
+        None => String::new(),
+    };
     let text = |row: &Row, at: usize| row.try_get::<_, Option<String>>(at).unwrap();
     let value = |encoder: Encoder, row: &Row, at: usize| match (encoder, text(row, at)) {
         (_, None) => "null".to_owned(),
@@ -199,23 +239,27 @@ fn answer(statement: &Statement, rows: &[Row]) -> Answer {
             let lines = data.iter().map(|row| text(row, 0).unwrap());
             std::iter::once(names.join(",")).chain(lines).collect::<Vec<_>>().join("\n")
         }
-        Layout::Lines | Layout::Body => {
-            data.iter().map(|row| text(row, 0).unwrap_or_default()).collect::<Vec<_>>().join("\n")
-        }
+        Layout::Lines => data.iter().map(|row| text(row, 0).unwrap()).collect::<Vec<_>>().join("\n"),
+        Layout::Body => data.first().map(|row| bytes(row)).unwrap_or_default(),
         Layout::Columns | Layout::Nothing => String::new(),
     };
     let fact = |at: usize| {
         let row = rows.last()?;
         let at = row.len() - facts + at;
-        match row.columns()[at].type_() {
-            &Type::INT8 => row.get::<_, Option<i64>>(at).map(|n| n.to_string()),
-            &Type::INT4 => row.get::<_, Option<i32>>(at).map(|n| n.to_string()),
-            &Type::BOOL => row.get::<_, Option<bool>>(at).map(|b| b.to_string()),
+        match *row.columns()[at].type_() {
+            Type::INT8 => row.get::<_, Option<i64>>(at).map(|n| n.to_string()),
+            Type::INT4 => row.get::<_, Option<i32>>(at).map(|n| n.to_string()),
+            Type::BOOL => row.get::<_, Option<bool>>(at).map(|b| b.to_string()),
             _ => row.get::<_, Option<String>>(at),
         }
     };
     let facts = statement.facts.iter().enumerate().map(|(at, name)| (name.clone(), fact(at))).collect();
-    Answer { sql: statement.fragment.as_str().to_owned(), body, rows: data.len(), facts }
+    let parameters = statement.fragment.parameters().iter().map(|value| match value {
+        Some(value) => String::from_utf8_lossy(value).into_owned(),
+        None => "NULL".to_owned(),
+    });
+    let parameters = parameters.collect();
+    Answer { sql: statement.fragment.as_str().to_owned(), parameters, body, rows: data.len(), facts }
 }
 
 /// The statement for rows that are not an array.

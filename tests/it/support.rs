@@ -3,4 +3,5 @@
 pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod server;
+pub(crate) mod snapshot;
 pub(crate) mod tools;

@@ -184,7 +184,7 @@ fn a_function_replaces_what_was_detected_under_its_name() {
         Sample::default().relation(1, "a", &["id"]).relation(2, "b", &["id"]).relation(3, "c", &["id"]);
     let sample = sample.key("k", 1, &["b_id"], 2, &["id"]).key("l", 1, &["c_id"], 3, &["id"]);
     let catalog = sample.function("b", 1, 3).function("other", 1, 2).catalog();
-    assert_eq!(of(&catalog, 1), ["m2o 3 c_id=id", "computed 2 other", "computed 3 b"]);
+    assert_eq!(of(&catalog, 1), ["m2o 3 c_id=id", "computed 3 b", "computed 2 other"]);
     // Only from the function's side.
     assert_eq!(of(&catalog, 2), ["o2m 1 id=b_id"]);
 }

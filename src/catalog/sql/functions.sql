@@ -1,11 +1,5 @@
--- One row per function of the schemas $1, and per function elsewhere that takes
--- a row of one of their relations and nothing else: in the schemas named $2
--- whatever it returns, in others where it returns rows of such a relation.
-WITH row_types AS (
-    SELECT reltype AS oid
-    FROM pg_class
-    WHERE relnamespace = ANY ($1) AND relkind IN ('r', 'v', 'm', 'f', 'p')
-)
+-- One row per function of the schemas $1, and per function of the schemas named
+-- $2 that takes a row of one of their relations and nothing else.
 SELECT p.oid, n.nspname, p.proname, d.description,
        p.proargnames, coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargmodes,
        ARRAY(
@@ -19,6 +13,7 @@ LEFT JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regcl
 WHERE p.prokind = 'f'
   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
   AND (p.pronamespace = ANY ($1)
-       OR p.pronargs = 1
-          AND p.proargtypes[0] IN (SELECT oid FROM row_types)
-          AND (n.nspname = ANY ($2) OR p.prorettype IN (SELECT oid FROM row_types)))
+       OR n.nspname = ANY ($2) AND p.pronargs = 1 AND p.proargtypes[0] IN (
+           SELECT reltype
+           FROM pg_class
+           WHERE relnamespace = ANY ($1) AND relkind IN ('r', 'v', 'm', 'f', 'p')))

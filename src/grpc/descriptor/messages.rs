@@ -54,7 +54,7 @@ fn field_type(package: &Package, scalar: Scalar) -> FieldType {
         Scalar::Float8 => FieldType::Scalar(Type::Double),
         Scalar::TimestampTz => well_known("Timestamp"),
         Scalar::Bytea => FieldType::Scalar(Type::Bytes),
-        Scalar::Text => FieldType::Scalar(Type::String),
+        Scalar::Text | Scalar::Json => FieldType::Scalar(Type::String),
         Scalar::Enum(at) => match package.enums.get(at) {
             Some(found) => FieldType::Enum(local(package, &found.name)),
             None => FieldType::Scalar(Type::String),
@@ -181,9 +181,8 @@ fn predicate(shape: Shape) -> &'static str {
         Shape::One(Scalar::Int8) => "Int64Predicate",
         Shape::One(Scalar::Float4 | Scalar::Float8) => "DoublePredicate",
         Shape::One(Scalar::TimestampTz) => "TimestampPredicate",
-        Shape::One(Scalar::Bytea | Scalar::Text | Scalar::Enum(_) | Scalar::Record(_)) | Shape::Many(_) => {
-            "TextPredicate"
-        }
+        Shape::One(Scalar::Bytea | Scalar::Text | Scalar::Json | Scalar::Enum(_) | Scalar::Record(_))
+        | Shape::Many(_) => "TextPredicate",
     }
 }
 

@@ -40,6 +40,11 @@ impl Builder<'_> {
             // An array is never an element.
             Form::Text | Form::Array(_) => match self.catalog.base_type(oid) {
                 Some(found) if found.kind() == TypeKind::Enum => self.enumeration(package, found),
+                Some(found)
+                    if found.schema == "pg_catalog" && matches!(found.name.as_str(), "json" | "jsonb") =>
+                {
+                    Scalar::Json
+                }
                 _ => Scalar::Text,
             },
         }

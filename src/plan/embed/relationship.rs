@@ -174,20 +174,17 @@ fn missing(source: &str, target: &str, hint: Option<&str>, context: &Context<'_>
     }
 }
 
-/// A name that was perhaps meant: of the source, if it has no relationships
-/// at all, else of the target.
+/// A name that was perhaps meant: of the target, or of a source that is no relation.
 fn suggestion(source: &str, target: &str, context: &Context<'_>) -> Option<String> {
     const LEAST: f64 = 0.33;
-    let has_some = |relation: &&Relation| !context.catalog.relationships(relation.oid).is_empty();
-    let (instead, meant) = match context.catalog.relation(&context.schema, source).filter(has_some) {
+    let (instead, meant) = match context.catalog.relation(&context.schema, source) {
         Some(relation) => {
             let names = candidates(relation, context).ok()?;
             let names = names.iter().map(|candidate| candidate.target.name.as_str());
             (target, closest(target, names.filter(|name| *name != target), LEAST)?.to_owned())
         }
         None => {
-            let relations = context.catalog.relations_in(&context.schema).filter(has_some);
-            let names = relations.map(|relation| relation.name.as_str());
+            let names = context.catalog.relations_in(&context.schema).map(|relation| relation.name.as_str());
             (source, closest(source, names, LEAST)?.to_owned())
         }
     };

@@ -152,8 +152,24 @@ fn aggregates_group_by_everything_else() {
     assert_eq!(bench.get("projects", "select=n:count()::text").body, r#"[{"n":"4"}]"#);
     let nested = bench.get("clients", "select=id,projects(total:id.sum())&id=eq.1");
     assert_eq!(nested.body, r#"[{"id":1,"projects":[{"total":3}]}]"#);
+    let spread = bench.get(
+        "projects",
+        "select=count(),...clients(name,n:count(),total:id.sum()::text)&order=clients(name)",
+    );
+    let wanted = r#"[{"count":2,"name":"Acme","n":2,"total":"2"}, {"count":1,"name":"Bolt","n":1,"total":"2"}, {"count":1,"name":null,"n":0,"total":null}]"#;
+    assert_eq!(spread.body.replace(", \n ", ", "), wanted);
+    let deep = bench.get("tasks", "select=...projects(...clients(id.max()))");
+    assert_eq!(deep.body, r#"[{"max":1}]"#);
     let beside = bench.get("projects", "select=clients(name),count()&client_id=eq.1");
     assert_eq!(beside.body, r#"[{"clients":{"name": "Acme"},"count":2}]"#);
+}
+
+#[test]
+fn aggregates_do_not_go_into_arrays() {
+    let bench = Bench::with(&[("DB_AGGREGATES_ENABLED", "true")]);
+    for query in ["select=...projects(id.sum())", "select=...projects(name,...details(count()))"] {
+        assert_eq!(bench.run(read("clients", query)).unwrap_err().code(), "PGRST127", "{query}");
+    }
 }
 
 #[test]

@@ -1,0 +1,224 @@
+//! One call, from its message to its answer: who asks, what is asked, the
+//! engine, what is answered.
+
+use super::{
+    Grpc,
+    decode::{self, Answer, Missing, Paging, Surroundings},
+    encode::{Envelope, MessageEncoder, Page, PageSink, StreamSink, number_field, text_field},
+    method::number,
+    respond,
+    services::Method,
+};
+use crate::{
+    auth::Identity,
+    error::{Caller, Error, Fault, Result},
+    request::{Context, Request},
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use http::header::AUTHORIZATION;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::mpsc;
+use tonic::{
+    Status,
+    metadata::{KeyAndValueRef, MetadataMap},
+};
+
+/// Batches of rows that wait for a slow client; PostgreSQL waits behind them.
+const WAITING_BATCHES: usize = 2;
+
+/// What a response that is one row may have: all of it.
+const ONE_ROW: Page = Page { rows: 1, bytes: usize::MAX, keys: 0 };
+
+/// Answers a unary call.
+pub(super) async fn unary(
+    grpc: &Grpc,
+    method: &Method,
+    path: &str,
+    request: tonic::Request<Bytes>,
+) -> std::result::Result<Bytes, Status> {
+    let identity = identify(grpc, request.metadata())?;
+    let refused = |error: Box<Error>| respond::status(&error, identity.caller);
+    let call = decode(grpc, method, path, request).map_err(refused)?;
+    let engine = &grpc.engine;
+    let answer = match call.answer {
+        Answer::Row(envelope, missing) => {
+            let mut sink = PageSink::new(call.rows, envelope, ONE_ROW);
+            engine.stream(call.request, &identity, &mut sink).await.map_err(refused)?;
+            found(sink.taken(), missing).map_err(refused)?;
+            sink.into_response()
+        }
+        Answer::Nothing(missing) => {
+            let mut sink = PageSink::new(call.rows, Envelope::Bare, ONE_ROW);
+            let outcome = engine.stream(call.request, &identity, &mut sink).await.map_err(refused)?;
+            found(outcome.rows, missing).map_err(refused)?;
+            Vec::new()
+        }
+        Answer::Page(paging) => {
+            page(grpc, call.request, call.rows, *paging, &identity).await.map_err(refused)?
+        }
+        Answer::Stream(_) => return Err(refused(mismatch())),
+    };
+    Ok(answer.into())
+}
+
+/// A row was there, or need not be.
+fn found(rows: u64, missing: Missing) -> Result<()> {
+    match (rows, missing) {
+        (0, Missing::NotFound) => Err(Error::new(Fault::RowMissing, "No row has this key")),
+        (0, Missing::Fine) | (1.., _) => Ok(()),
+    }
+}
+
+async fn page(
+    grpc: &Grpc,
+    request: Request,
+    rows: Arc<MessageEncoder>,
+    mut paging: Paging,
+    identity: &Identity,
+) -> Result<Vec<u8>> {
+    let mut sink = PageSink::new(rows, Envelope::Field(number::ROWS), paging.page);
+    let outcome = grpc.engine.stream(request, identity, &mut sink).await?;
+    let total = match paging.count.take() {
+        Some(count) => {
+            let mut nothing = PageSink::new(Arc::default(), Envelope::Bare, paging.page);
+            grpc.engine.stream(*count, identity, &mut nothing).await?.total
+        }
+        None => outcome.total,
+    };
+    let taken = sink.taken();
+    // `db-max-rows` may have cut the page before the row that tells of a next one.
+    let was_cut = taken > 0 && paging.max_rows == Some(taken);
+    let left_off = sink.left_off().or_else(|| was_cut.then(|| sink.last()));
+    let mut response = sink.into_response();
+    if let Some(keys) = left_off {
+        let token = grpc.sealer.seal(&paging.next(keys, taken), &paging.binding)?;
+        text_field(number::NEXT_PAGE_TOKEN, &token, &mut response);
+    }
+    if let Some(total) = total {
+        number_field(number::TOTAL_SIZE, total, &mut response);
+    }
+    Ok(response)
+}
+
+/// Answers a call by a stream. The engine runs beside it, no faster than the
+/// client reads; when the client goes away, its query is cancelled.
+pub(super) fn streaming(
+    grpc: &Grpc,
+    method: &Method,
+    path: &str,
+    request: tonic::Request<Bytes>,
+) -> std::result::Result<impl Stream<Item = std::result::Result<Bytes, Status>> + Send + use<>, Status> {
+    let identity = identify(grpc, request.metadata())?;
+    let caller = identity.caller;
+    let call = decode(grpc, method, path, request).map_err(|error| respond::status(&error, caller))?;
+    let Answer::Stream(envelope) = call.answer else {
+        return Err(respond::status(&mismatch(), caller));
+    };
+    let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
+    let mut sink = StreamSink::new(call.rows, envelope, sender.clone());
+    let engine = grpc.engine.clone();
+    let running = tokio::spawn(async move {
+        tokio::select! {
+            outcome = engine.stream(call.request, &identity, &mut sink) => {
+                outcome?;
+                crate::outcome::Sink::ready(&mut sink).await
+            }
+            // Dropping the engine's future cancels the query.
+            () = sender.closed() => Ok(()),
+        }
+    });
+    let rows = stream::unfold(receiver, |mut receiver| async {
+        let batch = receiver.recv().await?;
+        Some((stream::iter(batch.into_iter().map(Ok)), receiver))
+    });
+    // The trailers tell how the transaction ended, after the last row.
+    let end = stream::once(running).filter_map(move |ended| async move {
+        match ended {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Err(respond::status(&error, caller))),
+            Err(panic) => {
+                tracing::error!("A stream ended early: {panic}");
+                Some(Err(Status::internal("Internal error")))
+            }
+        }
+    });
+    Ok(rows.flatten().chain(end))
+}
+
+fn mismatch() -> Box<Error> {
+    Error::new(Fault::Internal, "Internal error").cause("a method answers otherwise than it is declared")
+}
+
+fn identify(grpc: &Grpc, metadata: &MetadataMap) -> std::result::Result<Arc<Identity>, Status> {
+    let authorization = metadata.get(AUTHORIZATION.as_str()).map(|value| value.as_bytes());
+    let identity = grpc.authenticator.authenticate(authorization, SystemTime::now());
+    identity.map_err(|error| respond::status(&error, Caller::Anonymous))
+}
+
+fn decode(grpc: &Grpc, method: &Method, path: &str, request: tonic::Request<Bytes>) -> Result<decode::Call> {
+    let deadline = deadline(request.metadata())?;
+    let context = Context {
+        method: "POST".to_owned(),
+        path: path.to_owned(),
+        headers: headers(request.metadata()),
+        cookies: Vec::new(),
+    };
+    let surroundings =
+        Surroundings { context, deadline, sealer: &grpc.sealer, max_rows: grpc.engine.config().db_max_rows };
+    decode::decode(&grpc.services, method, request.into_inner(), surroundings)
+}
+
+/// The metadata as headers; binary ones are for programs, not for SQL.
+fn headers(metadata: &MetadataMap) -> Vec<(String, String)> {
+    let text = |pair| match pair {
+        KeyAndValueRef::Ascii(name, value) => Some((name.to_string(), value.to_str().ok()?.to_owned())),
+        KeyAndValueRef::Binary(..) => None,
+    };
+    metadata.iter().filter_map(text).collect()
+}
+
+/// `grpc-timeout`: up to eight digits and a unit
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+fn deadline(metadata: &MetadataMap) -> Result<Option<Duration>> {
+    let Some(text) = metadata.get("grpc-timeout") else { return Ok(None) };
+    let parsed = text.to_str().ok().and_then(|text| {
+        let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let is_number = (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let amount: u64 = is_number.then(|| digits.parse().ok())??;
+        Some(match unit {
+            "H" => Duration::from_secs(amount * 3600),
+            "M" => Duration::from_secs(amount * 60),
+            "S" => Duration::from_secs(amount),
+            "m" => Duration::from_millis(amount),
+            "u" => Duration::from_micros(amount),
+            "n" => Duration::from_nanos(amount),
+            _ => return None,
+        })
+    });
+    parsed.map(Some).ok_or_else(|| Error::new(Fault::InvalidMessage, "grpc-timeout is malformed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeout(text: &str) -> Option<Option<Duration>> {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("grpc-timeout", text.parse().ok()?);
+        deadline(&metadata).ok()
+    }
+
+    #[test]
+    fn a_timeout_is_digits_and_a_unit() {
+        assert_eq!(timeout("250m"), Some(Some(Duration::from_millis(250))));
+        assert_eq!(timeout("99999999H").map(|deadline| deadline.is_some()), Some(true));
+        for wrong in ["", "5", "m", "123456789S", "-1S", "1.5S", "5x", "ü"] {
+            assert_eq!(timeout(wrong), None, "{wrong}");
+        }
+        assert!(matches!(deadline(&MetadataMap::new()), Ok(None)));
+    }
+}

@@ -1,0 +1,253 @@
+//! Messages to requests: what a client sent, as the neutral [`Request`], and how
+//! the rows that come back are to be answered. Nothing is looked up in the
+//! database; whatever is wrong with a message is said here, by field.
+
+mod filter;
+mod function;
+mod order;
+mod page;
+mod predicate;
+mod text;
+mod write;
+
+pub(crate) use page::Paging;
+
+use super::{
+    encode::{Envelope, MessageEncoder},
+    method::{RelationMethod, number},
+    page_token::Sealer,
+    refuse::refuse,
+    selection::Selection,
+    services::{Method, Services, Target},
+    surface::{Package, Resource},
+};
+use crate::{
+    error::{Error, Fault, Result},
+    request::{
+        Accept, Action, Context, Query, Request,
+        filter::{Filter, Operation},
+        operator::Operator,
+        prefer::{Preferences, TransactionEnd},
+        select::Field,
+    },
+};
+use bytes::Bytes;
+use prost_reflect::{DynamicMessage, Value};
+use std::{sync::Arc, time::Duration};
+
+/// A call, decoded.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// What the engine is asked.
+    pub(crate) request: Request,
+    /// The encoder of its rows.
+    pub(crate) rows: Arc<MessageEncoder>,
+    /// How they are answered.
+    pub(crate) answer: Answer,
+}
+
+/// How rows are answered.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// By one message that holds one row.
+    Row(Envelope, Missing),
+    /// By one message without a row.
+    Nothing(Missing),
+    /// By one message with a page of them.
+    Page(Box<Paging>),
+    /// By a message for each.
+    Stream(Envelope),
+}
+
+/// What it means that there is no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The call fails.
+    NotFound,
+    /// Nothing.
+    Fine,
+}
+
+/// What a request takes besides its message.
+#[derive(Debug)]
+pub(crate) struct Surroundings<'a> {
+    /// What the transaction is told.
+    pub(crate) context: Context,
+    /// How long the call may take.
+    pub(crate) deadline: Option<Duration>,
+    /// Opens and seals page tokens.
+    pub(crate) sealer: &'a Sealer,
+    /// The option `db-max-rows`.
+    pub(crate) max_rows: Option<u64>,
+}
+
+/// Decodes a call of `method`.
+pub(crate) fn decode(
+    services: &Services,
+    method: &Method,
+    message: Bytes,
+    surroundings: Surroundings<'_>,
+) -> Result<Call> {
+    let message = DynamicMessage::decode(method.input.clone(), message).map_err(|error| {
+        Error::new(Fault::InvalidMessage, format!("{}: {error}", method.input.full_name()))
+    })?;
+    let (package, encoders) = services.package(method.package).ok_or_else(gone)?;
+    match method.target {
+        Target::Relation { resource: at, method } => {
+            let resource = package.resources.get(at).ok_or_else(gone)?;
+            let decoder = Relation { package, resource, at, encoders, message: &message };
+            match method {
+                RelationMethod::Get => decoder.get(surroundings),
+                RelationMethod::List => decoder.list(surroundings),
+                RelationMethod::Stream => decoder.stream(surroundings),
+                RelationMethod::Create => decoder.create(surroundings),
+                RelationMethod::Update => decoder.update(surroundings),
+                RelationMethod::Delete => decoder.delete(surroundings),
+            }
+        }
+        Target::Function { function } => {
+            let function = package.functions.get(function).ok_or_else(gone)?;
+            function::call(package, encoders, function, &message, surroundings)
+        }
+    }
+}
+
+/// The method table is of the same surface, so this does not happen.
+fn gone() -> Box<Error> {
+    Error::new(Fault::Internal, "the method table is broken")
+}
+
+/// A call of a relation's method.
+struct Relation<'a> {
+    package: &'a Package,
+    resource: &'a Resource,
+    at: usize,
+    encoders: &'a super::encode::Encoders,
+    message: &'a DynamicMessage,
+}
+
+impl Relation<'_> {
+    fn get(self, surroundings: Surroundings<'_>) -> Result<Call> {
+        let selection = self.selection(number::KEYED_READ_MASK)?;
+        let filters = self.key(self.message, |field| self.request_field(field.number))?;
+        let query = Query { filters, ..self.query(&selection) };
+        let action = Action::Read { relation: self.resource.relation.clone() };
+        let answer = Answer::Row(Envelope::Field(number::ROWS), Missing::NotFound);
+        Ok(self.call(surroundings, action, query, Preferences::default(), &selection, answer))
+    }
+
+    fn stream(self, surroundings: Surroundings<'_>) -> Result<Call> {
+        let selection = self.selection(number::READ_MASK)?;
+        let mut query = self.query(&selection);
+        self.conditions(&mut query)?;
+        query.order = order::order(self.resource, &self.text(number::ORDER_BY))?;
+        query.range.offset = self.count_field(number::SKIP)?;
+        let action = Action::Read { relation: self.resource.relation.clone() };
+        let answer = Answer::Stream(Envelope::Field(number::ROWS));
+        Ok(self.call(surroundings, action, query, Preferences::default(), &selection, answer))
+    }
+
+    /// The neutral request and what becomes of its rows.
+    fn call(
+        &self,
+        surroundings: Surroundings<'_>,
+        action: Action,
+        query: Query,
+        preferences: Preferences,
+        selection: &Selection,
+        answer: Answer,
+    ) -> Call {
+        let rows = Arc::new(selection.encoder(self.package, self.encoders, self.at));
+        let schema = self.package.schema.clone();
+        let Surroundings { context, deadline, .. } = surroundings;
+        let request =
+            Request { schema, action, query, preferences, accept: Accept::Columns, context, deadline };
+        Call { request, rows, answer }
+    }
+
+    fn query(&self, selection: &Selection) -> Query {
+        Query { select: selection.select(self.package, self.resource), ..Query::default() }
+    }
+
+    /// What the mask in this field of the request selects.
+    fn selection(&self, number: u32) -> Result<Selection> {
+        let paths = mask(self.message, number);
+        Selection::of_mask(
+            self.package,
+            self.resource,
+            &self.request_field(number),
+            paths.iter().map(String::as_str),
+        )
+    }
+
+    /// Conditions that hold for the row with the key that `message` has.
+    fn key(
+        &self,
+        message: &DynamicMessage,
+        name: impl Fn(&super::surface::Field) -> String,
+    ) -> Result<Vec<(Vec<String>, Filter)>> {
+        let mut filters = Vec::with_capacity(self.resource.key.len());
+        for field in self.resource.key.iter().filter_map(|at| self.resource.fields.get(*at)) {
+            let missing = || refuse(&name(field), "the key has to be given");
+            if !message.has_field_by_number(field.number) {
+                return Err(missing());
+            }
+            let value = message.get_field_by_number(field.number).ok_or_else(missing)?;
+            let value = text::text(self.package, field.shape.scalar(), &value)
+                .map_err(|why| refuse(&name(field), why))?;
+            let operation = Operation::Compare { operator: Operator::Eq, quantifier: None, value };
+            let field = Field::column(&field.column);
+            filters.push((Vec::new(), Filter { field, negated: false, operation }));
+        }
+        Ok(filters)
+    }
+
+    /// `where` and `filter`.
+    fn conditions(&self, query: &mut Query) -> Result<()> {
+        if let Some(value) = self.message.get_field_by_number(number::WHERE)
+            && self.message.has_field_by_number(number::WHERE)
+            && let Some(predicates) = value.as_message()
+        {
+            let logic = predicate::conditions(self.resource, predicates, "where")?;
+            query.logic.extend(logic.into_iter().map(|tree| (Vec::new(), tree)));
+        }
+        filter::add(self.resource, &self.text(number::FILTER), query)
+    }
+
+    fn text(&self, number: u32) -> String {
+        let value = self.message.get_field_by_number(number);
+        value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
+    fn flag(&self, number: u32) -> bool {
+        let value = self.message.get_field_by_number(number);
+        value.is_some_and(|value| *value == Value::Bool(true))
+    }
+
+    /// A field that counts something.
+    fn count_field(&self, number: u32) -> Result<u64> {
+        let value = self.message.get_field_by_number(number).and_then(|value| value.as_i32());
+        u64::try_from(value.unwrap_or_default())
+            .map_err(|_| refuse(&self.request_field(number), "cannot be negative"))
+    }
+
+    /// The name of a field of the request, for errors.
+    fn request_field(&self, number: u32) -> String {
+        let field = prost_reflect::ReflectMessage::descriptor(self.message).get_field(number);
+        field.map(|field| field.name().to_owned()).unwrap_or_default()
+    }
+}
+
+/// How the transaction ends.
+fn preferences(validate_only: bool) -> Preferences {
+    let transaction_end = validate_only.then_some(TransactionEnd::Rollback);
+    Preferences { transaction_end, ..Preferences::default() }
+}
+
+/// The paths of the mask in this field.
+fn mask(message: &DynamicMessage, number: u32) -> Vec<String> {
+    let Some(mask) = message.get_field_by_number(number) else { return Vec::new() };
+    let paths = mask.as_message().and_then(|mask| mask.get_field_by_number(1));
+    let list = paths.as_deref().and_then(Value::as_list).unwrap_or_default();
+    list.iter().filter_map(|path| path.as_str().map(str::to_owned)).collect()
+}

@@ -1,0 +1,134 @@
+//! Calls of functions: the request's fields are the arguments. One that is not
+//! set takes its SQL default; if it has none, it is NULL.
+
+use super::{
+    Answer, Call, Missing, Surroundings,
+    text::{json, separated, string, text},
+};
+use crate::{
+    error::Result,
+    grpc::{
+        encode::{Encoders, Envelope, MessageEncoder},
+        method::number,
+        refuse::refuse,
+        selection::{Selection, column},
+        surface::{Field, Function, Multiplicity, Package, Passing, Presence, Returns},
+    },
+    request::{
+        Accept, Action, CallAccess, Query, Request,
+        payload::{Arguments, BodyKind, Payload, Rows},
+        prefer::Preferences,
+        select::SelectItem,
+    },
+};
+use bytes::Bytes;
+use prost_reflect::{DynamicMessage, Value};
+use std::sync::Arc;
+
+/// The call of a function.
+pub(super) fn call(
+    package: &Package,
+    encoders: &Encoders,
+    function: &Function,
+    message: &DynamicMessage,
+    surroundings: Surroundings<'_>,
+) -> Result<Call> {
+    let arguments = match function.passing {
+        Passing::Named => named(package, function, message)?,
+        Passing::Body(kind) => body(package, function, kind, message)?,
+    };
+    let (select, rows, envelope) = result(package, encoders, &function.returns);
+    let answer = match (function.multiplicity, &function.returns) {
+        (_, Returns::Void) => Answer::Nothing(Missing::Fine),
+        (Multiplicity::One, _) => Answer::Row(envelope, Missing::Fine),
+        (Multiplicity::Many, _) => Answer::Stream(envelope),
+    };
+    let access = CallAccess::ByVolatility;
+    let action = Action::Call { function: function.function.clone(), arguments, access };
+    let Surroundings { context, deadline, .. } = surroundings;
+    let request = Request {
+        schema: package.schema.clone(),
+        action,
+        query: Query { select, ..Query::default() },
+        preferences: Preferences::default(),
+        accept: Accept::Columns,
+        context,
+        deadline,
+    };
+    Ok(Call { request, rows: Arc::new(rows), answer })
+}
+
+/// The select list of a result and the encoder of its rows.
+fn result(
+    package: &Package,
+    encoders: &Encoders,
+    returns: &Returns,
+) -> (Vec<SelectItem>, MessageEncoder, Envelope) {
+    let row = Envelope::Field(number::ROWS);
+    match returns {
+        Returns::Void => (Vec::new(), MessageEncoder::default(), Envelope::Bare),
+        Returns::Value(shape) => {
+            let value = encoders.column("value", number::ROWS, *shape);
+            (Vec::new(), MessageEncoder::new(vec![value]), Envelope::Bare)
+        }
+        Returns::Columns(fields) => {
+            let select = fields.iter().map(|field| column(&field.column)).collect();
+            (select, MessageEncoder::new(encoders.fields(fields)), Envelope::Bare)
+        }
+        Returns::Resource(at) => match package.resources.get(*at) {
+            Some(resource) => {
+                let all = Selection::all(resource);
+                (all.select(package, resource), all.encoder(package, encoders, *at), row)
+            }
+            None => (Vec::new(), MessageEncoder::default(), row),
+        },
+    }
+}
+
+/// The arguments as a JSON object.
+fn named(package: &Package, function: &Function, message: &DynamicMessage) -> Result<Arguments> {
+    let given =
+        |field: &&Field| message.has_field_by_number(field.number) || field.presence == Presence::Required;
+    let fields: Vec<&Field> = function.arguments.iter().filter(given).collect();
+    let mut object = String::new();
+    separated('{', '}', fields.iter(), &mut object, |field, out| {
+        string(&field.column, out);
+        out.push(':');
+        match message.get_field_by_number(field.number) {
+            Some(value) if message.has_field_by_number(field.number) || field.shape.is_many() => {
+                json(package, field.shape, &value, out).map_err(|why| refuse(&field.name, why))
+            }
+            _ => {
+                out.push_str("null");
+                Ok(())
+            }
+        }
+    })?;
+    let raw = Bytes::from(object);
+    let keys = fields.iter().map(|field| field.column.clone()).collect();
+    let payload = Payload { json: raw.clone(), keys, rows: Rows::One };
+    Ok(Arguments::Body { kind: BodyKind::Json, raw, object: Some(payload) })
+}
+
+/// The one argument without a name.
+fn body(
+    package: &Package,
+    function: &Function,
+    kind: BodyKind,
+    message: &DynamicMessage,
+) -> Result<Arguments> {
+    let Some(field) = function.arguments.first() else { return named(package, function, message) };
+    let Some(value) = message.get_field_by_number(field.number) else {
+        return named(package, function, message);
+    };
+    if !message.has_field_by_number(field.number) {
+        return Err(refuse(&field.name, "has to be given"));
+    }
+    let raw = match (kind, &*value) {
+        (BodyKind::OctetStream, Value::Bytes(bytes)) => bytes.clone(),
+        (BodyKind::OctetStream | BodyKind::Json | BodyKind::Csv | BodyKind::Text | BodyKind::Xml, value) => {
+            text(package, field.shape.scalar(), value).map_err(|why| refuse(&field.name, why))?.into()
+        }
+    };
+    Ok(Arguments::Body { kind, raw, object: None })
+}

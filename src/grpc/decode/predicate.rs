@@ -1,0 +1,134 @@
+//! `where`: typed predicates as a logic tree. Operators are found by their
+//! names in the operator table, so that a new one needs a field in
+//! `pgduet.query.v1` and nothing here.
+
+use super::text::plain;
+use crate::{
+    error::Result,
+    grpc::{method::number, refuse::refuse, surface::Resource},
+    request::{
+        filter::{Filter, Is, Junction, Logic, Operation},
+        operator::{Operand, Operator},
+        select::Field,
+    },
+};
+use prost_reflect::{DynamicMessage, Value};
+
+/// What must hold for a row to meet `predicates`; `at` is their place, for errors.
+pub(super) fn conditions(resource: &Resource, predicates: &DynamicMessage, at: &str) -> Result<Vec<Logic>> {
+    let mut found = Vec::new();
+    for (descriptor, value) in predicates.fields() {
+        let place = format!("{at}.{}", descriptor.name());
+        match descriptor.number() {
+            number::AND => {
+                for inner in value.as_list().unwrap_or_default() {
+                    found.push(group(resource, inner, &place)?);
+                }
+            }
+            number::OR => {
+                let members = value.as_list().unwrap_or_default();
+                let members = members.iter().map(|inner| group(resource, inner, &place));
+                found.push(Logic::Group {
+                    negated: false,
+                    junction: Junction::Or,
+                    members: members.collect::<Result<_>>()?,
+                });
+            }
+            number::NOT => found.push(negate(group(resource, value, &place)?)),
+            number => {
+                let field = resource.fields.iter().find(|field| field.number == number);
+                let (Some(field), Some(predicate)) = (field, value.as_message()) else { continue };
+                column(&field.column, predicate, &place, &mut found)?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Predicates as one tree.
+fn group(resource: &Resource, value: &Value, at: &str) -> Result<Logic> {
+    let empty = || refuse(at, "no condition is set");
+    let members = conditions(resource, value.as_message().ok_or_else(empty)?, at)?;
+    if members.is_empty() {
+        return Err(empty());
+    }
+    Ok(Logic::Group { negated: false, junction: Junction::And, members })
+}
+
+fn negate(tree: Logic) -> Logic {
+    Logic::Group { negated: true, junction: Junction::And, members: vec![tree] }
+}
+
+/// The operators that are set in a predicate on one column.
+fn column(column: &str, predicate: &DynamicMessage, at: &str, out: &mut Vec<Logic>) -> Result<()> {
+    let before = out.len();
+    for (descriptor, value) in predicate.fields() {
+        let place = format!("{at}.{}", descriptor.name());
+        let operation = operation(descriptor.name(), value).map_err(|why| refuse(&place, why))?;
+        out.push(leaf(Field::column(column), operation));
+    }
+    if out.len() == before {
+        return Err(refuse(at, "no operator is set"));
+    }
+    Ok(())
+}
+
+/// A condition as a tree.
+pub(super) fn leaf(field: Field, operation: Operation) -> Logic {
+    Logic::Filter(Filter { field, negated: false, operation })
+}
+
+fn operation(name: &str, value: &Value) -> std::result::Result<Operation, String> {
+    match name {
+        "is_null" => {
+            return Ok(Operation::Is(if *value == Value::Bool(true) { Is::Null } else { Is::NotNull }));
+        }
+        "is_distinct" => return Ok(Operation::IsDistinct(plain(value)?)),
+        _ => {}
+    }
+    let operator = Operator::named(name).ok_or_else(|| "is no operator".to_owned())?;
+    match operator.row().operand {
+        Operand::Value | Operand::Quantifiable | Operand::Pattern => {
+            Ok(Operation::Compare { operator, quantifier: None, value: plain(value)? })
+        }
+        Operand::List => {
+            let values = value.as_list().unwrap_or_default();
+            values.iter().map(plain).collect::<std::result::Result<_, _>>().map(Operation::In)
+        }
+        Operand::FullText => Ok(Operation::FullText { operator, language: None, value: plain(value)? }),
+        Operand::Is | Operand::Distinct => Err("is no operator".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::descriptor::FILE_DESCRIPTOR_SET;
+
+    #[test]
+    fn every_field_of_every_predicate_is_an_operator() {
+        let pool = prost_reflect::DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+        let predicates = pool.all_messages().filter(|message| message.name().ends_with("Predicate"));
+        let mut seen = 0;
+        for field in predicates.flat_map(|message| message.fields().collect::<Vec<_>>()) {
+            let value = if field.is_list() { Value::List(vec![]) } else { Value::String(String::new()) };
+            operation(field.name(), &value).unwrap();
+            seen += 1;
+        }
+        assert!(seen > 50);
+    }
+
+    #[test]
+    fn every_operator_of_the_table_has_a_field() {
+        let pool = prost_reflect::DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+        let text = pool.get_message_by_name("pgduet.query.v1.TextPredicate").unwrap();
+        for operator in Operator::ALL {
+            let name = match operator {
+                Operator::Is => "is_null",
+                Operator::IsDistinct => "is_distinct",
+                other => other.row().name,
+            };
+            assert!(text.get_field_by_name(name).is_some(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Values as text: in filters as PostgreSQL reads them, in payloads as JSON.
+//! Errors say what is wrong with a value; their callers know its field.
+
+use crate::grpc::surface::{Package, Scalar, Shape};
+use prost_reflect::{DynamicMessage, Value};
+use std::fmt::Write as _;
+
+/// Why a value is refused.
+pub(super) type Refused = String;
+
+/// A value as PostgreSQL's text.
+pub(super) fn text(package: &Package, scalar: Scalar, value: &Value) -> Result<String, Refused> {
+    match (scalar, value) {
+        (Scalar::Int2, Value::I32(number)) if i16::try_from(*number).is_err() => {
+            Err(format!("{number} is no smallint"))
+        }
+        (Scalar::Enum(at), Value::EnumNumber(number)) => label(package, at, *number),
+        _ => plain(value),
+    }
+}
+
+/// A value whose protobuf type says all about it.
+pub(super) fn plain(value: &Value) -> Result<String, Refused> {
+    match value {
+        Value::Bool(value) => Ok(value.to_string()),
+        Value::I32(value) => Ok(value.to_string()),
+        Value::I64(value) => Ok(value.to_string()),
+        Value::F32(value) => Ok(float(value.to_string())),
+        Value::F64(value) => Ok(float(value.to_string())),
+        Value::String(value) if value.contains('\0') => Err("text cannot hold the character 0".to_owned()),
+        Value::String(value) => Ok(value.clone()),
+        Value::Bytes(bytes) => Ok(hex(bytes)),
+        Value::Message(message) => timestamp(message),
+        Value::U32(_) | Value::U64(_) | Value::EnumNumber(_) | Value::List(_) | Value::Map(_) => {
+            Err("has no form as text".to_owned())
+        }
+    }
+}
+
+/// Appends a column's value as JSON.
+pub(super) fn json(package: &Package, shape: Shape, value: &Value, out: &mut String) -> Result<(), Refused> {
+    match (shape, value) {
+        (Shape::Many(scalar), Value::List(elements)) => {
+            separated('[', ']', elements.iter(), out, |element, out| {
+                element_json(package, scalar, element, out)
+            })
+        }
+        (Shape::Many(_), _) => {
+            out.push_str("[]");
+            Ok(())
+        }
+        (Shape::One(scalar), value) => element_json(package, scalar, value, out),
+    }
+}
+
+fn element_json(package: &Package, scalar: Scalar, value: &Value, out: &mut String) -> Result<(), Refused> {
+    match (scalar, value) {
+        (Scalar::Bool, Value::Bool(value)) => out.push_str(if *value { "true" } else { "false" }),
+        (Scalar::Int4, Value::I32(number)) => {
+            let _ = write!(out, "{number}");
+        }
+        (Scalar::Int8, Value::I64(number)) => {
+            let _ = write!(out, "{number}");
+        }
+        (Scalar::Json, Value::String(text)) => {
+            // Written as it is, so that numbers keep their digits.
+            serde_json::from_str::<&serde_json::value::RawValue>(text)
+                .map_err(|error| format!("is no JSON: {error}"))?;
+            out.push_str(text);
+        }
+        (Scalar::Record(at), Value::Message(message)) => record(package, at, message, out)?,
+        _ => string(&text(package, scalar, value)?, out),
+    }
+    Ok(())
+}
+
+fn record(package: &Package, at: usize, message: &DynamicMessage, out: &mut String) -> Result<(), Refused> {
+    let fields = package.records.get(at).map(|record| record.fields.as_slice()).unwrap_or_default();
+    let set = fields.iter().filter(|field| message.has_field_by_number(field.number));
+    separated('{', '}', set, out, |field, out| {
+        string(&field.column, out);
+        out.push(':');
+        let value = message.get_field_by_number(field.number);
+        let value = value.ok_or_else(|| "is not there".to_owned())?;
+        json(package, field.shape, &value, out).map_err(|why| format!("{}: {why}", field.name))
+    })
+}
+
+/// Appends items between brackets, commas between them.
+pub(super) fn separated<T, E>(
+    open: char,
+    close: char,
+    items: impl Iterator<Item = T>,
+    out: &mut String,
+    mut each: impl FnMut(T, &mut String) -> Result<(), E>,
+) -> Result<(), E> {
+    out.push(open);
+    for (at, item) in items.enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        each(item, out)?;
+    }
+    out.push(close);
+    Ok(())
+}
+
+/// Appends a JSON string.
+pub(super) fn string(text: &str, out: &mut String) {
+    out.push_str(&serde_json::Value::from(text).to_string());
+}
+
+fn label(package: &Package, at: usize, number: i32) -> Result<String, Refused> {
+    let values = package.enums.get(at).map(|found| found.values.as_slice()).unwrap_or_default();
+    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+    let value = index.and_then(|index| values.get(index));
+    value.map(|(label, _)| label.clone()).ok_or_else(|| format!("{number} is no value of its enum"))
+}
+
+/// Rust writes `inf`; PostgreSQL reads `infinity`.
+fn float(text: String) -> String {
+    if text.ends_with("inf") { text.replace("inf", "infinity") } else { text }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(2 + 2 * bytes.len());
+    out.push_str("\\x");
+    for byte in bytes {
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
+
+/// `google.protobuf.Timestamp`; no other message has a text.
+fn timestamp(message: &DynamicMessage) -> Result<String, Refused> {
+    let seconds = message.get_field_by_number(1).and_then(|value| value.as_i64()).unwrap_or_default();
+    let nanos = message.get_field_by_number(2).and_then(|value| value.as_i32()).unwrap_or_default();
+    let range = || "is no time in the years 1 to 9999".to_owned();
+    if nanos < 0 {
+        return Err(range());
+    }
+    let time = jiff::Timestamp::new(seconds, nanos).map_err(|_| range())?;
+    let first = jiff::Timestamp::new(-62_135_596_800, 0).map_err(|_| range())?;
+    if time < first { Err(range()) } else { Ok(time.to_string()) }
+}

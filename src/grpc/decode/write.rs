@@ -1,0 +1,177 @@
+//! Create, Update and Delete: the resource as a payload. Which fields are
+//! written is the mask's word, else that of their presence.
+
+use super::{
+    Answer, Call, Missing, Relation, Surroundings, mask, preferences,
+    text::{json, separated, string},
+};
+use crate::{
+    error::Result,
+    grpc::{
+        encode::Envelope,
+        method::number,
+        refuse::refuse,
+        selection::Selection,
+        surface::{Field, Presence},
+    },
+    request::{
+        Action, Query,
+        payload::{Payload, Rows},
+        prefer::{Preferences, Resolution, Return},
+    },
+};
+use bytes::Bytes;
+use prost_reflect::DynamicMessage;
+
+/// Which fields are written.
+enum Written {
+    /// Those that are set.
+    Present,
+    /// These indexes into the resource's fields; NULL if not set.
+    Masked(Vec<usize>),
+}
+
+impl Relation<'_> {
+    pub(super) fn create(self, surroundings: Surroundings<'_>) -> Result<Call> {
+        let carried = self.carried()?;
+        let written = self.written(number::WRITE_MASK)?;
+        let payload = self.payload(&carried, &written, |_| true)?;
+        let action = Action::Insert {
+            relation: self.resource.relation.clone(),
+            columns: Some(payload.keys.clone()),
+            payload,
+            on_conflict: None,
+        };
+        self.write(surroundings, action, Query::default(), None, Missing::Fine)
+    }
+
+    pub(super) fn update(self, surroundings: Surroundings<'_>) -> Result<Call> {
+        let carried = self.carried()?;
+        let written = self.written(number::WRITE_MASK)?;
+        let carrier = self.request_field(number::RESOURCE);
+        let filters = self.key(&carried, |field| format!("{carrier}.{}", field.name))?;
+        let relation = self.resource.relation.clone();
+        if self.flag(number::WRITE_ALLOW_MISSING) {
+            let payload = self.payload(&carried, &written, |_| true)?;
+            let columns = Some(payload.keys.clone());
+            let action = Action::Insert { relation, payload, columns, on_conflict: None };
+            let resolution = Some(Resolution::MergeDuplicates);
+            return self.write(surroundings, action, Query::default(), resolution, Missing::NotFound);
+        }
+        let payload = self.payload(&carried, &written, |at| !self.resource.key.contains(&at))?;
+        if payload.keys.is_empty() {
+            return Err(refuse(&carrier, "no field to be updated is set"));
+        }
+        let action = Action::Update { relation, columns: Some(payload.keys.clone()), payload };
+        let query = Query { filters, ..Query::default() };
+        self.write(surroundings, action, query, None, Missing::NotFound)
+    }
+
+    pub(super) fn delete(self, surroundings: Surroundings<'_>) -> Result<Call> {
+        let filters = self.key(self.message, |field| self.request_field(field.number))?;
+        let preferences = Preferences {
+            representation: Some(Return::Minimal),
+            ..preferences(self.flag(number::KEYED_VALIDATE_ONLY))
+        };
+        let missing = if self.flag(number::KEYED_ALLOW_MISSING) { Missing::Fine } else { Missing::NotFound };
+        let query = Query { filters, ..Query::default() };
+        let action = Action::Delete { relation: self.resource.relation.clone() };
+        let nothing = Selection::default();
+        Ok(self.call(surroundings, action, query, preferences, &nothing, Answer::Nothing(missing)))
+    }
+
+    fn write(
+        self,
+        surroundings: Surroundings<'_>,
+        action: Action,
+        query: Query,
+        resolution: Option<Resolution>,
+        missing: Missing,
+    ) -> Result<Call> {
+        let selection = self.selection(number::WRITE_READ_MASK)?;
+        let query = Query { filters: query.filters, ..self.query(&selection) };
+        let preferences = Preferences {
+            representation: Some(Return::Representation),
+            resolution,
+            ..preferences(self.flag(number::WRITE_VALIDATE_ONLY))
+        };
+        let answer = Answer::Row(Envelope::Field(number::ROWS), missing);
+        Ok(self.call(surroundings, action, query, preferences, &selection, answer))
+    }
+
+    /// The resource that the request carries.
+    fn carried(&self) -> Result<DynamicMessage> {
+        let name = self.request_field(number::RESOURCE);
+        if !self.message.has_field_by_number(number::RESOURCE) {
+            return Err(refuse(&name, "has to be given"));
+        }
+        let value = self.message.get_field_by_number(number::RESOURCE);
+        let message = value.as_deref().and_then(|value| value.as_message()).cloned();
+        message.ok_or_else(|| refuse(&name, "has to be given"))
+    }
+
+    fn written(&self, number: u32) -> Result<Written> {
+        let paths = mask(self.message, number);
+        if paths.is_empty() {
+            return Ok(Written::Present);
+        }
+        let mut fields = Vec::with_capacity(paths.len());
+        for path in &paths {
+            if path == "*" {
+                let writable =
+                    |(at, field): (usize, &Field)| (field.presence != Presence::Computed).then_some(at);
+                fields.extend(self.resource.fields.iter().enumerate().filter_map(writable));
+            } else {
+                let unknown = || refuse(&self.request_field(number), format!("\"{path}\" is no column"));
+                fields.push(self.resource.field(path).ok_or_else(unknown)?);
+            }
+        }
+        fields.sort_unstable();
+        fields.dedup();
+        Ok(Written::Masked(fields))
+    }
+
+    /// The written fields as a JSON object. Keys are written when they are set,
+    /// mask or no mask.
+    fn payload(
+        &self,
+        carried: &DynamicMessage,
+        written: &Written,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<Payload> {
+        let carrier = self.request_field(number::RESOURCE);
+        let is_written = |at: usize, field: &Field| match written {
+            Written::Present => carried.has_field_by_number(field.number),
+            Written::Masked(fields) => {
+                let is_key = self.resource.key.contains(&at) && carried.has_field_by_number(field.number);
+                fields.contains(&at) || is_key
+            }
+        };
+        let fields: Vec<&Field> = self
+            .resource
+            .fields
+            .iter()
+            .enumerate()
+            .filter(|(at, field)| wanted(*at) && is_written(*at, field))
+            .map(|(_, field)| field)
+            .collect();
+        let mut object = String::new();
+        separated('{', '}', fields.iter(), &mut object, |field, out| {
+            string(&field.column, out);
+            out.push(':');
+            let is_set = carried.has_field_by_number(field.number);
+            match carried.get_field_by_number(field.number) {
+                Some(value) if is_set || field.shape.is_many() => {
+                    json(self.package, field.shape, &value, out)
+                        .map_err(|why| refuse(&format!("{carrier}.{}", field.name), why))
+                }
+                _ => {
+                    out.push_str("null");
+                    Ok(())
+                }
+            }
+        })?;
+        let keys = fields.iter().map(|field| field.column.clone()).collect();
+        Ok(Payload { json: Bytes::from(object), keys, rows: Rows::One })
+    }
+}

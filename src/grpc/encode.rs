@@ -1,0 +1,255 @@
+//! Rows to messages: from PostgreSQL's binary columns straight to protobuf's
+//! wire format. Tags and encoders are chosen once; a row is one pass over its
+//! bytes. In which form each column comes is fixed by `catalog::form`.
+//!
+//! Nothing is clamped or dropped: a value without a form in protobuf is an
+//! error that names the column.
+
+mod sink;
+mod value;
+mod wire;
+
+pub(crate) use sink::{Envelope, Page, PageSink, StreamSink, number_field, text_field};
+
+use super::surface::{Multiplicity, Package, Scalar, Shape};
+use crate::{
+    error::{Error, Fault, Result},
+    outcome::Row,
+};
+use std::{collections::HashMap, sync::Arc};
+use value::Reader;
+use wire::Tag;
+
+/// Encodes the columns of a row, in the order of the select list.
+#[derive(Debug, Default)]
+pub(crate) struct MessageEncoder {
+    columns: Vec<Arc<ColumnEncoder>>,
+}
+
+/// Encodes one column.
+#[derive(Debug)]
+pub(crate) struct ColumnEncoder {
+    /// For errors.
+    name: String,
+    number: u32,
+    shape: ValueShape,
+}
+
+/// Once or repeated.
+#[derive(Debug)]
+enum ValueShape {
+    One(ValueEncoder),
+    Many(ValueEncoder),
+}
+
+/// The labels of an enum and their numbers.
+type Labels = HashMap<Vec<u8>, i32>;
+
+/// Encodes one value.
+#[derive(Clone, Debug)]
+enum ValueEncoder {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Float4,
+    Float8,
+    TimestampTz,
+    Bytes,
+    Enum(Arc<Labels>),
+    Record(Arc<MessageEncoder>),
+}
+
+impl MessageEncoder {
+    /// An encoder of these columns.
+    pub(crate) fn new(columns: Vec<Arc<ColumnEncoder>>) -> Self {
+        Self { columns }
+    }
+
+    /// How many columns it takes.
+    pub(crate) fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Appends the fields of a row.
+    pub(crate) fn row(&self, row: &dyn Row, out: &mut Vec<u8>) -> Result<()> {
+        for (at, column) in self.columns.iter().enumerate() {
+            if let Some(bytes) = row.get(at) {
+                column.encode(bytes, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the fields of a composite in its binary form.
+    fn record(&self, bytes: &[u8], column: &str, out: &mut Vec<u8>) -> Result<()> {
+        let mut reader = Reader::new(bytes, column);
+        let count = usize::try_from(reader.int4()?).unwrap_or_default();
+        if count != self.columns.len() {
+            return Err(unexpected(column));
+        }
+        for encoder in &self.columns {
+            let _type = reader.int4()?;
+            if let Some(bytes) = reader.field()? {
+                encoder.encode(bytes, out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ColumnEncoder {
+    fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        match &self.shape {
+            ValueShape::One(value) => {
+                Tag::new(self.number, value.wire()).write(out);
+                value.encode(bytes, &self.name, out)
+            }
+            ValueShape::Many(value) => self.array(value, bytes, out),
+        }
+    }
+
+    /// <https://www.postgresql.org/docs/current/arrays.html>: the number of
+    /// dimensions, a flag for NULLs, the element's type, length and lower bound
+    /// of each dimension, then the elements.
+    fn array(&self, value: &ValueEncoder, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let mut reader = Reader::new(bytes, &self.name);
+        let dimensions = reader.int4()?;
+        let _has_nulls = reader.int4()?;
+        let _type = reader.int4()?;
+        match dimensions {
+            0 => return Ok(()),
+            1 => {}
+            _ => return Err(self.without_form("an array of more than one dimension")),
+        }
+        let count = reader.int4()?;
+        let _lower_bound = reader.int4()?;
+        let packed = value.is_packed();
+        let start = packed.then(|| wire::open(self.number, out));
+        for _ in 0..count {
+            let Some(element) = reader.field()? else {
+                return Err(self.without_form("an array with a NULL element"));
+            };
+            if !packed {
+                Tag::new(self.number, value.wire()).write(out);
+            }
+            value.encode(element, &self.name, out)?;
+        }
+        if let Some(start) = start {
+            wire::close(start, out);
+        }
+        Ok(())
+    }
+
+    fn without_form(&self, what: &str) -> Box<Error> {
+        out_of_range(&self.name, what)
+    }
+}
+
+/// A value that protobuf has no form for.
+fn out_of_range(column: &str, what: &str) -> Box<Error> {
+    let message = format!("column \"{column}\" holds {what}, which its protobuf type cannot");
+    Error::new(Fault::ValueOutOfRange, message).details(serde_json::json!({ "field": column }))
+}
+
+fn unexpected(column: &str) -> Box<Error> {
+    Error::new(Fault::UnexpectedResult, "The database answered in an unexpected form")
+        .cause(format!("binary form of column {column}"))
+}
+
+/// The encoders of a package, made once per reload.
+#[derive(Debug, Default)]
+pub(crate) struct Encoders {
+    /// By resource, then by field.
+    resources: Vec<Vec<Arc<ColumnEncoder>>>,
+    labels: Vec<Arc<Labels>>,
+    records: Vec<Arc<MessageEncoder>>,
+}
+
+/// How deep composites may hold composites. PostgreSQL lets none hold itself; a
+/// saved descriptor could claim it.
+const MAX_DEPTH: usize = 32;
+
+impl Encoders {
+    /// The encoders of this package.
+    pub(crate) fn new(package: &Package) -> Self {
+        let labels = package.enums.iter().map(|found| {
+            let pairs =
+                (1..).zip(&found.values).map(|(number, (label, _))| (label.clone().into_bytes(), number));
+            Arc::new(pairs.collect::<Labels>())
+        });
+        let mut encoders = Encoders { labels: labels.collect(), ..Encoders::default() };
+        encoders.records =
+            (0..package.records.len()).map(|at| encoders.record(package, at, MAX_DEPTH)).collect();
+        encoders.resources =
+            package.resources.iter().map(|resource| encoders.fields(&resource.fields)).collect();
+        encoders
+    }
+
+    fn record(&self, package: &Package, at: usize, depth: usize) -> Arc<MessageEncoder> {
+        let fields = package.records.get(at).map(|record| record.fields.as_slice()).unwrap_or_default();
+        let column = |field: &super::surface::Field| {
+            let value = match field.shape.scalar() {
+                Scalar::Record(inner) if depth > 0 => {
+                    ValueEncoder::Record(self.record(package, inner, depth - 1))
+                }
+                scalar => self.value(scalar),
+            };
+            Arc::new(ColumnEncoder::of(&field.column, field.number, field.shape, value))
+        };
+        Arc::new(MessageEncoder::new(fields.iter().map(column).collect()))
+    }
+
+    /// Encoders of columns that are no resource's: results of functions.
+    pub(crate) fn fields(&self, fields: &[super::surface::Field]) -> Vec<Arc<ColumnEncoder>> {
+        fields.iter().map(|field| self.column(&field.column, field.number, field.shape)).collect()
+    }
+
+    /// The encoder of one column.
+    pub(crate) fn column(&self, name: &str, number: u32, shape: Shape) -> Arc<ColumnEncoder> {
+        Arc::new(ColumnEncoder::of(name, number, shape, self.value(shape.scalar())))
+    }
+
+    fn value(&self, scalar: Scalar) -> ValueEncoder {
+        match scalar {
+            Scalar::Bool => ValueEncoder::Bool,
+            Scalar::Int2 => ValueEncoder::Int2,
+            Scalar::Int4 => ValueEncoder::Int4,
+            Scalar::Int8 => ValueEncoder::Int8,
+            Scalar::Float4 => ValueEncoder::Float4,
+            Scalar::Float8 => ValueEncoder::Float8,
+            Scalar::TimestampTz => ValueEncoder::TimestampTz,
+            Scalar::Bytea | Scalar::Text | Scalar::Json => ValueEncoder::Bytes,
+            Scalar::Enum(at) => ValueEncoder::Enum(self.labels.get(at).cloned().unwrap_or_default()),
+            Scalar::Record(at) => ValueEncoder::Record(self.records.get(at).cloned().unwrap_or_default()),
+        }
+    }
+
+    /// The encoder of a resource's column.
+    pub(crate) fn of_resource(&self, resource: usize, field: usize) -> Option<Arc<ColumnEncoder>> {
+        self.resources.get(resource)?.get(field).cloned()
+    }
+}
+
+impl ColumnEncoder {
+    fn of(name: &str, number: u32, shape: Shape, value: ValueEncoder) -> Self {
+        let shape = match shape {
+            Shape::One(_) => ValueShape::One(value),
+            Shape::Many(_) => ValueShape::Many(value),
+        };
+        Self { name: name.to_owned(), number, shape }
+    }
+
+    /// The encoder of an embed: a composite or an array of them.
+    pub(crate) fn embed(name: &str, number: u32, multiplicity: Multiplicity, rows: MessageEncoder) -> Self {
+        let value = ValueEncoder::Record(Arc::new(rows));
+        let shape = match multiplicity {
+            Multiplicity::One => ValueShape::One(value),
+            Multiplicity::Many => ValueShape::Many(value),
+        };
+        Self { name: name.to_owned(), number, shape }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! Sinks: where rows go as they come. One collects a response, the other feeds
+//! a stream no faster than its client reads.
+
+use super::{MessageEncoder, wire};
+use crate::{
+    error::{Error, Fault, Result},
+    outcome::{Row, Sink},
+};
+use bytes::Bytes;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Where a row's message stands in its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Envelope {
+    /// In the field of this number.
+    Field(u32),
+    /// It is the response.
+    Bare,
+}
+
+impl Envelope {
+    fn write(self, rows: &MessageEncoder, row: &dyn Row, out: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Envelope::Field(number) => {
+                let start = wire::open(number, out);
+                rows.row(row, out)?;
+                wire::close(start, out);
+                Ok(())
+            }
+            Envelope::Bare => rows.row(row, out),
+        }
+    }
+}
+
+/// How much goes on one page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page {
+    /// The most rows.
+    pub(crate) rows: u64,
+    /// The most bytes, unless the first row alone has more.
+    pub(crate) bytes: usize,
+    /// How many columns after those encoded make the place where the next page
+    /// begins, as text.
+    pub(crate) keys: usize,
+}
+
+/// Collects one response.
+#[derive(Debug)]
+pub(crate) struct PageSink {
+    rows: Arc<MessageEncoder>,
+    envelope: Envelope,
+    page: Page,
+    out: Vec<u8>,
+    taken: u64,
+    last: Vec<Option<String>>,
+    more: bool,
+}
+
+impl PageSink {
+    /// A sink for what `page` allows.
+    pub(crate) fn new(rows: Arc<MessageEncoder>, envelope: Envelope, page: Page) -> Self {
+        Self { rows, envelope, page, out: Vec::with_capacity(256), taken: 0, last: Vec::new(), more: false }
+    }
+
+    /// How many rows were taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Where the page ended, if rows came that are not on it.
+    pub(crate) fn left_off(&mut self) -> Option<Vec<Option<String>>> {
+        self.more.then(|| std::mem::take(&mut self.last))
+    }
+
+    /// Where the last row stands.
+    pub(crate) fn last(&mut self) -> Vec<Option<String>> {
+        std::mem::take(&mut self.last)
+    }
+
+    /// The response so far, for what follows the rows.
+    pub(crate) fn into_response(self) -> Vec<u8> {
+        self.out
+    }
+}
+
+impl Sink for PageSink {
+    fn row(&mut self, row: &dyn Row) -> Result<()> {
+        if self.more || self.taken == self.page.rows {
+            self.more = true;
+            return Ok(());
+        }
+        let before = self.out.len();
+        self.envelope.write(&self.rows, row, &mut self.out)?;
+        if self.out.len() > self.page.bytes && self.taken > 0 {
+            self.out.truncate(before);
+            self.more = true;
+            return Ok(());
+        }
+        self.taken += 1;
+        self.last.clear();
+        for at in self.rows.len()..self.rows.len() + self.page.keys {
+            self.last.push(row.get(at).map(|bytes| String::from_utf8_lossy(bytes).into_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Appends a string field.
+pub(crate) fn text_field(number: u32, text: &str, out: &mut Vec<u8>) {
+    wire::Tag::new(number, wire::Wire::Length).write(out);
+    wire::bytes(text.as_bytes(), out);
+}
+
+/// Appends an integer field.
+pub(crate) fn number_field(number: u32, value: u64, out: &mut Vec<u8>) {
+    wire::Tag::new(number, wire::Wire::Varint).write(out);
+    wire::varint(value, out);
+}
+
+/// Feeds a response stream, one message for each row.
+#[derive(Debug)]
+pub(crate) struct StreamSink {
+    rows: Arc<MessageEncoder>,
+    envelope: Envelope,
+    out: mpsc::Sender<Vec<Bytes>>,
+    pending: Vec<Bytes>,
+}
+
+impl StreamSink {
+    /// A sink that hands on what came whenever it is asked whether it is ready.
+    pub(crate) fn new(rows: Arc<MessageEncoder>, envelope: Envelope, out: mpsc::Sender<Vec<Bytes>>) -> Self {
+        Self { rows, envelope, out, pending: Vec::new() }
+    }
+}
+
+impl Sink for StreamSink {
+    fn row(&mut self, row: &dyn Row) -> Result<()> {
+        let mut message = Vec::with_capacity(64);
+        self.envelope.write(&self.rows, row, &mut message)?;
+        self.pending.push(message.into());
+        Ok(())
+    }
+
+    async fn ready(&mut self) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let rows = std::mem::take(&mut self.pending);
+        let gone = |_| Error::new(Fault::Cancelled, "The client went away");
+        self.out.send(rows).await.map_err(gone)
+    }
+}

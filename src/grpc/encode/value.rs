@@ -1,0 +1,121 @@
+//! One value, from PostgreSQL's binary form to protobuf's.
+
+use super::{
+    ValueEncoder, out_of_range, unexpected,
+    wire::{self, Tag, Wire},
+};
+use crate::error::Result;
+
+/// Reads the parts of a composite or an array.
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+    column: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8], column: &'a str) -> Self {
+        Self { rest: bytes, column }
+    }
+
+    pub(super) fn int4(&mut self) -> Result<i32> {
+        let (head, rest) = self.rest.split_first_chunk().ok_or_else(|| unexpected(self.column))?;
+        self.rest = rest;
+        Ok(i32::from_be_bytes(*head))
+    }
+
+    /// A length and so many bytes; −1 is NULL.
+    pub(super) fn field(&mut self) -> Result<Option<&'a [u8]>> {
+        let Ok(length) = usize::try_from(self.int4()?) else { return Ok(None) };
+        let (head, rest) = self.rest.split_at_checked(length).ok_or_else(|| unexpected(self.column))?;
+        self.rest = rest;
+        Ok(Some(head))
+    }
+}
+
+/// Seconds from 1970-01-01, where protobuf begins, to 2000-01-01, where PostgreSQL does.
+const EPOCH: i64 = 946_684_800;
+/// The years 1 to 9999, which are all that `google.protobuf.Timestamp` takes.
+const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+
+impl ValueEncoder {
+    pub(super) fn wire(&self) -> Wire {
+        match self {
+            Self::Bool | Self::Int2 | Self::Int4 | Self::Int8 | Self::Enum(_) => Wire::Varint,
+            Self::Float4 => Wire::Fixed32,
+            Self::Float8 => Wire::Fixed64,
+            Self::TimestampTz | Self::Bytes | Self::Record(_) => Wire::Length,
+        }
+    }
+
+    /// Whether several of them are one field without tags between.
+    pub(super) fn is_packed(&self) -> bool {
+        self.wire() != Wire::Length
+    }
+
+    /// Appends the value; its tag is there already.
+    pub(super) fn encode(&self, bytes: &[u8], column: &str, out: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Self::Bool => wire::varint(u64::from(fixed::<1>(bytes, column)? != [0]), out),
+            Self::Int2 => signed(i16::from_be_bytes(fixed(bytes, column)?).into(), out),
+            Self::Int4 => signed(i32::from_be_bytes(fixed(bytes, column)?).into(), out),
+            Self::Int8 => signed(i64::from_be_bytes(fixed(bytes, column)?), out),
+            Self::Float4 => {
+                out.extend_from_slice(&u32::from_be_bytes(fixed(bytes, column)?).to_le_bytes());
+            }
+            Self::Float8 => {
+                out.extend_from_slice(&u64::from_be_bytes(fixed(bytes, column)?).to_le_bytes());
+            }
+            Self::TimestampTz => timestamp(i64::from_be_bytes(fixed(bytes, column)?), column, out)?,
+            Self::Bytes => wire::bytes(bytes, out),
+            Self::Enum(labels) => match labels.get(bytes) {
+                Some(number) => signed((*number).into(), out),
+                None => {
+                    let label = format!("the label \"{}\"", String::from_utf8_lossy(bytes));
+                    return Err(out_of_range(column, &label));
+                }
+            },
+            Self::Record(message) => {
+                let start = wire::open_untagged(out);
+                message.record(bytes, column, out)?;
+                wire::close(start, out);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fixed<const N: usize>(bytes: &[u8], column: &str) -> Result<[u8; N]> {
+    bytes.try_into().map_err(|_| unexpected(column))
+}
+
+/// Negative numbers take ten bytes, whatever their type.
+fn signed(number: i64, out: &mut Vec<u8>) {
+    wire::varint(number.cast_unsigned(), out);
+}
+
+/// Microseconds since 2000 as `google.protobuf.Timestamp`.
+fn timestamp(micros: i64, column: &str, out: &mut Vec<u8>) -> Result<()> {
+    let seconds = match micros {
+        i64::MAX => return Err(out_of_range(column, "infinity")),
+        i64::MIN => return Err(out_of_range(column, "-infinity")),
+        micros => micros.div_euclid(1_000_000) + EPOCH,
+    };
+    if !SECONDS.contains(&seconds) {
+        return Err(out_of_range(column, "a time outside of the years 1 to 9999"));
+    }
+    let nanos = micros.rem_euclid(1_000_000) * 1000;
+    // Two fields of at most ten bytes: the length is one byte.
+    let at = out.len();
+    out.push(0);
+    for (number, value) in [(1, seconds), (2, nanos)] {
+        if value != 0 {
+            Tag::new(number, Wire::Varint).write(out);
+            signed(value, out);
+        }
+    }
+    let length = out.len() - at - 1;
+    if let Some(byte) = out.get_mut(at) {
+        *byte = u8::try_from(length).unwrap_or_default();
+    }
+    Ok(())
+}

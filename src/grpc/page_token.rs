@@ -1,0 +1,159 @@
+//! Page tokens: a place in an order, sealed by AES-256-GCM so that a client can
+//! neither read nor forge it, and bound to its query by the associated data.
+//!
+//! The key comes from the option `page-token-secret`, else from `jwt-secret`, so
+//! that all replicas share it; else it is this process's own.
+
+use super::refuse::refuse;
+use crate::{
+    config::Config,
+    error::{Error, Fault, Result},
+};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    digest, hkdf, rand,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use prost_reflect::{DynamicMessage, prost::Message as _};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Where a page begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Position {
+    /// After the row with these values in the columns of the order.
+    #[serde(rename = "k")]
+    Keyset(Vec<Option<String>>),
+    /// After so many rows.
+    #[serde(rename = "o")]
+    Offset(u64),
+}
+
+/// The query that a token belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Binding(Vec<u8>);
+
+impl Binding {
+    /// The query of this method: what of its request decides which rows come in
+    /// which order.
+    pub(crate) fn new(method: &str, query: &DynamicMessage) -> Self {
+        let mut text = method.as_bytes().to_vec();
+        text.push(0);
+        text.extend(query.encode_to_vec());
+        Binding(digest::digest(&digest::SHA256, &text).as_ref().to_vec())
+    }
+}
+
+/// Seals and opens page tokens.
+pub(crate) struct Sealer(LessSafeKey);
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Sealer(…)")
+    }
+}
+
+/// Keeps the key apart from any other use of the same secret.
+const PURPOSE: &[u8] = b"pgduet page token 1";
+
+impl Sealer {
+    /// A sealer for this configuration.
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let configured = match &config.page_token_secret {
+            Some(secret) => Some(secret.bytes().to_vec()),
+            None => config.jwt_key().ok().flatten(),
+        };
+        let secret = match configured {
+            Some(secret) => secret,
+            None => {
+                tracing::warn!(
+                    "neither page-token-secret nor jwt-secret is set: page tokens end with this process"
+                );
+                let mut secret = vec![0; 32];
+                rand::fill(&mut secret).map_err(broken)?;
+                secret
+            }
+        };
+        let material = hkdf::Salt::new(hkdf::HKDF_SHA256, b"pgduet").extract(&secret);
+        let key = material.expand(&[PURPOSE], &AES_256_GCM).map_err(broken)?;
+        Ok(Sealer(LessSafeKey::new(UnboundKey::from(key))))
+    }
+
+    /// A token for a place in a query.
+    pub(crate) fn seal(&self, position: &Position, binding: &Binding) -> Result<String> {
+        let mut sealed = serde_json::to_vec(position).map_err(broken)?;
+        let mut nonce = [0; NONCE_LEN];
+        rand::fill(&mut nonce).map_err(broken)?;
+        let unique = Nonce::assume_unique_for_key(nonce);
+        self.0.seal_in_place_append_tag(unique, Aad::from(&binding.0), &mut sealed).map_err(broken)?;
+        Ok(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
+    }
+
+    /// The place that a token of this query says.
+    pub(crate) fn open(&self, token: &str, binding: &Binding) -> Result<Position> {
+        let opened = || {
+            let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+            let (nonce, sealed) = bytes.split_first_chunk()?;
+            let mut sealed = sealed.to_vec();
+            let nonce = Nonce::assume_unique_for_key(*nonce);
+            let plain = self.0.open_in_place(nonce, Aad::from(&binding.0), &mut sealed).ok()?;
+            serde_json::from_slice(plain).ok()
+        };
+        opened().ok_or_else(|| {
+            let mut error = refuse("page_token", "is no token of this query");
+            error.origin = crate::error::Origin::Pgduet(Fault::InvalidPageToken);
+            error
+        })
+    }
+}
+
+fn broken(error: impl fmt::Display) -> Box<Error> {
+    Error::new(Fault::Internal, "page tokens cannot be made").cause(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Sources;
+
+    fn config(settings: &[(&str, &str)]) -> Config {
+        let environment =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Config::load(&Sources::new(None, environment, Default::default())).unwrap().0
+    }
+
+    const SECRET: (&str, &str) = ("PGRST_JWT_SECRET", "reallyreallyreallyreallyverysafe");
+
+    fn binding(name: &str) -> Binding {
+        Binding(name.into())
+    }
+
+    #[test]
+    fn a_token_opens_for_its_query_alone() {
+        let sealer = Sealer::new(&config(&[SECRET])).unwrap();
+        let position = Position::Keyset(vec![Some("Łódź".to_owned()), None]);
+        let token = sealer.seal(&position, &binding("a")).unwrap();
+        assert_eq!(sealer.open(&token, &binding("a")).unwrap(), position);
+        assert_eq!(sealer.open(&token, &binding("b")).unwrap_err().code(), "PGDUET05");
+    }
+
+    #[test]
+    fn replicas_with_one_secret_open_each_others_tokens_and_no_others() {
+        let sealer = |settings: &[(&str, &str)]| Sealer::new(&config(settings)).unwrap();
+        let token = sealer(&[SECRET]).seal(&Position::Offset(7), &binding("a")).unwrap();
+        assert_eq!(sealer(&[SECRET]).open(&token, &binding("a")).unwrap(), Position::Offset(7));
+        assert!(sealer(&[]).open(&token, &binding("a")).is_err());
+        let own = ("PGDUET_PAGE_TOKEN_SECRET", "another secret of these tokens only");
+        assert!(sealer(&[SECRET, own]).open(&token, &binding("a")).is_err());
+    }
+
+    #[test]
+    fn a_token_that_was_touched_or_made_up_is_refused() {
+        let sealer = Sealer::new(&config(&[SECRET])).unwrap();
+        let token = sealer.seal(&Position::Offset(1), &binding("a")).unwrap();
+        let touched = format!("{}A", &token[..token.len() - 1]);
+        for forged in ["", "x", "AAAA", "🦀", touched.as_str()] {
+            assert!(forged == token || sealer.open(forged, &binding("a")).is_err(), "{forged}");
+        }
+    }
+}

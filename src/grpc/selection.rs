@@ -1,0 +1,134 @@
+//! Selections: what a read mask names. The select list of the request and the
+//! encoder of its rows are made from the same selection, in the same order.
+
+use super::{
+    encode::{ColumnEncoder, Encoders, MessageEncoder},
+    refuse::refuse,
+    surface::{Package, Resource},
+};
+use crate::{
+    error::Result,
+    request::select::{Embed, EmbedForm, Field, SelectItem},
+};
+use std::sync::Arc;
+
+/// Columns and embeds of one resource: indexes into its fields and embeds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Selection {
+    fields: Vec<usize>,
+    embeds: Vec<(usize, Selection)>,
+}
+
+/// How deep a mask may nest embeds.
+const MAX_DEPTH: usize = 16;
+
+impl Selection {
+    /// Every column and no embed.
+    pub(crate) fn all(resource: &Resource) -> Self {
+        Self { fields: (0..resource.fields.len()).collect(), embeds: Vec::new() }
+    }
+
+    /// What `paths` name; every column if there are none. `mask` is the field
+    /// that they come from.
+    pub(crate) fn of_mask<'a>(
+        package: &Package,
+        resource: &Resource,
+        mask: &str,
+        paths: impl Iterator<Item = &'a str>,
+    ) -> Result<Self> {
+        let mut selection = Selection::default();
+        for path in paths {
+            let parts: Vec<&str> = path.split('.').collect();
+            selection.add(package, resource, &parts).ok_or_else(|| {
+                refuse(mask, format!("\"{path}\" is no path of \"{}\"", resource.names.singular))
+            })?;
+        }
+        selection.fill(package, resource);
+        Ok(selection)
+    }
+
+    /// Adds one path; none if it leads nowhere.
+    fn add(&mut self, package: &Package, resource: &Resource, path: &[&str]) -> Option<()> {
+        if path.len() > MAX_DEPTH {
+            return None;
+        }
+        let (first, rest) = path.split_first()?;
+        if *first == "*" && rest.is_empty() {
+            self.fields = (0..resource.fields.len()).collect();
+            return Some(());
+        }
+        if let Some(at) = resource.field(first) {
+            if !self.fields.contains(&at) {
+                self.fields.push(at);
+            }
+            return rest.is_empty().then_some(());
+        }
+        let at = resource.embeds.iter().position(|embed| embed.name == **first)?;
+        let target = package.resources.get(resource.embeds.get(at)?.resource)?;
+        let inner = match self.embeds.iter().position(|(known, _)| *known == at) {
+            Some(known) => known,
+            None => {
+                self.embeds.push((at, Selection::default()));
+                self.embeds.len() - 1
+            }
+        };
+        let (_, inner) = self.embeds.get_mut(inner)?;
+        if rest.is_empty() { inner.add(package, target, &["*"]) } else { inner.add(package, target, rest) }
+    }
+
+    /// An empty selection is every column.
+    fn fill(&mut self, package: &Package, resource: &Resource) {
+        if self.fields.is_empty() && self.embeds.is_empty() {
+            *self = Selection::all(resource);
+        }
+        for (at, inner) in &mut self.embeds {
+            let target = resource.embeds.get(*at).and_then(|embed| package.resources.get(embed.resource));
+            if let Some(target) = target {
+                inner.fill(package, target);
+            }
+        }
+    }
+
+    /// The select list.
+    pub(crate) fn select(&self, package: &Package, resource: &Resource) -> Vec<SelectItem> {
+        let fields = self.fields.iter().filter_map(|at| resource.fields.get(*at));
+        let fields = fields.map(|field| column(&field.column));
+        let embeds = self.embeds.iter().filter_map(|(at, inner)| {
+            let embed = resource.embeds.get(*at)?;
+            let target = package.resources.get(embed.resource)?;
+            Some(SelectItem::Embed(Embed {
+                target: embed.target.clone(),
+                hint: embed.hint.clone(),
+                join: None,
+                form: EmbedForm::Nested { alias: (embed.name != embed.target).then(|| embed.name.clone()) },
+                select: inner.select(package, target),
+            }))
+        });
+        fields.chain(embeds).collect()
+    }
+
+    /// The encoder of the rows that the select list gives.
+    pub(crate) fn encoder(&self, package: &Package, encoders: &Encoders, resource: usize) -> MessageEncoder {
+        let found = package.resources.get(resource);
+        let fields = self.fields.iter().filter_map(|at| encoders.of_resource(resource, *at));
+        let embeds = self.embeds.iter().filter_map(|(at, inner)| {
+            let embed = found?.embeds.get(*at)?;
+            let rows = inner.encoder(package, encoders, embed.resource);
+            Some(Arc::new(ColumnEncoder::embed(&embed.name, embed.number, embed.multiplicity, rows)))
+        });
+        MessageEncoder::new(fields.chain(embeds).collect())
+    }
+}
+
+/// A column as it is.
+pub(crate) fn column(name: &str) -> SelectItem {
+    SelectItem::Field { field: Field::column(name), cast: None, aggregate: None, alias: None }
+}
+
+impl Resource {
+    /// The field of this name, be it protobuf's or the database's.
+    pub(crate) fn field(&self, name: &str) -> Option<usize> {
+        let of_column = self.fields.iter().position(|field| field.column == name);
+        self.fields.iter().position(|field| field.name == name).or(of_column)
+    }
+}

@@ -1,0 +1,167 @@
+//! The tower service of the gRPC branch: CORS and gRPC-Web around it, methods
+//! looked up by path in the services of one catalog.
+
+use super::{Grpc, call as calls, codec::RawCodec, services::Responses};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderName, HeaderValue, Request, Response, header};
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tonic::{
+    Status,
+    body::Body,
+    codec::CompressionEncoding,
+    server::{ServerStreamingService, UnaryService},
+};
+use tower::{Layer, Service, ServiceExt};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// What a browser's script may read of an answer.
+const EXPOSED: [HeaderName; 3] = [
+    HeaderName::from_static("grpc-status"),
+    HeaderName::from_static("grpc-message"),
+    HeaderName::from_static("grpc-status-details-bin"),
+];
+
+/// How long a browser may remember a preflight, as on the REST side.
+const PREFLIGHT: Duration = Duration::from_secs(86_400);
+
+/// Answers a request of the gRPC branch: gRPC, gRPC-Web or its preflight.
+pub(super) async fn serve<B>(grpc: Arc<Grpc>, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let cors = cors(&grpc.engine.config().server_cors_allowed_origins);
+    let service = cors.layer(tonic_web::GrpcWebLayer::new().layer(Methods(grpc)));
+    let request = request.map(Body::new);
+    match service.oneshot(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(never) => match never {},
+    }
+}
+
+fn cors(allowed: &[String]) -> CorsLayer {
+    let layer = CorsLayer::new()
+        .allow_methods([http::Method::POST, http::Method::GET])
+        .allow_headers(tower_http::cors::AllowHeaders::mirror_request())
+        .expose_headers(EXPOSED)
+        .max_age(PREFLIGHT);
+    match allowed {
+        [] => layer.allow_origin(tower_http::cors::Any),
+        origins => {
+            let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+            layer.allow_origin(AllowOrigin::list(origins)).allow_credentials(true)
+        }
+    }
+}
+
+/// Methods by path.
+#[derive(Clone)]
+struct Methods(Arc<Grpc>);
+
+impl Service<Request<Body>> for Methods {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let grpc = self.0.clone();
+        Box::pin(async move { Ok(answer(grpc, request).await) })
+    }
+}
+
+/// Services that are there whatever the catalog, by full name.
+const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
+const REFLECTION_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
+const HEALTH: &str = "grpc.health.v1.Health";
+
+/// Whether the service describes or watches the others.
+pub(super) fn is_infrastructure(service: &str) -> bool {
+    [REFLECTION, REFLECTION_ALPHA, HEALTH].contains(&service)
+}
+
+async fn answer(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
+    let service = request.uri().path().split('/').nth(1).unwrap_or_default();
+    let answered = match service {
+        REFLECTION => grpc.reflection.v1().oneshot(request).await,
+        REFLECTION_ALPHA => grpc.reflection.v1alpha().oneshot(request).await,
+        HEALTH => grpc.health.server().oneshot(request).await,
+        _ => Ok(call(grpc, request).await),
+    };
+    match answered {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+async fn call(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    let Some(method) = grpc.services.method(&path) else {
+        return Status::unimplemented(format!("There is no method {path}")).into_http();
+    };
+    let responses = method.responses;
+    let limit = grpc.engine.config().grpc_max_receive_bytes;
+    let mut server = tonic::server::Grpc::new(RawCodec).max_decoding_message_size(limit);
+    for encoding in [CompressionEncoding::Zstd, CompressionEncoding::Gzip] {
+        server = server.accept_compressed(encoding).send_compressed(encoding);
+    }
+    let handler = Handler { grpc, path };
+    match responses {
+        Responses::One => server.unary(handler, request).await,
+        Responses::Stream => server.server_streaming(handler, request).await,
+    }
+}
+
+/// Whether a request is gRPC's at all, for an answer when nothing can be looked up yet.
+pub(super) fn refuse(status: Status) -> Response<Body> {
+    let mut response = status.into_http();
+    response
+        .headers_mut()
+        .entry(header::CONTENT_TYPE)
+        .or_insert(HeaderValue::from_static("application/grpc"));
+    response
+}
+
+/// One call.
+struct Handler {
+    grpc: Arc<Grpc>,
+    path: String,
+}
+
+impl UnaryService<Bytes> for Handler {
+    type Response = Bytes;
+    type Future = BoxFuture<'static, Result<tonic::Response<Bytes>, Status>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let (grpc, path) = (self.grpc.clone(), std::mem::take(&mut self.path));
+        Box::pin(async move {
+            let method = grpc.services.method(&path).ok_or_else(|| Status::unimplemented(path.clone()))?;
+            calls::unary(&grpc, method, &path, request).await.map(tonic::Response::new)
+        })
+    }
+}
+
+impl ServerStreamingService<Bytes> for Handler {
+    type Response = Bytes;
+    type ResponseStream = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, Status>> + Send>>;
+    type Future = BoxFuture<'static, Result<tonic::Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let (grpc, path) = (self.grpc.clone(), std::mem::take(&mut self.path));
+        Box::pin(async move {
+            let method = grpc.services.method(&path).ok_or_else(|| Status::unimplemented(path.clone()))?;
+            let rows = calls::streaming(&grpc, method, &path, request)?;
+            Ok(tonic::Response::new(Box::pin(rows) as Self::ResponseStream))
+        })
+    }
+}

@@ -1,0 +1,155 @@
+//! Services: everything that calls are looked up in, made once per reload from
+//! one surface: the methods by their paths, the encoders, the descriptors.
+
+use super::{
+    descriptor,
+    encode::Encoders,
+    method::{Answer, RelationMethod},
+    surface::{FUNCTIONS_SERVICE, Multiplicity, Package, surface},
+};
+use crate::{
+    catalog::Catalog,
+    error::{Error, Fault, Result},
+};
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
+use std::collections::{HashMap, HashSet};
+
+/// Everything that calls are looked up in.
+#[derive(Debug)]
+pub(crate) struct Services {
+    packages: Vec<(Package, Encoders)>,
+    /// By path: `/api.v1.StudentsService/GetStudent`.
+    methods: HashMap<String, Method>,
+    names: HashSet<String>,
+}
+
+/// A method.
+#[derive(Debug)]
+pub(crate) struct Method {
+    /// Which package it is of.
+    pub(crate) package: usize,
+    /// What it is about.
+    pub(crate) target: Target,
+    /// Its request.
+    pub(crate) input: MessageDescriptor,
+    /// How it answers.
+    pub(crate) responses: Responses,
+}
+
+/// What a method is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    /// A relation.
+    Relation {
+        /// Which of the package's resources.
+        resource: usize,
+        /// What is done with it.
+        method: RelationMethod,
+    },
+    /// A function.
+    Function {
+        /// Which of the package's functions.
+        function: usize,
+    },
+}
+
+/// How a method answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Responses {
+    /// By one message.
+    One,
+    /// By any number of them.
+    Stream,
+}
+
+impl Services {
+    /// The services of a catalog, and their encoded descriptors with all imports;
+    /// `template` is the option `grpc-package`.
+    pub(crate) fn new(catalog: &Catalog, template: &str) -> Result<(Self, Vec<u8>)> {
+        let surface = surface(catalog, template);
+        let encoded = descriptor::files(&surface).map_err(broken)?.encode_to_vec();
+        // A pool passes over a second file of one name, so each reload has its own.
+        let pool = DescriptorPool::decode(encoded.as_slice()).map_err(broken)?;
+        let mut services = Self { packages: Vec::new(), methods: HashMap::new(), names: HashSet::new() };
+        for (at, package) in surface.packages.iter().enumerate() {
+            services.add(at, package, &pool)?;
+        }
+        services.packages = surface
+            .packages
+            .into_iter()
+            .map(|package| {
+                let encoders = Encoders::new(&package);
+                (package, encoders)
+            })
+            .collect();
+        Ok((services, encoded))
+    }
+
+    fn add(&mut self, at: usize, package: &Package, pool: &DescriptorPool) -> Result<()> {
+        for (resource, found) in package.resources.iter().enumerate() {
+            let service = format!("{}.{}", package.name, found.names.service());
+            for &method in &found.methods {
+                let responses = match method.row().answer {
+                    Answer::Rows => Responses::Stream,
+                    Answer::Empty | Answer::Row | Answer::Page => Responses::One,
+                };
+                let target = Target::Relation { resource, method };
+                self.add_method(pool, &service, &method.name(&found.names), at, target, responses)?;
+            }
+        }
+        let service = format!("{}.{FUNCTIONS_SERVICE}", package.name);
+        for (function, found) in package.functions.iter().enumerate() {
+            let responses = match found.multiplicity {
+                Multiplicity::One => Responses::One,
+                Multiplicity::Many => Responses::Stream,
+            };
+            self.add_method(pool, &service, &found.method, at, Target::Function { function }, responses)?;
+        }
+        Ok(())
+    }
+
+    fn add_method(
+        &mut self,
+        pool: &DescriptorPool,
+        service: &str,
+        name: &str,
+        package: usize,
+        target: Target,
+        responses: Responses,
+    ) -> Result<()> {
+        let declared = pool.get_service_by_name(service);
+        let method = declared.and_then(|declared| declared.methods().find(|method| method.name() == name));
+        let input = method.ok_or_else(|| broken(format!("{service}/{name} is not described")))?.input();
+        self.methods.insert(format!("/{service}/{name}"), Method { package, target, input, responses });
+        self.names.insert(service.to_owned());
+        Ok(())
+    }
+
+    /// The package at this place, and its encoders.
+    pub(crate) fn package(&self, at: usize) -> Option<(&Package, &Encoders)> {
+        self.packages.get(at).map(|(package, encoders)| (package, encoders))
+    }
+
+    /// The method at this path.
+    pub(crate) fn method(&self, path: &str) -> Option<&Method> {
+        self.methods.get(path)
+    }
+
+    /// Whether there is a service of this full name.
+    pub(crate) fn knows(&self, service: &str) -> bool {
+        self.names.contains(service)
+    }
+
+    /// The full names of the services, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.names.iter().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// Descriptors that contradict themselves.
+pub(super) fn broken(error: impl std::fmt::Display) -> Box<Error> {
+    Error::new(Fault::Internal, "The schema cannot be described as gRPC services").cause(error)
+}

@@ -1,0 +1,213 @@
+//! The rows of a statement in the form that its body asks for, and the layout
+//! that says what they become.
+
+use super::{
+    Encoder, Fact, Fragment, Layout,
+    column::{Aggregates, Cell, Cells, Values},
+    read::{Rows, rows},
+    statement::{Results, Scope},
+};
+use crate::{
+    media::Nulls,
+    plan::{Plan, negotiate::Body, tree::Node},
+};
+
+/// What one row becomes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Each {
+    /// An object of its columns.
+    Object,
+    /// The value of its one column.
+    Value,
+}
+
+/// How many rows there can be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Many {
+    Several,
+    One,
+}
+
+/// The rows of a statement, and what they become.
+pub(super) struct Page<'p> {
+    pub(super) node: &'p Node<'p>,
+    pub(super) body: &'p Body<'p>,
+    pub(super) each: Each,
+    pub(super) many: Many,
+    /// Facts and their expressions, which come after those of the data.
+    pub(super) facts: Vec<(Fact, &'static str)>,
+    pub(super) scope: Scope<'p>,
+}
+
+impl<'p> Page<'p> {
+    pub(super) fn of(plan: &'p Plan<'_>, results: Results<'p>) -> Self {
+        Page {
+            node: plan.operation.node(),
+            body: &plan.body,
+            each: Each::Object,
+            many: Many::Several,
+            facts: Vec::new(),
+            scope: Scope::of(plan, results),
+        }
+    }
+
+    fn cells(&self) -> Cells<'p> {
+        Cells::of(self.node, Aggregates::Here)
+    }
+
+    pub(super) fn facts(&self) -> Vec<Fact> {
+        self.facts.iter().map(|(fact, _)| fact.clone()).collect()
+    }
+
+    pub(super) fn expressions(&self) -> Vec<&'static str> {
+        self.facts.iter().map(|(_, expression)| *expression).collect()
+    }
+
+    /// A body that PostgreSQL makes does not say of how many rows.
+    pub(super) fn made(&mut self) {
+        if matches!(self.body, Body::Handler(_) | Body::GeoJson) {
+            self.facts.push((Fact::Rows, "count(*)"));
+        }
+    }
+
+    /// Writes the rows in the form that the body asks for.
+    pub(super) fn write(&self, out: &mut Fragment) -> Layout {
+        match self.body {
+            Body::Array(Nulls::Kept) | Body::Object(Nulls::Kept) => {
+                match self.cells().are_groups() {
+                    true => self.groups(out),
+                    false => self.rows(out, Values::Text),
+                }
+                self.json()
+            }
+            Body::Array(Nulls::Stripped) | Body::Object(Nulls::Stripped) => {
+                let value = match self.each {
+                    Each::Object => "SELECT json_strip_nulls(row_to_json(\"row\".*))::text",
+                    Each::Value => "SELECT json_strip_nulls(to_json(\"row\".\"pgrst_scalar\"))::text",
+                };
+                out.sql(value);
+                self.of_rows(out, Values::Plain);
+                match self.is_one() {
+                    true => Layout::Scalar(Encoder::Verbatim),
+                    false => Layout::Scalars(Encoder::Verbatim),
+                }
+            }
+            Body::Csv => {
+                // A row's text is its values as CSV, in parentheses.
+                out.sql("SELECT substr(left((\"row\".*)::text, -1), 2)");
+                self.of_rows(out, Values::Record);
+                Layout::Csv(self.cells().0.iter().map(|cell| cell.key.to_owned()).collect())
+            }
+            Body::Columns => {
+                self.rows(out, Values::Binary);
+                Layout::Columns
+            }
+            Body::GeoJson => {
+                out.sql(
+                    "SELECT json_build_object('type', 'FeatureCollection', 'features', \
+                     coalesce(json_agg(ST_AsGeoJSON(\"row\".*)::json), '[]'))",
+                );
+                self.of_rows(out, Values::Record);
+                Layout::Body
+            }
+            Body::Handler(handler) => {
+                out.sql("SELECT ").qualified(&handler.function_schema, &handler.function_name);
+                match self.node.shape.relation().filter(|_| handler.relation != 0) {
+                    None => {
+                        out.sql("(\"row\".*)");
+                        self.of_rows(out, Values::Record);
+                    }
+                    Some(relation) => {
+                        out.sql("((\"row\".*)::").qualified(&relation.schema, &relation.name).sql(")");
+                        self.of_rows(out, Values::Whole);
+                    }
+                }
+                Layout::Body
+            }
+            Body::Raw => {
+                self.rows(out, Values::Plain);
+                Layout::Body
+            }
+            Body::Nothing => {
+                // A function is called for what it does; nothing else needs to be looked at.
+                let values = match self.scope.results {
+                    Results::Call(_) => Values::Text,
+                    Results::None | Results::Named => Values::None,
+                };
+                self.rows(out, values);
+                Layout::Nothing
+            }
+        }
+    }
+
+    /// The layout, if the rows can be had from the mutation itself, by `RETURNING`.
+    pub(super) fn returned(&self) -> Option<Layout> {
+        let is_plain = self.node.order.is_empty() && self.cells().0.iter().all(Cell::is_field);
+        match self.body {
+            _ if !is_plain || self.node.items.is_empty() => None,
+            Body::Array(Nulls::Kept) | Body::Object(Nulls::Kept) => Some(self.json()),
+            Body::Columns => Some(Layout::Columns),
+            Body::Array(Nulls::Stripped)
+            | Body::Object(Nulls::Stripped)
+            | Body::Csv
+            | Body::GeoJson
+            | Body::Handler(_)
+            | Body::Raw
+            | Body::Nothing => None,
+        }
+    }
+
+    /// What columns of text become.
+    fn json(&self) -> Layout {
+        let cells = self.cells();
+        let mut columns = cells.0.iter().map(|cell| cell.column(self.scope));
+        match (self.each, self.is_one()) {
+            (Each::Object, false) => Layout::Array(columns.collect()),
+            (Each::Object, true) => Layout::Object(columns.collect()),
+            (Each::Value, one) => {
+                let encoder = columns.next().map_or(Encoder::Verbatim, |column| column.encoder);
+                if one { Layout::Scalar(encoder) } else { Layout::Scalars(encoder) }
+            }
+        }
+    }
+
+    fn is_one(&self) -> bool {
+        self.many == Many::One || self.body.is_singular()
+    }
+
+    fn rows(&self, out: &mut Fragment, values: Values) {
+        rows(out, self.node, Rows { values, link: None, facts: &self.expressions() }, self.scope);
+    }
+
+    /// The rows as something to be read from, after an expression made of them.
+    fn of_rows(&self, out: &mut Fragment, values: Values) {
+        self.more(out);
+        out.sql(" FROM (");
+        rows(out, self.node, Rows { values, link: None, facts: &[] }, self.scope);
+        out.sql(") AS \"row\"");
+    }
+
+    /// Groups, whose values become text only when they are complete.
+    fn groups(&self, out: &mut Fragment) {
+        let cells = self.cells().0;
+        out.sql("SELECT ");
+        out.separated(", ", cells.iter().enumerate(), |out, (at, cell)| {
+            out.sql(cell.text_open(self.scope)).sql("\"group\".").identifier(&format!("c{at}"));
+            out.sql(")::text");
+        });
+        self.more(out);
+        out.sql(" FROM (");
+        rows(out, self.node, Rows { values: Values::Plain, link: None, facts: &[] }, self.scope);
+        out.sql(") AS \"group\"(");
+        out.separated(", ", 0..cells.len(), |out, at| {
+            out.identifier(&format!("c{at}"));
+        });
+        out.sql(")");
+    }
+
+    fn more(&self, out: &mut Fragment) {
+        for (_, fact) in &self.facts {
+            out.sql(", ").sql(fact);
+        }
+    }
+}
