@@ -24,7 +24,7 @@ use crate::{
     execute::{Options, Pool},
     server::{
         connection::{Limits, serve_connections},
-        listen::{Bound, Endpoint, ListenOptions, Listener, Sharing},
+        listen::{Address, Bound, Endpoint, ListenOptions, Listener, Sharing},
         shutdown::shutdown_channel,
         signal::{Signal, Signals},
     },
@@ -55,7 +55,8 @@ pub enum Error {
 }
 
 /// Serves the database that the configuration names, until a signal ends it.
-pub async fn serve(sources: Sources) -> Result<(), Error> {
+/// `listening` is told the address once clients can connect.
+pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result<(), Error> {
     let (config, warnings) = Config::load(&sources).map_err(Error::Config)?;
     let diagnostics = Diagnostics::start(config.log_level);
     tracing::info!("Starting pgduet {}", env!("CARGO_PKG_VERSION"));
@@ -94,6 +95,7 @@ pub async fn serve(sources: Sources) -> Result<(), Error> {
     };
     let listener = bound.listen().map_err(|error| Error::Listen(address.to_string(), error))?;
     tracing::info!("API server listening on {address}");
+    listening(&address);
     // Whoever is somewhat over the limit gets an answer that says so; far beyond it nothing is read any more.
     let limits = Limits {
         head_bytes: u32::try_from(loader.config().server_max_header_bytes.saturating_mul(2))

@@ -10,6 +10,7 @@ mod embedded;
 mod execute;
 mod hostile;
 mod process;
+mod openapi;
 mod readme;
 mod spec;
 mod sql;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost::{DecodeError, Message as _};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -45,10 +45,10 @@ impl Index {
         let mut declarations = Declarations::default();
         for encoded in EncodedFiles::decode(Bytes::copy_from_slice(encoded))?.file {
             let proto = FileDescriptorProto::decode(encoded.clone())?;
-            let name: Arc<str> = proto.name().into();
-            if !files.contains_key(&name) {
-                declarations.read(&name, &proto);
-                files.insert(name, File { encoded, imports: proto.dependency });
+            let name: Arc<str> = Arc::from(proto.name());
+            if let Entry::Vacant(entry) = files.entry(name) {
+                declarations.read(entry.key(), &proto);
+                entry.insert(File { encoded, imports: proto.dependency });
             }
         }
         let mut services = services;
