@@ -2,9 +2,9 @@
 //! PostgreSQL meant for its client pass as they are; what a driver, a socket or
 //! a pool says is for the log alone.
 
-use crate::error::{Error, Fault, Raised, Report};
+use crate::error::{Error, Fault, Raised, Report, chain};
 use serde::Deserialize;
-use std::{collections::BTreeMap, error::Error as _};
+use std::collections::BTreeMap;
 use tokio_postgres::error::DbError;
 
 /// An error in the middle of a unit, or while a connection is made for pgduet's
@@ -36,18 +36,6 @@ pub(super) fn deadline_exceeded() -> Box<Error> {
 /// What should not happen.
 pub(super) fn internal(problem: &dyn std::fmt::Display) -> Box<Error> {
     Error::new(Fault::Internal, "Internal error.").cause(problem)
-}
-
-/// The error and what caused it, in one line.
-fn chain(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 fn of_postgresql(error: &DbError) -> Box<Error> {
