@@ -9,6 +9,7 @@ mod design;
 mod embedded;
 mod execute;
 mod hostile;
+mod process;
 mod openapi;
 mod readme;
 mod spec;
