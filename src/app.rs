@@ -22,6 +22,7 @@ use crate::{
     config::{self, Config, Sources},
     error,
     execute::{Options, Pool},
+    grpc::lock::{Lock, LockError},
     server::{
         connection::{Limits, serve_connections},
         listen::{Address, Bound, Endpoint, ListenOptions, Listener, Sharing},
@@ -50,6 +51,8 @@ pub enum Error {
     Listen(String, io::Error),
     /// The operating system refuses something else.
     System(io::Error),
+    /// The gRPC lock file cannot be used.
+    Lock(LockError),
     /// The database refuses for good.
     Database(Box<error::Error>),
 }
@@ -64,8 +67,9 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     for warning in warnings.iter().chain(&connection_warnings) {
         tracing::warn!("{warning}");
     }
-    // A secret that cannot be used stops the start, not the first request.
+    // A secret that cannot be used stops the start, not the first request; a lock file too.
     Authenticator::new(&config).map_err(Error::Config)?;
+    Lock::of_server(config.grpc_lock.as_deref()).map_err(Error::Lock)?;
     let pool = Pool::new(&connection, Options::from(&config)).map_err(Error::Database)?;
     let mut signals = Signals::install().map_err(Error::System)?;
     let (trigger, shutdown) = shutdown_channel();
@@ -192,6 +196,7 @@ impl fmt::Display for Error {
             Error::Config(error) => error.fmt(out),
             Error::Listen(address, error) => write!(out, "cannot listen on {address}: {error}"),
             Error::System(error) => error.fmt(out),
+            Error::Lock(error) => error.fmt(out),
             Error::Database(error) => error.fmt(out),
         }
     }
