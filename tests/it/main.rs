@@ -12,6 +12,7 @@ mod hostile;
 mod openapi;
 mod process;
 mod readme;
+mod reload;
 mod spec;
 mod sql;
 mod support;
