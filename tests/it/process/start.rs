@@ -1,7 +1,7 @@
 //! Starting: where the connection is taken from, and what is wrong enough to end at once.
 
 use super::{SCHEMA, answers, ended, pgduet, serve, until_answering};
-use crate::support::{database::Database, http::send, server::Server, tools::stdout};
+use crate::support::{database::Database, http::send, server::Server, tools::stdout, until};
 use std::{env, fs, net::TcpListener, path::PathBuf, process::Command};
 use tokio_postgres::config::Host;
 
