@@ -36,7 +36,7 @@ mod statement_cache;
 mod unit;
 
 pub use body::Body;
-pub use connect::Pair;
+pub use connect::{Client, Pair};
 pub use pool::{Options, Pool, Status};
 pub use statement_cache::Preparation;
 

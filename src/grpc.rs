@@ -10,9 +10,11 @@ mod encode;
 pub mod export;
 #[cfg(test)]
 mod fixture;
+pub mod health;
 mod method;
 mod names;
 mod page_token;
+pub mod reflection;
 mod refuse;
 mod respond;
 mod selection;
@@ -24,10 +26,13 @@ use crate::{
     auth::Authenticator,
     engine::Engine,
     error::{Caller, Error, Result},
+    server::shutdown::Shutdown,
 };
 use bytes::Bytes;
+use health::Health;
 use http::{Request, Response};
 use page_token::Sealer;
+use reflection::{Index, Reflection};
 use services::Services;
 use std::sync::Arc;
 use tonic::body::Body;
@@ -39,20 +44,36 @@ pub struct Grpc {
     authenticator: Arc<Authenticator>,
     services: Services,
     sealer: Sealer,
+    reflection: Reflection,
+    health: Health,
 }
 
 impl Grpc {
-    /// The services of an engine's catalog.
-    pub fn new(engine: Arc<Engine>, authenticator: Arc<Authenticator>) -> Result<Arc<Self>> {
+    /// The services of an engine's catalog. Streams of reflection end with `shutdown`.
+    pub fn new(
+        engine: Arc<Engine>,
+        authenticator: Arc<Authenticator>,
+        health: Health,
+        shutdown: Shutdown,
+    ) -> Result<Arc<Self>> {
         let config = engine.config();
-        let services = Services::new(engine.catalog(), &config.grpc_package)?;
+        let (services, encoded) = Services::new(engine.catalog(), &config.grpc_package)?;
+        let described =
+            [&encoded, tonic_types::pb::FILE_DESCRIPTOR_SET, &reflection::own_descriptors().concat()];
+        let index = Index::new(&described.concat(), services.names()).map_err(services::broken)?;
+        let reflection = Reflection::new(Arc::new(index), shutdown);
         let sealer = Sealer::new(config)?;
-        Ok(Arc::new(Self { engine, authenticator, services, sealer }))
+        Ok(Arc::new(Self { engine, authenticator, services, sealer, reflection, health }))
+    }
+
+    /// The full names of the services, sorted.
+    pub fn names(&self) -> Vec<String> {
+        self.services.names()
     }
 
     /// Whether there is a service of this full name.
     pub fn knows(&self, service: &str) -> bool {
-        self.services.knows(service)
+        self.services.knows(service) || serve::is_infrastructure(service)
     }
 
     /// Answers a request of the gRPC branch.
@@ -65,7 +86,7 @@ impl Grpc {
     }
 }
 
-/// The answer to a call while there are no services.
-pub fn unavailable(error: &Error) -> Response<Body> {
+/// The answer to a call that no service has seen.
+pub fn failure(error: &Error) -> Response<Body> {
     serve::refuse(respond::status(error, Caller::Anonymous))
 }

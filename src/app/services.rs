@@ -8,7 +8,7 @@ use crate::{
     engine::Engine,
     error::Result,
     execute::{Pool, configuration::RoleSettings},
-    grpc::Grpc,
+    grpc::{Grpc, health::Health},
     server::shutdown::Shutdown,
 };
 use std::sync::Arc;
@@ -27,13 +27,13 @@ impl Services {
         config: Arc<Config>,
         pool: Pool,
         roles: RoleSettings,
+        health: Health,
         shutdown: Shutdown,
     ) -> Result<Self> {
         let authenticator = Authenticator::new(&config).map_err(|error| super::unusable(&error))?;
         let authenticator = Arc::new(authenticator);
         let engine = Arc::new(Engine::new(catalog, config, pool, roles));
-        let grpc = Grpc::new(engine.clone(), authenticator.clone())?;
-        let _ = shutdown;
+        let grpc = Grpc::new(engine.clone(), authenticator.clone(), health, shutdown)?;
         Ok(Self { engine, authenticator, grpc })
     }
 }

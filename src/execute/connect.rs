@@ -9,11 +9,14 @@ use crate::{
 };
 use std::fmt;
 use tokio_postgres::{
-    CancelToken, Client, Connection, Socket,
+    CancelToken, Connection, Socket,
     config::{Host, SslMode},
     tls::MakeTlsConnect,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// A connection of one's own, for those who read the catalog.
+pub use tokio_postgres::Client;
 
 /// What TLS makes of a socket.
 pub(super) type Stream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;

@@ -1,7 +1,7 @@
 //! The tower service of the gRPC branch: CORS and gRPC-Web around it, methods
 //! looked up by path in the services of one catalog.
 
-use super::{Grpc, call, codec::RawCodec, services::Responses};
+use super::{Grpc, call as calls, codec::RawCodec, services::Responses};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, Response, header};
@@ -80,7 +80,31 @@ impl Service<Request<Body>> for Methods {
     }
 }
 
+/// Services that are there whatever the catalog, by full name.
+const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
+const REFLECTION_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
+const HEALTH: &str = "grpc.health.v1.Health";
+
+/// Whether the service describes or watches the others.
+pub(super) fn is_infrastructure(service: &str) -> bool {
+    [REFLECTION, REFLECTION_ALPHA, HEALTH].contains(&service)
+}
+
 async fn answer(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
+    let service = request.uri().path().split('/').nth(1).unwrap_or_default();
+    let answered = match service {
+        REFLECTION => grpc.reflection.v1().oneshot(request).await,
+        REFLECTION_ALPHA => grpc.reflection.v1alpha().oneshot(request).await,
+        HEALTH => grpc.health.server().oneshot(request).await,
+        _ => Ok(call(grpc, request).await),
+    };
+    match answered {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+async fn call(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let Some(method) = grpc.services.method(&path) else {
         return Status::unimplemented(format!("There is no method {path}")).into_http();
@@ -122,7 +146,7 @@ impl UnaryService<Bytes> for Handler {
         let (grpc, path) = (self.grpc.clone(), std::mem::take(&mut self.path));
         Box::pin(async move {
             let method = grpc.services.method(&path).ok_or_else(|| Status::unimplemented(path.clone()))?;
-            call::unary(&grpc, method, &path, request).await.map(tonic::Response::new)
+            calls::unary(&grpc, method, &path, request).await.map(tonic::Response::new)
         })
     }
 }
@@ -136,7 +160,7 @@ impl ServerStreamingService<Bytes> for Handler {
         let (grpc, path) = (self.grpc.clone(), std::mem::take(&mut self.path));
         Box::pin(async move {
             let method = grpc.services.method(&path).ok_or_else(|| Status::unimplemented(path.clone()))?;
-            let rows = call::streaming(&grpc, method, &path, request)?;
+            let rows = calls::streaming(&grpc, method, &path, request)?;
             Ok(tonic::Response::new(Box::pin(rows) as Self::ResponseStream))
         })
     }

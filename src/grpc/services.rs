@@ -22,8 +22,6 @@ pub(crate) struct Services {
     /// By path: `/api.v1.StudentsService/GetStudent`.
     methods: HashMap<String, Method>,
     names: HashSet<String>,
-    /// The descriptors of everything above, imports included, as they are served.
-    pub(crate) encoded: Vec<u8>,
 }
 
 /// A method.
@@ -66,14 +64,14 @@ pub(crate) enum Responses {
 }
 
 impl Services {
-    /// The services of a catalog; `template` is the option `grpc-package`.
-    pub(crate) fn new(catalog: &Catalog, template: &str) -> Result<Self> {
+    /// The services of a catalog, and their encoded descriptors with all imports;
+    /// `template` is the option `grpc-package`.
+    pub(crate) fn new(catalog: &Catalog, template: &str) -> Result<(Self, Vec<u8>)> {
         let surface = surface(catalog, template);
         let encoded = descriptor::files(&surface).map_err(broken)?.encode_to_vec();
         // A pool passes over a second file of one name, so each reload has its own.
         let pool = DescriptorPool::decode(encoded.as_slice()).map_err(broken)?;
-        let mut services =
-            Self { packages: Vec::new(), methods: HashMap::new(), names: HashSet::new(), encoded };
+        let mut services = Self { packages: Vec::new(), methods: HashMap::new(), names: HashSet::new() };
         for (at, package) in surface.packages.iter().enumerate() {
             services.add(at, package, &pool)?;
         }
@@ -85,7 +83,7 @@ impl Services {
                 (package, encoders)
             })
             .collect();
-        Ok(services)
+        Ok((services, encoded))
     }
 
     fn add(&mut self, at: usize, package: &Package, pool: &DescriptorPool) -> Result<()> {
@@ -151,6 +149,7 @@ impl Services {
     }
 }
 
-fn broken(error: impl std::fmt::Display) -> Box<Error> {
+/// Descriptors that contradict themselves.
+pub(super) fn broken(error: impl std::fmt::Display) -> Box<Error> {
     Error::new(Fault::Internal, "The schema cannot be described as gRPC services").cause(error)
 }

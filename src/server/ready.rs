@@ -160,7 +160,7 @@ mod tests {
     #[tokio::test]
     async fn without_an_admin_server_or_with_a_host_that_is_none_nobody_is_asked() {
         assert_eq!(ready(None).await, Err(NotReady::NoAdminServer));
-        let special = tcp("!4", 3001);
+        let special = Endpoint::Tcp { host: ListenHost::OnlyIpv4, port: 3001 };
         assert_eq!(ready(Some(&special)).await, Err(NotReady::SpecialHost(ListenHost::OnlyIpv4)));
     }
 }

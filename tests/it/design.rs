@@ -6,6 +6,8 @@ use std::{fs, path::Path};
 /// Each top-level module and the modules of this crate that it may name. Directions run one way: down this table
 /// everything is closer to the database and further from a protocol.
 const LAYERS: &[(&str, &str)] = &[
+    // The binary uses the library from outside, as `pgduet::…`.
+    ("main", ""),
     ("app", "admin auth catalog cli config engine error execute grpc openapi rest server sql telemetry"),
     ("cli", "config"),
     ("demo", "embedded"),

@@ -8,6 +8,8 @@ mod demo;
 mod design;
 mod embedded;
 mod execute;
+mod hostile;
+mod openapi;
 mod readme;
 mod spec;
 mod sql;

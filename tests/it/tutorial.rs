@@ -130,7 +130,8 @@ fn a_user_reads_writes_and_is_held_to_the_own_rows_with_grpcurl() {
     let described = grpcurl(&[address, "describe", "api.v1.Student"]).unwrap();
     assert!(described.contains("Who studies here"), "{described}");
 
-    let read = call(&[], r#"{"order_by":"id","read_mask":"id,first_name"}"#, "ListStudents").unwrap();
+    let read =
+        call(&[], r#"{"order_by":"id","read_mask":{"paths":["id","first_name"]}}"#, "ListStudents").unwrap();
     assert_eq!(read["students"], json!([{"id": 1, "first_name": "Ada"}, {"id": 2, "first_name": "Grace"}]));
 
     let refused = call(&[], r#"{"student":{"first_name":"Eve"}}"#, "CreateStudent").unwrap_err();

@@ -1,3 +1,5 @@
+//! Rows of every type, from PostgreSQL's binary format to messages that a decoder reads back.
+
 use super::*;
 use crate::{
     grpc::{descriptor, fixture::school, surface::surface},
