@@ -16,7 +16,7 @@ use super::{row::Text, sent::Sent};
 use crate::sql::Value;
 use lru::LruCache;
 use std::{
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, RandomState},
     mem,
     num::NonZeroUsize,
     sync::Arc,
@@ -65,11 +65,9 @@ enum Form {
 impl Statements {
     pub(super) fn new(preparation: Preparation) -> Self {
         let cache = match preparation {
-            Preparation::Cached(size) => Some(Cache {
-                prepared: LruCache::new(size),
-                seen: LruCache::new(size),
-                hasher: RandomState::new(),
-            }),
+            Preparation::Cached(size) => {
+                Some(Cache { prepared: bounded(size), seen: bounded(size), hasher: RandomState::new() })
+            }
             Preparation::Never => None,
         };
         Self { cache, preparing: Vec::new() }
@@ -175,6 +173,13 @@ impl Statements {
             self.preparing.push(Preparing { sql: sql.into(), statement: tokio::spawn(sent.answer()) });
         }
     }
+}
+
+/// A cache that takes memory for what is in it, and not for what could be.
+fn bounded<K: Hash + Eq, V>(size: NonZeroUsize) -> LruCache<K, V> {
+    let mut cache = LruCache::unbounded();
+    cache.resize(size);
+    cache
 }
 
 /// Sends a statement that PostgreSQL knows.
