@@ -11,6 +11,7 @@ pub mod export;
 #[cfg(test)]
 mod fixture;
 pub mod health;
+pub mod lock;
 mod method;
 mod names;
 mod page_token;
@@ -31,6 +32,7 @@ use crate::{
 use bytes::Bytes;
 use health::Health;
 use http::{Request, Response};
+use lock::Lock;
 use page_token::Sealer;
 use reflection::{Index, Reflection};
 use services::Services;
@@ -57,7 +59,8 @@ impl Grpc {
         shutdown: Shutdown,
     ) -> Result<Arc<Self>> {
         let config = engine.config();
-        let (services, encoded) = Services::new(engine.catalog(), &config.grpc_package)?;
+        let lock = Lock::of_server(config.grpc_lock.as_deref()).map_err(services::unusable)?;
+        let (services, encoded) = Services::new(engine.catalog(), &config.grpc_package, &lock)?;
         let described =
             [&encoded, tonic_types::pb::FILE_DESCRIPTOR_SET, &reflection::own_descriptors().concat()];
         let index = Index::new(&described.concat(), services.names()).map_err(services::broken)?;
@@ -86,7 +89,7 @@ impl Grpc {
     }
 }
 
-/// The answer to a call while there are no services.
-pub fn unavailable(error: &Error) -> Response<Body> {
+/// The answer to a call that no service has seen.
+pub fn failure(error: &Error) -> Response<Body> {
     serve::refuse(respond::status(error, Caller::Anonymous))
 }

@@ -13,7 +13,7 @@ mod wire;
 pub(crate) use sink::{Envelope, Page, PageSink, StreamSink, number_field, text_field};
 pub(crate) use whole::{KeyedSink, Missing, Wanted, WholeSink};
 
-use super::surface::{Multiplicity, Package, Scalar, Shape};
+use super::surface::{EnumValue, Multiplicity, Package, Scalar, Shape};
 use crate::{
     error::{Error, Fault, Result},
     outcome::Row,
@@ -176,8 +176,8 @@ impl Encoders {
     /// The encoders of this package.
     pub(crate) fn new(package: &Package) -> Self {
         let labels = package.enums.iter().map(|found| {
-            let pairs =
-                (1..).zip(&found.values).map(|(number, (label, _))| (label.clone().into_bytes(), number));
+            let number = |value: &EnumValue| i32::try_from(value.number).unwrap_or_default();
+            let pairs = found.values.iter().map(|value| (value.label.clone().into_bytes(), number(value)));
             Arc::new(pairs.collect::<Labels>())
         });
         let mut encoders = Encoders { labels: labels.collect(), ..Encoders::default() };

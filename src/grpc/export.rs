@@ -3,10 +3,14 @@
 
 mod print;
 
-use super::{descriptor, surface::surface};
+use super::{
+    descriptor,
+    lock::{Lock, LockError},
+    surface::surface,
+};
 use crate::catalog::Catalog;
 use prost::Message as _;
-use std::{fs, io, path::Path};
+use std::{fmt, fs, io, path::Path};
 
 /// What `buf lint` is run with.
 const BUF_YAML: &str = "\
@@ -49,9 +53,39 @@ pub struct ExportedFile {
     pub contents: Vec<u8>,
 }
 
-/// Every file of the export. `package` is the option `grpc-package`.
-pub fn files(catalog: &Catalog, package: &str) -> Result<Vec<ExportedFile>, prost::DecodeError> {
-    let set = descriptor::files(&surface(catalog, package))?;
+/// An export.
+#[derive(Debug)]
+pub struct Export {
+    /// Its files, without the lock.
+    pub files: Vec<ExportedFile>,
+    /// What the next export and the server have to be given.
+    pub lock: Lock,
+}
+
+/// Why there is no export.
+#[derive(Debug)]
+pub enum ExportError {
+    /// The lock cannot be used.
+    Lock(LockError),
+    /// The bundled descriptors are broken.
+    Descriptors(prost::DecodeError),
+}
+
+impl fmt::Display for ExportError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lock(error) => error.fmt(out),
+            Self::Descriptors(error) => write!(out, "the schema cannot be described: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ExportError {}
+
+/// The export of a catalog. `package` is the option `grpc-package`.
+pub fn export(catalog: &Catalog, package: &str, lock: &Lock) -> Result<Export, ExportError> {
+    let (surface, lock) = surface(catalog, package, lock).map_err(ExportError::Lock)?;
+    let set = descriptor::files(&surface).map_err(ExportError::Descriptors)?;
     let mut files = vec![
         file("buf.yaml", BUF_YAML),
         file("buf.gen.yaml", BUF_GEN_YAML),
@@ -60,7 +94,7 @@ pub fn files(catalog: &Catalog, package: &str) -> Result<Vec<ExportedFile>, pros
     // The well-known types come with every compiler.
     let own = set.file.iter().filter(|proto| !proto.name().starts_with("google/"));
     files.extend(own.map(|proto| file(proto.name(), print::proto(proto))));
-    Ok(files)
+    Ok(Export { files, lock })
 }
 
 fn file(path: &str, contents: impl Into<String>) -> ExportedFile {

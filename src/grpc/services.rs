@@ -4,6 +4,7 @@
 use super::{
     descriptor,
     encode::Encoders,
+    lock::{Lock, LockError},
     method::{Answer, RelationMethod},
     surface::{FUNCTIONS_SERVICE, Multiplicity, Package, surface},
 };
@@ -66,8 +67,11 @@ pub(crate) enum Responses {
 impl Services {
     /// The services of a catalog, and their encoded descriptors with all imports;
     /// `template` is the option `grpc-package`.
-    pub(crate) fn new(catalog: &Catalog, template: &str) -> Result<(Self, Vec<u8>)> {
-        let surface = surface(catalog, template);
+    pub(crate) fn new(catalog: &Catalog, template: &str, lock: &Lock) -> Result<(Self, Vec<u8>)> {
+        let (surface, next) = surface(catalog, template, lock).map_err(unusable)?;
+        if *lock != Lock::default() && next != *lock {
+            tracing::warn!("The schema has changed since the gRPC lock file was written: export the protos");
+        }
         let encoded = descriptor::files(&surface).map_err(broken)?.encode_to_vec();
         // A pool passes over a second file of one name, so each reload has its own.
         let pool = DescriptorPool::decode(encoded.as_slice()).map_err(broken)?;
@@ -149,6 +153,11 @@ impl Services {
         names.sort_unstable();
         names
     }
+}
+
+/// A lock that cannot be used.
+pub(super) fn unusable(error: LockError) -> Box<Error> {
+    Error::new(Fault::CatalogUnavailable, "The configuration cannot be used").cause(error)
 }
 
 /// Descriptors that contradict themselves.

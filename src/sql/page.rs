@@ -94,7 +94,7 @@ impl<'p> Page<'p> {
             }
             Body::Csv => {
                 // A row's text is its values as CSV, in parentheses.
-                out.sql("SELECT substr((\"row\".*)::text, 2, length((\"row\".*)::text) - 2)");
+                out.sql("SELECT substr(left((\"row\".*)::text, -1), 2)");
                 self.of_rows(out, Values::Record);
                 Layout::Csv(self.cells().0.iter().map(|cell| cell.key.to_owned()).collect())
             }

@@ -112,9 +112,8 @@ pub(super) fn string(text: &str, out: &mut String) {
 
 fn label(package: &Package, at: usize, number: i32) -> Result<String, Refused> {
     let values = package.enums.get(at).map(|found| found.values.as_slice()).unwrap_or_default();
-    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-    let value = index.and_then(|index| values.get(index));
-    value.map(|(label, _)| label.clone()).ok_or_else(|| format!("{number} is no value of its enum"))
+    let value = values.iter().find(|value| u32::try_from(number) == Ok(value.number));
+    value.map(|value| value.label.clone()).ok_or_else(|| format!("{number} is no value of its enum"))
 }
 
 /// Rust writes `inf`; PostgreSQL reads `infinity`.

@@ -5,11 +5,11 @@ use super::{
     draft::{Cardinality, Draft, FieldDraft, FieldType, FileDraft},
 };
 use crate::grpc::{
-    method::{Answer, FixedField, FixedKind, RelationMethod, number},
-    names::{Claims, snake},
+    method::{Answer, FixedField, FixedKind, KeyPlace, RelationMethod, number},
+    names::{Claims, default_json, snake},
     surface::{
-        Declared, Embed, Enum, Field, Function, Multiplicity, Package, Presence, Record, Resource, Returns,
-        Scalar, Shape,
+        Declared, Embed, Enum, Field, Function, Multiplicity, Package, Presence, Record, Reserved, Resource,
+        Returns, Scalar, Shape,
     },
 };
 use prost_types::{DescriptorProto, field_descriptor_proto::Type};
@@ -127,30 +127,40 @@ fn resource_message(package: &Package, resource: &Resource) -> Draft<DescriptorP
     let mut message =
         Draft::message(resource.names.singular.clone(), comment(resource.comment.as_deref(), otherwise));
     for field in &resource.fields {
-        message.field(column(package, field));
+        let json = json_beside_embeds(resource, &field.column);
+        message.field(FieldDraft { json, ..column(package, field) });
     }
     for found in &resource.embeds {
         message.field(embed(package, found));
     }
-    message.reserve_gaps(resource.fields.iter().map(|field| field.number));
+    message.reserve(&resource.reserved.and(&resource.reserved_embeds));
     message
+}
+
+/// What a column is called in JSON beside embeds: they have theirs from before,
+/// or a migration would change them.
+fn json_beside_embeds(resource: &Resource, column: &str) -> Option<String> {
+    let embeds = resource.embeds.iter().map(|embed| embed.name.as_str());
+    let former = resource.reserved_embeds.names.iter().map(String::as_str);
+    let taken = embeds.chain(former).any(|name| default_json(name) == column);
+    json_name(column).filter(|_| !taken)
 }
 
 fn predicates(package: &Package, resource: &Resource) -> Draft<DescriptorProto> {
     let name = resource.names.predicates();
-    let mut names = Claims::default();
     let mut message = Draft::message(
         name.clone(),
         format!("Conditions on rows of `{}`. Those that are set must all hold.", resource.relation),
     );
     for field in &resource.fields {
-        names.field(&field.column);
+        let name = predicate_name(&field.name);
         message.field(FieldDraft {
-            name: field.name.clone(),
+            // With another name it has another one in JSON too.
+            json: json_name(&field.column).filter(|_| name == field.name),
+            name,
             number: field.number,
             of: FieldType::Message(format!("{QUERY_PACKAGE}.{}", predicate(field.shape))),
             cardinality: Cardinality::Explicit,
-            json: json_name(&field.column),
             comment: format!("Conditions on `{}`.", field.column),
         });
     }
@@ -161,7 +171,7 @@ fn predicates(package: &Package, resource: &Resource) -> Draft<DescriptorProto> 
     ];
     for (field, number, cardinality, comment) in logic {
         message.field(FieldDraft {
-            name: names.field(field),
+            name: field.to_owned(),
             number,
             of: FieldType::Message(local(package, &name)),
             cardinality,
@@ -169,8 +179,18 @@ fn predicates(package: &Package, resource: &Resource) -> Draft<DescriptorProto> 
             comment: comment.to_owned(),
         });
     }
-    message.reserve_gaps(resource.fields.iter().map(|field| field.number));
+    let names = resource.reserved.names.iter().map(|name| predicate_name(name)).collect();
+    message.reserve(&Reserved { numbers: resource.reserved.numbers.clone(), names });
     message
+}
+
+/// The field of a column's conditions. `and`, `or` and `not` have their names
+/// whatever columns there are and will be.
+fn predicate_name(column: &str) -> String {
+    match column {
+        "and" | "or" | "not" => format!("column_{column}"),
+        other => other.to_owned(),
+    }
 }
 
 /// The message of `pgduet.query.v1` that has the operators of a type.
@@ -198,6 +218,9 @@ fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Dr
         let mut key = column(package, field);
         key.name = names.field(&field.name);
         message.field(key);
+    }
+    if method.row().key == KeyPlace::Request {
+        message.reserve(&resource.reserved_key);
     }
     let carrier = names.field(&snake(&resource.names.singular));
     for field in fixed {
@@ -333,6 +356,7 @@ fn arguments(package: &Package, function: &Function) -> Draft<DescriptorProto> {
     for field in &function.arguments {
         message.field(column(package, field));
     }
+    message.reserve(&function.reserved_arguments);
     message
 }
 
@@ -369,6 +393,7 @@ fn result(package: &Package, function: &Function) -> Draft<DescriptorProto> {
             }
         }
     }
+    message.reserve(&function.reserved_columns);
     message
 }
 
@@ -378,16 +403,17 @@ fn record_message(package: &Package, record: &Record) -> Draft<DescriptorProto> 
     for field in &record.fields {
         message.field(column(package, field));
     }
-    message.reserve_gaps(record.fields.iter().map(|field| field.number));
+    message.reserve(&record.reserved);
     message
 }
 
 fn enumeration(found: &Enum) -> Draft<prost_types::EnumDescriptorProto> {
     let otherwise = format!("The type `{}`.", found.sql_type);
     let mut draft = Draft::enumeration(found.name.clone(), comment(found.comment.as_deref(), otherwise));
-    draft.value(found.unspecified.clone(), "Never sent; not a label.".to_owned());
-    for (label, name) in &found.values {
-        draft.value(name.clone(), format!("`{label}`."));
+    draft.value(found.unspecified.clone(), 0, "Never sent; not a label.".to_owned());
+    for value in &found.values {
+        draft.value(value.name.clone(), value.number, format!("`{}`.", value.label));
     }
+    draft.reserve(&found.reserved);
     draft
 }

@@ -94,25 +94,30 @@ impl Printer<'_> {
     }
 
     fn message(&mut self, at: i32, message: &DescriptorProto) {
-        let members = message.field.len() + message.reserved_range.len();
+        let members = message.field.len() + message.reserved_range.len() + message.reserved_name.len();
         self.open(&[4, at], &format!("message {}", message.name()), members);
-        if !message.reserved_range.is_empty() {
-            let ranges: Vec<String> = message
-                .reserved_range
-                .iter()
-                .map(|range| match range.end() - range.start() {
-                    1 => range.start().to_string(),
-                    _ => format!("{} to {}", range.start(), range.end() - 1),
-                })
-                .collect();
-            self.line("  ", &format!("reserved {};", ranges.join(", ")));
-        }
+        let ranges = message.reserved_range.iter().map(|range| (range.start(), range.end() - 1));
+        self.reserved(ranges, &message.reserved_name);
         for (index, field) in (0..).zip(&message.field) {
             self.comment(&[4, at, 2, index], "  ");
             self.field(field);
         }
         if members > 0 {
             self.line("", "}");
+        }
+    }
+
+    /// Ranges by their first and last numbers, and names.
+    fn reserved(&mut self, ranges: impl Iterator<Item = (i32, i32)>, names: &[String]) {
+        let range = |(first, last): (i32, i32)| match first == last {
+            true => first.to_string(),
+            false => format!("{first} to {last}"),
+        };
+        let name = |name: &String| format!("\"{name}\"");
+        for reserved in [ranges.map(range).collect::<Vec<_>>(), names.iter().map(name).collect()] {
+            if !reserved.is_empty() {
+                self.line("  ", &format!("reserved {};", reserved.join(", ")));
+            }
         }
     }
 
@@ -135,6 +140,8 @@ impl Printer<'_> {
 
     fn enumeration(&mut self, at: i32, found: &EnumDescriptorProto) {
         self.open(&[5, at], &format!("enum {}", found.name()), found.value.len());
+        let ranges = found.reserved_range.iter().map(|range| (range.start(), range.end()));
+        self.reserved(ranges, &found.reserved_name);
         for (index, value) in (0..).zip(&found.value) {
             self.comment(&[5, at, 2, index], "  ");
             self.line("  ", &format!("{} = {};", value.name(), value.number()));

@@ -71,7 +71,7 @@ SELECT "page".*, "count"."total" FROM (SELECT count(*) AS "total" FROM "api"."cl
 
 -- clients?select=id&limit=2, as CSV
 -- $1 = 2
-SELECT substr(("row".*)::text, 2, length(("row".*)::text) - 2) FROM (SELECT "clients"."id" AS "id" FROM "api"."clients" AS "clients" LIMIT $1) AS "row";
+SELECT substr(left(("row".*)::text, -1), 2) FROM (SELECT "clients"."id" AS "id" FROM "api"."clients" AS "clients" LIMIT $1) AS "row";
 
 -- clients?select=id&limit=2, without nulls
 -- $1 = 2
