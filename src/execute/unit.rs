@@ -142,6 +142,7 @@ impl<'a> Conversation<'a> {
         let rows = rows.answer().await?;
         self.rows = Rows::Coming;
         let mut report = deliver(rows, &unit.statement.facts, sink).await?;
+        sink.complete().map_err(Stop::Result)?;
         let planned = match planned {
             Some(planned) => Some(planned_rows(planned).await?),
             None => None,
@@ -299,6 +300,10 @@ fn check(expectation: Expectation, rows: u64) -> Result<(), Box<Error>> {
             "Query result exceeds max-affected preference constraint",
         )
         .details(format!("The query affects {rows} rows"))),
-        Expectation::Any | Expectation::One | Expectation::UpsertedOne | Expectation::AtMost(_) => Ok(()),
+        Expectation::Any
+        | Expectation::One
+        | Expectation::UpsertedOne
+        | Expectation::AtMost(_)
+        | Expectation::Sink => Ok(()),
     }
 }

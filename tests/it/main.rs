@@ -8,6 +8,7 @@ mod demo;
 mod design;
 mod embedded;
 mod execute;
+mod grpc;
 mod hostile;
 mod openapi;
 mod process;
