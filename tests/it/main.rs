@@ -9,6 +9,7 @@ mod design;
 mod embedded;
 mod execute;
 mod hostile;
+mod lock;
 mod openapi;
 mod process;
 mod readme;
