@@ -7,34 +7,36 @@
 //!                                         └─ SIGTERM, SIGINT ─ finish what runs ─ exit 0
 //! ```
 
+mod channel;
 pub mod command;
 mod front;
 mod loader;
+mod reloads;
 mod services;
 mod status;
 
 use crate::{
     admin::Admin,
     auth::Authenticator,
-    catalog::watch::{self, Event},
+    catalog::watch::Event,
     config::{self, Config, Sources},
     error,
     execute::{Options, Pool},
     server::{
         connection::{Limits, serve_connections},
-        listen::{Bound, Endpoint, ListenOptions, Listener, Sharing},
+        listen::{Address, Bound, Endpoint, ListenOptions, Listener, Sharing},
         shutdown::shutdown_channel,
         signal::{Signal, Signals},
     },
-    sql,
     telemetry::Diagnostics,
 };
+use channel::Channel;
 use front::Front;
 use futures_util::StreamExt;
 use loader::{Loader, Reload};
+use reloads::Reloads;
 use status::AppStatus;
 use std::{fmt, io, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
 
 /// How often connections that nobody used are closed.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
@@ -53,7 +55,8 @@ pub enum Error {
 }
 
 /// Serves the database that the configuration names, until a signal ends it.
-pub async fn serve(sources: Sources) -> Result<(), Error> {
+/// `listening` is told the address once clients can connect.
+pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result<(), Error> {
     let (config, warnings) = Config::load(&sources).map_err(Error::Config)?;
     let diagnostics = Diagnostics::start(config.log_level);
     tracing::info!("Starting pgduet {}", env!("CARGO_PKG_VERSION"));
@@ -82,44 +85,49 @@ pub async fn serve(sources: Sources) -> Result<(), Error> {
         tokio::spawn(async move { serve_connections(listener, admin, &Limits::default(), shutdown).await })
     });
 
+    // Before the first load, so that no notification is missed after it.
+    let mut channel = Channel::new(pool.clone());
+    channel.follow(&loader.config());
     // Clients are refused, not left waiting, until there was a first attempt.
-    let mut retry = loader.load_first().await.map_err(Error::Database)?;
+    let retry = tokio::select! {
+        loaded = loader.load_first() => loaded?,
+        () = ending(&mut signals) => return Ok(()),
+    };
     let listener = bound.listen().map_err(|error| Error::Listen(address.to_string(), error))?;
     tracing::info!("API server listening on {address}");
+    listening(&address);
+    // Whoever is somewhat over the limit gets an answer that says so; far beyond it nothing is read any more.
     let limits = Limits {
-        head_bytes: u32::try_from(loader.config().server_max_header_bytes).unwrap_or(u32::MAX),
+        head_bytes: u32::try_from(loader.config().server_max_header_bytes.saturating_mul(2))
+            .unwrap_or(u32::MAX),
         ..Limits::default()
     };
     let front = Front::new(loader.clone());
     let serving = tokio::spawn(async move { serve_connections(listener, front, &limits, shutdown).await });
 
-    let mut notified = listen_for_notifications(&loader.config(), &pool);
+    let mut reloads = Reloads::new(loader.clone(), retry);
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     loop {
-        let reload = tokio::select! {
+        channel.follow(&loader.config());
+        tokio::select! {
             signal = signals.next() => match signal {
-                Some(Signal::ReloadCatalog) => Reload::Catalog,
-                Some(Signal::ReloadConfiguration) => Reload::Configuration,
+                Some(Signal::ReloadCatalog) => reloads.ask(Reload::Catalog),
+                Some(Signal::ReloadConfiguration) => reloads.ask(Reload::Configuration),
                 Some(Signal::Terminate | Signal::Interrupt) | None => break,
             },
-            Some(event) = notified.recv() => match event {
+            event = channel.next() => match event {
                 Event::Lost => {
                     loader.database_lost();
                     if !loader.config().db_pool_automatic_recovery {
                         return Err(Error::Database(connection_lost()));
                     }
-                    continue;
                 }
-                Event::ReloadConfig => Reload::Configuration,
-                Event::ReloadCatalog => Reload::Catalog,
+                Event::ReloadConfig => reloads.ask(Reload::Configuration),
+                Event::ReloadCatalog => reloads.ask(Reload::Catalog),
             },
-            () = loader::due(&retry) => Reload::Catalog,
-            _ = housekeeping.tick() => {
-                pool.close_idle();
-                continue;
-            }
-        };
-        retry = loader.reload(reload, retry).await.map_err(Error::Database)?;
+            reloaded = reloads.next() => reloaded?,
+            _ = housekeeping.tick() => pool.close_idle(),
+        }
     }
 
     tracing::info!("Shutting down");
@@ -164,17 +172,9 @@ async fn listen(options: &ListenOptions) -> Result<Listener, Error> {
     Listener::bind(options).await.map_err(|error| Error::Listen(options.endpoint.to_string(), error))
 }
 
-/// What `NOTIFY` brings; nothing where the channel is off.
-fn listen_for_notifications(config: &Config, pool: &Pool) -> mpsc::Receiver<Event> {
-    if !config.db_channel_enabled {
-        return mpsc::channel(1).1;
-    }
-    tracing::info!("Listener connected to the \"{}\" channel", config.db_channel);
-    let pool = pool.clone();
-    watch::watch(sql::listen(&config.db_channel).as_str().to_owned(), move || {
-        let pool = pool.clone();
-        async move { pool.connect_one().await }
-    })
+/// Waits for a signal that ends the process. There is nothing yet that the others could reload.
+async fn ending(signals: &mut Signals) {
+    while let Some(Signal::ReloadCatalog | Signal::ReloadConfiguration) = signals.next().await {}
 }
 
 /// A configuration that the database made unusable.

@@ -86,7 +86,7 @@ impl Grpc {
     }
 }
 
-/// The answer to a call while there are no services.
-pub fn unavailable(error: &Error) -> Response<Body> {
+/// The answer to a call that no service has seen.
+pub fn failure(error: &Error) -> Response<Body> {
     serve::refuse(respond::status(error, Caller::Anonymous))
 }

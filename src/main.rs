@@ -1,11 +1,12 @@
 //! The command line: which command, what it prints, what exit code.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use pgduet::{
     app::{self, command},
     cli::{self, Command, DemoData, Exit},
     config::Sources,
     demo::{self, Start},
+    server::listen::Address,
 };
 use std::{
     env,
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
     };
     match run(command) {
         Ok(code) => code,
-        Err(error) => fail(&format!("pgduet: {error:#}\n")),
+        Err(error) => fail(&format!("pgduet: {error}\n")),
     }
 }
 
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> Result<ExitCode> {
     Ok(match command {
         Command::Serve(sources) => {
-            app::serve(sources).await?;
+            app::serve(sources, |_| {}).await?;
             ExitCode::SUCCESS
         }
         Command::DumpConfig(sources) => print(&command::dump_config(sources).await?),
@@ -68,7 +69,7 @@ async fn serve_demo(mut sources: Sources, options: cli::Demo) -> Result<()> {
             },
         },
     };
-    let demo = demo::prepare(source).await.context("cannot start the demo's database")?;
+    let demo = demo::prepare(source).await?;
     for (option, value) in [
         ("db-uri", demo.uri()),
         ("db-schemas", demo::SCHEMA),
@@ -78,9 +79,13 @@ async fn serve_demo(mut sources: Sources, options: cli::Demo) -> Result<()> {
         sources.flags.insert(option.to_owned(), value.to_owned());
     }
     sources.flags.entry("server-host".to_owned()).or_insert_with(|| "127.0.0.1".to_owned());
-    print(&demo::guide(&demo, &format!("http://localhost:{}", config.server_port)));
-    app::serve(sources).await?;
-    demo.stop().context("cannot stop the demo's database")
+    let listening = |address: &Address| {
+        // The loopback address has a name that is easier on the eye.
+        let address = address.to_string().replace("127.0.0.1", "localhost");
+        print(&demo::guide(&demo, &format!("http://{address}")));
+    };
+    app::serve(sources, listening).await?;
+    Ok(demo.stop()?)
 }
 
 fn print(text: &str) -> ExitCode {

@@ -63,7 +63,8 @@ impl Database {
         for statement in ["VACUUM ANALYZE", "CHECKPOINT", "NOTIFY pgrst, 'reload schema'"] {
             database.execute(statement).await?;
         }
-        database.version = database.text("SHOW server_version").await?;
+        database.version =
+            database.text("SELECT split_part(current_setting('server_version'), ' ', 1)").await?;
         database.fsync = database.text("SHOW fsync").await?;
         Ok(database)
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, MethodDescriptor,
+    DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions,
     prost::Message,
     prost_types::{FileDescriptorProto, FileDescriptorSet},
 };
@@ -69,10 +69,11 @@ impl Api {
         Call::grpc(&self.endpoint, &path, &request.encode_to_vec())
     }
 
-    /// An answer in protobuf's JSON form.
+    /// An answer in protobuf's JSON form, with the names of the fields: in JSON, an embed has another one than in SQL.
     pub(crate) fn decode(&self, case: &Case, answer: Bytes) -> anyhow::Result<serde_json::Value> {
         let message = DynamicMessage::decode(self.method(case)?.output(), answer)?;
-        Ok(serde_json::to_value(&message)?)
+        let options = SerializeOptions::new().use_proto_field_name(true);
+        Ok(message.serialize_with_options(serde_json::value::Serializer, &options)?)
     }
 }
 

@@ -209,9 +209,9 @@ fn heading(options: &Options, database: &Database) -> String {
         Limit::Requests(requests) => format!("{requests} requests of each caller"),
     };
     format!(
-        "pgduet {} on PostgreSQL {} (fsync {} for all). {} requests in flight over REST and gRPC, {} connections to\n\
-         PostgreSQL; pgbench has these {} and nothing in front of them. {} rounds of {length}, in turns: medians of the\n\
-         rounds, spread from lowest to highest. Client, server and PostgreSQL share {} cores.",
+        "pgduet {} on PostgreSQL {}, fsync {} for all. {} requests in flight over REST and gRPC, {} connections\n\
+         to PostgreSQL; pgbench has these {} and nothing in front of them. {} rounds of {length}, in turns: medians\n\
+         of the rounds, spread from lowest to highest. Client, server and PostgreSQL share {} cores.",
         env!("CARGO_PKG_VERSION"),
         database.version(),
         database.fsync(),

@@ -65,19 +65,38 @@ async fn answer(
     let (head, body) = request.into_parts();
     let branch = steer(&head, |name| services.as_ref().is_some_and(|services| services.grpc.knows(name)));
     let request = Request::from_parts(head, body);
+    let config = loader.config();
+    let limit = config.server_max_header_bytes;
+    let services = match services {
+        _ if head_bytes(&request) > limit => Err(headers_too_large(limit)),
+        Some(services) => Ok(services),
+        None => Err(catalog_unavailable()),
+    };
     match (branch, services) {
-        (Branch::Docs, _) if loader.config().docs_enabled => documentation(&request),
-        (Branch::Grpc, Some(services)) => services.grpc.clone().serve(request).await.map(Body::new),
-        (Branch::Grpc, None) => grpc::unavailable(&catalog_unavailable()).map(Body::new),
-        (Branch::Rest | Branch::Docs, Some(services)) => {
+        (Branch::Docs, _) if config.docs_enabled => documentation(&request),
+        (Branch::Grpc, Ok(services)) => services.grpc.clone().serve(request).await.map(Body::new),
+        (Branch::Grpc, Err(error)) => grpc::failure(&error).map(Body::new),
+        (Branch::Rest | Branch::Docs, Ok(services)) => {
             rest::serve(&services.engine, &services.authenticator, request).await
         }
-        (Branch::Rest | Branch::Docs, None) => rest::failure(&catalog_unavailable(), &loader.config()),
+        (Branch::Rest | Branch::Docs, Err(error)) => rest::failure(&error, &config),
     }
 }
 
 fn catalog_unavailable() -> Box<Error> {
     Error::new(Fault::CatalogUnavailable, "Could not query the database for the schema cache. Retrying.")
+}
+
+fn headers_too_large(limit: usize) -> Box<Error> {
+    Error::new(Fault::HeadersTooLarge, format!("Target and headers are larger than {limit} bytes"))
+}
+
+/// The size of target and headers, as HTTP/1.1 writes them.
+fn head_bytes(request: &Request<Incoming>) -> usize {
+    let line =
+        |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    target + request.headers().iter().map(line).sum::<usize>()
 }
 
 fn documentation(request: &Request<Incoming>) -> Response<Body> {

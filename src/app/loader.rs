@@ -1,13 +1,15 @@
 //! Loading and reloading: configuration and catalog are read from the database
 //! and swapped in together. A load that fails leaves what is there in place and
-//! is tried again, after a second at first and up to 32.
+//! is tried again, after a second at first and up to 32. A configuration that
+//! cannot be used ends the start, and later leaves the one in force.
 
 use super::services::Services;
 use crate::{
     admin::{CatalogState, SchemaCacheMetrics},
+    auth::Authenticator,
     catalog::{Catalog, introspect::introspect},
-    config::{Config, Sources},
-    error::{Error, Origin, Result},
+    config::{self, Config, Sources},
+    error::{Error, Fault, Origin},
     execute::{Client, Pool, configuration},
     grpc::health::{Database, Health},
     server::shutdown::Shutdown,
@@ -28,7 +30,7 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LAST_DELAY: Duration = Duration::from_secs(32);
 
 /// What is to be read again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reload {
     /// The catalog.
     Catalog,
@@ -39,14 +41,37 @@ pub(super) enum Reload {
 /// The next attempt after a failure.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retry {
+    pub(super) what: Reload,
     at: Instant,
     delay: Duration,
 }
 
-/// Waits until an attempt is due; for ever if none is.
-pub(super) async fn due(retry: &Option<Retry>) {
+/// Why a load failed.
+#[derive(Debug)]
+enum Failure {
+    Configuration(config::Error),
+    Database(Box<Error>),
+}
+
+impl From<Box<Error>> for Failure {
+    fn from(error: Box<Error>) -> Self {
+        Failure::Database(error)
+    }
+}
+
+impl From<config::Error> for Failure {
+    fn from(error: config::Error) -> Self {
+        Failure::Configuration(error)
+    }
+}
+
+/// Waits until an attempt is due, and says of what; for ever if none is.
+pub(super) async fn due(retry: &Option<Retry>) -> Reload {
     match retry {
-        Some(retry) => tokio::time::sleep_until(retry.at).await,
+        Some(retry) => {
+            tokio::time::sleep_until(retry.at).await;
+            retry.what
+        }
         None => std::future::pending().await,
     }
 }
@@ -132,45 +157,44 @@ impl Loader {
     }
 
     /// The first load. An error is one that no other attempt can mend.
-    pub(super) async fn load_first(&self) -> Result<Option<Retry>> {
-        let loaded = self.load(Read::Anew).await;
-        self.settle(loaded, None)
+    pub(super) async fn load_first(&self) -> Result<Option<Retry>, super::Error> {
+        self.reload(Reload::Configuration, None).await
     }
 
-    /// A reload; `retry` is the attempt that was due before it.
-    pub(super) async fn reload(&self, what: Reload, retry: Option<Retry>) -> Result<Option<Retry>> {
+    /// A reload; `retry` is the attempt that was due before it. An error is one that no other attempt can mend.
+    pub(super) async fn reload(
+        &self,
+        what: Reload,
+        retry: Option<Retry>,
+    ) -> Result<Option<Retry>, super::Error> {
         let read = match what {
             // Before the first success nothing has been taken from the database yet.
             _ if self.services.load().is_none() => Read::Anew,
             Reload::Catalog => Read::Keep,
             Reload::Configuration => Read::Again,
         };
-        let loaded = self.load(read).await;
-        self.settle(loaded, retry)
-    }
-
-    fn settle(&self, loaded: Result<()>, retry: Option<Retry>) -> Result<Option<Retry>> {
-        let error = match loaded {
+        let error = match self.load(read).await {
             Ok(()) => {
                 self.counters.succeeded.fetch_add(1, Ordering::Relaxed);
                 self.counters.pending.store(0, Ordering::Relaxed);
                 self.health.serving().set(Database::Present);
                 return Ok(None);
             }
-            Err(error) => error,
+            Err(Failure::Configuration(error)) => return Err(super::Error::Config(error)),
+            Err(Failure::Database(error)) => error,
         };
         self.counters.failed.fetch_add(1, Ordering::Relaxed);
         self.counters.pending.store(1, Ordering::Relaxed);
         self.database_lost();
         if is_fatal(&error, &self.config()) {
-            return Err(error);
+            return Err(super::Error::Database(error));
         }
         let delay = retry.map_or(FIRST_DELAY, |retry| (retry.delay * 2).min(LAST_DELAY));
         tracing::error!("Failed to load the schema cache, next attempt in {} s: {error}", delay.as_secs());
-        Ok(Some(Retry { at: Instant::now() + delay, delay }))
+        Ok(Some(Retry { what, at: Instant::now() + delay, delay }))
     }
 
-    async fn load(&self, read: Read) -> Result<()> {
+    async fn load(&self, read: Read) -> Result<(), Failure> {
         let (mut client, connection) = self.pool.connect_one().await?;
         let driver = tokio::spawn(connection);
         let loaded = self.load_with(&mut client, read).await;
@@ -185,10 +209,17 @@ impl Loader {
         Ok(())
     }
 
-    async fn load_with(&self, client: &mut Client, read: Read) -> Result<Services> {
+    async fn load_with(&self, client: &mut Client, read: Read) -> Result<Services, Failure> {
         let config = match read {
             Read::Keep => self.config(),
-            Read::Anew | Read::Again => self.read_config(client, read).await?,
+            Read::Anew => self.read_config(client, read).await?,
+            Read::Again => match self.read_config(client, read).await {
+                Err(Failure::Configuration(error)) => {
+                    tracing::error!("The configuration stays as it was: {error}");
+                    self.config()
+                }
+                config => config?,
+            },
         };
         let roles = match config.db_config {
             true => configuration::role_settings(client).await?,
@@ -220,20 +251,21 @@ impl Loader {
     }
 
     /// The configuration with what the database says of it.
-    async fn read_config(&self, client: &mut Client, read: Read) -> Result<Arc<Config>> {
+    async fn read_config(&self, client: &mut Client, read: Read) -> Result<Arc<Config>, Failure> {
         let mut sources = self.sources.lock().await;
         sources.database = BTreeMap::new();
-        let running = self.config();
-        if running.db_config {
+        // Whether and how the database is asked is said outside of it.
+        let (outside, _) = Config::load(&sources)?;
+        if outside.db_config {
             let names: Vec<_> = Config::database_settings().collect();
-            let function = running.db_pre_config.as_ref();
+            let function = outside.db_pre_config.as_ref();
             sources.database = configuration::database_settings(client, &names, function).await?;
         }
-        let read = match read {
-            Read::Again => running.reload(&sources),
-            Read::Anew | Read::Keep => Config::load(&sources),
+        let (config, warnings) = match read {
+            Read::Again => self.config().reload(&sources)?,
+            Read::Anew | Read::Keep => Config::load(&sources)?,
         };
-        let (config, warnings) = read.map_err(|error| super::unusable(&error))?;
+        Authenticator::new(&config)?;
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
@@ -253,7 +285,7 @@ enum Read {
     Keep,
 }
 
-/// Whether another attempt would end the same (rest.md P1: wrong credentials).
+/// Whether another attempt would end the same (rest.md P1: wrong credentials), or is not wanted.
 fn is_fatal(error: &Error, config: &Config) -> bool {
     match &error.origin {
         Origin::PostgreSql(report) => match report.sqlstate.as_str() {
@@ -261,6 +293,9 @@ fn is_fatal(error: &Error, config: &Config) -> bool {
             "3D000" => !config.db_pool_automatic_recovery,
             _ => false,
         },
-        Origin::Pgduet(_) => !config.db_pool_automatic_recovery,
+        Origin::Pgduet(Fault::DatabaseClient | Fault::DatabaseUnreachable) => {
+            !config.db_pool_automatic_recovery
+        }
+        Origin::Pgduet(_) => false,
     }
 }

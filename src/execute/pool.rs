@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::{Config, Connection},
-    error::Result,
+    error::{Caller, Error, Fault, Origin, Result, classify},
     outcome::Sink,
 };
 use deadpool::{
@@ -22,12 +22,15 @@ use deadpool::{
 use std::{
     num::NonZeroUsize,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 use tokio::time::Instant;
+
+/// Where the pool is too small, every unit of a crowd waits too long: one line in this time says so.
+const TIMEOUTS_TOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// How many connections there are, and how long they last.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +80,8 @@ pub struct Status {
 pub struct Pool {
     connections: managed::Pool<Manager>,
     timeouts: Arc<AtomicU64>,
+    /// When the last of them was told.
+    told: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Pool {
@@ -93,16 +98,20 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|problem| error::internal(&problem))?;
-        Ok(Self { connections, timeouts: Arc::default() })
+        Ok(Self { connections, timeouts: Arc::default(), told: Arc::default() })
     }
 
     /// Runs a unit and hands its rows to `sink` as they come. The report comes
     /// when the transaction has ended; what went into the sink of a unit that
-    /// failed is worth nothing.
+    /// failed is worth nothing. A failure that is not the client's is logged.
     ///
     /// Dropping the future cancels the unit, whose transaction is undone unless
     /// it had ended.
     pub async fn run<S: Sink>(&self, unit: Unit, sink: &mut S) -> Result<Report> {
+        self.attempt(&unit, sink).await.inspect_err(|error| self.tell(error))
+    }
+
+    async fn attempt<S: Sink>(&self, unit: &Unit, sink: &mut S) -> Result<Report> {
         let deadline = unit.deadline.map(|left| Instant::now() + left);
         let lease = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline, self.lease())
@@ -110,7 +119,21 @@ impl Pool {
                 .map_err(|_| error::deadline_exceeded())??,
             None => self.lease().await?,
         };
-        lease.run(&unit, deadline, sink).await
+        lease.run(unit, deadline, sink).await
+    }
+
+    fn tell(&self, error: &Error) {
+        if classify(error, Caller::Authenticated).http < 500 {
+            return;
+        }
+        if let Origin::Pgduet(Fault::PoolTimeout) = error.origin {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.is_some_and(|told| told.elapsed() < TIMEOUTS_TOLD_EVERY) {
+                return;
+            }
+            *told = Some(Instant::now());
+        }
+        tracing::error!("{error}");
     }
 
     /// A connection outside of the pool. Somebody has to poll it. An error that

@@ -22,9 +22,6 @@ pub(super) fn status(error: &Error, caller: Caller) -> Status {
         (GrpcCode::Internal, Origin::PostgreSql(report)) if report.raised.is_none() => "Internal error",
         _ => shortened(&error.message),
     };
-    if class.grpc == GrpcCode::Internal {
-        tracing::error!("{error}");
-    }
     Status::with_error_details(code, message, details(error, class.grpc, class.reason))
 }
 

@@ -30,15 +30,17 @@ const BASE: &[(&str, Type, Option<&str>)] = &[
     ("timestamptz", Type::String, Some("date-time")),
 ];
 
-/// The name of a relation's component: OpenAPI allows letters, digits, `.`, `-` and `_`.
+/// The name of a relation's component. OpenAPI allows letters, digits, `.`, `-`
+/// and `_`; anything else, and the point itself, becomes `.HEX.`.
 pub(super) fn component_name(relation: &Relation) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if relation.name.chars().all(plain) {
-        return relation.name.clone();
+    let mut name = String::with_capacity(relation.name.len());
+    for c in relation.name.chars() {
+        match c {
+            'A'..='Z' | 'a'..='z' | '0'..='9' | '-' | '_' => name.push(c),
+            other => name.push_str(&format!(".{:X}.", u32::from(other))),
+        }
     }
-    // The OID keeps names apart that differ in replaced characters only.
-    let replaced: String = relation.name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
-    format!("{replaced}.{}", relation.oid)
+    name
 }
 
 /// A reference to a relation's component.

@@ -114,7 +114,7 @@ fn nullable_enums_take_null_and_keys_are_noted() {
 #[test]
 fn names_that_openapi_or_paths_forbid_are_replaced() {
     let document = rendered(Visibility::Everything);
-    assert!(document["components"]["schemas"]["odd_name.2"].is_object());
+    assert!(document["components"]["schemas"]["odd.20.name"].is_object());
     assert!(document["paths"]["/odd%20name"]["get"].is_object());
 }
 

@@ -5,3 +5,23 @@ pub(crate) mod http;
 pub(crate) mod server;
 pub(crate) mod snapshot;
 pub(crate) mod tools;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long something may take to happen on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks until there is something, and gives it.
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -28,15 +28,16 @@ pub(super) fn identifier<'a>(p: &mut Parser<'a>) -> Parsed<&'a str> {
     p.stretch1(&[Some("letter"), Some("digit")], accept).map(str::trim)
 }
 
-/// `"…"`, a backslash taking the next character as it is.
+/// `"…"`, a backslash taking the next character as it is. NUL is in no name and no value of PostgreSQL's, and would end
+/// the statement that it stands in.
 pub(super) fn quoted(p: &mut Parser<'_>) -> Parsed<String> {
     character(p, '"', "\"\\\"\"")?;
     let pieces = p.many(|p| {
-        if let Some(plain) = p.optional(|p| p.stretch1(&[], |c| c != '\\' && c != '"'))? {
+        if let Some(plain) = p.optional(|p| p.stretch1(&[], |c| !matches!(c, '\\' | '"' | '\0')))? {
             return Ok(plain.to_owned());
         }
         character(p, '\\', "\"\\\\\"")?;
-        p.one(None, |_| true).map(String::from)
+        p.one(None, |c| c != '\0').map(String::from)
     })?;
     character(p, '"', "\"\\\"\"")?;
     Ok(pieces.concat())

@@ -1,8 +1,8 @@
 //! A client for HTTP/1.1 that sends what it is given: request targets go out as they are, raw `>` and `"` included, which
-//! no well-behaved client would do and curl does.
+//! no well-behaved client would do and curl does; and whole requests as bytes, well formed or not.
 
 use std::{
-    io::{Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::TcpStream,
     time::Duration,
 };
@@ -32,6 +32,113 @@ impl Answer {
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
+
+    /// The code of an error, if that is what the body is.
+    pub(crate) fn code(&self) -> Option<String> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        Some(body.get("code")?.as_str()?.to_owned())
+    }
+}
+
+/// A connection that takes one request after the other.
+pub(crate) struct Connection {
+    address: String,
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// Connects to `host:port`.
+    pub(crate) fn open(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { address: address.to_owned(), stream: BufReader::new(stream) }
+    }
+
+    /// Sends a request and waits for its answer.
+    pub(crate) fn send(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> io::Result<Answer> {
+        let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if let Some(body) = body {
+            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        request.push_str("\r\n");
+        self.write(request.as_bytes())?;
+        self.write(body.unwrap_or_default())?;
+        self.answer(method)
+    }
+
+    /// Sends bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Waits for the answer to a request with this method. An error of the kind `UnexpectedEof` says that the server has
+    /// closed the connection without one.
+    pub(crate) fn answer(&mut self, method: &str) -> io::Result<Answer> {
+        let mut status_line = line(&mut self.stream)?;
+        status_line.push(' ');
+        let mut parts = status_line.trim_start_matches("HTTP/1.").splitn(3, ' ').skip(1);
+        let status = parts.next().and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+        let reason = parts.next().unwrap_or_default().trim_end().to_owned();
+        let mut headers = Vec::new();
+        loop {
+            let header = line(&mut self.stream)?;
+            if header.is_empty() {
+                break;
+            }
+            let (name, value) = header.split_once(':').ok_or(io::ErrorKind::InvalidData)?;
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let mut answer = Answer { status, reason, headers, body: Vec::new() };
+        if method != "HEAD" && !matches!(status, 100..200 | 204 | 304) {
+            self.body(&mut answer)?;
+        }
+        Ok(answer)
+    }
+
+    fn body(&mut self, answer: &mut Answer) -> io::Result<()> {
+        if answer.header("transfer-encoding").as_deref() == Some("chunked") {
+            loop {
+                let size = line(&mut self.stream)?;
+                let size = usize::from_str_radix(&size, 16).map_err(|_| io::ErrorKind::InvalidData)?;
+                let start = answer.body.len();
+                answer.body.resize(start + size, 0);
+                self.stream.read_exact(&mut answer.body[start..])?;
+                line(&mut self.stream)?;
+                if size == 0 {
+                    return Ok(());
+                }
+            }
+        }
+        match answer.header("content-length").and_then(|length| length.parse().ok()) {
+            Some(length) => {
+                answer.body.resize(length, 0);
+                self.stream.read_exact(&mut answer.body)
+            }
+            None => self.stream.read_to_end(&mut answer.body).map(drop),
+        }
+    }
+}
+
+/// A line without its end.
+fn line(stream: &mut impl BufRead) -> io::Result<String> {
+    let mut line = Vec::new();
+    stream.read_until(b'\n', &mut line)?;
+    if line.pop() != Some(b'\n') {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
 /// Sends one request on a connection of its own.
@@ -42,50 +149,7 @@ pub(crate) fn send(
     headers: &[(&str, &str)],
     body: Option<&str>,
 ) -> Answer {
-    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    if let Some(body) = body {
-        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
-    }
-    request.push_str("\r\n");
-    request.push_str(body.unwrap_or_default());
-    let mut connection = TcpStream::connect(address).unwrap();
-    connection.set_read_timeout(Some(PATIENCE)).unwrap();
-    connection.write_all(request.as_bytes()).unwrap();
-    let mut received = Vec::new();
-    connection.read_to_end(&mut received).unwrap();
-    parse(&received)
-}
-
-fn parse(received: &[u8]) -> Answer {
-    let end = received.windows(4).position(|window| window == b"\r\n\r\n").expect("the answer has a head");
-    let head = String::from_utf8_lossy(&received[..end]).into_owned();
-    let mut lines = head.split("\r\n");
-    let mut status_line = lines.next().unwrap().splitn(3, ' ').skip(1);
-    let status = status_line.next().unwrap().parse().unwrap();
-    let reason = status_line.next().unwrap_or_default().to_owned();
-    let headers: Vec<_> = lines
-        .map(|line| line.split_once(':').expect("a header has a colon"))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-    let rest = &received[end + 4..];
-    let body = if chunked { unchunked(rest) } else { rest.to_vec() };
-    Answer { status, reason, headers, body }
-}
-
-fn unchunked(mut rest: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    loop {
-        let line = rest.windows(2).position(|window| window == b"\r\n").expect("a chunk has a size");
-        let size = std::str::from_utf8(&rest[..line]).unwrap();
-        let size = usize::from_str_radix(size, 16).unwrap();
-        if size == 0 {
-            return body;
-        }
-        body.extend_from_slice(&rest[line + 2..line + 2 + size]);
-        rest = &rest[line + 4 + size..];
-    }
+    let mut headers = headers.to_vec();
+    headers.push(("Connection", "close"));
+    Connection::open(address).send(method, target, &headers, body.map(str::as_bytes)).unwrap()
 }

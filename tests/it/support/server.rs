@@ -1,7 +1,8 @@
 //! The server as its users start it: the built binary, configured by its environment, on a port of its own.
 
+use super::until;
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
@@ -18,8 +19,12 @@ const START: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     child: Child,
     address: String,
-    log: Arc<Mutex<String>>,
+    log: Log,
+    access: Log,
 }
+
+/// What a process has written so far.
+type Log = Arc<Mutex<String>>;
 
 impl Server {
     /// Starts `pgduet` with these variables and nothing else of the environment that could configure it.
@@ -33,23 +38,16 @@ impl Server {
     /// Starts a command that serves, and waits until it says where.
     pub(crate) fn run(mut command: Command) -> Self {
         let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (say, heard) = mpsc::channel();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let kept = log.clone();
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if let Some((_, address)) = line.split_once(LISTENING) {
-                    let _ = say.send(address.trim().to_owned());
-                }
-                let mut kept = kept.lock().unwrap();
-                kept.push_str(&line);
-                kept.push('\n');
+        let log = collect(child.stderr.take().unwrap(), move |line| {
+            if let Some((_, address)) = line.split_once(LISTENING) {
+                let _ = say.send(address.trim().to_owned());
             }
         });
+        let access = collect(child.stdout.take().unwrap(), |_| ());
         match heard.recv_timeout(START) {
-            Ok(address) => Self { child, address, log },
+            Ok(address) => Self { child, address, log, access },
             Err(_) => {
                 let _ = child.kill();
                 panic!("the server did not start:\n{}", log.lock().unwrap());
@@ -70,6 +68,16 @@ impl Server {
     /// What it has said on stderr so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until it has said `text` on stderr, `times` times at least.
+    pub(crate) fn says(&self, text: &str, times: usize) {
+        until(text, || (self.log().matches(text).count() >= times).then_some(()));
+    }
+
+    /// What it has said on stdout so far.
+    pub(crate) fn access_log(&self) -> String {
+        self.access.lock().unwrap().clone()
     }
 
     /// Its process.
@@ -98,4 +106,19 @@ impl Drop for Server {
             eprintln!("--- the server said ---\n{}", self.log());
         }
     }
+}
+
+/// Keeps what comes from a stream, line by line, and shows each line to `see`.
+fn collect(stream: impl Read + Send + 'static, see: impl Fn(&str) + Send + 'static) -> Log {
+    let log = Log::default();
+    let kept = log.clone();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            see(&line);
+            let mut kept = kept.lock().unwrap();
+            kept.push_str(&line);
+            kept.push('\n');
+        }
+    });
+    log
 }

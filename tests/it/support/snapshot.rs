@@ -1,10 +1,15 @@
-//! Texts that are kept in `tests/snapshots`; `UPDATE=1` writes them anew.
+//! Texts that are committed and made anew to compare them; `UPDATE=1` writes them.
 
 use std::{env, fs, path::Path};
 
-/// Compares line by line, so that what differs is what is shown.
+/// Compares with a file in `tests/snapshots`.
 pub(crate) fn matches_snapshot(name: &str, found: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
+    matches_file(&format!("tests/snapshots/{name}"), found);
+}
+
+/// Compares with a file of the repository, line by line, so that what differs is what is shown.
+pub(crate) fn matches_file(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if env::var_os("UPDATE").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, found).unwrap();

@@ -1,0 +1,112 @@
+//! Ending, and what happens to requests that are under way.
+
+use super::{SCHEMA, answers, call_wait, hold, pgduet, release, serve, until_waiting, waiting};
+use crate::support::{
+    database::Database,
+    http::{Connection, send},
+    server::Server,
+    until,
+};
+use std::net::{TcpListener, TcpStream};
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_before_the_process_ends() {
+    for signal in ["TERM", "INT"] {
+        let database = Database::fresh(SCHEMA);
+        let server = serve(&database, &[]);
+        let idle = Connection::open(server.address());
+        let holder = hold(&database).await;
+        let call = call_wait(&server);
+        until_waiting(&holder, &database, 1).await;
+        server.signal(signal);
+        until("new connections are refused", || TcpStream::connect(server.address()).is_err().then_some(()));
+        release(holder).await;
+        assert_eq!(call.join().unwrap(), 200, "{signal}");
+        assert_eq!(server.wait().code(), Some(0), "{signal}");
+        drop(idle);
+    }
+}
+
+#[test]
+fn a_process_whose_database_says_nothing_can_be_ended() {
+    // It lets connect, and that is all.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = pgduet();
+    command.env("PGRST_DB_URI", format!("postgresql://x@{}/x", silent.local_addr().unwrap()));
+    let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let _connected = silent.accept().unwrap();
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_takes_its_query_with_it() {
+    let database = Database::fresh(SCHEMA);
+    let server = serve(&database, &[("PGRST_DB_POOL", "1")]);
+    let holder = hold(&database).await;
+    let mut connection = Connection::open(server.address());
+    connection.write(b"POST /rpc/wait HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+    until_waiting(&holder, &database, 1).await;
+    drop(connection);
+    until_waiting(&holder, &database, 0).await;
+    assert!(answers(&server), "the only connection of the pool is free again");
+}
+
+#[tokio::test]
+async fn a_pool_that_is_used_up_is_told_and_recovers() {
+    let database = Database::fresh(SCHEMA);
+    let server = serve(
+        &database,
+        &[
+            ("PGRST_DB_POOL", "1"),
+            ("PGRST_DB_POOL_ACQUISITION_TIMEOUT", "1"),
+            ("PGRST_JWT_SECRET", &"x".repeat(32)),
+        ],
+    );
+    let holder = hold(&database).await;
+    let call = call_wait(&server);
+    until_waiting(&holder, &database, 1).await;
+    for _ in 0..2 {
+        let answer = send(server.address(), "GET", "/items", &[], None);
+        assert_eq!((answer.status, answer.code().as_deref()), (504, Some("PGRST003")));
+    }
+    assert_eq!(server.log().matches("PGRST003").count(), 1, "one line for a crowd: {}", server.log());
+    // What needs no connection is answered as ever.
+    for (method, target, headers, status) in [
+        ("OPTIONS", "/items", &[][..], 200),
+        ("GET", "/nope", &[], 404),
+        ("GET", "/items/1", &[], 404),
+        ("PATCH", "/rpc/wait", &[], 405),
+        ("GET", "/items?select=id,nope(*)", &[], 400),
+        ("GET", "/items", &[("Authorization", "Bearer a.b.c")], 401),
+    ] {
+        assert_eq!(send(server.address(), method, target, headers, None).status, status, "{method} {target}");
+    }
+    assert_eq!(waiting(&holder, &database).await, 1);
+    release(holder).await;
+    assert_eq!(call.join().unwrap(), 200);
+    assert!(answers(&server));
+}
+
+#[test]
+fn a_new_process_takes_over_the_port_without_a_failed_request() {
+    let database = Database::fresh(SCHEMA);
+    let sharing = ("PGRST_SERVER_REUSEPORT", "true");
+    let old = serve(&database, &[sharing]);
+    let port = old.address().rsplit(':').next().unwrap().to_owned();
+    let again = [sharing, ("PGRST_SERVER_PORT", port.as_str())];
+    let handed_over = |old: Server| {
+        let new = serve(&database, &again);
+        assert_eq!(new.address(), old.address());
+        old.signal("TERM");
+        let ended = std::thread::spawn(move || old.wait());
+        while !ended.is_finished() {
+            assert!(answers(&new));
+        }
+        assert_eq!(ended.join().unwrap().code(), Some(0));
+        new
+    };
+    let last = handed_over(handed_over(old));
+    assert!(answers(&last));
+}
