@@ -116,6 +116,7 @@ fault_table! {
     Cancelled               "PGDUET07" 499 Cancelled          "CANCELLED",                  "The client went away.";
     DeadlineExceeded        "PGDUET08" 504 DeadlineExceeded   "DEADLINE_EXCEEDED",          "The deadline passed.";
     RequestTooComplex       "PGDUET09" 400 ResourceExhausted  "REQUEST_TOO_COMPLEX",        "Nesting, filters or length are over the documented limits.";
+    AnswerTooLarge          "PGDUET10" 500 ResourceExhausted  "ANSWER_TOO_LARGE",           "The rows are more than one message holds.";
     Internal                "PGDUET99" 500 Internal           "INTERNAL",                   "A fault of pgduet itself.";
 }
 

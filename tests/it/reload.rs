@@ -3,7 +3,7 @@
 use crate::support::{
     PATIENCE,
     database::Database,
-    grpc,
+    grpc_web,
     http::{Connection, send},
     server::Server,
     tools::grpcurl,
@@ -81,7 +81,7 @@ fn rest(
 }
 
 fn remote(client: &mut Connection, method: &str, message: &[u8]) -> Result<(), String> {
-    let reply = grpc::call(client, method, message).map_err(|error| error.to_string())?;
+    let reply = grpc_web::call(client, method, message).map_err(|error| error.to_string())?;
     match (reply.status, reply.messages.len()) {
         (0, 1) => Ok(()),
         _ => Err(format!("{reply:?}")),
