@@ -16,7 +16,10 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prost_reflect::{DynamicMessage, prost::Message as _};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, Once},
+};
 
 /// Where a page begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,14 +49,18 @@ impl Binding {
 
 /// A secret of this process, for where none is configured. One for all reloads: tokens are good across them.
 #[derive(Clone)]
-pub(crate) struct OwnSecret([u8; 32]);
+pub(crate) struct OwnSecret {
+    secret: [u8; 32],
+    /// Says once that it is used.
+    told: Arc<Once>,
+}
 
 impl OwnSecret {
     /// Another one each time.
     pub(crate) fn random() -> Result<Self> {
         let mut secret = [0; 32];
         rand::fill(&mut secret).map_err(broken)?;
-        Ok(OwnSecret(secret))
+        Ok(OwnSecret { secret, told: Arc::new(Once::new()) })
     }
 }
 
@@ -83,10 +90,12 @@ impl Sealer {
             None => config.jwt_key().ok().flatten(),
         };
         let secret = configured.unwrap_or_else(|| {
-            tracing::info!(
-                "neither page-token-secret nor jwt-secret is set: page tokens end with this process"
-            );
-            own.0.to_vec()
+            own.told.call_once(|| {
+                tracing::warn!(
+                    "neither page-token-secret nor jwt-secret is set: page tokens end with this process"
+                );
+            });
+            own.secret.to_vec()
         });
         let material = hkdf::Salt::new(hkdf::HKDF_SHA256, b"pgduet").extract(&secret);
         let key = material.expand(&[PURPOSE], &AES_256_GCM).map_err(broken)?;

@@ -22,11 +22,15 @@ const SCHEMA: &str = "
     CREATE SCHEMA api;
     CREATE TABLE api.items (id int PRIMARY KEY, name text, extra_0 int);
     INSERT INTO api.items VALUES (1, 'one');
+    CREATE TABLE api.parts (id int PRIMARY KEY, item int REFERENCES api.items);
+    INSERT INTO api.parts VALUES (1, 1);
+    CREATE FUNCTION api.every() RETURNS SETOF api.items STABLE LANGUAGE plpgsql
+        AS 'BEGIN RETURN QUERY SELECT * FROM api.items; END';
     CREATE FUNCTION api.add(a int, b int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT a + b';
     CREATE FUNCTION api.wait() RETURNS SETOF api.items STABLE LANGUAGE sql
         AS 'SELECT items.* FROM pg_advisory_lock_shared(1), api.items';
     GRANT USAGE ON SCHEMA api TO anonymous;
-    GRANT ALL ON api.items TO anonymous;
+    GRANT ALL ON api.items, api.parts TO anonymous;
     ALTER DEFAULT PRIVILEGES IN SCHEMA api GRANT SELECT ON TABLES TO anonymous;
 ";
 
@@ -44,7 +48,9 @@ fn serve(database: &Database, more: &[(&str, &str)]) -> Server {
     ];
     environment.extend(more);
     let server = Server::start(&environment);
-    server.says("Listening for notifications", 1);
+    if !more.contains(&("PGRST_DB_CHANNEL_ENABLED", "false")) {
+        server.says("Listening for notifications", 1);
+    }
     server
 }
 
@@ -55,7 +61,12 @@ const REQUESTS: &[(&str, fn(&mut Connection) -> Result<(), String>)] = &[
     }),
     ("whole rows", |client| rest(client, "GET", "/items", None, 200, None)),
     ("an insert", |client| rest(client, "POST", "/items", Some(r#"{"id":2,"name":"two"}"#), 201, None)),
-    ("an update", |client| rest(client, "PATCH", "/items?id=eq.1", Some(r#"{"name":"uno"}"#), 204, None)),
+    ("an insert that comes back", |client| {
+        rest(client, "POST", "/items?select=*", Some(r#"{"id":2}"#), 201, None)
+    }),
+    ("rows within rows", |client| rest(client, "GET", "/parts?select=*,items(*)", None, 200, None)),
+    ("rows of a function", |client| rest(client, "GET", "/rpc/every", None, 200, None)),
+    ("an update", |client| rest(client, "PATCH", "/items?id=eq.1", Some(r#"{"name":"uno"}"#), 200, None)),
     ("a call", |client| rest(client, "GET", "/rpc/add?a=1&b=2", None, 200, Some("3"))),
     ("a refusal", |client| rest(client, "GET", "/nowhere", None, 404, None)),
     ("the document", |client| rest(client, "GET", "/", None, 200, None)),
@@ -72,8 +83,9 @@ fn rest(
     status: u16,
     text: Option<&str>,
 ) -> Result<(), String> {
+    let whole = [("Prefer", "return=representation")];
     let answer =
-        client.send(method, target, &[], body.map(str::as_bytes)).map_err(|error| error.to_string())?;
+        client.send(method, target, &whole, body.map(str::as_bytes)).map_err(|error| error.to_string())?;
     match answer.status == status && text.is_none_or(|text| answer.text() == text) {
         true => Ok(()),
         false => Err(format!("{} {}", answer.status, answer.text())),
@@ -172,6 +184,25 @@ fn change(database: &Database, server: &Server, round: usize) {
     };
     assert!(health(new).unwrap().contains("\"SERVING\""), "{new}");
     assert!(health(gone).unwrap_err().contains("NotFound"), "{gone}");
+}
+
+#[test]
+fn a_column_that_is_gone_is_read_as_null_until_the_next_load_and_is_an_error_where_it_was_asked_for() {
+    let database = Database::fresh(SCHEMA);
+    let server = serve(&database, &[("PGRST_DB_CHANNEL_ENABLED", "false")]);
+    database.execute("ALTER TABLE api.items DROP COLUMN extra_0");
+    let get = |target| send(server.address(), "GET", target, &[], None);
+    let whole = r#"[{"id":1,"name":"one","extra_0":null}]"#;
+    for target in ["/items", "/rpc/every"] {
+        assert_eq!((get(target).status, get(target).text().as_str()), (200, whole), "{target}");
+    }
+    for target in ["/items?extra_0=is.null", "/items?order=extra_0", "/items?select=id,nope"] {
+        assert_eq!((get(target).status, get(target).code().as_deref()), (400, Some("42703")), "{target}");
+    }
+    server.signal("USR1");
+    until("it is gone from the answers", || {
+        (get("/items").text() == r#"[{"id":1,"name":"one"}]"#).then_some(())
+    });
 }
 
 #[test]
