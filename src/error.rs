@@ -243,6 +243,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// An error and what caused it, in one line for the log.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -164,7 +164,7 @@ pub(super) fn plan<'c>(
         operation: Operation::Mutation(mutation, tree.root),
         access: Access::ReadWrite,
         function: None,
-        warnings: tree.warnings,
+        legacy_names: tree.legacy_names,
     })
 }
 

@@ -10,6 +10,7 @@ mod embedded;
 mod execute;
 mod grpc;
 mod hostile;
+mod lock;
 mod openapi;
 mod process;
 mod readme;
