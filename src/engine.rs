@@ -5,7 +5,10 @@ mod privileges;
 
 use crate::{
     auth::Identity,
-    catalog::Catalog,
+    catalog::{
+        Catalog,
+        descriptor::{Function, Relation},
+    },
     config::Config,
     error::Result,
     execute::{Body, Pool, Report, Unit, configuration::RoleSettings, response},
@@ -15,10 +18,10 @@ use crate::{
         self, Plan,
         transaction::{Access, Caller, End, Expectation, Isolation, ResponseSettings},
     },
-    request::Request,
+    request::{Request, payload::Arguments},
     sql::{self, Fact},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 /// A catalog, a configuration and a pool that belong together. A reload makes
 /// a new one; requests under way keep theirs.
@@ -46,15 +49,26 @@ impl Engine {
         &self.config
     }
 
+    /// The relation of this name; PGRST205 if there is none.
+    pub fn relation(&self, schema: &str, name: &str) -> Result<&Relation> {
+        plan::relation(schema, name, &self.catalog, &self.config)
+    }
+
+    /// The function that a call with these arguments finds; PGRST202 or PGRST203 if that is not one.
+    pub fn function(&self, schema: &str, name: &str, arguments: &Arguments) -> Result<&Function> {
+        plan::function(schema, name, arguments, &self.catalog, &self.config)
+    }
+
     /// Runs a request whose answer is a body.
     pub async fn run(&self, request: Request, identity: &Identity) -> Result<Outcome> {
         let plan = plan::plan(request, &self.catalog, &self.config, self.caller(identity))?;
         let unit = unit(&plan);
+        let planned = self.config.server_timing_enabled.then(Instant::now);
         let facts = unit.statement.facts.clone();
         let mut body = Body::new(&unit.statement.layout, plan.body.nulls());
         let report = self.pool.run(unit, &mut body).await?;
         let outcome = outcome(&plan, &facts, report)?;
-        Ok(Outcome { body: body.finish(), ..outcome })
+        Ok(Outcome { body: body.finish(), planned, ..outcome })
     }
 
     /// Runs a request whose rows go into `sink` as binary columns, in the order

@@ -3,7 +3,10 @@
 
 use crate::error::Result;
 use bytes::Bytes;
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 /// The result of one request.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,8 @@ pub struct Outcome {
     pub status: Option<u16>,
     /// What the plan found out that answers depend on.
     pub facts: Facts,
+    /// When planning was over, where `server-timing-enabled` asks for it.
+    pub planned: Option<Instant>,
 }
 
 /// What the plan found out that answers depend on.
@@ -37,8 +42,17 @@ pub struct Facts {
     pub returns_void: bool,
     /// Whether a body was made at all.
     pub has_body: bool,
-    /// Warnings for the client, one a header.
-    pub warnings: Vec<String>,
+    /// Embeds that were addressed by their target's name though they have an alias.
+    pub legacy_names: Vec<LegacyName>,
+}
+
+/// An embed that was addressed by its target's name though it has an alias.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegacyName {
+    /// The name that was used.
+    pub target: String,
+    /// The name that should be.
+    pub alias: String,
 }
 
 /// One row as it comes from PostgreSQL: a view, nothing is copied.
@@ -58,6 +72,12 @@ pub trait Sink: Send {
     /// Waits until more rows can be taken. Not called for each row.
     fn ready(&mut self) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
+    }
+
+    /// Called after the last row. Where the unit waits for it, an error undoes
+    /// the transaction.
+    fn complete(&mut self) -> Result<()> {
+        Ok(())
     }
 }
 

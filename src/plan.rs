@@ -25,9 +25,10 @@ use crate::{
     config::{Config, TxEnd},
     error::{Error, Fault, Result},
     media::MediaType,
-    outcome::Facts,
+    outcome::{Facts, LegacyName},
     request::{
-        Action, Query, Request,
+        Accept, Action, Query, Request,
+        payload::Arguments,
         prefer::{Count, Handling, Preferences, TransactionEnd},
     },
 };
@@ -98,7 +99,7 @@ struct Planned<'c> {
     operation: Operation<'c>,
     access: Access,
     function: Option<&'c Function>,
-    warnings: Vec<String>,
+    legacy_names: Vec<LegacyName>,
 }
 
 /// What every part of planning looks at.
@@ -122,16 +123,13 @@ impl<'c> Context<'c> {
     }
 
     fn relation_missing(&self, name: &str) -> Box<Error> {
-        /// In larger schemas nothing is suggested: it would take too long.
-        const SEARCHED: usize = 500;
         let schema = &self.schema;
         let error = Error::new(
             Fault::RelationMissing,
             format!("Could not find the table '{schema}.{name}' in the schema cache"),
         );
-        let names: Vec<_> =
-            self.catalog.relations_in(schema).map(|relation| relation.name.as_str()).collect();
-        match hint::closest(name, names.iter().copied().filter(|_| names.len() < SEARCHED), hint::CLOSE) {
+        let names = self.catalog.relations_in(schema).map(|relation| relation.name.as_str());
+        match hint::closest(name, names, hint::CLOSE) {
             Some(meant) => error.hint(format!("Perhaps you meant the table '{schema}.{meant}'")),
             None => error,
         }
@@ -143,6 +141,28 @@ fn contradiction() -> Box<Error> {
     Error::new(Fault::Internal, "The schema cache contradicts itself")
 }
 
+/// The relation of this name; PGRST205 if there is none.
+pub fn relation<'c>(
+    schema: &str,
+    name: &str,
+    catalog: &'c Catalog,
+    config: &'c Config,
+) -> Result<&'c Relation> {
+    Context { catalog, config, schema: schema.to_owned(), max_rows: None }.relation(name)
+}
+
+/// The function that a GET with these arguments calls; PGRST202 or PGRST203 if that is not one.
+pub fn function<'c>(
+    schema: &str,
+    name: &str,
+    arguments: &Arguments,
+    catalog: &'c Catalog,
+    config: &'c Config,
+) -> Result<&'c Function> {
+    let context = Context { catalog, config, schema: schema.to_owned(), max_rows: None };
+    call::resolve(name, arguments, &context)
+}
+
 /// Plans a request of `caller`.
 pub fn plan<'c>(
     request: Request,
@@ -151,14 +171,14 @@ pub fn plan<'c>(
     caller: Caller<'c>,
 ) -> Result<Plan<'c>> {
     let Request { schema, action, query, preferences, accept, context: told, deadline } = request;
-    known_preferences(&preferences)?;
     let max_rows = config.db_max_rows;
     let context = Context { catalog, config, schema, max_rows };
     let selected = Selected::by(&query.select);
-    let Planned { mut operation, access, function, warnings } =
+    let Planned { mut operation, access, function, legacy_names } =
         by_action(action, query, &preferences, &context)?;
+    known_preferences(&preferences)?;
     let Agreed { body, media, explain } = negotiate::agree(&accept, selected, &operation, &context)?;
-    let expectation = expectation(&operation, &body, explain.as_ref(), &preferences)?;
+    let expectation = expectation(&operation, &body, &accept, explain.as_ref(), &preferences)?;
     let body = negotiate::wanted(body, &accept, &operation, &preferences);
     operation.serve(&body);
     let hoisted = function.map(|function| hoisted(function, config)).unwrap_or_default();
@@ -182,7 +202,7 @@ pub fn plan<'c>(
         resolution_applied: resolves(&operation),
         returns_void: matches!(operation, Operation::Call(Call { shape: Shape::Void, .. }, _)),
         has_body: !matches!(body, Body::Nothing),
-        warnings,
+        legacy_names,
     };
     let count = match operation {
         Operation::Read(_) | Operation::Call(..) => preferences.count,
@@ -212,6 +232,9 @@ fn by_action<'c>(
         Action::Update { relation, payload, columns } => {
             (relation, mutate::Asked::Update { payload, columns })
         }
+        Action::UpdateEach { relation, payload, key } => {
+            (relation, mutate::Asked::UpdateEach { payload, key })
+        }
         Action::Delete { relation } => (relation, mutate::Asked::Delete),
     };
     // What was changed is told whole.
@@ -229,14 +252,13 @@ fn known_preferences(preferences: &Preferences) -> Result<()> {
 }
 
 /// What the configuration says, unless the client may and does say otherwise.
+/// To undo is always allowed: the REST side asks for it only where it is configured.
 fn end(configured: TxEnd, preferred: Option<TransactionEnd>) -> End {
     match (configured, preferred) {
-        (TxEnd::Commit, _) => End::Commit,
-        (TxEnd::Rollback, _) => End::Rollback,
-        (TxEnd::CommitAllowOverride, Some(TransactionEnd::Rollback)) => End::Rollback,
-        (TxEnd::CommitAllowOverride, Some(TransactionEnd::Commit) | None) => End::Commit,
+        (TxEnd::Rollback, _) | (_, Some(TransactionEnd::Rollback)) => End::Rollback,
+        (TxEnd::Commit | TxEnd::CommitAllowOverride, Some(TransactionEnd::Commit) | None) => End::Commit,
         (TxEnd::RollbackAllowOverride, Some(TransactionEnd::Commit)) => End::Commit,
-        (TxEnd::RollbackAllowOverride, Some(TransactionEnd::Rollback) | None) => End::Rollback,
+        (TxEnd::RollbackAllowOverride, None) => End::Rollback,
     }
 }
 
@@ -269,6 +291,7 @@ fn formats(config: &Config, caller: Caller<'_>, hoisted: &[(&str, &str)]) -> For
 fn expectation(
     operation: &Operation<'_>,
     body: &Body<'_>,
+    accept: &Accept,
     explain: Option<&Explain>,
     preferences: &Preferences,
 ) -> Result<Expectation> {
@@ -287,13 +310,17 @@ fn expectation(
             ));
         }
         Operation::Call(..) => limit,
-        Operation::Mutation(Mutation { change: Change::Update(_) | Change::Delete, .. }, _) => limit,
+        Operation::Mutation(
+            Mutation { change: Change::Update(_) | Change::UpdateEach { .. } | Change::Delete, .. },
+            _,
+        ) => limit,
         Operation::Mutation(Mutation { change: Change::Insert { .. }, .. }, _) | Operation::Read(_) => None,
     };
-    Ok(match (body.is_singular(), limit) {
-        (true, _) => Expectation::One,
-        (false, Some(limit)) => Expectation::AtMost(limit),
-        (false, None) => Expectation::Any,
+    Ok(match (body.is_singular(), limit, accept) {
+        (true, ..) => Expectation::One,
+        (false, Some(limit), _) => Expectation::AtMost(limit),
+        (false, None, Accept::CheckedColumns) => Expectation::Sink,
+        (false, None, Accept::Media(_) | Accept::Head(_) | Accept::Columns) => Expectation::Any,
     })
 }
 

@@ -12,6 +12,7 @@ mod range;
 mod respond;
 mod root;
 mod route;
+mod timing;
 
 use crate::{
     auth::{Authenticator, Identity},
@@ -24,12 +25,14 @@ use crate::{
 use axum::body::Body;
 use bytes::Bytes;
 use headers::Profile;
-use http::{HeaderValue, Method, Response, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Response, header, request::Parts};
 use query::{Parameters, Parsed, Plain};
 use respond::{Asked, Content, Plan, What};
 use route::{Task, Verb};
 use std::{sync::Arc, time::SystemTime};
+use timing::{Stage, Stopwatch};
 
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("pgduet/", env!("CARGO_PKG_VERSION")));
 
 /// Answers a request. Who asked is left in the response's extensions, for the
@@ -74,20 +77,33 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let verbosity = engine.config().client_error_verbosity;
+    let mut stopwatch = Stopwatch::start(engine.config());
     let authorization = head.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let identity = match authenticator.authenticate(authorization, SystemTime::now()) {
         Ok(identity) => identity,
         Err(error) => return respond::failure(&error, Caller::Anonymous, verbosity),
     };
-    let mut response = answer(engine, &identity, head, body)
-        .await
-        .unwrap_or_else(|error| respond::failure(&error, identity.caller, verbosity));
+    stopwatch.lap(Stage::Jwt);
+    let mut response = match answer(engine, &identity, head, body, &mut stopwatch).await {
+        Ok(mut response) => {
+            stopwatch.lap(Stage::Response);
+            response.headers_mut().extend(stopwatch.header().map(|value| (SERVER_TIMING, value)));
+            response
+        }
+        Err(error) => respond::failure(&error, identity.caller, verbosity),
+    };
     response.extensions_mut().insert::<Arc<Identity>>(identity);
     response
 }
 
 /// The whole of a request: what is asked, the engine, what is answered.
-async fn answer<B>(engine: &Engine, identity: &Identity, head: &Parts, body: B) -> Result<Response<Body>>
+async fn answer<B>(
+    engine: &Engine,
+    identity: &Identity,
+    head: &Parts,
+    body: B,
+    stopwatch: &mut Stopwatch,
+) -> Result<Response<Body>>
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -99,12 +115,13 @@ where
     let task = route::task(resource, &head.method)?;
     let parameters = Parameters::new(head.uri.query())?;
     match task {
-        Task::Describe => root::describe(engine, identity, head, profile).await,
+        Task::Describe => root::describe(engine, identity, head, profile, stopwatch).await,
         Task::Options(resource) => {
             let parsed = parameters.parse(Plain::Argument)?;
-            let arguments = parsed.arguments.iter().map(|(name, _)| name.as_str()).collect();
-            options::allow(engine.catalog(), &profile.schema, &resource, &arguments)
-                .map(|methods| respond::allow(&methods))
+            stopwatch.lap(Stage::Parse);
+            let methods = options::methods(engine, &profile.schema, &resource, parsed.arguments)?;
+            stopwatch.lap(Stage::Plan);
+            Ok(respond::allow(&methods))
         }
         Task::Relation(name, verb) => {
             let parsed = parameters.parse(Plain::Refused)?;
@@ -114,7 +131,8 @@ where
             };
             let what = What::Relation { name: name.clone(), verb, canonical };
             let action = |parsed: &mut Parsed| relation_action(name, verb, parsed, head, body);
-            run(engine, identity, head, profile, parsed, what, action).await
+            let (request, asked) = complete(config, head, profile, parsed, what, action)?;
+            run(engine, identity, request, &asked, stopwatch).await
         }
         Task::Call(function, access) => {
             let parsed = parameters.parse(match access {
@@ -122,22 +140,36 @@ where
                 CallAccess::ByVolatility => Plain::Refused,
             })?;
             let action = |parsed: &mut Parsed| call_action(function, access, parsed, head, body);
-            run(engine, identity, head, profile, parsed, What::Call, action).await
+            let (request, asked) = complete(config, head, profile, parsed, What::Call, action)?;
+            run(engine, identity, request, &asked, stopwatch).await
         }
     }
 }
 
-/// Completes a request whose action `action` takes from what was parsed, and runs it.
+/// Runs a request and makes its answer.
 async fn run(
     engine: &Engine,
     identity: &Identity,
+    request: Request,
+    asked: &Asked,
+    stopwatch: &mut Stopwatch,
+) -> Result<Response<Body>> {
+    stopwatch.lap(Stage::Parse);
+    let outcome = engine.run(request, identity).await?;
+    stopwatch.lap_at(Stage::Plan, outcome.planned);
+    stopwatch.lap(Stage::Transaction);
+    respond::success(outcome, asked)
+}
+
+/// Completes a request whose action `action` takes from what was parsed.
+fn complete(
+    config: &Config,
     head: &Parts,
     profile: Profile,
     mut parsed: Parsed,
     what: What,
     action: impl FnOnce(&mut Parsed) -> Result<Action>,
-) -> Result<Response<Body>> {
-    let config = engine.config();
+) -> Result<(Request, Asked)> {
     let preferences = prefer::parse(&head.headers, config.db_tx_end);
     let range = range::top_level(&head.method, &head.headers, parsed.bounds)?;
     let action = action(&mut parsed)?;
@@ -165,7 +197,7 @@ async fn run(
         context: headers::context(head),
         deadline: None,
     };
-    respond::success(engine.run(request, identity).await?, &asked)
+    Ok((request, asked))
 }
 
 fn relation_action(

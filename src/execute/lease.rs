@@ -16,8 +16,8 @@ use futures_util::future::join;
 use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time::Instant};
 
-/// How long a connection may take to become quiet after a cancel. Then it is
-/// closed as it is.
+/// How long a connection may take to become quiet when its unit has gone. Then
+/// it is closed as it is.
 const QUIET_WITHIN: Duration = Duration::from_secs(30);
 
 type Connection = Object<Manager>;
@@ -58,7 +58,13 @@ impl Lease {
             }
             outcome => outcome,
         };
-        outcome.map_err(|failure| failure.error)
+        outcome.map_err(|failure| match deadline {
+            // PostgreSQL was faster, by `statement_timeout`.
+            Some(deadline) if deadline <= Instant::now() && error::is_cancelled(&failure.error) => {
+                error::deadline_exceeded()
+            }
+            Some(_) | None => failure.error,
+        })
     }
 
     /// Runs a unit. Fails itself where the deadline passes.
@@ -109,7 +115,10 @@ impl Drop for Lease {
 /// Lets PostgreSQL finish describing new statements before anybody else gets
 /// the connection. No unit's report waits for it.
 async fn settle(mut connection: Connection) {
-    connection.hold(async |_, statements| statements.settle().await).await;
+    let settled = connection.hold(async |_, statements| statements.settle().await);
+    if tokio::time::timeout(QUIET_WITHIN, settled).await.is_err() {
+        drop(Object::take(connection));
+    }
 }
 
 /// Stops what runs on the connection and waits until it has stopped. As long as

@@ -7,9 +7,11 @@
 
 mod sink;
 mod value;
+mod whole;
 mod wire;
 
 pub(crate) use sink::{Envelope, Page, PageSink, StreamSink, number_field, text_field};
+pub(crate) use whole::{KeyedSink, Missing, Wanted, WholeSink};
 
 use super::surface::{EnumValue, Multiplicity, Package, Scalar, Shape};
 use crate::{

@@ -110,7 +110,9 @@ impl Services {
             for &method in &found.methods {
                 let responses = match method.row().answer {
                     Answer::Rows => Responses::Stream,
-                    Answer::Empty | Answer::Row | Answer::Page => Responses::One,
+                    Answer::Empty | Answer::Row | Answer::Page | Answer::Batch | Answer::Affected => {
+                        Responses::One
+                    }
                 };
                 let target = Target::Relation { resource, method };
                 self.add_method(pool, &service, &method.name(&found.names), at, target, responses)?;

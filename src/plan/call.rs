@@ -5,7 +5,7 @@
 
 use super::{
     Context, Planned, contradiction,
-    hint::{CLOSE, closest},
+    hint::{CLOSE, SIMILAR, closest},
     mutate::{Returned, returned},
     read,
     transaction::Access,
@@ -78,6 +78,11 @@ pub enum Text {
     Several(Vec<String>),
 }
 
+/// The function that a GET with these arguments calls.
+pub(super) fn resolve<'c>(name: &str, arguments: &Arguments, context: &Context<'c>) -> Result<&'c Function> {
+    context.function(name, &Asked::of(arguments, CallAccess::ReadOnly))
+}
+
 /// Plans a call of the function of this name.
 pub(super) fn plan<'c>(
     name: &str,
@@ -116,7 +121,7 @@ pub(super) fn plan<'c>(
         operation: Operation::Call(call, tree.root),
         access,
         function: Some(function),
-        warnings: tree.warnings,
+        legacy_names: tree.legacy_names,
     })
 }
 
@@ -285,8 +290,6 @@ impl<'c> Context<'c> {
     }
 
     fn meant(&self, name: &str, names: &[&str], named: &[&Function]) -> Option<String> {
-        /// Arguments may differ more than names: nothing is revealed by them.
-        const SIMILAR: f64 = 0.33;
         if named.is_empty() {
             let others = self.catalog.functions_in(&self.schema).map(|function| function.name.as_str());
             return closest(name, others, CLOSE).map(str::to_owned);

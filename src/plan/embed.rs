@@ -16,6 +16,7 @@ use crate::{
         routine::Shape,
     },
     error::{Error, Fault, Result},
+    outcome::LegacyName,
     request::{
         range::Range,
         select::{self, EmbedForm, SelectItem},
@@ -160,7 +161,7 @@ pub(super) fn level<'t, 'c>(
     path: &[String],
     context: &Context<'c>,
 ) -> Result<&'t mut Node<'c>> {
-    let Tree { root, warnings, .. } = tree;
+    let Tree { root, legacy_names, .. } = tree;
     let mut node = root;
     for name in path {
         let found = node.items.iter_mut().find_map(|item| match item {
@@ -172,9 +173,9 @@ pub(super) fn level<'t, 'c>(
             if !context.config.url_use_legacy_target_names {
                 return Err(target_name(name, alias));
             }
-            let warning = legacy_warning(name, alias);
-            if !warnings.contains(&warning) {
-                warnings.push(warning);
+            let used = LegacyName { target: name.clone(), alias: alias.clone() };
+            if !legacy_names.contains(&used) {
+                legacy_names.push(used);
             }
         }
         node = &mut embed.node;
@@ -192,8 +193,4 @@ fn target_name(name: &str, alias: &str) -> Box<Error> {
     Error::new(Fault::NotEmbedded, format!("'{name}' is not an embedded resource in this request"))
         .details("Target names are not allowed in filters if they have an alias")
         .hint(format!("Change '{name}' to '{alias}' in filters, orders or limits."))
-}
-
-fn legacy_warning(name: &str, alias: &str) -> String {
-    format!("'{name}' has the alias '{alias}': filters, orders and limits should use the alias")
 }

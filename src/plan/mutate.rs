@@ -60,6 +60,13 @@ pub enum Change<'c> {
     },
     /// Rows are updated.
     Update(Values<'c>),
+    /// Rows are updated, each by its key with values of its own.
+    UpdateEach {
+        /// The rows, their keys included.
+        values: Values<'c>,
+        /// The columns of the key.
+        key: Vec<String>,
+    },
     /// Rows are deleted.
     Delete,
 }
@@ -121,6 +128,7 @@ pub(super) enum Asked {
     Insert { payload: Payload, columns: Option<Vec<String>>, on_conflict: Option<Vec<String>> },
     Upsert { payload: Payload, columns: Option<Vec<String>> },
     Update { payload: Payload, columns: Option<Vec<String>> },
+    UpdateEach { payload: Payload, key: Vec<String> },
     Delete,
 }
 
@@ -156,7 +164,7 @@ pub(super) fn plan<'c>(
         operation: Operation::Mutation(mutation, tree.root),
         access: Access::ReadWrite,
         function: None,
-        warnings: tree.warnings,
+        legacy_names: tree.legacy_names,
     })
 }
 
@@ -186,6 +194,10 @@ impl<'c> Context<'c> {
             },
             Asked::Update { payload, columns } => {
                 Change::Update(self.values(relation, payload, columns, missing)?)
+            }
+            Asked::UpdateEach { payload, key } => {
+                let columns = Some(payload.keys.clone());
+                Change::UpdateEach { values: self.values(relation, payload, columns, missing)?, key }
             }
             Asked::Delete => Change::Delete,
         })

@@ -9,7 +9,7 @@ use super::{
     transaction::Access,
     tree::{Node, Source},
 };
-use crate::{catalog::routine::Shape, error::Result, request::Query};
+use crate::{catalog::routine::Shape, error::Result, outcome::LegacyName, request::Query};
 
 /// A tree in the making.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub(super) struct Tree<'c> {
     pub(super) root: Node<'c>,
     /// What is still as typed.
     pub(super) query: Query,
-    /// What the client should be told.
-    pub(super) warnings: Vec<String>,
+    /// Embeds that were addressed by names that will mean nothing one day.
+    pub(super) legacy_names: Vec<LegacyName>,
 }
 
 type Pass = for<'c> fn(Tree<'c>, &Context<'c>) -> Result<Tree<'c>>;
@@ -36,7 +36,7 @@ pub(super) fn plan<'c>(relation: &str, query: Query, context: &Context<'c>) -> R
         operation: Operation::Read(tree.root),
         access: Access::ReadOnly,
         function: None,
-        warnings: tree.warnings,
+        legacy_names: tree.legacy_names,
     })
 }
 
@@ -51,6 +51,6 @@ pub(super) fn tree<'c>(
     limits::check(&query)?;
     let select = std::mem::take(&mut query.select);
     let root = embed::root(shape, source, alias, select, context)?;
-    let tree = Tree { root, query, warnings: Vec::new() };
+    let tree = Tree { root, query, legacy_names: Vec::new() };
     PASSES.iter().try_fold(tree, |tree, pass| pass(tree, context))
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::Verbosity,
     error::{Error, Fault, Result},
-    outcome::Outcome,
+    outcome::{LegacyName, Outcome},
     request::{
         prefer::{Count, Preferences, Resolution, Return},
         range::Range,
@@ -25,6 +25,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 pub(super) use failure::failure;
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+/// Who warns: the release whose warnings these are.
+const POSTGREST: &str = "PostgRESTv16.2";
 const VARY: HeaderValue = HeaderValue::from_static("Accept, Prefer, Range");
 
 /// What an answer depends on besides the outcome.
@@ -101,9 +103,7 @@ pub(super) fn success(outcome: Outcome, asked: &Asked) -> Result<Response<Body>>
         What::Call => call(&outcome, asked)?,
     };
     put(&mut draft.headers, PREFERENCE_APPLIED, prefer::applied(&applied(&outcome, asked)));
-    for warning in &outcome.facts.warnings {
-        put(&mut draft.headers, header::WARNING, Some(warning));
-    }
+    put(&mut draft.headers, header::WARNING, warning(&outcome.facts.legacy_names));
     draft.headers.insert(header::VARY, VARY);
     overridden(draft, &outcome)
 }
@@ -127,6 +127,22 @@ fn call(outcome: &Outcome, asked: &Asked) -> Result<Draft> {
         draft.headers.remove(CONTENT_PROFILE);
     }
     Ok(draft)
+}
+
+/// The value of `Warning` (RFC 7234, section 5.5), which the log has too.
+fn warning(legacy_names: &[LegacyName]) -> Option<String> {
+    let update = |LegacyName { target, alias }: &LegacyName| format!("`{target}` to `{alias}`");
+    let updates: Vec<_> = legacy_names.iter().map(update).collect();
+    if updates.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "Embedded resource was referenced by relation name even though it has an alias. This is deprecated and \
+         will stop working in a future release. Update {} in query string filters, orders or limits.",
+        updates.join(", ")
+    );
+    tracing::warn!("{text}");
+    Some(format!("299 {POSTGREST} \"{text}\""))
 }
 
 /// Rows out of a total, or that there are none so far on.

@@ -1,6 +1,11 @@
 //! The root: the OpenAPI document of a schema, as the caller's role sees it.
 
-use super::{accept, content, headers::Profile, respond};
+use super::{
+    accept, content,
+    headers::Profile,
+    respond,
+    timing::{Stage, Stopwatch},
+};
 use crate::{
     auth::Identity,
     config::OpenApiMode,
@@ -17,6 +22,7 @@ pub(super) async fn describe(
     identity: &Identity,
     head: &Parts,
     profile: Profile,
+    stopwatch: &mut Stopwatch,
 ) -> Result<Response<Body>> {
     let accepted = accept::parse(&head.headers);
     if !accepted.iter().any(|media| matches!(media, MediaType::OpenApi | MediaType::Json | MediaType::Any)) {
@@ -25,10 +31,12 @@ pub(super) async fn describe(
         return Err(Error::new(Fault::NotAcceptable, message));
     }
     let config = engine.config();
+    stopwatch.lap(Stage::Parse);
     let privileges = match config.openapi_mode {
         OpenApiMode::FollowPrivileges => Some(engine.privileges(&profile.schema, identity).await?),
         OpenApiMode::IgnorePrivileges | OpenApiMode::Disabled => None,
     };
+    stopwatch.lap(Stage::Transaction);
     let server_url = config.openapi_server_proxy_uri.as_ref().map(|proxy| proxy.uri().to_string());
     let document = openapi::document(&Source {
         catalog: engine.catalog(),

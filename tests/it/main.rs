@@ -9,6 +9,7 @@ mod demo;
 mod design;
 mod embedded;
 mod execute;
+mod grpc;
 mod hostile;
 mod lock;
 mod openapi;

@@ -24,11 +24,22 @@ use bytes::Bytes;
 use prost_reflect::DynamicMessage;
 
 /// Which fields are written.
-enum Written {
+pub(super) enum Written {
     /// Those that are set.
     Present,
     /// These indexes into the resource's fields; NULL if not set.
     Masked(Vec<usize>),
+}
+
+impl Written {
+    /// Whether the field at this place is written by what was said, and not
+    /// just because it belongs to the key.
+    pub(super) fn is_named(&self, at: usize) -> bool {
+        match self {
+            Written::Present => true,
+            Written::Masked(fields) => fields.contains(&at),
+        }
+    }
 }
 
 impl Relation<'_> {
@@ -100,7 +111,7 @@ impl Relation<'_> {
     }
 
     /// The resource that the request carries.
-    fn carried(&self) -> Result<DynamicMessage> {
+    pub(super) fn carried(&self) -> Result<DynamicMessage> {
         let name = self.request_field(number::RESOURCE);
         if !self.message.has_field_by_number(number::RESOURCE) {
             return Err(refuse(&name, "has to be given"));
@@ -110,7 +121,7 @@ impl Relation<'_> {
         message.ok_or_else(|| refuse(&name, "has to be given"))
     }
 
-    fn written(&self, number: u32) -> Result<Written> {
+    pub(super) fn written(&self, number: u32) -> Result<Written> {
         let paths = mask(self.message, number);
         if paths.is_empty() {
             return Ok(Written::Present);
@@ -133,7 +144,7 @@ impl Relation<'_> {
 
     /// The written fields as a JSON object. Keys are written when they are set,
     /// mask or no mask.
-    fn payload(
+    pub(super) fn payload(
         &self,
         carried: &DynamicMessage,
         written: &Written,

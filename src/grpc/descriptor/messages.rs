@@ -232,16 +232,22 @@ fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Dr
 fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carrier: &str) -> FieldDraft {
     let of = match field.kind {
         FixedKind::Int32 => FieldType::Scalar(Type::Int32),
+        FixedKind::Int64 => FieldType::Scalar(Type::Int64),
         FixedKind::Text => FieldType::Scalar(Type::String),
         FixedKind::Bool => FieldType::Scalar(Type::Bool),
         FixedKind::Mask => well_known("FieldMask"),
         FixedKind::Count => FieldType::Enum(format!("{QUERY_PACKAGE}.CountMode")),
         FixedKind::Where => FieldType::Message(local(package, &resource.names.predicates())),
         FixedKind::Resource => FieldType::Message(local(package, &resource.names.singular)),
+        FixedKind::Requests(method) => {
+            FieldType::Message(local(package, &format!("{}Request", method.name(&resource.names))))
+        }
     };
     let name = match field.kind {
         FixedKind::Resource => carrier,
         FixedKind::Int32
+        | FixedKind::Int64
+        | FixedKind::Requests(_)
         | FixedKind::Text
         | FixedKind::Bool
         | FixedKind::Mask
@@ -252,11 +258,52 @@ fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carri
         name: name.to_owned(),
         number: field.number,
         of,
-        cardinality: Cardinality::Implicit,
+        cardinality: match field.kind {
+            FixedKind::Requests(_) => Cardinality::Repeated,
+            FixedKind::Int32
+            | FixedKind::Int64
+            | FixedKind::Text
+            | FixedKind::Bool
+            | FixedKind::Mask
+            | FixedKind::Count
+            | FixedKind::Where
+            | FixedKind::Resource => Cardinality::Implicit,
+        },
         json: None,
         comment: field.comment.to_owned(),
     }
 }
+
+/// A field of a response that is there whatever the relation.
+struct FixedAnswer {
+    number: u32,
+    name: &'static str,
+    kind: Type,
+    cardinality: Cardinality,
+    comment: &'static str,
+}
+
+const NEXT_PAGE_TOKEN: FixedAnswer = FixedAnswer {
+    number: number::NEXT_PAGE_TOKEN,
+    name: "next_page_token",
+    kind: Type::String,
+    cardinality: Cardinality::Implicit,
+    comment: "The page_token of the next page; empty on the last one.",
+};
+const TOTAL_SIZE: FixedAnswer = FixedAnswer {
+    number: number::TOTAL_SIZE,
+    name: "total_size",
+    kind: Type::Int64,
+    cardinality: Cardinality::Explicit,
+    comment: "How many rows there are on all pages, if count was set.",
+};
+const AFFECTED_ROWS: FixedAnswer = FixedAnswer {
+    number: number::AFFECTED_ROWS,
+    name: "affected_rows",
+    kind: Type::Int64,
+    cardinality: Cardinality::Implicit,
+    comment: "How many rows were affected.",
+};
 
 fn response(package: &Package, resource: &Resource, method: RelationMethod) -> Draft<DescriptorProto> {
     let name = method.name(&resource.names);
@@ -270,42 +317,35 @@ fn response(package: &Package, resource: &Resource, method: RelationMethod) -> D
         comment: comment.to_owned(),
     };
     let (one, many) = (snake(&resource.names.singular), snake(&resource.names.plural));
+    let fixed: &[FixedAnswer] = match method.row().answer {
+        Answer::Empty | Answer::Row | Answer::Rows | Answer::Batch => &[],
+        Answer::Page => &[NEXT_PAGE_TOKEN, TOTAL_SIZE],
+        Answer::Affected => &[AFFECTED_ROWS],
+    };
+    let mut names = Claims::default();
+    for field in fixed {
+        names.field(field.name);
+    }
     match method.row().answer {
         Answer::Empty => {}
         Answer::Row | Answer::Rows => message.field(row(&one, Cardinality::Explicit, "The row.")),
-        Answer::Page => {
-            let mut names = Claims::default();
-            let fixed = [
-                (
-                    number::NEXT_PAGE_TOKEN,
-                    "next_page_token",
-                    Type::String,
-                    Cardinality::Implicit,
-                    "The page_token of the next page; empty on the last one.",
-                ),
-                (
-                    number::TOTAL_SIZE,
-                    "total_size",
-                    Type::Int64,
-                    Cardinality::Explicit,
-                    "How many rows there are on all pages, if count was set.",
-                ),
-            ];
-            for (_, name, ..) in &fixed {
-                names.field(name);
-            }
+        Answer::Page | Answer::Batch => {
             message.field(row(&names.field(&many), Cardinality::Repeated, "The rows."));
-            for (number, name, kind, cardinality, comment) in fixed {
-                message.field(FieldDraft {
-                    name: name.to_owned(),
-                    number,
-                    of: FieldType::Scalar(kind),
-                    cardinality,
-                    json: None,
-                    comment: comment.to_owned(),
-                });
-            }
         }
+        Answer::Affected => {
+            let comment = "The rows, if read_mask was set: as they are now, or were when deleted.";
+            message.field(row(&names.field(&many), Cardinality::Repeated, comment));
+        }
+    }
+    for field in fixed {
+        message.field(FieldDraft {
+            name: field.name.to_owned(),
+            number: field.number,
+            of: FieldType::Scalar(field.kind),
+            cardinality: field.cardinality,
+            json: None,
+            comment: field.comment.to_owned(),
+        });
     }
     message
 }

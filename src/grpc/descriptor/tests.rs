@@ -57,7 +57,13 @@ fn a_relation_has_the_methods_that_it_can_take() {
             "StreamEnrollments",
             "CreateEnrollment",
             "UpdateEnrollment",
-            "DeleteEnrollment"
+            "DeleteEnrollment",
+            "BatchGetEnrollments",
+            "BatchCreateEnrollments",
+            "BatchUpdateEnrollments",
+            "BatchDeleteEnrollments",
+            "PatchEnrollments",
+            "PurgeEnrollments"
         ]
     );
     assert_eq!(methods("api.v1.TotalsService"), ["ListTotals", "StreamTotals"]);

@@ -9,9 +9,13 @@ use crate::{
         relationship::{Cardinality, Link, Relationship},
     },
     error::{Error, Fault, Result},
-    plan::{hint::closest, tree::Node},
+    plan::{
+        hint::{SIMILAR, closest},
+        tree::Node,
+    },
 };
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// The one relationship from `above` that fits.
 pub(super) fn find<'c>(
@@ -174,21 +178,28 @@ fn missing(source: &str, target: &str, hint: Option<&str>, context: &Context<'_>
     }
 }
 
-/// A name that was perhaps meant: of the target, or of a source that is no relation.
+/// A name that was perhaps meant: of the target, or of a source that is related to nothing.
 fn suggestion(source: &str, target: &str, context: &Context<'_>) -> Option<String> {
-    const LEAST: f64 = 0.33;
-    let (instead, meant) = match context.catalog.relation(&context.schema, source) {
+    let Context { catalog, schema, .. } = context;
+    let keys = catalog.descriptor().foreign_keys.iter();
+    let keyed: HashSet<_> = keys.flat_map(|key| [key.relation, key.referenced]).collect();
+    let related = |relation: &&Relation| {
+        keyed.contains(&relation.oid) || !catalog.relationships(relation.oid).is_empty()
+    };
+    let (instead, meant) = match catalog.relation(schema, source).filter(related) {
         Some(relation) => {
-            let names = candidates(relation, context).ok()?;
-            let names = names.iter().map(|candidate| candidate.target.name.as_str());
-            (target, closest(target, names.filter(|name| *name != target), LEAST)?.to_owned())
+            let found = candidates(relation, context).ok()?;
+            let targets = found.iter().map(|candidate| candidate.target.name.as_str());
+            (target, closest(target, targets, SIMILAR)?.to_owned())
         }
         None => {
-            let names = context.catalog.relations_in(&context.schema).map(|relation| relation.name.as_str());
-            (source, closest(source, names, LEAST)?.to_owned())
+            let sources = catalog.relations_in(schema).filter(related);
+            (source, closest(source, sources.map(|relation| relation.name.as_str()), SIMILAR)?.to_owned())
         }
     };
-    Some(format!("Perhaps you meant '{meant}' instead of '{instead}'."))
+    // Where the name is right it is the hint that is wrong.
+    (meant.to_lowercase() != instead.to_lowercase())
+        .then(|| format!("Perhaps you meant '{meant}' instead of '{instead}'."))
 }
 
 fn ambiguous(source: &str, target: &str, several: &[&Candidate<'_>]) -> Box<Error> {

@@ -44,7 +44,7 @@ fn settings_come_in_postgrest_s_order() {
             ("app.settings.COLOUR", "red"),
         ];
         assert_eq!(settings, expected);
-        assert_eq!(sql::pre_request(plan).unwrap().as_str(), r#"SELECT "api"."check"()"#);
+        assert_eq!(sql::pre_request(plan).unwrap().as_str(), r#"SELECT FROM "api"."check"()"#);
     });
 }
 
