@@ -88,7 +88,9 @@ fn response_settings_are_read_where_code_may_have_set_them() {
 fn the_configuration_decides_whether_the_end_can_be_chosen() {
     use TransactionEnd::{Commit, Rollback};
     for (configured, preferred, expected) in [
-        ("commit", Some(Rollback), End::Commit),
+        // Whoever may ask for it: the REST side does not, unless it may be overridden.
+        ("commit", Some(Rollback), End::Rollback),
+        ("commit", None, End::Commit),
         ("commit-allow-override", Some(Rollback), End::Rollback),
         ("commit-allow-override", None, End::Commit),
         ("rollback", Some(Commit), End::Rollback),
