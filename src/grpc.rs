@@ -4,6 +4,7 @@
 
 mod call;
 mod codec;
+mod connect;
 mod decode;
 mod descriptor;
 mod encode;

@@ -14,6 +14,7 @@ use crate::{
 };
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
+use prost_types::{MethodOptions, method_options::IdempotencyLevel};
 use std::collections::{HashMap, HashSet};
 
 /// Everything that calls are looked up in.
@@ -34,6 +35,10 @@ pub(crate) struct Method {
     pub(crate) target: Target,
     /// Its request.
     pub(crate) input: MessageDescriptor,
+    /// Its response.
+    pub(crate) output: MessageDescriptor,
+    /// What it changes.
+    pub(crate) effects: Effects,
     /// How it answers.
     pub(crate) responses: Responses,
 }
@@ -53,6 +58,15 @@ pub(crate) enum Target {
         /// Which of the package's functions.
         function: usize,
     },
+}
+
+/// What a method changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effects {
+    /// Nothing, as it is declared.
+    None,
+    /// Something.
+    Some,
 }
 
 /// How a method answers.
@@ -126,8 +140,15 @@ impl Services {
     ) -> Result<()> {
         let declared = pool.get_service_by_name(service);
         let method = declared.and_then(|declared| declared.methods().find(|method| method.name() == name));
-        let input = method.ok_or_else(|| broken(format!("{service}/{name} is not described")))?.input();
-        self.methods.insert(format!("/{service}/{name}"), Method { package, target, input, responses });
+        let method = method.ok_or_else(|| broken(format!("{service}/{name} is not described")))?;
+        let (input, output) = (method.input(), method.output());
+        let options = method.method_descriptor_proto().options.as_ref();
+        let effects = match options.map(MethodOptions::idempotency_level) {
+            Some(IdempotencyLevel::NoSideEffects) => Effects::None,
+            Some(IdempotencyLevel::Idempotent | IdempotencyLevel::IdempotencyUnknown) | None => Effects::Some,
+        };
+        let method = Method { package, target, input, output, effects, responses };
+        self.methods.insert(format!("/{service}/{name}"), method);
         self.names.insert(service.to_owned());
         Ok(())
     }

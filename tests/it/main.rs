@@ -4,6 +4,7 @@
 mod bench;
 mod catalog;
 mod clients;
+mod connect;
 mod demo;
 mod design;
 mod embedded;
