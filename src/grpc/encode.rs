@@ -58,6 +58,7 @@ enum ValueEncoder {
     Float8,
     TimestampTz,
     Bytes,
+    Hstore,
     Enum(Arc<Labels>),
     Record(Arc<MessageEncoder>),
 }
@@ -221,6 +222,7 @@ impl Encoders {
             Scalar::Float4 => ValueEncoder::Float4,
             Scalar::Float8 => ValueEncoder::Float8,
             Scalar::TimestampTz => ValueEncoder::TimestampTz,
+            Scalar::Hstore => ValueEncoder::Hstore,
             Scalar::Bytea | Scalar::Text | Scalar::Json => ValueEncoder::Bytes,
             Scalar::Enum(at) => ValueEncoder::Enum(self.labels.get(at).cloned().unwrap_or_default()),
             Scalar::Record(at) => ValueEncoder::Record(self.records.get(at).cloned().unwrap_or_default()),

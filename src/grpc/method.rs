@@ -143,6 +143,7 @@ pub(crate) mod number {
     pub(crate) const WRITE_READ_MASK: u32 = 3;
     pub(crate) const WRITE_VALIDATE_ONLY: u32 = 4;
     pub(crate) const WRITE_ALLOW_MISSING: u32 = 5;
+    pub(crate) const NULL_MASK: u32 = 10;
     /// Of responses.
     pub(crate) const ROWS: u32 = 1;
     pub(crate) const NEXT_PAGE_TOKEN: u32 = 2;
@@ -226,6 +227,14 @@ const WRITE_READ_MASK_FIELD: FixedField =
 const WRITE_VALIDATE_ONLY_FIELD: FixedField =
     field("validate_only", number::WRITE_VALIDATE_ONLY, FixedKind::Bool, VALIDATE_ONLY_TEXT);
 
+const NULL_MASK_FIELD: FixedField = field(
+    "null_mask",
+    number::NULL_MASK,
+    FixedKind::Mask,
+    "Fields to set to NULL. The other masks can name them too, but an array that they name and that is not set \
+     becomes empty.",
+);
+
 const CREATE: Row = Row {
     verb: "Create",
     comment: "Inserts a row and returns it, in",
@@ -241,6 +250,7 @@ const CREATE: Row = Row {
         ),
         WRITE_READ_MASK_FIELD,
         WRITE_VALIDATE_ONLY_FIELD,
+        NULL_MASK_FIELD,
     ],
     answer: Answer::Row,
 };
@@ -260,6 +270,7 @@ const UPDATE: Row = Row {
             FixedKind::Bool,
             "Insert the row if none has this key.",
         ),
+        NULL_MASK_FIELD,
     ],
     answer: Answer::Row,
 };
@@ -381,6 +392,7 @@ const PATCH: Row = Row {
         CHANGE_VALIDATE_ONLY_FIELD,
         ALLOW_ALL_FIELD,
         MAX_AFFECTED_FIELD,
+        NULL_MASK_FIELD,
     ],
     answer: Answer::Affected,
 };

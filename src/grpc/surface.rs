@@ -181,6 +181,7 @@ pub(crate) enum Scalar {
     Float8,
     TimestampTz,
     Bytea,
+    Hstore,
     Text,
     /// Text that is JSON: json and jsonb.
     Json,

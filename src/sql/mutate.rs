@@ -3,6 +3,7 @@
 
 use super::{
     Fact, Fragment, Layout, SOURCE, Statement,
+    binary::read_as,
     call::returned,
     column::{Aggregates, Cells, Values as Form},
     filter::condition,
@@ -152,7 +153,7 @@ fn change(
             out.identifier(&node.alias).sql(" SET ");
             out.separated(", ", &values.columns, |out, target| {
                 out.identifier(&target.column.name).sql(" = ");
-                value(out, target, otherwise(target, values, relation));
+                value(out, target, values, otherwise(target, values, relation));
             });
             out.sql(" FROM ");
             objects(out, values);
@@ -169,7 +170,7 @@ fn change(
             let written = values.columns.iter().filter(|target| !key.contains(&target.column.name));
             out.separated(", ", written, |out, target| {
                 out.identifier(&target.column.name).sql(" = ");
-                value(out, target, otherwise);
+                value(out, target, values, otherwise);
             });
             out.sql(" FROM ");
             objects(out, values);
@@ -208,7 +209,7 @@ fn insert(
     }
     out.sql(" SELECT ");
     out.separated(", ", &values.columns, |out, target| {
-        value(out, target, otherwise(target, values, relation));
+        value(out, target, values, otherwise(target, values, relation));
     });
     out.sql(" FROM ");
     objects(out, values);
@@ -254,10 +255,15 @@ fn on_conflict(out: &mut Fragment, conflict: Option<&Conflict>, values: &Values<
 }
 
 /// The value of a column, of the object at hand, or else what it does not say.
-fn value(out: &mut Fragment, target: &Target<'_>, otherwise: Otherwise<'_>) {
+fn value(out: &mut Fragment, target: &Target<'_>, values: &Values<'_>, otherwise: Otherwise<'_>) {
     let column = target.column;
     if otherwise != Otherwise::Null {
-        out.sql("CASE WHEN ").qualified(OBJECT, "value").sql(" ? ").text(&column.name).sql(" THEN ");
+        out.sql("CASE WHEN ").qualified(OBJECT, "value");
+        match ObjectType::of(values) {
+            ObjectType::Jsonb => out.sql(" ? ").text(&column.name),
+            ObjectType::Json => out.sql(" -> ").text(&column.name).sql(" IS NOT NULL"),
+        };
+        out.sql(" THEN ");
     }
     match target.representation {
         None => out.qualified(BODY, &column.name),
@@ -310,6 +316,28 @@ fn default_of<'s>(column: &Column, relation: &'s Relation) -> Otherwise<'s> {
     }
 }
 
+/// What objects whose keys are looked for are read as: jsonb finds keys faster,
+/// json keeps the text of columns that are json.
+enum ObjectType {
+    Json,
+    Jsonb,
+}
+
+impl ObjectType {
+    fn of(values: &Values<'_>) -> Self {
+        let is_json = |target: &Target<'_>| target.declared.name == "json";
+        if values.columns.iter().any(is_json) { ObjectType::Json } else { ObjectType::Jsonb }
+    }
+
+    /// The cast to it, and the functions that take arrays and objects apart.
+    fn words(&self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            ObjectType::Json => ("::json", "json_array_elements", "json_to_record"),
+            ObjectType::Jsonb => ("::jsonb", "jsonb_array_elements", "jsonb_to_record"),
+        }
+    }
+}
+
 /// The objects of the body, as rows of the columns' types.
 fn objects(out: &mut Fragment, values: &Values<'_>) {
     let json = Some(values.json.clone());
@@ -325,11 +353,12 @@ fn objects(out: &mut Fragment, values: &Values<'_>) {
         (Missing::Null, Rows::One) => out.sql("json_to_record(").parameter(json).sql("::json)"),
         (Missing::Null, Rows::Many) => out.sql("json_to_recordset(").parameter(json).sql("::json)"),
         (Missing::Default, rows) => {
+            let (one, elements, record) = ObjectType::of(values).words();
             match rows {
-                Rows::One => out.sql("(VALUES (").parameter(json).sql("::jsonb))"),
-                Rows::Many => out.sql("jsonb_array_elements(").parameter(json).sql("::jsonb)"),
+                Rows::One => out.sql("(VALUES (").parameter(json).sql(one).sql("))"),
+                Rows::Many => out.sql(elements).sql("(").parameter(json).sql(one).sql(")"),
             };
-            out.sql(" AS ").identifier(OBJECT).sql("(\"value\") CROSS JOIN LATERAL jsonb_to_record(");
+            out.sql(" AS ").identifier(OBJECT).sql("(\"value\") CROSS JOIN LATERAL ").sql(record).sql("(");
             out.qualified(OBJECT, "value").sql(")")
         }
     };
@@ -337,9 +366,11 @@ fn objects(out: &mut Fragment, values: &Values<'_>) {
     out.separated(", ", &values.columns, |out, target| {
         out.identifier(&target.column.name).sql(" ");
         match target.representation {
-            None => out.type_of(target.declared),
-            Some(_) => out.sql("json"),
-        };
+            None => read_as(out, target.declared),
+            Some(_) => {
+                out.sql("json");
+            }
+        }
     });
     out.sql(")");
 }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod change;
+mod types;
 
 use crate::support::{database::Database, grpc::Client, server::Server};
 use serde_json::Value;
@@ -21,7 +22,10 @@ fn served() -> Served {
 }
 
 fn served_with(fixture: &str, environment: &[(&str, &str)]) -> Served {
-    let database = Database::fresh(fixture);
+    served_from(Database::fresh(fixture), environment)
+}
+
+fn served_from(database: Database, environment: &[(&str, &str)]) -> Served {
     let uri = database.uri("authenticator");
     let mut variables = vec![
         ("PGRST_DB_URI", uri.as_str()),
@@ -41,13 +45,17 @@ impl Served {
 
     /// One value that SQL gives, as text.
     fn sql(&self, query: &str) -> String {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async {
-            let client = self.database.client().await;
-            let row = client.query_one(&format!("SELECT ({query})::text"), &[]).await.unwrap();
-            row.get::<_, Option<String>>(0).unwrap_or_default()
-        })
+        value(&self.database, query)
     }
+}
+
+fn value(database: &Database, query: &str) -> String {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let client = database.client().await;
+        let row = client.query_one(&format!("SELECT ({query})::text"), &[]).await.unwrap();
+        row.get::<_, Option<String>>(0).unwrap_or_default()
+    })
 }
 
 /// What an error says: its code and message.

@@ -253,7 +253,7 @@ impl<'a> Relation<'a> {
             let inner = self.inner(request);
             let payload = inner
                 .carried()
-                .and_then(|carried| inner.payload(&carried, &inner.written(number::WRITE_MASK)?, |_| true))
+                .and_then(|carried| inner.payload(&carried, &inner.written()?, |_| true))
                 .map_err(|error| within(&format!("requests[{at}]"), error))?;
             if at == 0 {
                 keys = payload.keys;

@@ -1,7 +1,7 @@
 //! Messages and enums of a package.
 
 use super::{
-    QUERY_PACKAGE,
+    QUERY_PACKAGE, TYPES_PACKAGE,
     draft::{Cardinality, Draft, FieldDraft, FieldType, FileDraft},
 };
 use crate::grpc::{
@@ -54,6 +54,7 @@ fn field_type(package: &Package, scalar: Scalar) -> FieldType {
         Scalar::Float8 => FieldType::Scalar(Type::Double),
         Scalar::TimestampTz => well_known("Timestamp"),
         Scalar::Bytea => FieldType::Scalar(Type::Bytes),
+        Scalar::Hstore => FieldType::Message(format!("{TYPES_PACKAGE}.Hstore")),
         Scalar::Text | Scalar::Json => FieldType::Scalar(Type::String),
         Scalar::Enum(at) => match package.enums.get(at) {
             Some(found) => FieldType::Enum(local(package, &found.name)),
@@ -201,7 +202,14 @@ fn predicate(shape: Shape) -> &'static str {
         Shape::One(Scalar::Int8) => "Int64Predicate",
         Shape::One(Scalar::Float4 | Scalar::Float8) => "DoublePredicate",
         Shape::One(Scalar::TimestampTz) => "TimestampPredicate",
-        Shape::One(Scalar::Bytea | Scalar::Text | Scalar::Json | Scalar::Enum(_) | Scalar::Record(_))
+        Shape::One(
+            Scalar::Bytea
+            | Scalar::Hstore
+            | Scalar::Text
+            | Scalar::Json
+            | Scalar::Enum(_)
+            | Scalar::Record(_),
+        )
         | Shape::Many(_) => "TextPredicate",
     }
 }

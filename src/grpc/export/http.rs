@@ -74,7 +74,9 @@ fn is_parameter(field: &Field) -> bool {
             | Scalar::Float8
             | Scalar::Text
             | Scalar::Json => true,
-            Scalar::TimestampTz | Scalar::Bytea | Scalar::Enum(_) | Scalar::Record(_) => false,
+            Scalar::TimestampTz | Scalar::Bytea | Scalar::Hstore | Scalar::Enum(_) | Scalar::Record(_) => {
+                false
+            }
         },
         Shape::Many(_) => false,
     };

@@ -1,6 +1,7 @@
 //! A descriptor as the text of a `.proto` file. It prints what the generated
 //! files and those in `proto/` have, which is not all of the language: no
-//! nested types, extensions, groups or custom options but `google.api.http`.
+//! nested types but those of maps, no extensions, groups or custom options but
+//! `google.api.http`.
 
 use super::{
     ANNOTATIONS,
@@ -124,7 +125,7 @@ impl Printer<'_> {
         self.reserved(ranges, &message.reserved_name);
         for (index, field) in (0..).zip(&message.field) {
             self.comment(&[4, at, 2, index], "  ");
-            self.field(field);
+            self.field(message, field);
         }
         if members > 0 {
             self.line("", "}");
@@ -145,21 +146,33 @@ impl Printer<'_> {
         }
     }
 
-    fn field(&mut self, field: &FieldDescriptorProto) {
+    fn field(&mut self, message: &DescriptorProto, field: &FieldDescriptorProto) {
+        let entry = message.nested_type.iter().find(|nested| {
+            let is_map = nested.options.as_ref().is_some_and(|options| options.map_entry());
+            is_map && field.type_name().rsplit('.').next() == Some(nested.name())
+        });
         let label = match (field.label(), field.proto3_optional()) {
+            (Label::Repeated, _) if entry.is_some() => "",
             (Label::Repeated, _) => "repeated ",
             (Label::Optional | Label::Required, true) => "optional ",
             (Label::Optional | Label::Required, false) => "",
         };
-        let kind = match field.r#type() {
-            Type::Message | Type::Enum | Type::Group => self.reference(field.type_name()),
-            scalar => scalar.as_str_name().trim_start_matches("TYPE_").to_ascii_lowercase(),
+        let kind = match entry.map(|entry| entry.field.as_slice()) {
+            Some([key, value]) => format!("map<{}, {}>", self.kind(key), self.kind(value)),
+            Some(_) | None => self.kind(field),
         };
         let mut line = format!("{label}{kind} {} = {}", field.name(), field.number());
         if field.json_name() != default_json(field.name()) {
             let _ = write!(line, " [json_name = \"{}\"]", escaped(field.json_name()));
         }
         self.line("  ", &(line + ";"));
+    }
+
+    fn kind(&self, field: &FieldDescriptorProto) -> String {
+        match field.r#type() {
+            Type::Message | Type::Enum | Type::Group => self.reference(field.type_name()),
+            scalar => scalar.as_str_name().trim_start_matches("TYPE_").to_ascii_lowercase(),
+        }
     }
 
     fn enumeration(&mut self, at: i32, found: &EnumDescriptorProto) {

@@ -26,6 +26,7 @@ impl Package {
             Scalar::Float8 => "double",
             Scalar::TimestampTz => "google.protobuf.Timestamp",
             Scalar::Bytea => "bytes",
+            Scalar::Hstore => "pgduet.types.v1.Hstore",
             Scalar::Text | Scalar::Json => "string",
             Scalar::Enum(at) => self.enums.get(at).map_or("string", |found| found.name.as_str()),
             Scalar::Record(at) => self.records.get(at).map_or("string", |record| record.message.as_str()),

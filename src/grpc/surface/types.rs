@@ -36,6 +36,7 @@ impl Builder<'_> {
             Form::Float8 => Scalar::Float8,
             Form::TimestampTz => Scalar::TimestampTz,
             Form::Bytea => Scalar::Bytea,
+            Form::Hstore => Scalar::Hstore,
             Form::Record(oid) => self.record(package, *oid),
             // An array is never an element.
             Form::Text | Form::Array(_) => match self.catalog.base_type(oid) {
