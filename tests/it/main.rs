@@ -6,6 +6,7 @@ mod catalog;
 mod clients;
 mod demo;
 mod design;
+mod differential;
 mod embedded;
 mod execute;
 mod hostile;
