@@ -7,6 +7,7 @@ mod clients;
 mod connect;
 mod demo;
 mod design;
+mod differential;
 mod embedded;
 mod execute;
 mod grpc;
