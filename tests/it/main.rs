@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
 mod bench;
+mod bulk;
 mod catalog;
 mod clients;
 mod demo;
