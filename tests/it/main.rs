@@ -5,6 +5,7 @@ mod bench;
 mod bulk;
 mod catalog;
 mod clients;
+mod crash;
 mod demo;
 mod design;
 mod embedded;
