@@ -1,7 +1,12 @@
 //! A descriptor as the text of a `.proto` file. It prints what the generated
 //! files and those in `proto/` have, which is not all of the language: no
-//! nested types but those of maps, no extensions, groups or custom options.
+//! nested types but those of maps, no extensions, groups or custom options but
+//! `google.api.http`.
 
+use super::{
+    ANNOTATIONS,
+    http::{Rule, Rules},
+};
 use crate::grpc::names::default_json;
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, ServiceDescriptorProto,
@@ -10,13 +15,13 @@ use prost_types::{
 };
 use std::{collections::HashMap, fmt::Write as _};
 
-/// The text of a file.
-pub(super) fn proto(file: &FileDescriptorProto) -> String {
+/// The text of a file, with the rules that its methods have.
+pub(super) fn proto(file: &FileDescriptorProto, rules: &Rules) -> String {
     let locations = file.source_code_info.iter().flat_map(|info| &info.location);
     let comments = locations
         .filter_map(|location| Some((location.path.as_slice(), location.leading_comments.as_deref()?)))
         .collect();
-    let mut printer = Printer { out: String::new(), comments, package: file.package() };
+    let mut printer = Printer { out: String::new(), comments, package: file.package(), rules };
     printer.file(file);
     printer.out
 }
@@ -25,6 +30,7 @@ struct Printer<'a> {
     out: String,
     comments: HashMap<&'a [i32], &'a str>,
     package: &'a str,
+    rules: &'a Rules,
 }
 
 impl Printer<'_> {
@@ -34,10 +40,15 @@ impl Printer<'_> {
         self.line("", "");
         self.comment(&[2], "");
         self.line("", &format!("package {};", file.package()));
-        if !file.dependency.is_empty() {
+        let mut imports: Vec<&str> = file.dependency.iter().map(String::as_str).collect();
+        if !self.rules.is_empty() {
+            imports.push(ANNOTATIONS);
+            imports.sort_unstable();
+        }
+        if !imports.is_empty() {
             self.line("", "");
         }
-        for import in &file.dependency {
+        for import in imports {
             self.line("", &format!("import \"{import}\";"));
         }
         for (at, service) in (0..).zip(&file.service) {
@@ -79,18 +90,32 @@ impl Printer<'_> {
             let stream = if method.server_streaming() { "stream " } else { "" };
             let (input, output) = (self.reference(method.input_type()), self.reference(method.output_type()));
             let head = format!("rpc {}({input}) returns ({stream}{output})", method.name());
+            let mut options = Vec::new();
             let idempotency = method.options.as_ref().map(|options| options.idempotency_level());
             if idempotency == Some(IdempotencyLevel::NoSideEffects) {
-                self.line("  ", &format!("{head} {{"));
-                self.line("    ", "option idempotency_level = NO_SIDE_EFFECTS;");
-                self.line("  ", "}");
-            } else {
-                self.line("  ", &format!("{head};"));
+                options.push("option idempotency_level = NO_SIDE_EFFECTS;".to_owned());
             }
+            let rule = self.rules.get(&(service.name().to_owned(), method.name().to_owned()));
+            options.extend(rule.map(|rule| self.http(rule)));
+            if options.is_empty() {
+                self.line("  ", &format!("{head};"));
+                continue;
+            }
+            self.line("  ", &format!("{head} {{"));
+            for option in options {
+                self.line("    ", &option);
+            }
+            self.line("  ", "}");
         }
         if !service.method.is_empty() {
             self.line("", "}");
         }
+    }
+
+    fn http(&self, rule: &Rule) -> String {
+        let name = self.reference("google.api.http");
+        let body = rule.response_body.as_ref().map(|field| format!(", response_body: \"{field}\""));
+        format!("option ({name}) = {{get: \"{}\"{}}};", rule.get, body.unwrap_or_default())
     }
 
     fn message(&mut self, at: i32, message: &DescriptorProto) {
