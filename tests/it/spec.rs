@@ -1,6 +1,6 @@
 //! The cases of `tests/spec/*.yaml`: requests and what is expected of their answers, by the rows of PostgREST's feature
-//! list. Every file has a server of its own on one database; nothing that a case changes stays, as transactions are
-//! rolled back.
+//! list. Reads that gRPC can say run over both protocols and have to give equal rows. Every file has a server of its own
+//! on one database; nothing that a case changes stays, as transactions are rolled back.
 //!
 //! ```yaml
 //! config: { PGRST_DB_MAX_ROWS: "2" }        # on top of the usual; may be left out
@@ -16,8 +16,11 @@
 //!     answer_headers: { Content-Range: 0-0/3, Location: null }  # null: not there
 //! ```
 
+mod translate;
+
 use crate::support::{
     database::Database,
+    grpc::Client,
     http::{Answer, send},
     server::Server,
 };
@@ -25,6 +28,9 @@ use serde::Deserialize;
 use std::{collections::BTreeMap, fs, path::Path};
 
 const FIXTURE: &str = include_str!("../fixtures/spec.sql");
+
+/// How many cases at least can be said over gRPC too.
+const OVER_BOTH: usize = 22;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +61,7 @@ fn every_case_is_answered_as_expected() {
     let database = Database::fresh(FIXTURE);
     let uri = database.uri("authenticator");
     let mut wrong = Vec::new();
+    let mut over_both = 0;
     for (name, file) in files() {
         let mut environment = vec![
             ("PGRST_DB_URI", uri.as_str()),
@@ -64,12 +71,18 @@ fn every_case_is_answered_as_expected() {
         ];
         environment.extend(file.config.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let server = Server::start(&environment);
+        let client = Client::new(&server, &database, "api");
         for case in &file.cases {
             let headers: Vec<_> =
                 case.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             let (method, target) = case.request.split_once(' ').expect("a request is a method and a target");
             let answer = send(server.address(), method, target, &headers, case.body.as_deref());
-            let differences = case.differences(&answer);
+            let mut differences = case.differences(&answer);
+            match translate::run(case, &answer, &client) {
+                translate::Outcome::Unsaid => {}
+                translate::Outcome::Equal => over_both += 1,
+                translate::Outcome::Different(difference) => differences.push(format!("gRPC {difference}")),
+            }
             if !differences.is_empty() {
                 let Case { row, does, request, .. } = case;
                 wrong
@@ -77,6 +90,7 @@ fn every_case_is_answered_as_expected() {
             }
         }
     }
+    assert!(over_both >= OVER_BOTH, "only {over_both} cases ran over gRPC too");
     assert!(wrong.is_empty(), "{} cases are answered otherwise:\n{}", wrong.len(), wrong.join("\n"));
 }
 

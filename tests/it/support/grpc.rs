@@ -59,6 +59,11 @@ impl Client {
         Self { runtime, sender, pool: descriptors(database, schema), package: format!("{schema}.v1") }
     }
 
+    /// The names of the services, without the package.
+    pub(crate) fn services(&self) -> impl Iterator<Item = String> {
+        self.pool.services().map(|service| service.name().to_owned())
+    }
+
     /// The method called `Service/Method`.
     pub(crate) fn method(&self, path: &str) -> MethodDescriptor {
         let (service, method) = path.split_once('/').unwrap();
