@@ -22,6 +22,7 @@ use crate::{
     config::{self, Config, Sources},
     error,
     execute::{Options, Pool},
+    grpc,
     grpc::lock::{Lock, LockError},
     server::{
         connection::{Limits, serve_connections},
@@ -77,7 +78,8 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     let main = endpoint(&config);
     let bound = bind(&main).await?;
     let address = bound.address();
-    let loader = Arc::new(Loader::new(sources, config, pool.clone(), diagnostics, shutdown.clone()));
+    let lasting = grpc::Lasting::new(shutdown.clone()).map_err(Error::Database)?;
+    let loader = Arc::new(Loader::new(sources, config, pool.clone(), diagnostics, lasting));
     let admin = match admin_endpoint(&loader.config()) {
         Some(options) => Some(listen(&options).await?),
         None => None,

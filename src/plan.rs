@@ -11,6 +11,7 @@ pub mod limits;
 pub mod mutate;
 pub mod negotiate;
 mod order;
+mod outdated;
 mod read;
 mod resolve;
 pub mod transaction;
@@ -377,7 +378,7 @@ fn compares(condition: &tree::Condition<'_>) -> bool {
 
 fn is_column(field: &tree::Field<'_>) -> bool {
     match field.origin {
-        Origin::Column(_) => true,
+        Origin::Column(_) | Origin::Gone(_) => true,
         Origin::Computed(_) | Origin::Unknown => false,
     }
 }

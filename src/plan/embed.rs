@@ -163,21 +163,25 @@ pub(super) fn level<'t, 'c>(
 ) -> Result<&'t mut Node<'c>> {
     let Tree { root, legacy_names, .. } = tree;
     let mut node = root;
+    let legacy = context.config.url_use_legacy_target_names;
     for name in path {
-        let found = node.items.iter_mut().find_map(|item| match item {
-            Item::Embed(embed) if embed.name() == name || embed.target == *name => Some(embed),
-            Item::Embed(_) | Item::Field(_) => None,
+        let mut embeds = node.items.iter().enumerate().filter_map(|(at, item)| match item {
+            Item::Embed(embed) => Some((at, embed)),
+            Item::Field(_) => None,
         });
-        let embed = found.ok_or_else(|| not_embedded(name))?;
+        let found = embeds.clone().find(|(_, embed)| embed.name() == name || legacy && embed.target == *name);
+        let Some((at, embed)) = found else {
+            let aliased = embeds.find(|(_, embed)| embed.target == *name);
+            let alias = aliased.and_then(|(_, embed)| embed.alias.as_ref());
+            return Err(alias.map_or_else(|| not_embedded(name), |alias| target_name(name, alias)));
+        };
         if let Some(alias) = embed.alias.as_ref().filter(|alias| *alias != name) {
-            if !context.config.url_use_legacy_target_names {
-                return Err(target_name(name, alias));
-            }
             let used = LegacyName { target: name.clone(), alias: alias.clone() };
             if !legacy_names.contains(&used) {
                 legacy_names.push(used);
             }
         }
+        let Some(Item::Embed(embed)) = node.items.get_mut(at) else { return Err(not_embedded(name)) };
         node = &mut embed.node;
     }
     Ok(node)

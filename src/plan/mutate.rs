@@ -4,7 +4,7 @@
 use super::{
     Context, Planned, read,
     transaction::Access,
-    tree::{Condition, Item, Link, Node, Source},
+    tree::{Condition, Item, Link, Node, Origin, Source},
 };
 use crate::{
     catalog::{
@@ -269,7 +269,12 @@ pub(super) fn returned(node: &Node<'_>) -> Returned {
     let mut returned = Returned::default();
     for item in &node.items {
         match item {
-            Item::Field(output) => returned.add(&output.field.name),
+            Item::Field(output) => match output.field.origin {
+                Origin::Gone(_) => {}
+                Origin::Column(_) | Origin::Computed(_) | Origin::Unknown => {
+                    returned.add(&output.field.name);
+                }
+            },
             Item::Embed(embed) => match &embed.link {
                 Link::Columns(columns) | Link::Junction { above: columns, .. } => {
                     columns.iter().for_each(|(above, _)| returned.add(above));

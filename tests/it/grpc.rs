@@ -2,7 +2,12 @@
 
 mod batch;
 mod change;
+mod page;
+mod read;
+mod serve;
+mod stream;
 mod types;
+mod write;
 
 use crate::support::{database::Database, grpc::Client, server::Server};
 use serde_json::Value;

@@ -1,7 +1,10 @@
 //! What becomes of a unit that nobody waits for any more, of one that takes too
 //! long, and of a connection that breaks; and that nobody else notices.
 
-use super::*;
+use super::{
+    proxy::{Pace, Proxy},
+    *,
+};
 use pgduet::error::Fault;
 use std::sync::{
     Arc,
@@ -53,6 +56,30 @@ async fn a_cancel_never_stops_another_s_query() {
         // Long enough for a late cancel to arrive.
         assert_eq!(body(&pool, show("SELECT 'x' || pg_sleep(0.02)")).await, r#""x""#, "round {round}");
     }
+}
+
+/// As where it is on its way for longer than a cancel, or the server is busy.
+#[tokio::test]
+async fn a_query_that_a_cancel_overtakes_is_stopped_nevertheless() {
+    let database = Database::fresh(TABLE);
+    let client = database.client().await;
+    let proxy = Proxy::before(&database, Pace::Full);
+    let pool = pool_of(&proxy.uri(&database), options());
+    body(&pool, show("SELECT 'x'")).await;
+    proxy.hold();
+    proxy.turns();
+    let under_way = start(&pool, show("SELECT writes_and_sleeps()"));
+    while pool.status().available == 1 {
+        tokio::task::yield_now().await;
+    }
+    under_way.abort();
+    while proxy.cancels() == 0 {
+        tokio::task::yield_now().await;
+    }
+    proxy.release();
+    until(&client, ONLY_THIS_CONNECTION).await;
+    assert_eq!(proxy.turns(), 1, "it was sent");
+    assert_eq!(seen::<i64>(&client, "SELECT count(*) FROM item").await, 0);
 }
 
 #[tokio::test]

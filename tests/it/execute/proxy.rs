@@ -1,5 +1,6 @@
 //! A unix socket in front of PostgreSQL's: it counts the turns of the
-//! conversation, and can hand on answers slowly, message by message.
+//! conversation, can hand on answers slowly, message by message, and can hold
+//! back what the client says.
 
 use crate::support::database::Database;
 use percent_encoding::percent_decode_str;
@@ -18,6 +19,7 @@ use tokio::{
         UnixListener, UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
+    sync::watch,
 };
 
 const SOCKET: &str = ".s.PGSQL.5432";
@@ -35,6 +37,7 @@ pub(super) enum Pace {
 pub(super) struct Proxy {
     directory: PathBuf,
     talk: Arc<Mutex<Talk>>,
+    held: watch::Sender<bool>,
 }
 
 /// Who spoke last.
@@ -48,6 +51,7 @@ enum Side {
 struct Talk {
     last: Side,
     turns: u32,
+    cancels: u32,
 }
 
 impl Proxy {
@@ -60,9 +64,11 @@ impl Proxy {
         let uri = database.uri("authenticator");
         let (_, socket_directory) = uri.split_once("host=").expect("the test server has a unix socket");
         let server = PathBuf::from(percent_decode_str(socket_directory).decode_utf8().unwrap().as_ref());
-        let talk = Arc::new(Mutex::new(Talk { last: Side::Server, turns: 0 }));
-        tokio::spawn(accept(listen(&directory), server.join(SOCKET), talk.clone(), pace));
-        Self { directory, talk }
+        let talk = Arc::new(Mutex::new(Talk { last: Side::Server, turns: 0, cancels: 0 }));
+        let (held, hold) = watch::channel(false);
+        let line = Line { server: server.join(SOCKET), talk: talk.clone(), pace, hold };
+        tokio::spawn(accept(listen(&directory), line));
+        Self { directory, talk, held }
     }
 
     /// The database's URI through the proxy.
@@ -74,6 +80,21 @@ impl Proxy {
     /// How often the client has begun to speak after the server, since it was asked last.
     pub(super) fn turns(&self) -> u32 {
         std::mem::take(&mut self.talk.lock().unwrap().turns)
+    }
+
+    /// How many cancels were handed on.
+    pub(super) fn cancels(&self) -> u32 {
+        self.talk.lock().unwrap().cancels
+    }
+
+    /// From now on, only cancels are handed on at once.
+    pub(super) fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// What was held back is handed on.
+    pub(super) fn release(&self) {
+        self.held.send_replace(false);
     }
 }
 
@@ -87,31 +108,55 @@ fn listen(directory: &Path) -> UnixListener {
     UnixListener::bind(directory.join(SOCKET)).unwrap()
 }
 
-async fn accept(listener: UnixListener, server: PathBuf, talk: Arc<Mutex<Talk>>, pace: Pace) {
+/// What every connection through the proxy has in common.
+#[derive(Clone)]
+struct Line {
+    server: PathBuf,
+    talk: Arc<Mutex<Talk>>,
+    pace: Pace,
+    hold: watch::Receiver<bool>,
+}
+
+async fn accept(listener: UnixListener, line: Line) {
     while let Ok((client, _)) = listener.accept().await {
         let (from_client, to_client) = client.into_split();
-        let (from_server, to_server) = UnixStream::connect(&server).await.unwrap().into_split();
-        tokio::spawn(pump(from_client, to_server, Side::Client, talk.clone()));
-        match pace {
-            Pace::Full => tokio::spawn(pump(from_server, to_client, Side::Server, talk.clone())),
+        let (from_server, to_server) = UnixStream::connect(&line.server).await.unwrap().into_split();
+        match line.pace {
+            Pace::Full => tokio::spawn(pump(from_server, to_client, Side::Server, line.clone())),
             Pace::MessageByMessage => tokio::spawn(trickle(from_server, to_client)),
         };
+        tokio::spawn(pump(from_client, to_server, Side::Client, line.clone()));
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, side: Side, talk: Arc<Mutex<Talk>>) {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, side: Side, mut line: Line) {
     let mut buffer = vec![0; 65536];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        {
-            let mut talk = talk.lock().unwrap();
-            if side == Side::Client && talk.last == Side::Server {
-                talk.turns += 1;
+        match (side, is_cancel(&buffer[..length])) {
+            (Side::Client, true) => line.talk.lock().unwrap().cancels += 1,
+            (Side::Client, false) => {
+                line.hold.wait_for(|held| !held).await.unwrap();
+                line.talk.lock().unwrap().speak(side);
             }
-            talk.last = side;
+            (Side::Server, _) => line.talk.lock().unwrap().speak(side),
         }
         if to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
+    }
+}
+
+/// A cancel is a connection's first and only message, without a letter before its length.
+fn is_cancel(message: &[u8]) -> bool {
+    message.len() == 16 && message.starts_with(&[0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e])
+}
+
+impl Talk {
+    fn speak(&mut self, side: Side) {
+        if (self.last, side) == (Side::Server, Side::Client) {
+            self.turns += 1;
+        }
+        self.last = side;
     }
 }
 

@@ -77,6 +77,9 @@ fn every_form_of_libpq_leads_to_the_database() {
     }
 }
 
+/// What is wrong, arguments, variables, and what the message has to name.
+type Case<'c> = (&'c str, &'c [&'c str], &'c [(&'c str, &'c str)], &'c str);
+
 #[test]
 fn what_is_wrong_for_good_ends_the_start_with_status_1_and_a_word_about_it() {
     let database = Database::fresh(SCHEMA);
@@ -86,7 +89,7 @@ fn what_is_wrong_for_good_ends_the_start_with_status_1_and_a_word_about_it() {
     let (host, server_port) = place(&database);
     let missing = format!("host={host} port={server_port} user=authenticator dbname=not_there");
     let nobody = database.uri("nobody_at_all");
-    let cases: &[(&str, &[&str], &[(&str, &str)], &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("a taken port", &[], &[("PGRST_SERVER_PORT", &port)], &port),
         ("a port that is no number", &[], &[("PGRST_SERVER_PORT", "abc")], "PGRST_SERVER_PORT"),
         ("a port beyond all ports", &[], &[("PGRST_SERVER_PORT", "70000")], "PGRST_SERVER_PORT"),

@@ -134,6 +134,24 @@ impl Client {
         })
     }
 
+    /// Starts a call and gives it up when `until` has ended.
+    pub(crate) fn abandoned(&self, path: &str, request: Value, until: impl Future<Output = ()>) {
+        let method = self.method(path);
+        let request = from_json(&method.input(), request).encode_to_vec();
+        self.runtime.block_on(async {
+            let (path, options) = (full_path(&method), Options::default());
+            tokio::select! {
+                answer = self.start(&path, request, &options) => panic!("it has ended by itself: {answer:?}"),
+                () = until => {}
+            }
+        });
+    }
+
+    /// Waits for something beside calls.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
     /// The error that bytes as a message of a call of any path meet.
     pub(crate) fn refused(&self, path: &str, request: Vec<u8>) -> Status {
         self.runtime.block_on(async {
