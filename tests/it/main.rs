@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
 mod bench;
+mod bulk;
 mod catalog;
 mod clients;
 mod connect;
+mod crash;
 mod demo;
 mod design;
 mod differential;
