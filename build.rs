@@ -2,10 +2,11 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "pgduet/schema/v1/schema.proto",
     "pgduet/query/v1/predicate.proto",
     "pgduet/query/v1/count_mode.proto",
+    "pgduet/types/v1/hstore.proto",
     // What the messages made at run time import besides.
     "google/protobuf/field_mask.proto",
 ];

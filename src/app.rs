@@ -22,6 +22,8 @@ use crate::{
     config::{self, Config, Sources},
     error,
     execute::{Options, Pool},
+    grpc,
+    grpc::lock::{Lock, LockError},
     server::{
         connection::{Limits, serve_connections},
         listen::{Address, Bound, Endpoint, ListenOptions, Listener, Sharing},
@@ -50,6 +52,8 @@ pub enum Error {
     Listen(String, io::Error),
     /// The operating system refuses something else.
     System(io::Error),
+    /// The gRPC lock file cannot be used.
+    Lock(LockError),
     /// The database refuses for good.
     Database(Box<error::Error>),
 }
@@ -64,8 +68,9 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     for warning in warnings.iter().chain(&connection_warnings) {
         tracing::warn!("{warning}");
     }
-    // A secret that cannot be used stops the start, not the first request.
+    // A secret that cannot be used stops the start, not the first request; a lock file too.
     Authenticator::new(&config).map_err(Error::Config)?;
+    Lock::of_server(config.grpc_lock.as_deref()).map_err(Error::Lock)?;
     let pool = Pool::new(&connection, Options::from(&config)).map_err(Error::Database)?;
     let mut signals = Signals::install().map_err(Error::System)?;
     let (trigger, shutdown) = shutdown_channel();
@@ -73,7 +78,8 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     let main = endpoint(&config);
     let bound = bind(&main).await?;
     let address = bound.address();
-    let loader = Arc::new(Loader::new(sources, config, pool.clone(), diagnostics, shutdown.clone()));
+    let lasting = grpc::Lasting::new(shutdown.clone()).map_err(Error::Database)?;
+    let loader = Arc::new(Loader::new(sources, config, pool.clone(), diagnostics, lasting));
     let admin = match admin_endpoint(&loader.config()) {
         Some(options) => Some(listen(&options).await?),
         None => None,
@@ -192,6 +198,7 @@ impl fmt::Display for Error {
             Error::Config(error) => error.fmt(out),
             Error::Listen(address, error) => write!(out, "cannot listen on {address}: {error}"),
             Error::System(error) => error.fmt(out),
+            Error::Lock(error) => error.fmt(out),
             Error::Database(error) => error.fmt(out),
         }
     }

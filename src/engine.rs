@@ -1,6 +1,7 @@
 //! `Engine::run(Request, Identity) → Outcome`: the whole of a request, from
 //! what was asked to what came back. It knows no protocol.
 
+mod outdated;
 mod privileges;
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
         transaction::{Access, Caller, End, Expectation, Isolation, ResponseSettings},
     },
     request::{Request, payload::Arguments},
-    sql::{self, Fact},
+    sql::{self, Fact, Statement},
 };
 use std::{sync::Arc, time::Instant};
 
@@ -61,12 +62,12 @@ impl Engine {
 
     /// Runs a request whose answer is a body.
     pub async fn run(&self, request: Request, identity: &Identity) -> Result<Outcome> {
-        let plan = plan::plan(request, &self.catalog, &self.config, self.caller(identity))?;
+        let mut plan = plan::plan(request, &self.catalog, &self.config, self.caller(identity))?;
         let unit = unit(&plan);
         let planned = self.config.server_timing_enabled.then(Instant::now);
         let facts = unit.statement.facts.clone();
         let mut body = Body::new(&unit.statement.layout, plan.body.nulls());
-        let report = self.pool.run(unit, &mut body).await?;
+        let report = self.execute(unit, &mut plan, identity, &mut body).await?;
         let outcome = outcome(&plan, &facts, report)?;
         Ok(Outcome { body: body.finish(), planned, ..outcome })
     }
@@ -79,33 +80,36 @@ impl Engine {
         identity: &Identity,
         sink: &mut S,
     ) -> Result<Outcome> {
-        let plan = plan::plan(request, &self.catalog, &self.config, self.caller(identity))?;
+        let mut plan = plan::plan(request, &self.catalog, &self.config, self.caller(identity))?;
         let unit = unit(&plan);
         let facts = unit.statement.facts.clone();
-        let report = self.pool.run(unit, sink).await?;
+        let report = self.execute(unit, &mut plan, identity, sink).await?;
         outcome(&plan, &facts, report)
     }
 
     /// What the role of `identity` may do in `schema`.
     pub async fn privileges(&self, schema: &str, identity: &Identity) -> Result<Privileges> {
-        let unit = Unit {
-            settings: vec![
-                ("role".to_owned(), identity.role.clone()),
-                ("request.jwt.claims".to_owned(), identity.claims_json().to_owned()),
-            ],
-            access: Access::ReadOnly,
-            isolation: Isolation::default(),
-            pre_request: None,
-            statement: sql::privileges(schema),
-            count: None,
-            response_settings: ResponseSettings::Unset,
-            expectation: Expectation::Any,
-            end: End::Commit,
-            deadline: None,
-        };
+        let unit = question(sql::privileges(schema), identity);
         let mut collector = privileges::Collector::default();
         self.pool.run(unit, &mut collector).await?;
         Ok(collector.0)
+    }
+
+    /// Runs the unit of a plan, a second time where the plan read columns that were dropped since the last load.
+    async fn execute<S: Sink>(
+        &self,
+        unit: Unit,
+        plan: &mut Plan<'_>,
+        identity: &Identity,
+        sink: &mut S,
+    ) -> Result<Report> {
+        match self.pool.run(unit, sink).await {
+            Err(error) if outdated::is_suspect(&error) => match self.forget_dropped(plan, identity).await {
+                Ok(true) => self.pool.run(self::unit(plan), sink).await,
+                Ok(false) | Err(_) => Err(error),
+            },
+            report => report,
+        }
     }
 
     fn caller<'e>(&'e self, identity: &'e Identity) -> Caller<'e> {
@@ -128,6 +132,25 @@ fn unit(plan: &Plan<'_>) -> Unit {
         expectation: transaction.expectation,
         end: transaction.end,
         deadline: transaction.deadline,
+    }
+}
+
+/// A unit that asks something of the database for pgduet's own use, as the role of `identity`.
+fn question(statement: Statement, identity: &Identity) -> Unit {
+    Unit {
+        settings: vec![
+            ("role".to_owned(), identity.role.clone()),
+            ("request.jwt.claims".to_owned(), identity.claims_json().to_owned()),
+        ],
+        access: Access::ReadOnly,
+        isolation: Isolation::default(),
+        pre_request: None,
+        statement,
+        count: None,
+        response_settings: ResponseSettings::Unset,
+        expectation: Expectation::Any,
+        end: End::Commit,
+        deadline: None,
     }
 }
 

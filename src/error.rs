@@ -116,6 +116,7 @@ fault_table! {
     Cancelled               "PGDUET07" 499 Cancelled          "CANCELLED",                  "The client went away.";
     DeadlineExceeded        "PGDUET08" 504 DeadlineExceeded   "DEADLINE_EXCEEDED",          "The deadline passed.";
     RequestTooComplex       "PGDUET09" 400 ResourceExhausted  "REQUEST_TOO_COMPLEX",        "Nesting, filters or length are over the documented limits.";
+    AnswerTooLarge          "PGDUET10" 500 ResourceExhausted  "ANSWER_TOO_LARGE",           "The rows are more than one message holds.";
     Internal                "PGDUET99" 500 Internal           "INTERNAL",                   "A fault of pgduet itself.";
 }
 
@@ -241,6 +242,12 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// An error and what caused it, in one line for the log.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
 
 #[cfg(test)]
 mod tests {

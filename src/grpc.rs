@@ -4,6 +4,7 @@
 
 mod call;
 mod codec;
+mod connect;
 mod decode;
 mod descriptor;
 mod encode;
@@ -11,6 +12,7 @@ pub mod export;
 #[cfg(test)]
 mod fixture;
 pub mod health;
+pub mod lock;
 mod method;
 mod names;
 mod page_token;
@@ -31,11 +33,32 @@ use crate::{
 use bytes::Bytes;
 use health::Health;
 use http::{Request, Response};
-use page_token::Sealer;
+use lock::Lock;
+use page_token::{OwnSecret, Sealer};
 use reflection::{Index, Reflection};
 use services::Services;
 use std::sync::Arc;
 use tonic::body::Body;
+
+/// What the services of all catalogs have in common: it outlives reloads.
+#[derive(Clone, Debug)]
+pub struct Lasting {
+    health: Health,
+    secret: OwnSecret,
+    shutdown: Shutdown,
+}
+
+impl Lasting {
+    /// No service is known yet. Endless streams end with `shutdown`.
+    pub fn new(shutdown: Shutdown) -> Result<Self> {
+        Ok(Self { health: Health::new(&[], shutdown.clone()), secret: OwnSecret::random()?, shutdown })
+    }
+
+    /// How things are, for those who check it.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+}
 
 /// The services of one catalog. A reload makes another; calls under way keep theirs.
 #[derive(Debug)]
@@ -49,20 +72,21 @@ pub struct Grpc {
 }
 
 impl Grpc {
-    /// The services of an engine's catalog. Streams of reflection end with `shutdown`.
+    /// The services of an engine's catalog.
     pub fn new(
         engine: Arc<Engine>,
         authenticator: Arc<Authenticator>,
-        health: Health,
-        shutdown: Shutdown,
+        lasting: Lasting,
     ) -> Result<Arc<Self>> {
+        let Lasting { health, secret, shutdown } = lasting;
         let config = engine.config();
-        let (services, encoded) = Services::new(engine.catalog(), &config.grpc_package)?;
+        let lock = Lock::of_server(config.grpc_lock.as_deref()).map_err(services::unusable)?;
+        let (services, encoded) = Services::new(engine.catalog(), &config.grpc_package, &lock)?;
         let described =
             [&encoded, tonic_types::pb::FILE_DESCRIPTOR_SET, &reflection::own_descriptors().concat()];
         let index = Index::new(&described.concat(), services.names()).map_err(services::broken)?;
         let reflection = Reflection::new(Arc::new(index), shutdown);
-        let sealer = Sealer::new(config)?;
+        let sealer = Sealer::new(config, &secret)?;
         Ok(Arc::new(Self { engine, authenticator, services, sealer, reflection, health }))
     }
 

@@ -73,6 +73,12 @@ pub trait Sink: Send {
     fn ready(&mut self) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
     }
+
+    /// Called after the last row. Where the unit waits for it, an error undoes
+    /// the transaction.
+    fn complete(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What a role may do in a schema, for the OpenAPI document.

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod mutate;
 pub mod negotiate;
 mod order;
+mod outdated;
 mod read;
 mod resolve;
 pub mod transaction;
@@ -27,7 +28,7 @@ use crate::{
     media::MediaType,
     outcome::{Facts, LegacyName},
     request::{
-        Action, Query, Request,
+        Accept, Action, Query, Request,
         payload::Arguments,
         prefer::{Count, Handling, Preferences, TransactionEnd},
     },
@@ -178,7 +179,7 @@ pub fn plan<'c>(
         by_action(action, query, &preferences, &context)?;
     known_preferences(&preferences)?;
     let Agreed { body, media, explain } = negotiate::agree(&accept, selected, &operation, &context)?;
-    let expectation = expectation(&operation, &body, explain.as_ref(), &preferences)?;
+    let expectation = expectation(&operation, &body, &accept, explain.as_ref(), &preferences)?;
     let body = negotiate::wanted(body, &accept, &operation, &preferences);
     operation.serve(&body);
     let hoisted = function.map(|function| hoisted(function, config)).unwrap_or_default();
@@ -232,6 +233,9 @@ fn by_action<'c>(
         Action::Update { relation, payload, columns } => {
             (relation, mutate::Asked::Update { payload, columns })
         }
+        Action::UpdateEach { relation, payload, key } => {
+            (relation, mutate::Asked::UpdateEach { payload, key })
+        }
         Action::Delete { relation } => (relation, mutate::Asked::Delete),
     };
     // What was changed is told whole.
@@ -249,14 +253,13 @@ fn known_preferences(preferences: &Preferences) -> Result<()> {
 }
 
 /// What the configuration says, unless the client may and does say otherwise.
+/// To undo is always allowed: the REST side asks for it only where it is configured.
 fn end(configured: TxEnd, preferred: Option<TransactionEnd>) -> End {
     match (configured, preferred) {
-        (TxEnd::Commit, _) => End::Commit,
-        (TxEnd::Rollback, _) => End::Rollback,
-        (TxEnd::CommitAllowOverride, Some(TransactionEnd::Rollback)) => End::Rollback,
-        (TxEnd::CommitAllowOverride, Some(TransactionEnd::Commit) | None) => End::Commit,
+        (TxEnd::Rollback, _) | (_, Some(TransactionEnd::Rollback)) => End::Rollback,
+        (TxEnd::Commit | TxEnd::CommitAllowOverride, Some(TransactionEnd::Commit) | None) => End::Commit,
         (TxEnd::RollbackAllowOverride, Some(TransactionEnd::Commit)) => End::Commit,
-        (TxEnd::RollbackAllowOverride, Some(TransactionEnd::Rollback) | None) => End::Rollback,
+        (TxEnd::RollbackAllowOverride, None) => End::Rollback,
     }
 }
 
@@ -289,6 +292,7 @@ fn formats(config: &Config, caller: Caller<'_>, hoisted: &[(&str, &str)]) -> For
 fn expectation(
     operation: &Operation<'_>,
     body: &Body<'_>,
+    accept: &Accept,
     explain: Option<&Explain>,
     preferences: &Preferences,
 ) -> Result<Expectation> {
@@ -307,13 +311,17 @@ fn expectation(
             ));
         }
         Operation::Call(..) => limit,
-        Operation::Mutation(Mutation { change: Change::Update(_) | Change::Delete, .. }, _) => limit,
+        Operation::Mutation(
+            Mutation { change: Change::Update(_) | Change::UpdateEach { .. } | Change::Delete, .. },
+            _,
+        ) => limit,
         Operation::Mutation(Mutation { change: Change::Insert { .. }, .. }, _) | Operation::Read(_) => None,
     };
-    Ok(match (body.is_singular(), limit) {
-        (true, _) => Expectation::One,
-        (false, Some(limit)) => Expectation::AtMost(limit),
-        (false, None) => Expectation::Any,
+    Ok(match (body.is_singular(), limit, accept) {
+        (true, ..) => Expectation::One,
+        (false, Some(limit), _) => Expectation::AtMost(limit),
+        (false, None, Accept::CheckedColumns) => Expectation::Sink,
+        (false, None, Accept::Media(_) | Accept::Head(_) | Accept::Columns) => Expectation::Any,
     })
 }
 
@@ -370,7 +378,7 @@ fn compares(condition: &tree::Condition<'_>) -> bool {
 
 fn is_column(field: &tree::Field<'_>) -> bool {
     match field.origin {
-        Origin::Column(_) => true,
+        Origin::Column(_) | Origin::Gone(_) => true,
         Origin::Computed(_) | Origin::Unknown => false,
     }
 }

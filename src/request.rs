@@ -78,6 +78,16 @@ pub enum Action {
         /// Only these keys count, if given.
         columns: Option<Vec<String>>,
     },
+    /// Update each of several rows by its key.
+    UpdateEach {
+        /// The relation's name.
+        relation: String,
+        /// The rows: an array of objects that have the key. With
+        /// `missing=default` a column that an object lacks is left as it is.
+        payload: Payload,
+        /// The columns of the key.
+        key: Vec<String>,
+    },
     /// Delete the rows that the filters leave.
     Delete {
         /// The relation's name.
@@ -133,6 +143,8 @@ pub enum Accept {
     Head(Vec<MediaType>),
     /// Rows of binary columns, for an encoder that knows the select list.
     Columns,
+    /// As `Columns`; the sink says whether the transaction may stay.
+    CheckedColumns,
 }
 
 /// What the transaction is told of the request, as `request.*` settings.

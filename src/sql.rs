@@ -6,6 +6,7 @@
 mod binary;
 mod call;
 mod column;
+mod columns;
 mod filter;
 mod mutate;
 mod page;
@@ -21,6 +22,7 @@ use bytes::Bytes;
 use std::fmt::Write;
 
 pub use self::{
+    columns::columns,
     privileges::privileges,
     session::{pre_request, settings},
     statement::{count, statement},

@@ -9,7 +9,10 @@ use crate::{
     config::{Config, Sources},
     error,
     execute::{Options, Pool, configuration},
-    grpc::export,
+    grpc::{
+        export::{self, ExportError},
+        lock::{self, Lock},
+    },
     openapi::{self, Security, Visibility},
     server::ready::{self, NotReady, Ready},
 };
@@ -35,13 +38,19 @@ pub async fn ready(sources: Sources) -> Result<Result<Ready, NotReady>, Error> {
     Ok(ready::ready(admin_endpoint(&config).map(|options| options.endpoint).as_ref()).await)
 }
 
-/// Writes the `.proto` files to a directory.
+/// Writes the `.proto` files to a directory, and the lock that keeps their names and numbers:
+/// to where `grpc-lock` says, or beside them.
 pub async fn proto(mut sources: Sources, out: &Path, schema: &SchemaSource) -> Result<(), Error> {
     let config = configuration_for(&mut sources, schema).await?;
     let catalog = catalog(&config, schema).await?;
-    let files =
-        export::files(&catalog, &config.grpc_package).map_err(|error| Error::Database(internal(&error)))?;
-    export::write(&files, out).map_err(Error::System)
+    let path = config.grpc_lock.clone().unwrap_or_else(|| out.join(lock::FILE));
+    let lock = Lock::read(&path).map_err(Error::Lock)?.unwrap_or_default();
+    let export = export::export(&catalog, &config.grpc_package, &lock).map_err(|error| match error {
+        ExportError::Lock(error) => Error::Lock(error),
+        ExportError::Descriptors(error) => Error::Database(internal(&error)),
+    })?;
+    let text = export.lock.to_json().map_err(Error::Lock)?;
+    export::write(&export.files, out).and_then(|()| fs::write(path, text)).map_err(Error::System)
 }
 
 /// The OpenAPI document of the default schema, with everything in it.

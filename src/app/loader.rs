@@ -11,8 +11,7 @@ use crate::{
     config::{self, Config, Sources},
     error::{Error, Fault, Origin},
     execute::{Client, Pool, configuration},
-    grpc::health::{Database, Health},
-    server::shutdown::Shutdown,
+    grpc::{Lasting, health::Database},
     telemetry::Diagnostics,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -84,8 +83,7 @@ pub(super) struct Loader {
     services: ArcSwapOption<Services>,
     pool: Pool,
     diagnostics: Diagnostics,
-    health: Health,
-    shutdown: Shutdown,
+    grpc: Lasting,
     counters: Counters,
 }
 
@@ -105,7 +103,7 @@ impl Loader {
         config: Config,
         pool: Pool,
         diagnostics: Diagnostics,
-        shutdown: Shutdown,
+        grpc: Lasting,
     ) -> Self {
         Self {
             sources: Mutex::new(sources),
@@ -113,8 +111,7 @@ impl Loader {
             services: ArcSwapOption::empty(),
             pool,
             diagnostics,
-            health: Health::new(&[], shutdown.clone()),
-            shutdown,
+            grpc,
             counters: Counters::default(),
         }
     }
@@ -153,7 +150,7 @@ impl Loader {
 
     /// The database went away: health tells it until the next load succeeds.
     pub(super) fn database_lost(&self) {
-        self.health.serving().set(Database::Away);
+        self.grpc.health().serving().set(Database::Away);
     }
 
     /// The first load. An error is one that no other attempt can mend.
@@ -177,7 +174,7 @@ impl Loader {
             Ok(()) => {
                 self.counters.succeeded.fetch_add(1, Ordering::Relaxed);
                 self.counters.pending.store(0, Ordering::Relaxed);
-                self.health.serving().set(Database::Present);
+                self.grpc.health().serving().set(Database::Present);
                 return Ok(None);
             }
             Err(Failure::Configuration(error)) => return Err(super::Error::Config(error)),
@@ -202,7 +199,7 @@ impl Loader {
         // It ends with its client.
         let _ = driver.await;
         let services = Arc::new(loaded?);
-        self.health.serving().replace_services(&services.grpc.names());
+        self.grpc.health().serving().replace_services(&services.grpc.names());
         self.services.store(Some(services));
         // Cached plans of what has changed are of no use.
         self.pool.flush();
@@ -237,14 +234,7 @@ impl Loader {
             took.as_secs_f64() * 1000.0
         );
         let catalog = Arc::new(Catalog::new(database));
-        let services = Services::new(
-            catalog,
-            config.clone(),
-            self.pool.clone(),
-            roles,
-            self.health.clone(),
-            self.shutdown.clone(),
-        )?;
+        let services = Services::new(catalog, config.clone(), self.pool.clone(), roles, self.grpc.clone())?;
         self.diagnostics.set(config.log_level);
         self.config.store(config);
         Ok(services)

@@ -8,8 +8,7 @@ use crate::{
     engine::Engine,
     error::Result,
     execute::{Pool, configuration::RoleSettings},
-    grpc::{Grpc, health::Health},
-    server::shutdown::Shutdown,
+    grpc::{Grpc, Lasting},
 };
 use std::sync::Arc;
 
@@ -27,13 +26,12 @@ impl Services {
         config: Arc<Config>,
         pool: Pool,
         roles: RoleSettings,
-        health: Health,
-        shutdown: Shutdown,
+        lasting: Lasting,
     ) -> Result<Self> {
         let authenticator = Authenticator::new(&config).map_err(|error| super::unusable(&error))?;
         let authenticator = Arc::new(authenticator);
         let engine = Arc::new(Engine::new(catalog, config, pool, roles));
-        let grpc = Grpc::new(engine.clone(), authenticator.clone(), health, shutdown)?;
+        let grpc = Grpc::new(engine.clone(), authenticator.clone(), lasting)?;
         Ok(Self { engine, authenticator, grpc })
     }
 }

@@ -6,7 +6,8 @@
 //! |---|---|---|
 //! | `Bool` … `Bytea` | the column | PostgreSQL's binary format |
 //! | `Text` | `col::text`; where a cast differs from the type's output (inet, cidr, bpchar), `to_json(col) #>> '{}'` | UTF-8 |
-//! | `Array(Text)` | `col::text[]` | binary array |
+//! | `Hstore` | the column | the extension's binary format |
+//! | `Array(Text)` | `col::text[]`, or each element by the rule of `Text` | binary array |
 //! | `Array(_)` | the column | binary array of binary elements |
 //! | `Record` | `CASE WHEN col IS NOT DISTINCT FROM NULL THEN NULL ELSE ROW((col).a…) END`, each attribute by its form | binary record |
 //!
@@ -30,6 +31,8 @@ pub enum Form {
     Float8,
     TimestampTz,
     Bytea,
+    /// The extension's type, wherever it is installed.
+    Hstore,
     /// Everything without a form of its own, as PostgreSQL's own text.
     Text,
     /// A one-dimensional array.
@@ -49,6 +52,9 @@ const BINARY: &[(&str, Form)] = &[
     ("timestamptz", Form::TimestampTz),
     ("bytea", Form::Bytea),
 ];
+
+/// A base type that an extension makes, in a schema of anyone's choice.
+const HSTORE: &str = "hstore";
 
 /// The form of the type of this OID; `Text` if it is unknown.
 pub fn form(catalog: &Catalog, oid: u32) -> Form {
@@ -71,6 +77,9 @@ pub fn form(catalog: &Catalog, oid: u32) -> Form {
 }
 
 fn binary(found: &Type) -> Option<Form> {
+    if found.name == HSTORE {
+        return Some(Form::Hstore);
+    }
     if found.schema != "pg_catalog" {
         return None;
     }

@@ -27,7 +27,7 @@ use super::{
     descriptor::{Database, MediaHandler, Representation, Schema},
     routine,
 };
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Result, chain};
 use node_tree::Origins;
 use row::{Fields, Parameter, rows};
 use std::collections::{HashMap, HashSet};
@@ -66,13 +66,13 @@ pub async fn introspect(
         .read_only(true)
         .start()
         .await
-        .map_err(unavailable)?;
+        .map_err(|error| unavailable(chain(&error)))?;
     let searched: Vec<&str> = exposed.iter().chain(extra_search_path).map(String::as_str).collect();
     let (mut database, scope) = scope(&transaction, exposed, &searched).await?;
     fill(&transaction, &mut database, scope, extra_search_path).await?;
     types::load(&transaction, &mut database).await?;
     // It has changed nothing: how it ends does not matter, only that it does.
-    transaction.commit().await.map_err(unavailable)?;
+    transaction.commit().await.map_err(|error| unavailable(chain(&error)))?;
     Ok(database)
 }
 
@@ -81,7 +81,8 @@ async fn scope(
     exposed: &[String],
     searched: &[&str],
 ) -> Result<(Database, Scope)> {
-    let settings = async { transaction.batch_execute(SETTINGS).await.map_err(unavailable) };
+    let settings =
+        async { transaction.batch_execute(SETTINGS).await.map_err(|error| unavailable(chain(&error))) };
     let of_exposed: [Parameter; 1] = [(&exposed, Type::TEXT_ARRAY)];
     let of_searched: [Parameter; 1] = [(&searched, Type::TEXT_ARRAY)];
     let ((), version, schemas, rules) = tokio::try_join!(

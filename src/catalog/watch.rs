@@ -12,7 +12,7 @@
 //! Events wait while the last ones are being worked on, one of each kind at the
 //! most: a thousand notifications during a reload cause one or two more.
 
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Result, chain};
 use futures_util::{StreamExt, stream};
 use std::{collections::BTreeSet, future::Future, pin::pin, time::Duration};
 use tokio::{
@@ -104,7 +104,7 @@ impl Listener {
             tokio::select! {
                 () = events.closed() => return Ok(Unwanted),
                 result = &mut listening, if !started => {
-                    result.map_err(lost)?;
+                    result.map_err(|error| lost(chain(&error)))?;
                     started = true;
                     *delay = FIRST_DELAY;
                     if *attempts > 0 {
@@ -117,7 +117,7 @@ impl Listener {
                     Some(Ok(AsyncMessage::Notification(told))) => pending.extend(meaning(told.payload())),
                     // Notices, and whatever a later version of the driver passes on.
                     Some(Ok(_)) => {}
-                    Some(Err(error)) => return Err(lost(error)),
+                    Some(Err(error)) => return Err(lost(chain(&error))),
                     None => return Err(lost("the server closed it")),
                 },
                 permit = events.reserve(), if !pending.is_empty() => tell(permit, pending),

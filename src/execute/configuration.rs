@@ -3,7 +3,7 @@
 
 use crate::{
     config::FunctionName,
-    error::{Error, Fault, Result},
+    error::{Error, Fault, Result, chain},
     sql::Fragment,
 };
 use std::collections::{BTreeMap, HashMap};
@@ -59,5 +59,5 @@ fn pairs(
 
 fn unreadable(error: tokio_postgres::Error) -> Box<Error> {
     Error::new(Fault::CatalogUnavailable, "Could not query the database for its settings. Retrying.")
-        .cause(error)
+        .cause(chain(&error))
 }

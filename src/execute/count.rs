@@ -1,11 +1,7 @@
 //! How the total is found where the statement does not say it, or not for sure:
 //! by asking the planner.
 
-use super::{
-    Report,
-    row::Received,
-    unit::{Sending, Stop},
-};
+use super::{Report, row::Received, sent::Sent, unit::Stop};
 use crate::{
     error::{Error, Fault},
     outcome::Row as _,
@@ -39,7 +35,7 @@ pub(super) fn complete(report: &mut Report, count: &Count, planned: Option<u64>)
 }
 
 /// The number of rows that the planner expects.
-pub(super) async fn planned_rows(planned: Sending<'_, RowStream>) -> Result<u64, Stop> {
+pub(super) async fn planned_rows(planned: Sent<'_, RowStream>) -> Result<u64, Stop> {
     let row = only_row(planned).await?;
     let plan = row.as_ref().and_then(|row| serde_json::from_slice::<Value>(Received(row).get(0)?).ok());
     plan.and_then(|plan| plan.pointer("/0/Plan/Plan Rows")?.as_u64()).ok_or_else(|| {
@@ -51,7 +47,7 @@ pub(super) async fn planned_rows(planned: Sending<'_, RowStream>) -> Result<u64,
 }
 
 /// The row, if there is one.
-pub(super) async fn only_row(sent: Sending<'_, RowStream>) -> Result<Option<Row>, Stop> {
+pub(super) async fn only_row(sent: Sent<'_, RowStream>) -> Result<Option<Row>, Stop> {
     let mut rows = pin!(sent.answer().await?);
     let mut last = None;
     // To the end, and not a step further: that would fail.

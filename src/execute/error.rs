@@ -2,10 +2,10 @@
 //! PostgreSQL meant for its client pass as they are; what a driver, a socket or
 //! a pool says is for the log alone.
 
-use crate::error::{Error, Fault, Raised, Report};
+use crate::error::{Error, Fault, Origin, Raised, Report, chain};
 use serde::Deserialize;
-use std::{collections::BTreeMap, error::Error as _};
-use tokio_postgres::error::DbError;
+use std::collections::BTreeMap;
+use tokio_postgres::error::{DbError, SqlState};
 
 /// An error in the middle of a unit, or while a connection is made for pgduet's
 /// own use: what PostgreSQL reports keeps its SQLSTATE.
@@ -33,21 +33,17 @@ pub(super) fn deadline_exceeded() -> Box<Error> {
     Error::new(Fault::DeadlineExceeded, "The deadline passed before the transaction ended.")
 }
 
+/// Whether PostgreSQL stopped a statement: for its time-out, or because it was asked to.
+pub(super) fn is_cancelled(error: &Error) -> bool {
+    match &error.origin {
+        Origin::PostgreSql(report) => report.sqlstate == SqlState::QUERY_CANCELED.code(),
+        Origin::Pgduet(_) => false,
+    }
+}
+
 /// What should not happen.
 pub(super) fn internal(problem: &dyn std::fmt::Display) -> Box<Error> {
     Error::new(Fault::Internal, "Internal error.").cause(problem)
-}
-
-/// The error and what caused it, in one line.
-fn chain(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 fn of_postgresql(error: &DbError) -> Box<Error> {
@@ -144,7 +140,7 @@ fn raised(message: &str, detail: Option<&str>) -> Box<Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Caller, Origin, classify};
+    use crate::error::{Caller, classify};
 
     fn raised_of(error: &Error) -> &Raised {
         match &error.origin {

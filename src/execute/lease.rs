@@ -12,13 +12,18 @@ use super::{
 };
 use crate::{error::Result, outcome::Sink};
 use deadpool::managed::Object;
-use futures_util::future::join;
 use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time::Instant};
+use tokio_postgres::CancelToken;
 
-/// How long a connection may take to become quiet after a cancel. Then it is
-/// closed as it is.
+/// How long a connection may take to become quiet when its unit has gone. Then
+/// it is closed as it is.
 const QUIET_WITHIN: Duration = Duration::from_secs(30);
+
+/// A cancel that comes between two statements of the unit stops neither. After
+/// so long, and twice as long each time, it is sent again.
+const CANCEL_AGAIN_AFTER: Duration = Duration::from_millis(20);
+const CANCEL_AGAIN_AFTER_AT_MOST: Duration = Duration::from_secs(2);
 
 type Connection = Object<Manager>;
 
@@ -58,7 +63,13 @@ impl Lease {
             }
             outcome => outcome,
         };
-        outcome.map_err(|failure| failure.error)
+        outcome.map_err(|failure| match deadline {
+            // PostgreSQL was faster, by `statement_timeout`.
+            Some(deadline) if deadline <= Instant::now() && error::is_cancelled(&failure.error) => {
+                error::deadline_exceeded()
+            }
+            Some(_) | None => failure.error,
+        })
     }
 
     /// Runs a unit. Fails itself where the deadline passes.
@@ -109,7 +120,10 @@ impl Drop for Lease {
 /// Lets PostgreSQL finish describing new statements before anybody else gets
 /// the connection. No unit's report waits for it.
 async fn settle(mut connection: Connection) {
-    connection.hold(async |_, statements| statements.settle().await).await;
+    let settled = connection.hold(async |_, statements| statements.settle().await);
+    if tokio::time::timeout(QUIET_WITHIN, settled).await.is_err() {
+        drop(Object::take(connection));
+    }
 }
 
 /// Stops what runs on the connection and waits until it has stopped. As long as
@@ -120,8 +134,23 @@ async fn settle(mut connection: Connection) {
 async fn cancel(mut connection: Connection, connector: Arc<Connector>) {
     let token = connection.client().cancel_token();
     let quiet = connection.hold(async |client, _| client.batch_execute("ROLLBACK").await);
-    let stopped = join(connector.cancel(&token), quiet);
-    // If it fails, closing is all that can be done, too.
-    let _ = tokio::time::timeout(QUIET_WITHIN, stopped).await;
+    tokio::select! {
+        // If that fails, closing is all that can be done, too.
+        _ = quiet => {}
+        () = ask_to_stop(&token, &connector) => {}
+        () = tokio::time::sleep(QUIET_WITHIN) => {}
+    }
     drop(Object::take(connection));
+}
+
+/// Asks again and again, and never ends by itself. The connection runs nothing
+/// else, so none of it can hit the wrong query.
+async fn ask_to_stop(token: &CancelToken, connector: &Connector) {
+    let mut pause = CANCEL_AGAIN_AFTER;
+    loop {
+        // It may not have been heard: the next one may.
+        let _ = connector.cancel(token).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(CANCEL_AGAIN_AFTER_AT_MOST);
+    }
 }

@@ -93,6 +93,8 @@ impl Pool {
         let connections = managed::Pool::builder(manager)
             .max_size(options.size.get())
             .wait_timeout(Some(options.acquisition_timeout))
+            // A server that does not answer is waited for no longer than one that is busy.
+            .create_timeout(Some(options.acquisition_timeout))
             // The one that was used last has the warmest caches, and the others can grow old.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
@@ -171,12 +173,12 @@ impl Pool {
         match self.connections.get().await {
             Ok(connection) => Ok(Lease::new(connection, Arc::clone(&self.connections.manager().connector))),
             Err(PoolError::Backend(problem)) => Err(error::unreachable(&problem)),
-            Err(PoolError::Timeout(TimeoutType::Wait)) => {
+            Err(PoolError::Timeout(TimeoutType::Wait | TimeoutType::Create)) => {
                 self.timeouts.fetch_add(1, Ordering::Relaxed);
                 Err(error::pool_timeout())
             }
             Err(
-                problem @ (PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle)
+                problem @ (PoolError::Timeout(TimeoutType::Recycle)
                 | PoolError::Closed
                 | PoolError::NoRuntimeSpecified
                 | PoolError::PostCreateHook(_)),

@@ -9,14 +9,36 @@ use std::time::Duration;
 
 /// How the transaction begins: READ ONLY holds inside functions, too, and they
 /// cannot switch it off.
+///
+/// A standby refuses READ WRITE and SERIALIZABLE. Were they part of BEGIN, no
+/// transaction would begin, and the statement, which has been sent by then,
+/// would run outside of one, as the user that pgduet logs in with.
 pub(super) const fn begin(isolation: Isolation, access: Access) -> &'static str {
     match (isolation, access) {
         (Isolation::ReadCommitted, Access::ReadOnly) => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
-        (Isolation::ReadCommitted, Access::ReadWrite) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        (Isolation::ReadCommitted, Access::ReadWrite) => {
+            "BEGIN; SET TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE"
+        }
         (Isolation::RepeatableRead, Access::ReadOnly) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        (Isolation::RepeatableRead, Access::ReadWrite) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
-        (Isolation::Serializable, Access::ReadOnly) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
-        (Isolation::Serializable, Access::ReadWrite) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
+        (Isolation::RepeatableRead, Access::ReadWrite) => {
+            "BEGIN; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ WRITE"
+        }
+        (Isolation::Serializable, Access::ReadOnly) => {
+            "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY"
+        }
+        (Isolation::Serializable, Access::ReadWrite) => {
+            "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ WRITE"
+        }
+    }
+}
+
+/// How it ends where all of it stays. Functions may have set something for the
+/// session, which committing keeps; a commit that fails has undone that, and
+/// what follows it is skipped.
+pub(super) const fn commit(response_settings: ResponseSettings) -> &'static str {
+    match response_settings {
+        ResponseSettings::Unset => "COMMIT",
+        ResponseSettings::Read => "COMMIT; RESET ALL; RESET ROLE",
     }
 }
 
@@ -46,8 +68,9 @@ pub(super) fn settings(unit: &Unit, left: Option<Duration>) -> Fragment {
 }
 
 /// A deadline shortens `statement_timeout` and never lengthens it; 0 is none.
+/// Rounded up, so that the deadline has passed when PostgreSQL gives up.
 fn timeout(fragment: &mut Fragment, left: Duration) {
-    let milliseconds = left.as_millis().clamp(1, i32::MAX as u128).to_string();
+    let milliseconds = left.as_nanos().div_ceil(1_000_000).clamp(1, i32::MAX as u128).to_string();
     fragment
         .sql(" OR set_config('statement_timeout', least(")
         .text(milliseconds)

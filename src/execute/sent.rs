@@ -3,29 +3,39 @@
 //! connection's queue from its first poll on, and the connection writes when
 //! the unit has nothing more to say.
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{self, BoxFuture};
+use std::task::Poll;
+use tokio_postgres::Error;
 
 /// A request that is in the queue, and its answer.
-pub(super) enum Sent<'a, T> {
-    Waiting(BoxFuture<'a, T>),
-    Answered(T),
-}
+pub(super) struct Sent<'a, T>(BoxFuture<'a, Result<T, Error>>);
 
-impl<'a, T> Sent<'a, T> {
-    /// Puts a request into the queue.
-    pub(super) async fn new(request: impl Future<Output = T> + Send + 'a) -> Self {
-        let mut request: BoxFuture<'a, T> = Box::pin(request);
-        match futures_util::poll!(&mut request) {
-            std::task::Poll::Ready(answer) => Self::Answered(answer),
-            std::task::Poll::Pending => Self::Waiting(request),
-        }
+impl<'a, T: Send + 'a> Sent<'a, T> {
+    /// Puts a request into the queue. Where this fails, PostgreSQL will never see
+    /// it: it cannot be encoded, or the connection is gone.
+    pub(super) async fn new(
+        request: impl Future<Output = Result<T, Error>> + Send + 'a,
+    ) -> Result<Self, Error> {
+        let mut request: BoxFuture<'a, _> = Box::pin(request);
+        Ok(Self(match futures_util::poll!(&mut request) {
+            Poll::Pending => request,
+            Poll::Ready(answer) => Box::pin(future::ok(answer?)),
+        }))
     }
 
     /// Waits for the answer.
-    pub(super) async fn answer(self) -> T {
-        match self {
-            Self::Waiting(request) => request.await,
-            Self::Answered(answer) => answer,
-        }
+    pub(super) async fn answer(self) -> Result<T, Error> {
+        self.0.await
+    }
+}
+
+impl<'a> Sent<'a, ()> {
+    /// Both as one, of whose errors the first counts.
+    pub(super) fn and(self, next: Self) -> Self {
+        Self(Box::pin(async move {
+            let first = self.0.await;
+            let second = next.0.await;
+            first.and(second)
+        }))
     }
 }

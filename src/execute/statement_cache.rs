@@ -5,7 +5,8 @@
 //! At first sight a statement runs unnamed: parsed, bound and executed in the
 //! same flush as the rest of its unit. At second sight it runs unnamed again and
 //! is prepared behind itself, in the same flush; from then on it is bound only.
-//! What strangers send once displaces nothing.
+//! What strangers send once displaces nothing. Only statements with columns of
+//! any type have to be described before they run, see `describe`.
 //!
 //! tokio-postgres looks up types that are not built in before it gives out a
 //! prepared statement. That takes further round trips, but after the
@@ -13,13 +14,14 @@
 
 use super::{row::Text, sent::Sent};
 use crate::sql::Value;
-use futures_util::future::{BoxFuture, FutureExt};
 use lru::LruCache;
 use std::{
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, RandomState},
+    mem,
     num::NonZeroUsize,
     sync::Arc,
 };
+use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Error, RowStream, Statement, types::Type};
 
 /// Whether statements are prepared.
@@ -45,10 +47,12 @@ struct Cache {
     hasher: RandomState,
 }
 
-/// A statement of which PostgreSQL's description is awaited.
+/// A statement of which PostgreSQL's description is awaited, by a task of its
+/// own: the connection stops at answers that nobody takes, and those that the
+/// unit waits for come behind them.
 struct Preparing {
     sql: Box<str>,
-    statement: BoxFuture<'static, Result<Statement, Error>>,
+    statement: JoinHandle<Result<Statement, Error>>,
 }
 
 /// How a statement runs this time.
@@ -61,11 +65,9 @@ enum Form {
 impl Statements {
     pub(super) fn new(preparation: Preparation) -> Self {
         let cache = match preparation {
-            Preparation::Cached(size) => Some(Cache {
-                prepared: LruCache::new(size),
-                seen: LruCache::new(size),
-                hasher: RandomState::new(),
-            }),
+            Preparation::Cached(size) => {
+                Some(Cache { prepared: bounded(size), seen: bounded(size), hasher: RandomState::new() })
+            }
             Preparation::Never => None,
         };
         Self { cache, preparing: Vec::new() }
@@ -73,13 +75,13 @@ impl Statements {
 
     /// Sends a statement whose columns, if it has any, are of built-in types:
     /// tokio-postgres would look others up while their rows are in the way, and
-    /// wait forever. See `send_any` for the rest.
+    /// wait forever. See `describe` for the rest.
     pub(super) async fn send<'a>(
         &mut self,
         client: &'a Arc<Client>,
         sql: &'a str,
         parameters: &'a [Value],
-    ) -> Sent<'a, Result<RowStream, Error>> {
+    ) -> Result<Sent<'a, RowStream>, Error> {
         match self.form(sql) {
             Form::Prepared(statement) => bind(client, statement, parameters).await,
             Form::Unnamed => parse(client, sql, parameters).await,
@@ -91,43 +93,48 @@ impl Statements {
         }
     }
 
-    /// The statement, which may have columns of any type. Where it is not
-    /// prepared yet, this waits for PostgreSQL.
-    pub(super) async fn prepared(&mut self, client: &Arc<Client>, sql: &str) -> Result<Statement, Error> {
-        if let Some(cache) = &mut self.cache
-            && let Some(statement) = cache.prepared.get(sql)
-        {
-            return Ok(statement.clone());
-        }
-        let statement = client.prepare(sql).await?;
-        self.keep(sql.into(), statement.clone());
-        Ok(statement)
+    /// Asks PostgreSQL to describe a statement, which may have columns of any type.
+    pub(super) async fn describe<'a>(
+        &self,
+        client: &'a Arc<Client>,
+        sql: &'a str,
+    ) -> Result<Sent<'a, Statement>, Error> {
+        Sent::new(client.prepare(sql)).await
     }
 
-    /// Whether `prepared` would not have to wait.
-    pub(super) fn has(&self, sql: &str) -> bool {
-        self.cache.as_ref().is_some_and(|cache| cache.prepared.contains(sql))
+    /// The statement, if it is prepared.
+    pub(super) fn prepared(&mut self, sql: &str) -> Option<Statement> {
+        self.cache.as_mut()?.prepared.get(sql).cloned()
+    }
+
+    /// Whether statements that were described are kept.
+    pub(super) fn are_kept(&self) -> bool {
+        self.cache.is_some()
+    }
+
+    /// Keeps what PostgreSQL has described. What falls out is closed with the
+    /// next flush.
+    pub(super) fn keep(&mut self, sql: &str, statement: Statement) {
+        if let Some(cache) = &mut self.cache {
+            cache.prepared.put(sql.into(), statement);
+        }
     }
 
     /// Takes in what PostgreSQL has described, without waiting for more.
     pub(super) async fn settle_described(&mut self) {
-        let mut awaited = Vec::new();
-        for mut preparing in std::mem::take(&mut self.preparing) {
-            match futures_util::poll!(&mut preparing.statement) {
-                std::task::Poll::Ready(Ok(statement)) => self.keep(preparing.sql, statement),
-                // It did not run either, which its unit has reported.
-                std::task::Poll::Ready(Err(_)) => {}
-                std::task::Poll::Pending => awaited.push(preparing),
-            }
-        }
+        let (described, awaited) =
+            mem::take(&mut self.preparing).into_iter().partition(|one| one.statement.is_finished());
+        self.preparing = described;
+        self.settle().await;
         self.preparing = awaited;
     }
 
     /// Waits for what PostgreSQL has not described yet.
     pub(super) async fn settle(&mut self) {
-        for preparing in std::mem::take(&mut self.preparing) {
-            if let Ok(statement) = preparing.statement.await {
-                self.keep(preparing.sql, statement);
+        for preparing in mem::take(&mut self.preparing) {
+            // What failed did not run either, which its unit has reported.
+            if let Ok(Ok(statement)) = preparing.statement.await {
+                self.keep(&preparing.sql, statement);
             }
         }
     }
@@ -161,19 +168,18 @@ impl Statements {
 
     async fn prepare(&mut self, client: &Arc<Client>, sql: &str) {
         let (client, text) = (Arc::clone(client), Box::<str>::from(sql));
-        let mut statement = async move { client.prepare(&text).await }.boxed();
-        // The first poll puts it into the queue; no answer can be there yet.
-        if futures_util::poll!(&mut statement).is_pending() {
-            self.preparing.push(Preparing { sql: sql.into(), statement });
+        let sent = Sent::new(async move { client.prepare(&text).await }).await;
+        if let Ok(sent) = sent {
+            self.preparing.push(Preparing { sql: sql.into(), statement: tokio::spawn(sent.answer()) });
         }
     }
+}
 
-    /// Whatever falls out is closed with the next flush.
-    fn keep(&mut self, sql: Box<str>, statement: Statement) {
-        if let Some(cache) = &mut self.cache {
-            cache.prepared.put(sql, statement);
-        }
-    }
+/// A cache that takes memory for what is in it, and not for what could be.
+fn bounded<K: Hash + Eq, V>(size: NonZeroUsize) -> LruCache<K, V> {
+    let mut cache = LruCache::unbounded();
+    cache.resize(size);
+    cache
 }
 
 /// Sends a statement that PostgreSQL knows.
@@ -181,7 +187,7 @@ pub(super) async fn bind<'a>(
     client: &'a Arc<Client>,
     statement: Statement,
     parameters: &'a [Value],
-) -> Sent<'a, Result<RowStream, Error>> {
+) -> Result<Sent<'a, RowStream>, Error> {
     Sent::new(async move { client.query_raw(&statement, parameters.iter().map(Text)).await }).await
 }
 
@@ -190,6 +196,6 @@ async fn parse<'a>(
     client: &'a Arc<Client>,
     sql: &'a str,
     parameters: &'a [Value],
-) -> Sent<'a, Result<RowStream, Error>> {
+) -> Result<Sent<'a, RowStream>, Error> {
     Sent::new(client.query_typed_raw(sql, parameters.iter().map(|value| (Text(value), Type::UNKNOWN)))).await
 }

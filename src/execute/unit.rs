@@ -55,9 +55,6 @@ impl From<tokio_postgres::Error> for Stop {
     }
 }
 
-/// What was sent, and what PostgreSQL answers.
-pub(super) type Sending<'a, T> = Sent<'a, Result<T, tokio_postgres::Error>>;
-
 /// Sinks are asked whether they can take more after so many rows.
 const ROWS_AT_ONCE: u64 = 64;
 
@@ -70,7 +67,7 @@ pub(super) struct Conversation<'a> {
     pub(super) statements: &'a mut Statements,
     pub(super) unit: &'a Unit,
     /// What ends the transaction, once it is sent.
-    end: Option<Sending<'a, ()>>,
+    end: Option<Sent<'a, ()>>,
     rows: Rows,
 }
 
@@ -99,7 +96,10 @@ impl<'a> Conversation<'a> {
         }
         let ended = match self.end {
             Some(end) => end.answer().await,
-            None if outcome.is_ok() => finish(self.client, self.unit.end).await.answer().await,
+            None if outcome.is_ok() => match finish(self.client, self.unit).await {
+                Ok(end) => end.answer().await,
+                Err(error) => Err(error),
+            },
             None => self.client.batch_execute("ROLLBACK").await,
         };
         self.statements.settle_described().await;
@@ -120,28 +120,29 @@ impl<'a> Conversation<'a> {
         let Self { client, unit, .. } = *self;
         let settings = preamble::settings(unit, left);
 
-        let begin = Sent::new(client.batch_execute(preamble::begin(unit.isolation, unit.access))).await;
-        let mut start = Start { begin: Some(begin), calls: vec![self.send(&settings).await] };
+        let begin = Sent::new(client.batch_execute(preamble::begin(unit.isolation, unit.access))).await?;
+        let mut start = Start { begin: Some(begin), calls: vec![self.send(&settings).await?] };
         if let Some(call) = &unit.pre_request {
-            start.calls.push(self.send(call).await);
+            start.calls.push(self.send(call).await?);
         }
         let rows = self.statement(&mut start).await?;
         let planned = match count::planned(unit.count.as_ref()) {
-            Some(explain) => Some(self.send(explain).await),
+            Some(explain) => Some(self.send(explain).await?),
             None => None,
         };
         let response = match unit.response_settings {
-            ResponseSettings::Read => Some(self.statements.send(client, RESPONSE_SETTINGS, &[]).await),
+            ResponseSettings::Read => Some(self.statements.send(client, RESPONSE_SETTINGS, &[]).await?),
             ResponseSettings::Unset => None,
         };
-        if ends_at_once(unit) {
-            self.end = Some(finish(client, unit.end).await);
+        if self.ends_at_once() {
+            self.end = Some(finish(client, unit).await?);
         }
 
         start.answer().await?;
         let rows = rows.answer().await?;
         self.rows = Rows::Coming;
         let mut report = deliver(rows, &unit.statement.facts, sink).await?;
+        sink.complete().map_err(Stop::Result)?;
         let planned = match planned {
             Some(planned) => Some(planned_rows(planned).await?),
             None => None,
@@ -160,21 +161,65 @@ impl<'a> Conversation<'a> {
 
     /// Sends the statement. Where its columns may be of any type and are not
     /// known yet, this waits for PostgreSQL to describe them.
-    async fn statement(&mut self, start: &mut Start<'_>) -> Result<Sending<'a, RowStream>, Stop> {
+    async fn statement(&mut self, start: &mut Start<'_>) -> Result<Sent<'a, RowStream>, Stop> {
         let fragment = &self.unit.statement.fragment;
-        if self.unit.statement.layout == Layout::Columns && !self.statements.has(fragment.as_str()) {
-            start.answer().await?;
-            let statement = self.statements.prepared(self.client, fragment.as_str()).await?;
-            return Ok(bind(self.client, statement, fragment.parameters()).await);
+        if !has_any_columns(&self.unit.statement.layout) {
+            return Ok(self.send(fragment).await?);
         }
-        Ok(self.send(fragment).await)
+        let statement = match self.statements.prepared(fragment.as_str()) {
+            Some(statement) => statement,
+            None => {
+                let described = self.statements.describe(self.client, fragment.as_str()).await?;
+                start.answer().await?;
+                let statement = described.answer().await?;
+                self.statements.keep(fragment.as_str(), statement.clone());
+                statement
+            }
+        };
+        Ok(bind(self.client, statement, fragment.parameters()).await?)
     }
 
-    async fn send<'f>(&mut self, fragment: &'f Fragment) -> Sending<'f, RowStream>
+    async fn send<'f>(&mut self, fragment: &'f Fragment) -> Result<Sent<'f, RowStream>, tokio_postgres::Error>
     where
         'a: 'f,
     {
         self.statements.send(self.client, fragment.as_str(), fragment.parameters()).await
+    }
+
+    /// Whether the end can be sent with the rest.
+    fn ends_at_once(&self) -> bool {
+        // The result does not decide it, or there is nothing that could be undone.
+        let is_decided = self.unit.expectation == Expectation::Any || self.unit.access == Access::ReadOnly;
+        // A named statement that is not kept is closed within its transaction: the
+        // next one may be on another connection of a transaction pooler.
+        is_decided && (self.statements.are_kept() || !has_any_columns(&self.unit.statement.layout))
+    }
+}
+
+/// Sends what ends a transaction that has not failed.
+async fn finish<'a>(client: &'a Client, unit: &Unit) -> Result<Sent<'a, ()>, tokio_postgres::Error> {
+    match unit.end {
+        End::Commit => Sent::new(client.batch_execute(preamble::commit(unit.response_settings))).await,
+        End::Rollback => {
+            // Not in one query string: an error would skip the rest of it.
+            let checked = Sent::new(client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE")).await?;
+            Ok(checked.and(Sent::new(client.batch_execute("ROLLBACK")).await?))
+        }
+    }
+}
+
+/// Whether the columns may be of types that are not built in. `sql` casts those
+/// that become JSON or text here.
+fn has_any_columns(layout: &Layout) -> bool {
+    match layout {
+        Layout::Columns | Layout::Body => true,
+        Layout::Array(_)
+        | Layout::Object(_)
+        | Layout::Scalar(_)
+        | Layout::Scalars(_)
+        | Layout::Lines
+        | Layout::Csv(_)
+        | Layout::Nothing => false,
     }
 }
 
@@ -192,8 +237,8 @@ fn is_outdated(error: &tokio_postgres::Error) -> bool {
 
 /// What comes before the statement and gives nothing but errors.
 struct Start<'a> {
-    begin: Option<Sending<'a, ()>>,
-    calls: Vec<Sending<'a, RowStream>>,
+    begin: Option<Sent<'a, ()>>,
+    calls: Vec<Sent<'a, RowStream>>,
 }
 
 impl Start<'_> {
@@ -206,29 +251,6 @@ impl Start<'_> {
             only_row(call).await?;
         }
         Ok(())
-    }
-}
-
-/// Whether the end can be sent with the rest: where the result does not decide
-/// it, or where there is nothing that could be undone.
-fn ends_at_once(unit: &Unit) -> bool {
-    unit.expectation == Expectation::Any || unit.access == Access::ReadOnly
-}
-
-/// Sends what ends a transaction that has not failed.
-async fn finish<'a>(client: &'a Client, end: End) -> Sending<'a, ()> {
-    match end {
-        End::Commit => Sent::new(client.batch_execute("COMMIT")).await,
-        End::Rollback => {
-            // Not in one query string: an error would skip the rest of it.
-            let checked = Sent::new(client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE")).await;
-            let undone = Sent::new(client.batch_execute("ROLLBACK")).await;
-            Sent::Waiting(Box::pin(async move {
-                let checked = checked.answer().await;
-                undone.answer().await?;
-                checked
-            }))
-        }
     }
 }
 
@@ -278,6 +300,10 @@ fn check(expectation: Expectation, rows: u64) -> Result<(), Box<Error>> {
             "Query result exceeds max-affected preference constraint",
         )
         .details(format!("The query affects {rows} rows"))),
-        Expectation::Any | Expectation::One | Expectation::UpsertedOne | Expectation::AtMost(_) => Ok(()),
+        Expectation::Any
+        | Expectation::One
+        | Expectation::UpsertedOne
+        | Expectation::AtMost(_)
+        | Expectation::Sink => Ok(()),
     }
 }

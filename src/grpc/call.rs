@@ -3,8 +3,10 @@
 
 use super::{
     Grpc,
-    decode::{self, Answer, Missing, Paging, Surroundings},
-    encode::{Envelope, MessageEncoder, Page, PageSink, StreamSink, number_field, text_field},
+    decode::{self, Answer, Keyed, MAX_BYTES, Missing, Paging, Returned, Surroundings},
+    encode::{
+        Envelope, KeyedSink, MessageEncoder, Page, PageSink, StreamSink, WholeSink, number_field, text_field,
+    },
     method::number,
     respond,
     services::Method,
@@ -59,6 +61,26 @@ pub(super) async fn unary(
         }
         Answer::Page(paging) => {
             page(grpc, call.request, call.rows, *paging, &identity).await.map_err(refused)?
+        }
+        Answer::Whole => {
+            let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), MAX_BYTES);
+            engine.stream(call.request, &identity, &mut sink).await.map_err(refused)?;
+            sink.into_response()
+        }
+        Answer::Affected => {
+            let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), MAX_BYTES);
+            let outcome = engine.stream(call.request, &identity, &mut sink).await.map_err(refused)?;
+            let mut response = sink.into_response();
+            number_field(number::AFFECTED_ROWS, outcome.rows, &mut response);
+            response
+        }
+        Answer::Keyed(Keyed { wanted, keys, returned }) => {
+            let mut sink = KeyedSink::new(call.rows, keys, wanted, MAX_BYTES);
+            engine.stream(call.request, &identity, &mut sink).await.map_err(refused)?;
+            match returned {
+                Returned::Rows => sink.into_response(),
+                Returned::Nothing => Vec::new(),
+            }
         }
         Answer::Stream(_) => return Err(refused(mismatch())),
     };

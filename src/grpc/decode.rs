@@ -2,6 +2,8 @@
 //! the rows that come back are to be answered. Nothing is looked up in the
 //! database; whatever is wrong with a message is said here, by field.
 
+mod batch;
+mod change;
 mod filter;
 mod function;
 mod order;
@@ -10,10 +12,11 @@ mod predicate;
 mod text;
 mod write;
 
-pub(crate) use page::Paging;
+pub(crate) use super::encode::Missing;
+pub(crate) use page::{MAX_BYTES, Paging};
 
 use super::{
-    encode::{Envelope, MessageEncoder},
+    encode::{Envelope, MessageEncoder, Wanted},
     method::{RelationMethod, number},
     page_token::Sealer,
     refuse::refuse,
@@ -55,17 +58,34 @@ pub(crate) enum Answer {
     Nothing(Missing),
     /// By one message with a page of them.
     Page(Box<Paging>),
+    /// By one message with all of them.
+    Whole,
+    /// By one message with all of them, or none, in the order of keys.
+    Keyed(Keyed),
+    /// By one message with their number, and all of them if they come.
+    Affected,
     /// By a message for each.
     Stream(Envelope),
 }
 
-/// What it means that there is no row.
+/// How the rows of a batch are answered.
+#[derive(Debug)]
+pub(crate) struct Keyed {
+    /// The keys, in the order of the requests.
+    pub(crate) wanted: Vec<Wanted>,
+    /// The encoder of the columns after those of the row, which are the key's.
+    pub(crate) keys: Arc<MessageEncoder>,
+    /// What the response has of them.
+    pub(crate) returned: Returned,
+}
+
+/// What a response has of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Missing {
-    /// The call fails.
-    NotFound,
+pub(crate) enum Returned {
+    /// Each of them.
+    Rows,
     /// Nothing.
-    Fine,
+    Nothing,
 }
 
 /// What a request takes besides its message.
@@ -103,6 +123,12 @@ pub(crate) fn decode(
                 RelationMethod::Create => decoder.create(surroundings),
                 RelationMethod::Update => decoder.update(surroundings),
                 RelationMethod::Delete => decoder.delete(surroundings),
+                RelationMethod::BatchGet => decoder.batch_get(surroundings),
+                RelationMethod::BatchCreate => decoder.batch_create(surroundings),
+                RelationMethod::BatchUpdate => decoder.batch_update(surroundings),
+                RelationMethod::BatchDelete => decoder.batch_delete(surroundings),
+                RelationMethod::Patch => decoder.patch(surroundings),
+                RelationMethod::Purge => decoder.purge(surroundings),
             }
         }
         Target::Function { function } => {

@@ -19,18 +19,21 @@ pub(crate) fn files(surface: &Surface) -> Result<FileDescriptorSet, prost::Decod
     Ok(set)
 }
 
-/// What generated files import: protobuf's well-known types and `pgduet.query.v1`.
+/// What generated files import: protobuf's well-known types and `pgduet.query.v1` and `pgduet.types.v1`.
 fn imports() -> Result<FileDescriptorSet, prost::DecodeError> {
     let mut set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET)?;
     set.file.retain(|file| {
         let package = file.package();
-        package == "google.protobuf" || package == QUERY_PACKAGE
+        package == "google.protobuf" || [QUERY_PACKAGE, TYPES_PACKAGE].contains(&package)
     });
     Ok(set)
 }
 
 /// The package of the predicates.
 pub(crate) const QUERY_PACKAGE: &str = "pgduet.query.v1";
+
+/// The package of types that protobuf does not have.
+pub(crate) const TYPES_PACKAGE: &str = "pgduet.types.v1";
 
 /// The file of one package.
 fn file(package: &Package) -> FileDescriptorProto {

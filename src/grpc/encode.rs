@@ -7,11 +7,13 @@
 
 mod sink;
 mod value;
+mod whole;
 mod wire;
 
 pub(crate) use sink::{Envelope, Page, PageSink, StreamSink, number_field, text_field};
+pub(crate) use whole::{KeyedSink, Missing, Wanted, WholeSink};
 
-use super::surface::{Multiplicity, Package, Scalar, Shape};
+use super::surface::{EnumValue, Multiplicity, Package, Scalar, Shape};
 use crate::{
     error::{Error, Fault, Result},
     outcome::Row,
@@ -56,6 +58,7 @@ enum ValueEncoder {
     Float8,
     TimestampTz,
     Bytes,
+    Hstore,
     Enum(Arc<Labels>),
     Record(Arc<MessageEncoder>),
 }
@@ -174,8 +177,8 @@ impl Encoders {
     /// The encoders of this package.
     pub(crate) fn new(package: &Package) -> Self {
         let labels = package.enums.iter().map(|found| {
-            let pairs =
-                (1..).zip(&found.values).map(|(number, (label, _))| (label.clone().into_bytes(), number));
+            let number = |value: &EnumValue| i32::try_from(value.number).unwrap_or_default();
+            let pairs = found.values.iter().map(|value| (value.label.clone().into_bytes(), number(value)));
             Arc::new(pairs.collect::<Labels>())
         });
         let mut encoders = Encoders { labels: labels.collect(), ..Encoders::default() };
@@ -219,6 +222,7 @@ impl Encoders {
             Scalar::Float4 => ValueEncoder::Float4,
             Scalar::Float8 => ValueEncoder::Float8,
             Scalar::TimestampTz => ValueEncoder::TimestampTz,
+            Scalar::Hstore => ValueEncoder::Hstore,
             Scalar::Bytea | Scalar::Text | Scalar::Json => ValueEncoder::Bytes,
             Scalar::Enum(at) => ValueEncoder::Enum(self.labels.get(at).cloned().unwrap_or_default()),
             Scalar::Record(at) => ValueEncoder::Record(self.records.get(at).cloned().unwrap_or_default()),

@@ -1,30 +1,48 @@
 //! The export: descriptors as files that generators of client code take, with
 //! `buf.yaml` and `buf.gen.yaml` beside them. It needs no database.
 
+mod http;
 mod print;
 
-use super::{descriptor, surface::surface};
+use super::{
+    descriptor,
+    lock::{Lock, LockError},
+    surface::surface,
+};
 use crate::catalog::Catalog;
 use prost::Message as _;
-use std::{fs, io, path::Path};
+use std::{fmt, fs, io, path::Path};
 
-/// What `buf lint` is run with.
+/// What `buf lint` is run with. What is Google's is not ours to style.
 const BUF_YAML: &str = "\
 version: v2
 lint:
   use:
     - STANDARD
     - COMMENTS
+  ignore:
+    - google
 breaking:
   use:
     - WIRE_JSON
 ";
 
-/// A start for `buf generate`.
+/// A start for `buf generate`. `google/api` is in Go's genproto and Python's
+/// googleapis-common-protos, and generated for TypeScript.
 const BUF_GEN_YAML: &str = "\
 version: v2
+inputs:
+  - directory: .
+    exclude_paths:
+      - google
 managed:
   enabled: true
+  disable:
+    - path: google
+  override:
+    # Your module, and where in it the code is.
+    - file_option: go_package_prefix
+      value: example.com/library/gen/go
 plugins:
   - remote: buf.build/protocolbuffers/go
     out: gen/go
@@ -38,7 +56,15 @@ plugins:
     out: gen/python
   - remote: buf.build/bufbuild/es
     out: gen/ts
+    include_imports: true
 ";
+
+/// What declares `google.api.http`.
+const HTTP_PROTOS: [(&str, &str); 2] = [
+    (ANNOTATIONS, include_str!("export/google/api/annotations.proto")),
+    ("google/api/http.proto", include_str!("export/google/api/http.proto")),
+];
+const ANNOTATIONS: &str = "google/api/annotations.proto";
 
 /// A file of the export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,18 +75,52 @@ pub struct ExportedFile {
     pub contents: Vec<u8>,
 }
 
-/// Every file of the export. `package` is the option `grpc-package`.
-pub fn files(catalog: &Catalog, package: &str) -> Result<Vec<ExportedFile>, prost::DecodeError> {
-    let set = descriptor::files(&surface(catalog, package))?;
+/// An export.
+#[derive(Debug)]
+pub struct Export {
+    /// Its files, without the lock.
+    pub files: Vec<ExportedFile>,
+    /// What the next export and the server have to be given.
+    pub lock: Lock,
+}
+
+/// Why there is no export.
+#[derive(Debug)]
+pub enum ExportError {
+    /// The lock cannot be used.
+    Lock(LockError),
+    /// The bundled descriptors are broken.
+    Descriptors(prost::DecodeError),
+}
+
+impl fmt::Display for ExportError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lock(error) => error.fmt(out),
+            Self::Descriptors(error) => write!(out, "the schema cannot be described: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ExportError {}
+
+/// The export of a catalog. `package` is the option `grpc-package`.
+pub fn export(catalog: &Catalog, package: &str, lock: &Lock) -> Result<Export, ExportError> {
+    let (surface, lock) = surface(catalog, package, lock).map_err(ExportError::Lock)?;
+    let set = descriptor::files(&surface).map_err(ExportError::Descriptors)?;
     let mut files = vec![
         file("buf.yaml", BUF_YAML),
         file("buf.gen.yaml", BUF_GEN_YAML),
         ExportedFile { path: "descriptors.binpb".to_owned(), contents: set.encode_to_vec() },
     ];
+    files.extend(HTTP_PROTOS.map(|(path, text)| file(path, text)));
     // The well-known types come with every compiler.
-    let own = set.file.iter().filter(|proto| !proto.name().starts_with("google/"));
-    files.extend(own.map(|proto| file(proto.name(), print::proto(proto))));
-    Ok(files)
+    for proto in set.file.iter().filter(|proto| !proto.name().starts_with("google/")) {
+        let first = surface.packages.first().filter(|package| package.file == proto.name());
+        let rules = first.map(|package| http::rules(package, proto)).unwrap_or_default();
+        files.push(file(proto.name(), print::proto(proto, &rules)));
+    }
+    Ok(Export { files, lock })
 }
 
 fn file(path: &str, contents: impl Into<String>) -> ExportedFile {
@@ -89,7 +149,7 @@ mod tests {
     fn the_printer_gives_back_what_the_compiler_read() {
         let bundled = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
         let predicate = bundled.file.iter().find(|file| file.name().ends_with("predicate.proto")).unwrap();
-        let printed = print::proto(predicate);
+        let printed = print::proto(predicate, &http::Rules::new());
         assert_eq!(printed, include_str!("../../proto/pgduet/query/v1/predicate.proto"));
     }
 }

@@ -2,6 +2,8 @@
 //! method's name, its request's fields and whether it streams; descriptors and
 //! decoders read it. A new kind is a variant and its row here.
 
+pub(crate) mod number;
+
 use super::surface::{Resource, ResourceNames};
 use crate::catalog::descriptor::Relation;
 
@@ -20,6 +22,18 @@ pub(crate) enum RelationMethod {
     Update,
     /// No more row with this key.
     Delete,
+    /// The rows with these keys.
+    BatchGet,
+    /// New rows.
+    BatchCreate,
+    /// New values for the rows with these keys.
+    BatchUpdate,
+    /// No more rows with these keys.
+    BatchDelete,
+    /// New values for the rows that meet conditions.
+    Patch,
+    /// No more rows that meet conditions.
+    Purge,
 }
 
 /// A field of a request that is there whatever the relation.
@@ -40,6 +54,8 @@ pub(crate) struct FixedField {
 pub(crate) enum FixedKind {
     /// `int32`.
     Int32,
+    /// `int64`.
+    Int64,
     /// `string`.
     Text,
     /// `bool`.
@@ -52,6 +68,8 @@ pub(crate) enum FixedKind {
     Where,
     /// The relation's message, in a field called after it.
     Resource,
+    /// Requests of another of the relation's methods.
+    Requests(RelationMethod),
 }
 
 /// Where a request has the key.
@@ -74,6 +92,10 @@ pub(crate) enum Answer {
     Row,
     /// One page.
     Page,
+    /// Several rows.
+    Batch,
+    /// How many rows were affected, and those rows.
+    Affected,
     /// A message for each row.
     Rows,
 }
@@ -99,37 +121,9 @@ const fn field(name: &'static str, number: u32, kind: FixedKind, comment: &'stat
 
 const READ_MASK_TEXT: &str = "Which fields to return, such as \"id,name\". Embeds are returned only when named, with the fields \
      wanted of them: \"id,orders.total\". Empty: every column.";
+const UPDATE_MASK_TEXT: &str =
+    "Which fields to write: those named but not set become NULL; \"*\" names all. Empty: those that are set.";
 const VALIDATE_ONLY_TEXT: &str = "Do everything but keep nothing.";
-
-/// The numbers that decoders look fields up by.
-pub(crate) mod number {
-    pub(crate) const PAGE_SIZE: u32 = 1;
-    pub(crate) const PAGE_TOKEN: u32 = 2;
-    pub(crate) const WHERE: u32 = 3;
-    pub(crate) const FILTER: u32 = 4;
-    pub(crate) const ORDER_BY: u32 = 5;
-    pub(crate) const READ_MASK: u32 = 6;
-    pub(crate) const SKIP: u32 = 7;
-    pub(crate) const COUNT: u32 = 8;
-    /// Of requests that have the key's columns as fields.
-    pub(crate) const KEYED_READ_MASK: u32 = 2001;
-    pub(crate) const KEYED_VALIDATE_ONLY: u32 = 2001;
-    pub(crate) const KEYED_ALLOW_MISSING: u32 = 2002;
-    /// Of requests that carry the resource.
-    pub(crate) const RESOURCE: u32 = 1;
-    pub(crate) const WRITE_MASK: u32 = 2;
-    pub(crate) const WRITE_READ_MASK: u32 = 3;
-    pub(crate) const WRITE_VALIDATE_ONLY: u32 = 4;
-    pub(crate) const WRITE_ALLOW_MISSING: u32 = 5;
-    /// Of responses.
-    pub(crate) const ROWS: u32 = 1;
-    pub(crate) const NEXT_PAGE_TOKEN: u32 = 2;
-    pub(crate) const TOTAL_SIZE: u32 = 3;
-    /// Of the predicates of a relation.
-    pub(crate) const AND: u32 = 2001;
-    pub(crate) const OR: u32 = 2002;
-    pub(crate) const NOT: u32 = 2003;
-}
 
 const WHERE_FIELD: FixedField =
     field("where", number::WHERE, FixedKind::Where, "Conditions that rows must meet, with types.");
@@ -195,6 +189,14 @@ const WRITE_READ_MASK_FIELD: FixedField =
 const WRITE_VALIDATE_ONLY_FIELD: FixedField =
     field("validate_only", number::WRITE_VALIDATE_ONLY, FixedKind::Bool, VALIDATE_ONLY_TEXT);
 
+const NULL_MASK_FIELD: FixedField = field(
+    "null_mask",
+    number::NULL_MASK,
+    FixedKind::Mask,
+    "Fields to set to NULL. The other masks can name them too, but an array that they name and that is not set \
+     becomes empty.",
+);
+
 const CREATE: Row = Row {
     verb: "Create",
     comment: "Inserts a row and returns it, in",
@@ -210,6 +212,7 @@ const CREATE: Row = Row {
         ),
         WRITE_READ_MASK_FIELD,
         WRITE_VALIDATE_ONLY_FIELD,
+        NULL_MASK_FIELD,
     ],
     answer: Answer::Row,
 };
@@ -220,12 +223,7 @@ const UPDATE: Row = Row {
     key: KeyPlace::Resource,
     request: &[
         RESOURCE_FIELD,
-        field(
-            "update_mask",
-            number::WRITE_MASK,
-            FixedKind::Mask,
-            "Which fields to write: those named but not set become NULL; \"*\" names all. Empty: those that are set.",
-        ),
+        field("update_mask", number::WRITE_MASK, FixedKind::Mask, UPDATE_MASK_TEXT),
         WRITE_READ_MASK_FIELD,
         WRITE_VALIDATE_ONLY_FIELD,
         field(
@@ -234,6 +232,7 @@ const UPDATE: Row = Row {
             FixedKind::Bool,
             "Insert the row if none has this key.",
         ),
+        NULL_MASK_FIELD,
     ],
     answer: Answer::Row,
 };
@@ -254,10 +253,143 @@ const DELETE: Row = Row {
     answer: Answer::Empty,
 };
 
+const BATCH_READ_MASK_FIELD: FixedField =
+    field("read_mask", number::BATCH_READ_MASK, FixedKind::Mask, BATCH_READ_MASK_TEXT);
+const BATCH_VALIDATE_ONLY_FIELD: FixedField =
+    field("validate_only", number::BATCH_VALIDATE_ONLY, FixedKind::Bool, VALIDATE_ONLY_TEXT);
+const BATCH_READ_MASK_TEXT: &str = "Which fields to return of every row, as in the requests, whose own read_mask is not set \
+     or the same.";
+
+const fn requests(method: RelationMethod, comment: &'static str) -> FixedField {
+    field("requests", number::REQUESTS, FixedKind::Requests(method), comment)
+}
+
+const BATCH_GET: Row = Row {
+    verb: "BatchGet",
+    comment: "Returns the rows that have these keys, in the order of the requests and by one query, of",
+    key: KeyPlace::Nowhere,
+    request: &[
+        requests(RelationMethod::Get, "The keys. NOT_FOUND names the first one that no row has."),
+        BATCH_READ_MASK_FIELD,
+    ],
+    answer: Answer::Batch,
+};
+
+const BATCH_CREATE: Row = Row {
+    verb: "BatchCreate",
+    comment: "Inserts all of these rows or, if one is refused, none, and returns them in the order of the \
+              requests, in",
+    key: KeyPlace::Nowhere,
+    request: &[
+        requests(
+            RelationMethod::Create,
+            "The rows. Each may write other fields; what one does not write takes its default.",
+        ),
+        BATCH_READ_MASK_FIELD,
+        BATCH_VALIDATE_ONLY_FIELD,
+    ],
+    answer: Answer::Batch,
+};
+
+const BATCH_UPDATE: Row = Row {
+    verb: "BatchUpdate",
+    comment: "Updates all of the rows that have these keys or, if one is refused or missing, none, and returns \
+              them in the order of the requests, in",
+    key: KeyPlace::Nowhere,
+    request: &[
+        requests(
+            RelationMethod::Update,
+            "The rows, each at most once. Each may write other fields; with allow_missing, which has to be set in \
+             all or none, all have to write the same.",
+        ),
+        BATCH_READ_MASK_FIELD,
+        BATCH_VALIDATE_ONLY_FIELD,
+    ],
+    answer: Answer::Batch,
+};
+
+const BATCH_DELETE: Row = Row {
+    verb: "BatchDelete",
+    comment: "Deletes all of the rows that have these keys or, if one is refused or missing, none, of",
+    key: KeyPlace::Nowhere,
+    request: &[
+        requests(RelationMethod::Delete, "The keys. NOT_FOUND names the first one that no row has."),
+        BATCH_VALIDATE_ONLY_FIELD,
+    ],
+    answer: Answer::Empty,
+};
+
+const CHANGED_READ_MASK_FIELD: FixedField = field(
+    "read_mask",
+    number::READ_MASK,
+    FixedKind::Mask,
+    "Which fields of the affected rows to return, such as \"id,name\"; \"*\" names every column. Empty: no rows, \
+     just their number.",
+);
+const CHANGE_VALIDATE_ONLY_FIELD: FixedField =
+    field("validate_only", number::CHANGE_VALIDATE_ONLY, FixedKind::Bool, VALIDATE_ONLY_TEXT);
+const ALLOW_ALL_FIELD: FixedField = field(
+    "allow_all",
+    number::ALLOW_ALL,
+    FixedKind::Bool,
+    "Affect every row if neither where nor filter has a condition, which is refused otherwise.",
+);
+const MAX_AFFECTED_FIELD: FixedField = field(
+    "max_affected",
+    number::MAX_AFFECTED,
+    FixedKind::Int64,
+    "If more rows than this are affected, none is. 0: however many.",
+);
+
+const PATCH: Row = Row {
+    verb: "Patch",
+    comment: "Updates the rows that meet conditions, all to the same values, in",
+    key: KeyPlace::Nowhere,
+    request: &[
+        RESOURCE_FIELD,
+        field("update_mask", number::WRITE_MASK, FixedKind::Mask, UPDATE_MASK_TEXT),
+        WHERE_FIELD,
+        FILTER_FIELD,
+        CHANGED_READ_MASK_FIELD,
+        CHANGE_VALIDATE_ONLY_FIELD,
+        ALLOW_ALL_FIELD,
+        MAX_AFFECTED_FIELD,
+        NULL_MASK_FIELD,
+    ],
+    answer: Answer::Affected,
+};
+
+const PURGE: Row = Row {
+    verb: "Purge",
+    comment: "Deletes the rows that meet conditions, of",
+    key: KeyPlace::Nowhere,
+    request: &[
+        WHERE_FIELD,
+        FILTER_FIELD,
+        CHANGED_READ_MASK_FIELD,
+        CHANGE_VALIDATE_ONLY_FIELD,
+        ALLOW_ALL_FIELD,
+        MAX_AFFECTED_FIELD,
+    ],
+    answer: Answer::Affected,
+};
+
 impl RelationMethod {
     /// Every method, in the order of a service.
-    pub(crate) const ALL: &'static [RelationMethod] =
-        &[Self::Get, Self::List, Self::Stream, Self::Create, Self::Update, Self::Delete];
+    pub(crate) const ALL: &'static [RelationMethod] = &[
+        Self::Get,
+        Self::List,
+        Self::Stream,
+        Self::Create,
+        Self::Update,
+        Self::Delete,
+        Self::BatchGet,
+        Self::BatchCreate,
+        Self::BatchUpdate,
+        Self::BatchDelete,
+        Self::Patch,
+        Self::Purge,
+    ];
 
     /// The method's row in the table.
     pub(crate) const fn row(self) -> &'static Row {
@@ -268,13 +400,26 @@ impl RelationMethod {
             Self::Create => &CREATE,
             Self::Update => &UPDATE,
             Self::Delete => &DELETE,
+            Self::BatchGet => &BATCH_GET,
+            Self::BatchCreate => &BATCH_CREATE,
+            Self::BatchUpdate => &BATCH_UPDATE,
+            Self::BatchDelete => &BATCH_DELETE,
+            Self::Patch => &PATCH,
+            Self::Purge => &PURGE,
         }
     }
 
     /// The method's name for a resource.
     pub(crate) fn name(self, names: &ResourceNames) -> String {
         let noun = match self {
-            Self::List | Self::Stream => &names.plural,
+            Self::List
+            | Self::Stream
+            | Self::BatchGet
+            | Self::BatchCreate
+            | Self::BatchUpdate
+            | Self::BatchDelete
+            | Self::Patch
+            | Self::Purge => &names.plural,
             Self::Get | Self::Create | Self::Update | Self::Delete => &names.singular,
         };
         format!("{}{noun}", self.row().verb)
@@ -284,18 +429,27 @@ impl RelationMethod {
     pub(crate) fn is_offered(self, relation: &Relation, key: &[usize]) -> bool {
         match self {
             Self::List | Self::Stream => true,
-            Self::Get => !key.is_empty(),
-            Self::Create => relation.insertable,
-            Self::Update => relation.updatable && !key.is_empty(),
-            Self::Delete => relation.deletable && !key.is_empty(),
+            Self::Get | Self::BatchGet => !key.is_empty(),
+            Self::Create | Self::BatchCreate => relation.insertable,
+            Self::Update | Self::BatchUpdate => relation.updatable && !key.is_empty(),
+            Self::Delete | Self::BatchDelete => relation.deletable && !key.is_empty(),
+            Self::Patch => relation.updatable,
+            Self::Purge => relation.deletable,
         }
     }
 
     /// Whether calling it changes nothing.
     pub(crate) fn reads_only(self) -> bool {
         match self {
-            Self::Get | Self::List | Self::Stream => true,
-            Self::Create | Self::Update | Self::Delete => false,
+            Self::Get | Self::List | Self::Stream | Self::BatchGet => true,
+            Self::Create
+            | Self::Update
+            | Self::Delete
+            | Self::BatchCreate
+            | Self::BatchUpdate
+            | Self::BatchDelete
+            | Self::Patch
+            | Self::Purge => false,
         }
     }
 

@@ -119,6 +119,18 @@ impl Claims {
         }
     }
 
+    /// Takes names that are given; those of them that are taken already are the error.
+    pub(crate) fn take(&mut self, names: Vec<String>) -> Result<(), Vec<String>> {
+        let (free, taken): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| !self.0.contains(name));
+        self.0.extend(free);
+        if taken.is_empty() { Ok(()) } else { Err(taken) }
+    }
+
+    /// Takes a field's name that is given.
+    pub(crate) fn take_field(&mut self, name: &str) {
+        self.0.insert(name.replace('_', ""));
+    }
+
     /// A field's name. Compilers refuse two fields whose default JSON names are
     /// equal, some of them without regard to case: such names count as one.
     pub(crate) fn field(&mut self, text: &str) -> String {

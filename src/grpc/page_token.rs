@@ -16,7 +16,10 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prost_reflect::{DynamicMessage, prost::Message as _};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, Once},
+};
 
 /// Where a page begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +47,29 @@ impl Binding {
     }
 }
 
+/// A secret of this process, for where none is configured. One for all reloads: tokens are good across them.
+#[derive(Clone)]
+pub(crate) struct OwnSecret {
+    secret: [u8; 32],
+    /// Says once that it is used.
+    told: Arc<Once>,
+}
+
+impl OwnSecret {
+    /// Another one each time.
+    pub(crate) fn random() -> Result<Self> {
+        let mut secret = [0; 32];
+        rand::fill(&mut secret).map_err(broken)?;
+        Ok(OwnSecret { secret, told: Arc::new(Once::new()) })
+    }
+}
+
+impl fmt::Debug for OwnSecret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("OwnSecret(…)")
+    }
+}
+
 /// Seals and opens page tokens.
 pub(crate) struct Sealer(LessSafeKey);
 
@@ -57,23 +83,20 @@ impl fmt::Debug for Sealer {
 const PURPOSE: &[u8] = b"pgduet page token 1";
 
 impl Sealer {
-    /// A sealer for this configuration.
-    pub(crate) fn new(config: &Config) -> Result<Self> {
+    /// A sealer for this configuration; `own` counts where that has no secret.
+    pub(crate) fn new(config: &Config, own: &OwnSecret) -> Result<Self> {
         let configured = match &config.page_token_secret {
             Some(secret) => Some(secret.bytes().to_vec()),
             None => config.jwt_key().ok().flatten(),
         };
-        let secret = match configured {
-            Some(secret) => secret,
-            None => {
+        let secret = configured.unwrap_or_else(|| {
+            own.told.call_once(|| {
                 tracing::warn!(
                     "neither page-token-secret nor jwt-secret is set: page tokens end with this process"
                 );
-                let mut secret = vec![0; 32];
-                rand::fill(&mut secret).map_err(broken)?;
-                secret
-            }
-        };
+            });
+            own.secret.to_vec()
+        });
         let material = hkdf::Salt::new(hkdf::HKDF_SHA256, b"pgduet").extract(&secret);
         let key = material.expand(&[PURPOSE], &AES_256_GCM).map_err(broken)?;
         Ok(Sealer(LessSafeKey::new(UnboundKey::from(key))))
@@ -122,6 +145,10 @@ mod tests {
         Config::load(&Sources::new(None, environment, Default::default())).unwrap().0
     }
 
+    fn sealer(settings: &[(&str, &str)]) -> Sealer {
+        Sealer::new(&config(settings), &OwnSecret::random().unwrap()).unwrap()
+    }
+
     const SECRET: (&str, &str) = ("PGRST_JWT_SECRET", "reallyreallyreallyreallyverysafe");
 
     fn binding(name: &str) -> Binding {
@@ -130,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_token_opens_for_its_query_alone() {
-        let sealer = Sealer::new(&config(&[SECRET])).unwrap();
+        let sealer = sealer(&[SECRET]);
         let position = Position::Keyset(vec![Some("Łódź".to_owned()), None]);
         let token = sealer.seal(&position, &binding("a")).unwrap();
         assert_eq!(sealer.open(&token, &binding("a")).unwrap(), position);
@@ -139,7 +166,6 @@ mod tests {
 
     #[test]
     fn replicas_with_one_secret_open_each_others_tokens_and_no_others() {
-        let sealer = |settings: &[(&str, &str)]| Sealer::new(&config(settings)).unwrap();
         let token = sealer(&[SECRET]).seal(&Position::Offset(7), &binding("a")).unwrap();
         assert_eq!(sealer(&[SECRET]).open(&token, &binding("a")).unwrap(), Position::Offset(7));
         assert!(sealer(&[]).open(&token, &binding("a")).is_err());
@@ -148,8 +174,17 @@ mod tests {
     }
 
     #[test]
+    fn without_a_secret_tokens_are_good_as_long_as_the_process() {
+        let own = OwnSecret::random().unwrap();
+        let sealer = |own| Sealer::new(&config(&[]), own).unwrap();
+        let token = sealer(&own).seal(&Position::Offset(7), &binding("a")).unwrap();
+        assert_eq!(sealer(&own).open(&token, &binding("a")).unwrap(), Position::Offset(7));
+        assert!(sealer(&OwnSecret::random().unwrap()).open(&token, &binding("a")).is_err());
+    }
+
+    #[test]
     fn a_token_that_was_touched_or_made_up_is_refused() {
-        let sealer = Sealer::new(&config(&[SECRET])).unwrap();
+        let sealer = sealer(&[SECRET]);
         let token = sealer.seal(&Position::Offset(1), &binding("a")).unwrap();
         let touched = format!("{}A", &token[..token.len() - 1]);
         for forged in ["", "x", "AAAA", "🦀", touched.as_str()] {

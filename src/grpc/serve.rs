@@ -1,7 +1,7 @@
-//! The tower service of the gRPC branch: CORS and gRPC-Web around it, methods
-//! looked up by path in the services of one catalog.
+//! The tower service of the gRPC branch: CORS, gRPC-Web and Connect around it,
+//! methods looked up by path in the services of one catalog.
 
-use super::{Grpc, call as calls, codec::RawCodec, services::Responses};
+use super::{Grpc, call as calls, codec::RawCodec, connect, services::Responses};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, Response, header};
@@ -31,14 +31,14 @@ const EXPOSED: [HeaderName; 3] = [
 /// How long a browser may remember a preflight, as on the REST side.
 const PREFLIGHT: Duration = Duration::from_secs(86_400);
 
-/// Answers a request of the gRPC branch: gRPC, gRPC-Web or its preflight.
+/// Answers a request of the gRPC branch: gRPC, gRPC-Web, Connect or a preflight.
 pub(super) async fn serve<B>(grpc: Arc<Grpc>, request: Request<B>) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let cors = cors(&grpc.engine.config().server_cors_allowed_origins);
-    let service = cors.layer(tonic_web::GrpcWebLayer::new().layer(Methods(grpc)));
+    let service = cors.layer(Methods(grpc));
     let request = request.map(Body::new);
     match service.oneshot(request).await {
         Ok(response) => response.map(Body::new),
@@ -61,7 +61,7 @@ fn cors(allowed: &[String]) -> CorsLayer {
     }
 }
 
-/// Methods by path.
+/// Methods by path, in each protocol.
 #[derive(Clone)]
 struct Methods(Arc<Grpc>);
 
@@ -76,8 +76,23 @@ impl Service<Request<Body>> for Methods {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let grpc = self.0.clone();
-        Box::pin(async move { Ok(answer(grpc, request).await) })
+        Box::pin(async move {
+            if !is_grpc(&request) {
+                return Ok(connect::serve(grpc, request).await);
+            }
+            let methods = tower::service_fn(move |request| {
+                let grpc = grpc.clone();
+                async move { Ok::<_, Infallible>(answer(grpc, request).await) }
+            });
+            tonic_web::GrpcWebLayer::new().layer(methods).oneshot(request).await
+        })
     }
+}
+
+/// Whether a request is gRPC's or gRPC-Web's; what is not is Connect's.
+fn is_grpc(request: &Request<Body>) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+    kind.to_ascii_lowercase().starts_with(b"application/grpc")
 }
 
 /// Services that are there whatever the catalog, by full name.
@@ -90,7 +105,8 @@ pub(super) fn is_infrastructure(service: &str) -> bool {
     [REFLECTION, REFLECTION_ALPHA, HEALTH].contains(&service)
 }
 
-async fn answer(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
+/// Answers a gRPC call.
+pub(super) async fn answer(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     let service = request.uri().path().split('/').nth(1).unwrap_or_default();
     let answered = match service {
         REFLECTION => grpc.reflection.v1().oneshot(request).await,

@@ -4,6 +4,7 @@
 use super::{
     descriptor,
     encode::Encoders,
+    lock::{Lock, LockError},
     method::{Answer, RelationMethod},
     surface::{FUNCTIONS_SERVICE, Multiplicity, Package, surface},
 };
@@ -13,6 +14,7 @@ use crate::{
 };
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
+use prost_types::{MethodOptions, method_options::IdempotencyLevel};
 use std::collections::{HashMap, HashSet};
 
 /// Everything that calls are looked up in.
@@ -33,6 +35,10 @@ pub(crate) struct Method {
     pub(crate) target: Target,
     /// Its request.
     pub(crate) input: MessageDescriptor,
+    /// Its response.
+    pub(crate) output: MessageDescriptor,
+    /// What it changes.
+    pub(crate) effects: Effects,
     /// How it answers.
     pub(crate) responses: Responses,
 }
@@ -54,6 +60,15 @@ pub(crate) enum Target {
     },
 }
 
+/// What a method changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effects {
+    /// Nothing, as it is declared.
+    None,
+    /// Something.
+    Some,
+}
+
 /// How a method answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Responses {
@@ -66,8 +81,11 @@ pub(crate) enum Responses {
 impl Services {
     /// The services of a catalog, and their encoded descriptors with all imports;
     /// `template` is the option `grpc-package`.
-    pub(crate) fn new(catalog: &Catalog, template: &str) -> Result<(Self, Vec<u8>)> {
-        let surface = surface(catalog, template);
+    pub(crate) fn new(catalog: &Catalog, template: &str, lock: &Lock) -> Result<(Self, Vec<u8>)> {
+        let (surface, next) = surface(catalog, template, lock).map_err(unusable)?;
+        if *lock != Lock::default() && next != *lock {
+            tracing::warn!("The schema has changed since the gRPC lock file was written: export the protos");
+        }
         let encoded = descriptor::files(&surface).map_err(broken)?.encode_to_vec();
         // A pool passes over a second file of one name, so each reload has its own.
         let pool = DescriptorPool::decode(encoded.as_slice()).map_err(broken)?;
@@ -92,7 +110,9 @@ impl Services {
             for &method in &found.methods {
                 let responses = match method.row().answer {
                     Answer::Rows => Responses::Stream,
-                    Answer::Empty | Answer::Row | Answer::Page => Responses::One,
+                    Answer::Empty | Answer::Row | Answer::Page | Answer::Batch | Answer::Affected => {
+                        Responses::One
+                    }
                 };
                 let target = Target::Relation { resource, method };
                 self.add_method(pool, &service, &method.name(&found.names), at, target, responses)?;
@@ -120,8 +140,15 @@ impl Services {
     ) -> Result<()> {
         let declared = pool.get_service_by_name(service);
         let method = declared.and_then(|declared| declared.methods().find(|method| method.name() == name));
-        let input = method.ok_or_else(|| broken(format!("{service}/{name} is not described")))?.input();
-        self.methods.insert(format!("/{service}/{name}"), Method { package, target, input, responses });
+        let method = method.ok_or_else(|| broken(format!("{service}/{name} is not described")))?;
+        let (input, output) = (method.input(), method.output());
+        let options = method.method_descriptor_proto().options.as_ref();
+        let effects = match options.map(MethodOptions::idempotency_level) {
+            Some(IdempotencyLevel::NoSideEffects) => Effects::None,
+            Some(IdempotencyLevel::Idempotent | IdempotencyLevel::IdempotencyUnknown) | None => Effects::Some,
+        };
+        let method = Method { package, target, input, output, effects, responses };
+        self.methods.insert(format!("/{service}/{name}"), method);
         self.names.insert(service.to_owned());
         Ok(())
     }
@@ -147,6 +174,11 @@ impl Services {
         names.sort_unstable();
         names
     }
+}
+
+/// A lock that cannot be used.
+pub(super) fn unusable(error: LockError) -> Box<Error> {
+    Error::new(Fault::CatalogUnavailable, "The configuration cannot be used").cause(error)
 }
 
 /// Descriptors that contradict themselves.

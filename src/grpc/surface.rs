@@ -6,12 +6,14 @@
 mod build;
 mod embed;
 mod function;
+mod locked;
 mod types;
 
 pub(crate) use build::{FUNCTIONS_SERVICE, surface};
 
 use crate::catalog::descriptor::Volatility;
 use crate::grpc::method::RelationMethod;
+use std::collections::BTreeSet;
 
 /// The first number of fields that are no columns: column numbers end at 1600.
 pub(crate) const FIRST_SYNTHETIC: u32 = 2001;
@@ -63,6 +65,12 @@ pub(crate) struct Resource {
     pub(crate) key: Vec<usize>,
     /// What can be done with it.
     pub(crate) methods: Vec<RelationMethod>,
+    /// What columns were called and numbered before.
+    pub(crate) reserved: Reserved,
+    /// What embeds were called and numbered before.
+    pub(crate) reserved_embeds: Reserved,
+    /// What the key's columns were called and numbered before.
+    pub(crate) reserved_key: Reserved,
 }
 
 /// What a relation is called.
@@ -75,6 +83,15 @@ pub(crate) struct ResourceNames {
 }
 
 impl ResourceNames {
+    /// Every name that the relation's messages and its service have or could have.
+    pub(crate) fn all(&self) -> Vec<String> {
+        let methods = RelationMethod::ALL.iter().map(|method| method.name(self));
+        methods
+            .flat_map(|method| [format!("{method}Request"), format!("{method}Response")])
+            .chain([self.singular.clone(), self.predicates(), self.service()])
+            .collect()
+    }
+
     /// The message of its predicates.
     pub(crate) fn predicates(&self) -> String {
         format!("{}Where", self.singular)
@@ -83,6 +100,16 @@ impl ResourceNames {
     /// The service.
     pub(crate) fn service(&self) -> String {
         format!("{}Service", self.plural)
+    }
+}
+
+impl Reserved {
+    /// These and those.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        Self {
+            numbers: self.numbers.union(&other.numbers).copied().collect(),
+            names: self.names.union(&other.names).cloned().collect(),
+        }
     }
 }
 
@@ -154,6 +181,7 @@ pub(crate) enum Scalar {
     Float8,
     TimestampTz,
     Bytea,
+    Hstore,
     Text,
     /// Text that is JSON: json and jsonb.
     Json,
@@ -200,8 +228,30 @@ pub(crate) struct Enum {
     pub(crate) comment: Option<String>,
     /// The name of the value 0.
     pub(crate) unspecified: String,
-    /// Labels and their values' names; the numbers count from 1.
-    pub(crate) values: Vec<(String, String)>,
+    /// Its labels.
+    pub(crate) values: Vec<EnumValue>,
+    /// What its values were called and numbered before.
+    pub(crate) reserved: Reserved,
+}
+
+/// A label of an enum.
+#[derive(Debug)]
+pub(crate) struct EnumValue {
+    /// What the database calls it.
+    pub(crate) label: String,
+    /// The value's name.
+    pub(crate) name: String,
+    /// The value's number.
+    pub(crate) number: u32,
+}
+
+/// What must not be used again within a message or an enum.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reserved {
+    /// Numbers.
+    pub(crate) numbers: BTreeSet<u32>,
+    /// Names.
+    pub(crate) names: BTreeSet<String>,
 }
 
 /// A composite type.
@@ -215,6 +265,8 @@ pub(crate) struct Record {
     pub(crate) comment: Option<String>,
     /// Its attributes.
     pub(crate) fields: Vec<Field>,
+    /// What attributes were called and numbered before.
+    pub(crate) reserved: Reserved,
     /// Who declares the message.
     pub(crate) declared: Declared,
 }
@@ -241,6 +293,10 @@ pub(crate) struct Function {
     pub(crate) messages: String,
     /// Its arguments.
     pub(crate) arguments: Vec<Field>,
+    /// What arguments were called and numbered before.
+    pub(crate) reserved_arguments: Reserved,
+    /// What the result's columns were called and numbered before.
+    pub(crate) reserved_columns: Reserved,
     /// How they are handed over.
     pub(crate) passing: Passing,
     /// A row of its result.

@@ -4,7 +4,7 @@
 use super::{
     Context, Planned, read,
     transaction::Access,
-    tree::{Condition, Item, Link, Node, Source},
+    tree::{Condition, Item, Link, Node, Origin, Source},
 };
 use crate::{
     catalog::{
@@ -60,6 +60,13 @@ pub enum Change<'c> {
     },
     /// Rows are updated.
     Update(Values<'c>),
+    /// Rows are updated, each by its key with values of its own.
+    UpdateEach {
+        /// The rows, their keys included.
+        values: Values<'c>,
+        /// The columns of the key.
+        key: Vec<String>,
+    },
     /// Rows are deleted.
     Delete,
 }
@@ -121,6 +128,7 @@ pub(super) enum Asked {
     Insert { payload: Payload, columns: Option<Vec<String>>, on_conflict: Option<Vec<String>> },
     Upsert { payload: Payload, columns: Option<Vec<String>> },
     Update { payload: Payload, columns: Option<Vec<String>> },
+    UpdateEach { payload: Payload, key: Vec<String> },
     Delete,
 }
 
@@ -186,6 +194,10 @@ impl<'c> Context<'c> {
             },
             Asked::Update { payload, columns } => {
                 Change::Update(self.values(relation, payload, columns, missing)?)
+            }
+            Asked::UpdateEach { payload, key } => {
+                let columns = Some(payload.keys.clone());
+                Change::UpdateEach { values: self.values(relation, payload, columns, missing)?, key }
             }
             Asked::Delete => Change::Delete,
         })
@@ -257,7 +269,12 @@ pub(super) fn returned(node: &Node<'_>) -> Returned {
     let mut returned = Returned::default();
     for item in &node.items {
         match item {
-            Item::Field(output) => returned.add(&output.field.name),
+            Item::Field(output) => match output.field.origin {
+                Origin::Gone(_) => {}
+                Origin::Column(_) | Origin::Computed(_) | Origin::Unknown => {
+                    returned.add(&output.field.name);
+                }
+            },
             Item::Embed(embed) => match &embed.link {
                 Link::Columns(columns) | Link::Junction { above: columns, .. } => {
                     columns.iter().for_each(|(above, _)| returned.add(above));

@@ -109,7 +109,9 @@ pub(super) fn agree<'c>(
     context: &Context<'c>,
 ) -> Result<Agreed<'c>> {
     let wanted = match accept {
-        Accept::Columns => return Ok(Agreed { body: Body::Columns, media: None, explain: None }),
+        Accept::Columns | Accept::CheckedColumns => {
+            return Ok(Agreed { body: Body::Columns, media: None, explain: None });
+        }
         Accept::Media(wanted) | Accept::Head(wanted) => wanted,
     };
     let offer = Offer { selected, operation, context };
@@ -128,7 +130,7 @@ pub(super) fn wanted<'c>(
         (Operation::Mutation(..), Some(Return::Minimal | Return::HeadersOnly) | None, _) => Body::Nothing,
         (Operation::Call(Call { shape: Shape::Void, .. }, _), _, _) => Body::Nothing,
         (_, _, Accept::Head(_)) => Body::Nothing,
-        (_, _, Accept::Media(_) | Accept::Columns) => body,
+        (_, _, Accept::Media(_) | Accept::Columns | Accept::CheckedColumns) => body,
     }
 }
 

@@ -55,6 +55,8 @@ pub enum Expectation {
     UpsertedOne,
     /// At most so many rows: PGRST124 otherwise.
     AtMost(u64),
+    /// Whatever the sink expects: its error otherwise.
+    Sink,
 }
 
 /// Whether `response.*` is looked up when the statement has run.

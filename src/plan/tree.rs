@@ -87,7 +87,7 @@ impl<'c> Field<'c> {
     /// Its type, as far as the catalog knows it.
     pub fn declared(&self) -> Option<&'c Type> {
         match self.origin {
-            Origin::Column(found) | Origin::Computed(found) => found,
+            Origin::Column(found) | Origin::Computed(found) | Origin::Gone(found) => found,
             Origin::Unknown => None,
         }
     }
@@ -100,6 +100,8 @@ pub enum Origin<'c> {
     Column(Option<&'c Type>),
     /// What a function makes of the row.
     Computed(Option<&'c Type>),
+    /// A column that the database no longer has: NULL.
+    Gone(Option<&'c Type>),
     /// Perhaps a mistake. PostgreSQL will know.
     Unknown,
 }

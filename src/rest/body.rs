@@ -12,25 +12,39 @@ use crate::{
         urlencoded,
     },
 };
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use std::fmt::Display;
+use std::{fmt::Display, pin::pin};
 
-/// All of a body, of at most `limit` bytes.
+/// All of a body, of at most `limit` bytes, in one piece. Room for as much as
+/// it says it has is taken at once, so that no part of it is there twice.
 pub(super) async fn collect<B>(body: B, limit: usize) -> Result<Bytes>
 where
     B: Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Error::new(Fault::BodyTooLarge, format!("The body is larger than {limit} bytes")))
+    let mut body = pin!(Limited::new(body, limit));
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(limit);
+    let mut whole = BytesMut::with_capacity(announced.min(limit));
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => {
+                if let Ok(data) = frame.into_data() {
+                    whole.put(data);
+                }
+            }
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(Error::new(
+                    Fault::BodyTooLarge,
+                    format!("The body is larger than {limit} bytes"),
+                ));
+            }
+            Err(error) => return Err(invalid("The body could not be read").cause(error)),
         }
-        Err(error) => Err(invalid("The body could not be read").cause(error)),
     }
+    Ok(whole.freeze())
 }
 
 /// What a body says of itself; without a word it is JSON.

@@ -12,11 +12,7 @@ use crate::catalog::{
 pub(super) fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&mut Fragment)) {
     match form(scope.catalog, declared.oid) {
         Form::Text => text(out, declared, scope, write),
-        Form::Array(element) if *element == Form::Text => {
-            out.sql("(");
-            write(out);
-            out.sql(")::text[]");
-        }
+        Form::Array(element) if *element == Form::Text => texts(out, declared, scope, write),
         Form::Record(oid) => {
             let attributes =
                 scope.catalog.type_of(oid).map(|found| found.attributes.as_slice()).unwrap_or_default();
@@ -48,22 +44,79 @@ pub(super) fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, writ
         | Form::Float8
         | Form::TimestampTz
         | Form::Bytea
+        | Form::Hstore
         | Form::Array(_) => write(out),
     }
 }
 
-/// PostgreSQL's own text of a value.
+/// PostgreSQL's own text of a value; of what is drawn on maps, GeoJSON.
 fn text(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&mut Fragment)) {
-    let base = scope.catalog.base_type(declared.oid);
-    let is_own = base.is_some_and(|base| base.schema == "pg_catalog" || base.kind() == TypeKind::Enum);
-    // Casts to text that are not the type's output, and types that may have one.
-    if is_one_of(scope.catalog, Some(declared), &["inet", "cidr", "bpchar"]) || !is_own {
-        out.sql("to_json(");
-        write(out);
-        out.sql(") #>> '{}'");
-    } else {
+    if !takes_json(declared, scope) {
         out.sql("(");
         write(out);
         out.sql(")::text");
+        return;
     }
+    out.sql("to_json(");
+    match scope.catalog.base_type(declared.oid) {
+        // Only the other of PostGIS's types has a cast to json.
+        Some(base) if base.name == GEOGRAPHY => {
+            out.sql("(");
+            write(out);
+            out.sql(")::").qualified(&base.schema, GEOMETRY);
+        }
+        Some(_) | None => write(out),
+    }
+    out.sql(") #>> '{}'");
+}
+
+/// The texts of an array's elements. One of several dimensions keeps them, so
+/// that it is seen for what it is.
+fn texts(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&mut Fragment)) {
+    let array = scope.catalog.base_type(declared.oid);
+    let element = array.and_then(|array| scope.catalog.type_of(array.element));
+    let cast = |out: &mut Fragment| {
+        out.sql("(");
+        write(out);
+        out.sql(")::text[]");
+    };
+    match element.filter(|element| takes_json(element, scope)) {
+        None => cast(out),
+        Some(element) => {
+            out.sql("CASE WHEN array_ndims(");
+            write(out);
+            out.sql(") = 1 THEN ARRAY(SELECT ");
+            text(out, element, scope, &|out| {
+                out.identifier(ELEMENT);
+            });
+            out.sql(" FROM unnest(");
+            write(out);
+            out.sql(") AS ").identifier(ELEMENT).sql(") ELSE ");
+            cast(out);
+            out.sql(" END");
+        }
+    }
+}
+
+/// What an array's element is called.
+const ELEMENT: &str = "pgduet_element";
+
+/// PostGIS's types, in a schema of anyone's choice.
+const GEOMETRY: &str = "geometry";
+const GEOGRAPHY: &str = "geography";
+
+/// Whether the cast to text is not, or may not be, the type's output.
+fn takes_json(declared: &Type, scope: Scope<'_>) -> bool {
+    let base = scope.catalog.base_type(declared.oid);
+    let is_own = base.is_some_and(|base| base.schema == "pg_catalog" || base.kind() == TypeKind::Enum);
+    is_one_of(scope.catalog, Some(declared), &["inet", "cidr", "bpchar"]) || !is_own
+}
+
+/// The type that a value is read as before it is written to a column of
+/// `declared`: PostGIS reads GeoJSON as one of its types only, and casts to the other.
+pub(super) fn read_as(out: &mut Fragment, declared: &Type) {
+    match declared.kind() {
+        TypeKind::Base if declared.name == GEOGRAPHY => out.qualified(&declared.schema, GEOMETRY),
+        _ => out.type_of(declared),
+    };
 }

@@ -4,7 +4,7 @@
 use super::{Fragment, read::exists, statement::Scope, types::is_one_of};
 use crate::{
     catalog::descriptor::Representation,
-    plan::tree::{Condition, Existence, Field, Item, Node, OrderTerm},
+    plan::tree::{Condition, Existence, Field, Item, Node, OrderTerm, Origin},
     request::{
         filter::{Is, Junction, Operation, Quantifier},
         operator::{Operand, Operator},
@@ -17,8 +17,12 @@ use crate::{
 pub(super) fn field(out: &mut Fragment, alias: &str, field: &Field<'_>, scope: Scope<'_>) {
     let is_json = is_one_of(scope.catalog, field.declared(), &["json", "jsonb"]);
     match (field.path.is_empty(), is_json) {
-        (true, _) | (false, true) => out.qualified(alias, &field.name),
-        (false, false) => out.sql("to_jsonb(").qualified(alias, &field.name).sql(")"),
+        (true, _) | (false, true) => column(out, alias, field),
+        (false, false) => {
+            out.sql("to_jsonb(");
+            column(out, alias, field);
+            out.sql(")");
+        }
     };
     for (arrow, step) in &field.path {
         out.sql(match arrow {
@@ -30,6 +34,14 @@ pub(super) fn field(out: &mut Fragment, alias: &str, field: &Field<'_>, scope: S
             Step::Index(index) => out.text(index.to_string()).sql("::int4"),
         };
     }
+}
+
+fn column(out: &mut Fragment, alias: &str, field: &Field<'_>) {
+    match field.origin {
+        Origin::Column(_) | Origin::Computed(_) | Origin::Unknown => out.qualified(alias, &field.name),
+        Origin::Gone(Some(declared)) => out.sql("CAST(NULL AS ").type_of(declared).sql(")"),
+        Origin::Gone(None) => out.sql("CAST(NULL AS text)"),
+    };
 }
 
 /// What must hold of the rows called `alias`, which are those of `node`.

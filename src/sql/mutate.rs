@@ -3,6 +3,7 @@
 
 use super::{
     Fact, Fragment, Layout, SOURCE, Statement,
+    binary::read_as,
     call::returned,
     column::{Aggregates, Cells, Values as Form},
     filter::condition,
@@ -45,7 +46,10 @@ fn merges(change: &Change<'_>) -> bool {
             *resolution == Resolution::MergeDuplicates
         }
         Change::Upsert { .. } => true,
-        Change::Insert { conflict: None, .. } | Change::Update(_) | Change::Delete => false,
+        Change::Insert { conflict: None, .. }
+        | Change::Update(_)
+        | Change::UpdateEach { .. }
+        | Change::Delete => false,
     }
 }
 
@@ -149,11 +153,31 @@ fn change(
             out.identifier(&node.alias).sql(" SET ");
             out.separated(", ", &values.columns, |out, target| {
                 out.identifier(&target.column.name).sql(" = ");
-                value(out, target, values, relation);
+                value(out, target, values, otherwise(target, values, relation));
             });
             out.sql(" FROM ");
             objects(out, values);
             conditions(out, mutation, node, &node.alias, scope);
+        }
+        Change::UpdateEach { values, key } => {
+            let alias = &node.alias;
+            out.sql("UPDATE ").qualified(&relation.schema, &relation.name).sql(" AS ");
+            out.identifier(alias).sql(" SET ");
+            let otherwise = match values.missing {
+                Missing::Default => Otherwise::Kept(alias),
+                Missing::Null => Otherwise::Null,
+            };
+            let written = values.columns.iter().filter(|target| !key.contains(&target.column.name));
+            out.separated(", ", written, |out, target| {
+                out.identifier(&target.column.name).sql(" = ");
+                value(out, target, values, otherwise);
+            });
+            out.sql(" FROM ");
+            objects(out, values);
+            out.sql(" WHERE ");
+            out.separated(" AND ", key, |out, key| {
+                out.qualified(alias, key).sql(" = ").qualified(BODY, key);
+            });
         }
         Change::Delete => {
             out.sql("DELETE FROM ").qualified(&relation.schema, &relation.name).sql(" AS ");
@@ -184,7 +208,9 @@ fn insert(
         out.sql(")");
     }
     out.sql(" SELECT ");
-    out.separated(", ", &values.columns, |out, target| value(out, target, values, relation));
+    out.separated(", ", &values.columns, |out, target| {
+        value(out, target, values, otherwise(target, values, relation));
+    });
     out.sql(" FROM ");
     objects(out, values);
     conditions(out, mutation, node, BODY, scope);
@@ -198,7 +224,9 @@ fn conditions(out: &mut Fragment, mutation: &Mutation<'_>, node: &Node<'_>, alia
     let conditions = match &mutation.change {
         // An insert takes every row.
         Change::Insert { .. } => &[],
-        Change::Upsert { .. } | Change::Update(_) | Change::Delete => mutation.conditions.as_slice(),
+        Change::Upsert { .. } | Change::Update(_) | Change::UpdateEach { .. } | Change::Delete => {
+            mutation.conditions.as_slice()
+        }
     };
     if !conditions.is_empty() {
         out.sql(" WHERE ");
@@ -226,15 +254,16 @@ fn on_conflict(out: &mut Fragment, conflict: Option<&Conflict>, values: &Values<
     }
 }
 
-/// The value of a column, of the object at hand.
-fn value(out: &mut Fragment, target: &Target<'_>, values: &Values<'_>, relation: &Relation) {
+/// The value of a column, of the object at hand, or else what it does not say.
+fn value(out: &mut Fragment, target: &Target<'_>, values: &Values<'_>, otherwise: Otherwise<'_>) {
     let column = target.column;
-    let default = match values.missing {
-        Missing::Default => default_of(column),
-        Missing::Null => Default::None,
-    };
-    if default != Default::None {
-        out.sql("CASE WHEN ").qualified(OBJECT, "value").sql(" ? ").text(&column.name).sql(" THEN ");
+    if otherwise != Otherwise::Null {
+        out.sql("CASE WHEN ").qualified(OBJECT, "value");
+        match ObjectType::of(values) {
+            ObjectType::Jsonb => out.sql(" ? ").text(&column.name),
+            ObjectType::Json => out.sql(" -> ").text(&column.name).sql(" IS NOT NULL"),
+        };
+        out.sql(" THEN ");
     }
     match target.representation {
         None => out.qualified(BODY, &column.name),
@@ -243,37 +272,69 @@ fn value(out: &mut Fragment, target: &Target<'_>, values: &Values<'_>, relation:
             out.sql("(").qualified(BODY, &column.name).sql(")")
         }
     };
-    match default {
-        Default::None => return,
-        Default::Expression => out.sql(" ELSE ").default_of(column),
-        Default::Sequence => {
+    match otherwise {
+        Otherwise::Null => return,
+        Otherwise::Expression => out.sql(" ELSE ").default_of(column),
+        Otherwise::Sequence(relation) => {
             let mut name = Fragment::new();
             name.qualified(&relation.schema, &relation.name);
             out.sql(" ELSE nextval(pg_get_serial_sequence(").text(name.as_str()).sql(", ");
             out.text(&column.name).sql(")::regclass)")
         }
+        Otherwise::Kept(alias) => out.sql(" ELSE ").qualified(alias, &column.name),
     };
     out.sql(" END");
 }
 
 /// What a column takes where it is given nothing.
-#[derive(PartialEq, Eq)]
-enum Default {
+#[derive(Clone, Copy, PartialEq)]
+enum Otherwise<'s> {
     /// NULL.
-    None,
-    /// What an expression gives.
+    Null,
+    /// What its default gives.
     Expression,
-    /// The next number of its sequence.
-    Sequence,
+    /// The next number of its sequence, of this relation.
+    Sequence(&'s Relation),
+    /// What it has, in the row that is called so.
+    Kept(&'s str),
 }
 
-fn default_of(column: &Column) -> Default {
+fn otherwise<'s>(target: &Target<'_>, values: &Values<'_>, relation: &'s Relation) -> Otherwise<'s> {
+    match values.missing {
+        Missing::Default => default_of(target.column, relation),
+        Missing::Null => Otherwise::Null,
+    }
+}
+
+fn default_of<'s>(column: &Column, relation: &'s Relation) -> Otherwise<'s> {
     match (column.identity(), &column.default) {
-        (Identity::ByDefault, _) => Default::Sequence,
+        (Identity::ByDefault, _) => Otherwise::Sequence(relation),
         // PostgreSQL takes no value of ours for these, whatever it is.
-        (Identity::Always, _) => Default::None,
-        (Identity::Unspecified, Some(_)) if !column.generated => Default::Expression,
-        (Identity::Unspecified, _) => Default::None,
+        (Identity::Always, _) => Otherwise::Null,
+        (Identity::Unspecified, Some(_)) if !column.generated => Otherwise::Expression,
+        (Identity::Unspecified, _) => Otherwise::Null,
+    }
+}
+
+/// What objects whose keys are looked for are read as: jsonb finds keys faster,
+/// json keeps the text of columns that are json.
+enum ObjectType {
+    Json,
+    Jsonb,
+}
+
+impl ObjectType {
+    fn of(values: &Values<'_>) -> Self {
+        let is_json = |target: &Target<'_>| target.declared.name == "json";
+        if values.columns.iter().any(is_json) { ObjectType::Json } else { ObjectType::Jsonb }
+    }
+
+    /// The cast to it, and the functions that take arrays and objects apart.
+    fn words(&self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            ObjectType::Json => ("::json", "json_array_elements", "json_to_record"),
+            ObjectType::Jsonb => ("::jsonb", "jsonb_array_elements", "jsonb_to_record"),
+        }
     }
 }
 
@@ -292,11 +353,12 @@ fn objects(out: &mut Fragment, values: &Values<'_>) {
         (Missing::Null, Rows::One) => out.sql("json_to_record(").parameter(json).sql("::json)"),
         (Missing::Null, Rows::Many) => out.sql("json_to_recordset(").parameter(json).sql("::json)"),
         (Missing::Default, rows) => {
+            let (one, elements, record) = ObjectType::of(values).words();
             match rows {
-                Rows::One => out.sql("(VALUES (").parameter(json).sql("::jsonb))"),
-                Rows::Many => out.sql("jsonb_array_elements(").parameter(json).sql("::jsonb)"),
+                Rows::One => out.sql("(VALUES (").parameter(json).sql(one).sql("))"),
+                Rows::Many => out.sql(elements).sql("(").parameter(json).sql(one).sql(")"),
             };
-            out.sql(" AS ").identifier(OBJECT).sql("(\"value\") CROSS JOIN LATERAL jsonb_to_record(");
+            out.sql(" AS ").identifier(OBJECT).sql("(\"value\") CROSS JOIN LATERAL ").sql(record).sql("(");
             out.qualified(OBJECT, "value").sql(")")
         }
     };
@@ -304,9 +366,11 @@ fn objects(out: &mut Fragment, values: &Values<'_>) {
     out.separated(", ", &values.columns, |out, target| {
         out.identifier(&target.column.name).sql(" ");
         match target.representation {
-            None => out.type_of(target.declared),
-            Some(_) => out.sql("json"),
-        };
+            None => read_as(out, target.declared),
+            Some(_) => {
+                out.sql("json");
+            }
+        }
     });
     out.sql(")");
 }

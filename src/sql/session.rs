@@ -47,7 +47,8 @@ fn object(pairs: &[(String, String)]) -> String {
 pub fn pre_request(plan: &Plan<'_>) -> Option<Fragment> {
     let function = plan.config.db_pre_request.as_ref()?;
     let mut out = Fragment::new();
-    out.sql("SELECT ");
+    // What it returns, of whatever type, is nobody's.
+    out.sql("SELECT FROM ");
     match &function.schema {
         Some(schema) => out.qualified(schema, &function.name),
         None => out.identifier(&function.name),

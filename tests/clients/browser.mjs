@@ -1,12 +1,13 @@
 // What a person does in a browser: opens Swagger UI, authorizes, executes a GET and a POST; then a page of another
-// origin makes a gRPC-Web call. Prints one JSON object with what the pages showed; the Rust test judges it.
+// origin runs the official gRPC-Web and Connect clients. Prints one JSON object with what the pages showed; the Rust
+// test judges it.
 //
-// usage: node browser.mjs BASE_URL TOKEN   (playwright-core is found through NODE_PATH; CHROMIUM names the browser)
+// usage: node browser.mjs BASE_URL TOKEN BUNDLE   (playwright-core is found through NODE_PATH; CHROMIUM names the browser)
 import { createRequire } from "node:module";
 import http from "node:http";
 
 const { chromium } = createRequire(import.meta.url)("playwright-core");
-const [base, token] = process.argv.slice(2);
+const [base, token, bundle] = process.argv.slice(2);
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -52,39 +53,25 @@ async function swaggerUi() {
   return { title, read, created, failed };
 }
 
-// A ListBooks call with page_size 2, framed as gRPC-Web has it: a flag byte, a length, the message.
-function callGrpcWeb([url, authorization]) {
-  const message = [0x08, 2];
-  const frame = new Uint8Array([0, 0, 0, 0, message.length, ...message]);
-  const headers = { "content-type": "application/grpc-web+proto", "x-grpc-web": "1", authorization };
-  return fetch(`${url}/api.v1.BooksService/ListBooks`, { method: "POST", headers, body: frame }).then(async (answer) => {
-    const bytes = new Uint8Array(await answer.arrayBuffer());
-    const frames = [];
-    for (let at = 0; at < bytes.length; ) {
-      const length = new DataView(bytes.buffer, at + 1, 4).getUint32(0);
-      frames.push({ flag: bytes[at], bytes: Array.from(bytes.slice(at + 5, at + 5 + length)) });
-      at += 5 + length;
-    }
-    return {
-      status: answer.status,
-      message: new TextDecoder().decode(new Uint8Array(frames.find((frame) => frame.flag === 0)?.bytes ?? [])),
-      trailers: new TextDecoder().decode(new Uint8Array(frames.find((frame) => frame.flag & 0x80)?.bytes ?? [])),
-    };
-  });
-}
-
-async function grpcWeb() {
+// What tests/clients/web/main.ts does, in a page of another origin.
+async function clients() {
   const server = http.createServer((_, answer) => answer.setHeader("content-type", "text/html").end("<p>another origin"));
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
   const page = await browser.newPage();
+  const methods = [];
+  page.on("request", (request) => request.url().startsWith(base) && methods.push(request.method()));
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
-  const result = await page.evaluate(callGrpcWeb, [base, `Bearer ${token}`]);
+  await page.addScriptTag({ path: bundle });
+  const drive = (arguments_) => page.evaluate((given) => globalThis.drive(...given), arguments_);
+  const grpcWeb = await drive(["grpcWeb", base, token, 4]);
+  const posts = methods.splice(0);
+  const connect = await drive(["connect", base, token, 5]);
   server.close();
-  return result;
+  return { grpcWeb: { ...grpcWeb, methods: posts }, connect: { ...connect, methods } };
 }
 
 try {
-  process.stdout.write(JSON.stringify({ swaggerUi: await swaggerUi(), grpcWeb: await grpcWeb() }));
+  process.stdout.write(JSON.stringify({ swaggerUi: await swaggerUi(), ...(await clients()) }));
 } finally {
   await browser.close();
 }

@@ -1,4 +1,5 @@
-//! The demo's schema through clients that others wrote: a real browser, a Python gRPC client.
+//! The demo's schema through clients that others wrote, with code generated from the exported protos: in a real
+//! browser, in Python and in Go.
 
 use crate::support::{
     database::Database,
@@ -7,7 +8,11 @@ use crate::support::{
 };
 use pgduet::demo::{ANONYMOUS_ROLE, JWT_SECRET, SCHEMA, Source};
 use serde_json::{Value, json};
-use std::process::Command;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// The demo's database and its token, served.
 pub(crate) fn demo() -> (Database, Server, String) {
@@ -24,12 +29,81 @@ pub(crate) fn demo() -> (Database, Server, String) {
     (database, server, demo.token().to_owned())
 }
 
+/// A directory that is gone when this is.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The exported protos, below a directory of the test's own; they are clean as `buf lint` sees it.
+fn exported(database: &Database) -> Scratch {
+    let scratch = Scratch(std::env::temp_dir().join(format!("pgduet-client-{}", database.name())));
+    let protos = scratch.0.join("protos");
+    stdout(
+        Command::new(env!("CARGO_BIN_EXE_pgduet"))
+            .args(["proto", "--out"])
+            .arg(&protos)
+            .env("PGRST_DB_URI", database.uri("authenticator"))
+            .env("PGRST_DB_SCHEMAS", SCHEMA),
+    );
+    stdout(Command::new(tool("node_modules/.bin/buf")).arg("lint").current_dir(&protos));
+    scratch
+}
+
+/// Copies a client beside the protos and generates its code, with plugins of this machine in place of remote ones.
+fn generated(scratch: &Scratch, client: &str, plugins: Value) -> PathBuf {
+    let directory = scratch.0.join(client);
+    fs::create_dir_all(&directory).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client);
+    for entry in fs::read_dir(source).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), directory.join(entry.file_name())).unwrap();
+    }
+    let template = json!({
+        "version": "v2",
+        "inputs": [{ "directory": ".", "exclude_paths": ["google"] }],
+        "managed": {
+            "enabled": true,
+            "disable": [{ "path": "google" }],
+            "override": [{ "file_option": "go_package_prefix", "value": "example.com/library/gen" }],
+        },
+        "plugins": plugins,
+    });
+    let mut buf = Command::new(tool("node_modules/.bin/buf"));
+    buf.args(["generate", "--template", &template.to_string(), "--output"]).arg(&directory);
+    stdout(buf.current_dir(scratch.0.join("protos")));
+    directory
+}
+
+/// The script of `tests/clients/web`, checked by the compiler and bundled.
+fn bundle(scratch: &Scratch) -> PathBuf {
+    let plugin = json!({
+        "local": tool("node_modules/.bin/protoc-gen-es"), "out": "gen", "opt": "target=ts", "include_imports": true
+    });
+    let directory = generated(scratch, "web", json!([plugin]));
+    std::os::unix::fs::symlink(tool("node_modules"), directory.join("node_modules")).unwrap();
+    stdout(Command::new(tool("node_modules/.bin/tsc")).args(["-p", "."]).current_dir(&directory));
+    let bundle = directory.join("bundle.js");
+    stdout(
+        Command::new(tool("node_modules/.bin/esbuild"))
+            .args(["main.ts", "--bundle", "--format=iife", "--log-level=warning"])
+            .arg(format!("--outfile={}", bundle.display()))
+            .current_dir(&directory),
+    );
+    bundle
+}
+
 #[test]
-fn a_person_authorizes_and_executes_in_swagger_ui_and_a_page_calls_grpc_web() {
-    let (_database, server, token) = demo();
+fn a_person_executes_in_swagger_ui_and_a_page_runs_the_official_clients() {
+    let (database, server, token) = demo();
+    let scratch = exported(&database);
     let printed = stdout(
         Command::new("node")
             .args(["tests/clients/browser.mjs", &server.url(), &token])
+            .arg(bundle(&scratch))
             .env("NODE_PATH", tool("node_modules")),
     );
     let seen: Value = serde_json::from_str(&printed).unwrap();
@@ -42,31 +116,55 @@ fn a_person_authorizes_and_executes_in_swagger_ui_and_a_page_calls_grpc_web() {
     assert!(!ui["read"]["body"].as_str().unwrap().contains("grace"), "{ui}");
     assert_eq!(ui["created"]["status"], "201");
 
-    let web = &seen["grpcWeb"];
-    assert_eq!(web["status"], 200);
-    assert!(web["message"].as_str().unwrap().contains("Pride and Prejudice"), "{web}");
-    assert!(web["trailers"].as_str().unwrap().contains("grpc-status:0"), "{web}");
+    for protocol in ["grpcWeb", "connect"] {
+        let web = &seen[protocol];
+        assert_eq!(web["listed"], json!(["Frankenstein", "The Last Man"]), "{protocol}");
+        assert_eq!(
+            [&web["genre"], &web["added"]],
+            ["SCIENCE_FICTION", "2024-01-08T09:10:00.000Z"],
+            "{protocol}"
+        );
+        assert_eq!((&web["more"], &web["member"]), (&json!(true), &json!("ada")), "{protocol}");
+        assert_eq!(web["streamed"].as_array().unwrap().len(), 16, "{protocol}");
+        assert_eq!(web["refused"], "AlreadyExists google.rpc.ErrorInfo", "{protocol}");
+    }
+    let gets = |protocol: &str| {
+        seen[protocol]["methods"].as_array().unwrap().iter().filter(|method| *method == "GET").count()
+    };
+    assert_eq!((gets("grpcWeb"), gets("connect")), (0, 1));
+}
+
+#[test]
+fn a_go_client_lists_creates_and_streams_with_stubs_from_the_exported_protos() {
+    let (database, server, token) = demo();
+    let scratch = exported(&database);
+    let plugin = |name: &str| json!({ "local": tool(name), "out": "gen", "opt": "paths=source_relative" });
+    let plugins = json!([plugin("bin/protoc-gen-go"), plugin("bin/protoc-gen-go-grpc")]);
+    let directory = generated(&scratch, "go", plugins);
+    let printed =
+        stdout(Command::new("go").args(["run", ".", server.address(), &token]).current_dir(directory));
+
+    let seen: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(
+        seen["listed"],
+        json!(["The Last Man by Mary Shelley", "The Hound of the Baskervilles by Arthur Conan Doyle"])
+    );
+    assert_eq!((&seen["added"], &seen["total"]), (&json!("2024-01-08T09:15:00Z"), &json!(6)));
+    assert_eq!((&seen["member"], &seen["returned"]), (&json!("ada"), &json!(false)));
+    assert_eq!(seen["streamed"].as_array().unwrap().len(), 16);
+    assert_eq!([&seen["refused"], &seen["reason"]], ["Unauthenticated", "INSUFFICIENT_PRIVILEGE"]);
 }
 
 #[test]
 fn a_python_client_lists_creates_and_streams_with_stubs_from_the_exported_protos() {
     let (database, server, token) = demo();
-    let protos = std::env::temp_dir().join(format!("pgduet-protos-{}", database.name()));
-    stdout(
-        Command::new(env!("CARGO_BIN_EXE_pgduet"))
-            .args(["proto", "--out"])
-            .arg(&protos)
-            .env("PGRST_DB_URI", database.uri("authenticator"))
-            .env("PGRST_DB_SCHEMAS", SCHEMA),
-    );
-    stdout(Command::new(tool("node_modules/.bin/buf")).arg("lint").current_dir(&protos));
+    let scratch = exported(&database);
     let printed = stdout(
         Command::new(tool("python/bin/python"))
             .arg("tests/clients/client.py")
-            .arg(&protos)
+            .arg(scratch.0.join("protos"))
             .args([server.address(), &token]),
     );
-    std::fs::remove_dir_all(&protos).unwrap();
 
     let seen: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(seen["listed"], json!(["Pride and Prejudice", "Emma", "Frankenstein"]));

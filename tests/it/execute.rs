@@ -1,17 +1,34 @@
 //! What must hold of a unit, whatever the driver: each test is one rule.
 
+mod cancel;
+mod encoders;
+mod errors;
+mod proxy;
+mod session;
+mod statements;
+mod tls;
+mod transaction;
+mod turns;
+
 use crate::support::database::Database;
 use pgduet::{
     config::Connection,
-    error::Error,
+    error::{Error, Result},
     execute::{
         Access, Body, End, Expectation, Isolation, Options, Pool, Preparation, Report, ResponseSettings, Unit,
     },
     media::Nulls,
-    sql::{Column, Encoder, Fragment, Layout, Statement},
+    outcome::{Row, Sink},
+    sql::{Encoder, Fragment, Layout, Statement},
 };
-use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+use tokio_postgres::Client;
 
+/// One connection, so that each unit follows the one before on the same.
 fn options() -> Options {
     Options {
         size: NonZeroUsize::MIN,
@@ -22,37 +39,29 @@ fn options() -> Options {
     }
 }
 
-fn pool_of(database: &Database, options: Options) -> Pool {
-    let (target, _) = Connection::parse(&database.uri("authenticator"), &BTreeMap::new()).unwrap();
+fn pool_of(uri: &str, options: Options) -> Pool {
+    let (target, _) = Connection::parse(uri, &BTreeMap::new()).unwrap();
     Pool::new(&target, options).unwrap()
 }
 
-/// One connection, so that each unit follows the one before on the same.
 fn pool(database: &Database) -> Pool {
-    pool_of(database, options())
+    pool_of(&database.uri("authenticator"), options())
 }
 
-/// A statement whose columns are these, by name and encoder.
-fn select(sql: &'static str, columns: &[(&str, Encoder)]) -> Unit {
-    let columns =
-        columns.iter().map(|(name, encoder)| Column { name: (*name).to_owned(), encoder: *encoder });
+fn fragment(sql: &'static str) -> Fragment {
     let mut fragment = Fragment::new();
     fragment.sql(sql);
-    unit(Statement { fragment, layout: Layout::Array(columns.collect()), facts: Vec::new() })
+    fragment
 }
 
-/// A statement that gives one text column, `v`.
-fn show(sql: &'static str) -> Unit {
-    select(sql, &[("v", Encoder::Text)])
-}
-
-fn unit(statement: Statement) -> Unit {
+/// A statement whose rows become what `layout` says.
+fn unit(fragment: Fragment, layout: Layout) -> Unit {
     Unit {
-        settings: setting(&[("role", "anonymous")]),
+        settings: settings(&[("role", "anonymous")]),
         access: Access::ReadWrite,
         isolation: Isolation::ReadCommitted,
         pre_request: None,
-        statement,
+        statement: Statement { fragment, layout, facts: Vec::new() },
         count: None,
         response_settings: ResponseSettings::Unset,
         expectation: Expectation::Any,
@@ -61,16 +70,27 @@ fn unit(statement: Statement) -> Unit {
     }
 }
 
-fn setting(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+/// A statement that gives one text column.
+fn show(sql: &'static str) -> Unit {
+    unit(fragment(sql), Layout::Scalar(Encoder::Text))
+}
+
+/// A statement that gives nothing.
+fn act(sql: &'static str) -> Unit {
+    unit(fragment(sql), Layout::Nothing)
+}
+
+fn settings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-async fn run(pool: &Pool, unit: Unit) -> Result<(String, Report), Box<Error>> {
+async fn run(pool: &Pool, unit: Unit) -> Result<(String, Report)> {
     let mut body = Body::new(&unit.statement.layout, Nulls::Kept);
     let report = pool.run(unit, &mut body).await?;
     Ok((String::from_utf8(body.finish().to_vec()).unwrap(), report))
 }
 
+/// The body of a unit that succeeds.
 async fn body(pool: &Pool, unit: Unit) -> String {
     run(pool, unit).await.unwrap().0
 }
@@ -80,25 +100,36 @@ async fn code(pool: &Pool, unit: Unit) -> String {
     run(pool, unit).await.map(|(body, _)| body).unwrap_err().code().to_owned()
 }
 
-const TABLE: &str = "
-    CREATE TABLE item (id int PRIMARY KEY, name text);
-    INSERT INTO item VALUES (1, 'one'), (2, 'two \"quoted\"'), (3, NULL);
-    GRANT ALL ON item TO anonymous, authenticated";
+/// Counts rows.
+#[derive(Default)]
+struct Counter(u64);
 
-#[tokio::test]
-async fn rows_become_one_json_array() {
-    let database = Database::fresh(TABLE);
-    let pool = pool(&database);
-    for _ in 0..4 {
-        let unit = select(
-            "SELECT id::text, name FROM item ORDER BY id",
-            &[("id", Encoder::Verbatim), ("name", Encoder::Text)],
-        );
-        let (body, report) = run(&pool, unit).await.unwrap();
-        assert_eq!(
-            body,
-            "[{\"id\":1,\"name\":\"one\"}, \n {\"id\":2,\"name\":\"two \\\"quoted\\\"\"}, \n {\"id\":3,\"name\":null}]"
-        );
-        assert_eq!(report.rows, 3);
+impl Sink for Counter {
+    fn row(&mut self, _: &dyn Row) -> Result<()> {
+        self.0 += 1;
+        Ok(())
     }
+}
+
+/// Takes no row.
+struct Refusal;
+
+impl Sink for Refusal {
+    fn row(&mut self, _: &dyn Row) -> Result<()> {
+        Err(Error::new(pgduet::error::Fault::ValueOutOfRange, "refused"))
+    }
+}
+
+/// Waits until a query gives true.
+async fn until(client: &Client, condition: &str) {
+    let start = Instant::now();
+    while !client.query_one(condition, &[]).await.unwrap().get::<_, bool>(0) {
+        assert!(start.elapsed() < Duration::from_secs(60), "it never comes true: {condition}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// What a superuser's query gives.
+async fn seen<T: for<'r> tokio_postgres::types::FromSql<'r>>(client: &Client, sql: &str) -> T {
+    client.query_one(sql, &[]).await.unwrap().get(0)
 }

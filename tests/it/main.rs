@@ -2,17 +2,23 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
 mod bench;
+mod bulk;
 mod catalog;
 mod clients;
+mod connect;
+mod crash;
 mod demo;
 mod design;
 mod differential;
 mod embedded;
 mod execute;
+mod grpc;
 mod hostile;
+mod lock;
 mod openapi;
 mod process;
 mod readme;
+mod reload;
 mod spec;
 mod sql;
 mod support;

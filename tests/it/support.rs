@@ -1,6 +1,8 @@
 //! What the tests stand on. Nothing in here asserts anything about pgduet.
 
 pub(crate) mod database;
+pub(crate) mod grpc;
+pub(crate) mod grpc_web;
 pub(crate) mod http;
 pub(crate) mod server;
 pub(crate) mod snapshot;

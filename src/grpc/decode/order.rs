@@ -25,6 +25,13 @@ pub(super) fn terms(resource: &Resource, text: &str) -> Result<Vec<OrderTerm>> {
         if let Some(column) = resource.column_called(&term.field.name) {
             term.field.name = column;
         }
+        let name = &term.field.name;
+        if name.contains(char::is_whitespace) && resource.field(name).is_none() {
+            return Err(refuse(
+                "order_by",
+                format!("\"{name}\" is neither a column nor a column and a direction"),
+            ));
+        }
     }
     Ok(terms)
 }

@@ -29,7 +29,7 @@ const DEFAULT_ROWS: u64 = 100;
 const MAX_ROWS: u64 = 10_000;
 /// The most bytes on a page: clients take 4 MiB by default, and the token and
 /// the total come after the rows.
-const MAX_BYTES: usize = (4 << 20) - (64 << 10);
+pub(crate) const MAX_BYTES: usize = (4 << 20) - (64 << 10);
 
 /// What a page is made by.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ pub(super) fn text(package: &Package, scalar: Scalar, value: &Value) -> Result<S
             Err(format!("{number} is no smallint"))
         }
         (Scalar::Enum(at), Value::EnumNumber(number)) => label(package, at, *number),
+        (Scalar::Hstore, Value::Message(message)) => hstore(message),
         _ => plain(value),
     }
 }
@@ -40,6 +41,11 @@ pub(super) fn plain(value: &Value) -> Result<String, Refused> {
 /// Appends a column's value as JSON.
 pub(super) fn json(package: &Package, shape: Shape, value: &Value, out: &mut String) -> Result<(), Refused> {
     match (shape, value) {
+        // An array within an array of json would be taken for a dimension.
+        (Shape::Many(Scalar::Json), Value::List(elements)) => {
+            string(&array_literal(elements)?, out);
+            Ok(())
+        }
         (Shape::Many(scalar), Value::List(elements)) => {
             separated('[', ']', elements.iter(), out, |element, out| {
                 element_json(package, scalar, element, out)
@@ -72,6 +78,22 @@ fn element_json(package: &Package, scalar: Scalar, value: &Value, out: &mut Stri
         _ => string(&text(package, scalar, value)?, out),
     }
     Ok(())
+}
+
+/// Texts as an array is written in SQL
+/// (<https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO>).
+fn array_literal(elements: &[Value]) -> Result<String, Refused> {
+    let mut out = String::new();
+    separated('{', '}', elements.iter(), &mut out, |element, out| {
+        let _ = write!(out, "\"{}\"", escaped(&plain(element)?));
+        Ok::<(), Refused>(())
+    })?;
+    Ok(out)
+}
+
+/// The inside of double quotes, in arrays and in hstore.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 fn record(package: &Package, at: usize, message: &DynamicMessage, out: &mut String) -> Result<(), Refused> {
@@ -112,9 +134,24 @@ pub(super) fn string(text: &str, out: &mut String) {
 
 fn label(package: &Package, at: usize, number: i32) -> Result<String, Refused> {
     let values = package.enums.get(at).map(|found| found.values.as_slice()).unwrap_or_default();
-    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-    let value = index.and_then(|index| values.get(index));
-    value.map(|(label, _)| label.clone()).ok_or_else(|| format!("{number} is no value of its enum"))
+    let value = values.iter().find(|value| u32::try_from(number) == Ok(value.number));
+    value.map(|value| value.label.clone()).ok_or_else(|| format!("{number} is no value of its enum"))
+}
+
+/// `pgduet.types.v1.Hstore` as the extension's text.
+fn hstore(message: &DynamicMessage) -> Result<String, Refused> {
+    let entries = message.get_field_by_number(1);
+    let entries = entries.as_deref().and_then(Value::as_map);
+    let mut out = String::new();
+    for (key, value) in entries.into_iter().flatten() {
+        let text = |text: Option<&str>| match text {
+            Some(text) if text.contains('\0') => Err("text cannot hold the character 0".to_owned()),
+            text => Ok(escaped(text.unwrap_or_default())),
+        };
+        let separator = if out.is_empty() { "" } else { "," };
+        let _ = write!(out, "{separator}\"{}\"=>\"{}\"", text(key.as_str())?, text(value.as_str())?);
+    }
+    Ok(out)
 }
 
 /// Rust writes `inf`; PostgreSQL reads `infinity`.

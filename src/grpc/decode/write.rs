@@ -23,18 +23,26 @@ use crate::{
 use bytes::Bytes;
 use prost_reflect::DynamicMessage;
 
-/// Which fields are written.
-enum Written {
-    /// Those that are set.
-    Present,
-    /// These indexes into the resource's fields; NULL if not set.
-    Masked(Vec<usize>),
+/// Which fields are written: indexes into the resource's fields.
+pub(super) struct Written {
+    /// These, NULL if they are not set; `None` for those that are set.
+    masked: Option<Vec<usize>>,
+    /// These are NULL, whatever they are set to.
+    nulls: Vec<usize>,
+}
+
+impl Written {
+    /// Whether the field at this place is written by what was said, and not
+    /// just because it belongs to the key.
+    pub(super) fn is_named(&self, at: usize) -> bool {
+        self.nulls.contains(&at) || self.masked.as_ref().is_none_or(|fields| fields.contains(&at))
+    }
 }
 
 impl Relation<'_> {
     pub(super) fn create(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let carried = self.carried()?;
-        let written = self.written(number::WRITE_MASK)?;
+        let written = self.written()?;
         let payload = self.payload(&carried, &written, |_| true)?;
         let action = Action::Insert {
             relation: self.resource.relation.clone(),
@@ -47,7 +55,7 @@ impl Relation<'_> {
 
     pub(super) fn update(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let carried = self.carried()?;
-        let written = self.written(number::WRITE_MASK)?;
+        let written = self.written()?;
         let carrier = self.request_field(number::RESOURCE);
         let filters = self.key(&carried, |field| format!("{carrier}.{}", field.name))?;
         let relation = self.resource.relation.clone();
@@ -100,7 +108,7 @@ impl Relation<'_> {
     }
 
     /// The resource that the request carries.
-    fn carried(&self) -> Result<DynamicMessage> {
+    pub(super) fn carried(&self) -> Result<DynamicMessage> {
         let name = self.request_field(number::RESOURCE);
         if !self.message.has_field_by_number(number::RESOURCE) {
             return Err(refuse(&name, "has to be given"));
@@ -110,13 +118,15 @@ impl Relation<'_> {
         message.ok_or_else(|| refuse(&name, "has to be given"))
     }
 
-    fn written(&self, number: u32) -> Result<Written> {
-        let paths = mask(self.message, number);
-        if paths.is_empty() {
-            return Ok(Written::Present);
-        }
-        let mut fields = Vec::with_capacity(paths.len());
-        for path in &paths {
+    /// What the masks of the request name.
+    pub(super) fn written(&self) -> Result<Written> {
+        let masked = self.named(number::WRITE_MASK)?;
+        Ok(Written { masked: (!masked.is_empty()).then_some(masked), nulls: self.named(number::NULL_MASK)? })
+    }
+
+    fn named(&self, number: u32) -> Result<Vec<usize>> {
+        let mut fields = Vec::new();
+        for path in &mask(self.message, number) {
             if path == "*" {
                 let writable =
                     |(at, field): (usize, &Field)| (field.presence != Presence::Computed).then_some(at);
@@ -126,42 +136,40 @@ impl Relation<'_> {
                 fields.push(self.resource.field(path).ok_or_else(unknown)?);
             }
         }
-        fields.sort_unstable();
-        fields.dedup();
-        Ok(Written::Masked(fields))
+        Ok(fields)
     }
 
     /// The written fields as a JSON object. Keys are written when they are set,
     /// mask or no mask.
-    fn payload(
+    pub(super) fn payload(
         &self,
         carried: &DynamicMessage,
         written: &Written,
         wanted: impl Fn(usize) -> bool,
     ) -> Result<Payload> {
         let carrier = self.request_field(number::RESOURCE);
-        let is_written = |at: usize, field: &Field| match written {
-            Written::Present => carried.has_field_by_number(field.number),
-            Written::Masked(fields) => {
-                let is_key = self.resource.key.contains(&at) && carried.has_field_by_number(field.number);
-                fields.contains(&at) || is_key
+        let is_written = |at: usize, field: &Field| {
+            let is_set = carried.has_field_by_number(field.number);
+            let of_key = is_set && self.resource.key.contains(&at);
+            match &written.masked {
+                None => is_set || written.nulls.contains(&at),
+                Some(_) => of_key || written.is_named(at),
             }
         };
-        let fields: Vec<&Field> = self
+        let fields: Vec<(usize, &Field)> = self
             .resource
             .fields
             .iter()
             .enumerate()
             .filter(|(at, field)| wanted(*at) && is_written(*at, field))
-            .map(|(_, field)| field)
             .collect();
         let mut object = String::new();
-        separated('{', '}', fields.iter(), &mut object, |field, out| {
+        separated('{', '}', fields.iter(), &mut object, |(at, field), out| {
             string(&field.column, out);
             out.push(':');
             let is_set = carried.has_field_by_number(field.number);
             match carried.get_field_by_number(field.number) {
-                Some(value) if is_set || field.shape.is_many() => {
+                Some(value) if !written.nulls.contains(at) && (is_set || field.shape.is_many()) => {
                     json(self.package, field.shape, &value, out)
                         .map_err(|why| refuse(&format!("{carrier}.{}", field.name), why))
                 }
@@ -171,7 +179,7 @@ impl Relation<'_> {
                 }
             }
         })?;
-        let keys = fields.iter().map(|field| field.column.clone()).collect();
+        let keys = fields.iter().map(|(_, field)| field.column.clone()).collect();
         Ok(Payload { json: Bytes::from(object), keys, rows: Rows::One })
     }
 }

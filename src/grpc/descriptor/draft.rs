@@ -1,12 +1,16 @@
 //! Drafts: messages, enums and services being written, each with its comments,
 //! which protobuf keeps apart from what they are about.
 
-use crate::grpc::{names::default_json, surface::Package};
+use crate::grpc::{
+    names::default_json,
+    surface::{Package, Reserved},
+};
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto,
     FileDescriptorProto, MethodDescriptorProto, MethodOptions, OneofDescriptorProto, ServiceDescriptorProto,
     SourceCodeInfo,
     descriptor_proto::ReservedRange,
+    enum_descriptor_proto::EnumReservedRange,
     field_descriptor_proto::{Label, Type},
     method_options::IdempotencyLevel,
     source_code_info::Location,
@@ -105,18 +109,26 @@ impl Draft<DescriptorProto> {
         self.members.push(field.comment);
     }
 
-    /// Reserves the numbers of columns that are no more: those below the
-    /// highest that no field has.
-    pub(super) fn reserve_gaps(&mut self, columns: impl Iterator<Item = u32>) {
-        let taken: BTreeSet<u32> = columns.collect();
-        let mut next = 1;
-        for number in taken {
-            if let (true, Ok(start), Ok(end)) = (next < number, i32::try_from(next), i32::try_from(number)) {
-                self.proto.reserved_range.push(ReservedRange { start: Some(start), end: Some(end) });
-            }
-            next = number + 1;
+    /// Keeps numbers and names from being used again.
+    pub(super) fn reserve(&mut self, reserved: &Reserved) {
+        // The end is not part of a message's range.
+        let range = |start, end: i32| ReservedRange { start: Some(start), end: Some(end + 1) };
+        self.proto.reserved_range =
+            ranges(&reserved.numbers).into_iter().map(|(start, end)| range(start, end)).collect();
+        self.proto.reserved_name = reserved.names.iter().cloned().collect();
+    }
+}
+
+/// Numbers as ranges: the first and the last of each.
+fn ranges(numbers: &BTreeSet<u32>) -> Vec<(i32, i32)> {
+    let mut ranges: Vec<(i32, i32)> = Vec::new();
+    for number in numbers.iter().filter_map(|number| i32::try_from(*number).ok()) {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => ranges.push((number, number)),
         }
     }
+    ranges
 }
 
 impl Draft<EnumDescriptorProto> {
@@ -125,11 +137,19 @@ impl Draft<EnumDescriptorProto> {
         Draft { proto, comment, members: vec![] }
     }
 
-    /// Adds the value with the next number, from 0.
-    pub(super) fn value(&mut self, name: String, comment: String) {
-        let number = i32::try_from(self.proto.value.len()).ok();
+    pub(super) fn value(&mut self, name: String, number: u32, comment: String) {
+        let number = i32::try_from(number).ok();
         self.proto.value.push(EnumValueDescriptorProto { name: Some(name), number, options: None });
         self.members.push(comment);
+    }
+
+    /// Keeps numbers and names from being used again.
+    pub(super) fn reserve(&mut self, reserved: &Reserved) {
+        // The end is part of an enum's range.
+        let range = |start, end| EnumReservedRange { start: Some(start), end: Some(end) };
+        self.proto.reserved_range =
+            ranges(&reserved.numbers).into_iter().map(|(start, end)| range(start, end)).collect();
+        self.proto.reserved_name = reserved.names.iter().cloned().collect();
     }
 }
 
@@ -259,6 +279,7 @@ fn import(type_name: &str) -> Option<&'static str> {
         ".google.protobuf.Timestamp" => Some("google/protobuf/timestamp.proto"),
         ".google.protobuf.FieldMask" => Some("google/protobuf/field_mask.proto"),
         ".pgduet.query.v1.CountMode" => Some("pgduet/query/v1/count_mode.proto"),
+        ".pgduet.types.v1.Hstore" => Some("pgduet/types/v1/hstore.proto"),
         name if name.starts_with(".pgduet.query.v1.") => Some("pgduet/query/v1/predicate.proto"),
         _ => None,
     }

@@ -1,15 +1,15 @@
 //! Messages and enums of a package.
 
 use super::{
-    QUERY_PACKAGE,
+    QUERY_PACKAGE, TYPES_PACKAGE,
     draft::{Cardinality, Draft, FieldDraft, FieldType, FileDraft},
 };
 use crate::grpc::{
-    method::{Answer, FixedField, FixedKind, RelationMethod, number},
-    names::{Claims, snake},
+    method::{Answer, FixedField, FixedKind, KeyPlace, RelationMethod, number},
+    names::{Claims, default_json, snake},
     surface::{
-        Declared, Embed, Enum, Field, Function, Multiplicity, Package, Presence, Record, Resource, Returns,
-        Scalar, Shape,
+        Declared, Embed, Enum, Field, Function, Multiplicity, Package, Presence, Record, Reserved, Resource,
+        Returns, Scalar, Shape,
     },
 };
 use prost_types::{DescriptorProto, field_descriptor_proto::Type};
@@ -54,6 +54,7 @@ fn field_type(package: &Package, scalar: Scalar) -> FieldType {
         Scalar::Float8 => FieldType::Scalar(Type::Double),
         Scalar::TimestampTz => well_known("Timestamp"),
         Scalar::Bytea => FieldType::Scalar(Type::Bytes),
+        Scalar::Hstore => FieldType::Message(format!("{TYPES_PACKAGE}.Hstore")),
         Scalar::Text | Scalar::Json => FieldType::Scalar(Type::String),
         Scalar::Enum(at) => match package.enums.get(at) {
             Some(found) => FieldType::Enum(local(package, &found.name)),
@@ -127,30 +128,40 @@ fn resource_message(package: &Package, resource: &Resource) -> Draft<DescriptorP
     let mut message =
         Draft::message(resource.names.singular.clone(), comment(resource.comment.as_deref(), otherwise));
     for field in &resource.fields {
-        message.field(column(package, field));
+        let json = json_beside_embeds(resource, &field.column);
+        message.field(FieldDraft { json, ..column(package, field) });
     }
     for found in &resource.embeds {
         message.field(embed(package, found));
     }
-    message.reserve_gaps(resource.fields.iter().map(|field| field.number));
+    message.reserve(&resource.reserved.and(&resource.reserved_embeds));
     message
+}
+
+/// What a column is called in JSON beside embeds: they have theirs from before,
+/// or a migration would change them.
+fn json_beside_embeds(resource: &Resource, column: &str) -> Option<String> {
+    let embeds = resource.embeds.iter().map(|embed| embed.name.as_str());
+    let former = resource.reserved_embeds.names.iter().map(String::as_str);
+    let taken = embeds.chain(former).any(|name| default_json(name) == column);
+    json_name(column).filter(|_| !taken)
 }
 
 fn predicates(package: &Package, resource: &Resource) -> Draft<DescriptorProto> {
     let name = resource.names.predicates();
-    let mut names = Claims::default();
     let mut message = Draft::message(
         name.clone(),
         format!("Conditions on rows of `{}`. Those that are set must all hold.", resource.relation),
     );
     for field in &resource.fields {
-        names.field(&field.column);
+        let name = predicate_name(&field.name);
         message.field(FieldDraft {
-            name: field.name.clone(),
+            // With another name it has another one in JSON too.
+            json: json_name(&field.column).filter(|_| name == field.name),
+            name,
             number: field.number,
             of: FieldType::Message(format!("{QUERY_PACKAGE}.{}", predicate(field.shape))),
             cardinality: Cardinality::Explicit,
-            json: json_name(&field.column),
             comment: format!("Conditions on `{}`.", field.column),
         });
     }
@@ -161,7 +172,7 @@ fn predicates(package: &Package, resource: &Resource) -> Draft<DescriptorProto> 
     ];
     for (field, number, cardinality, comment) in logic {
         message.field(FieldDraft {
-            name: names.field(field),
+            name: field.to_owned(),
             number,
             of: FieldType::Message(local(package, &name)),
             cardinality,
@@ -169,8 +180,18 @@ fn predicates(package: &Package, resource: &Resource) -> Draft<DescriptorProto> 
             comment: comment.to_owned(),
         });
     }
-    message.reserve_gaps(resource.fields.iter().map(|field| field.number));
+    let names = resource.reserved.names.iter().map(|name| predicate_name(name)).collect();
+    message.reserve(&Reserved { numbers: resource.reserved.numbers.clone(), names });
     message
+}
+
+/// The field of a column's conditions. `and`, `or` and `not` have their names
+/// whatever columns there are and will be.
+fn predicate_name(column: &str) -> String {
+    match column {
+        "and" | "or" | "not" => format!("column_{column}"),
+        other => other.to_owned(),
+    }
 }
 
 /// The message of `pgduet.query.v1` that has the operators of a type.
@@ -181,7 +202,14 @@ fn predicate(shape: Shape) -> &'static str {
         Shape::One(Scalar::Int8) => "Int64Predicate",
         Shape::One(Scalar::Float4 | Scalar::Float8) => "DoublePredicate",
         Shape::One(Scalar::TimestampTz) => "TimestampPredicate",
-        Shape::One(Scalar::Bytea | Scalar::Text | Scalar::Json | Scalar::Enum(_) | Scalar::Record(_))
+        Shape::One(
+            Scalar::Bytea
+            | Scalar::Hstore
+            | Scalar::Text
+            | Scalar::Json
+            | Scalar::Enum(_)
+            | Scalar::Record(_),
+        )
         | Shape::Many(_) => "TextPredicate",
     }
 }
@@ -199,6 +227,9 @@ fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Dr
         key.name = names.field(&field.name);
         message.field(key);
     }
+    if method.row().key == KeyPlace::Request {
+        message.reserve(&resource.reserved_key);
+    }
     let carrier = names.field(&snake(&resource.names.singular));
     for field in fixed {
         message.field(fixed_field(package, resource, field, &carrier));
@@ -209,16 +240,22 @@ fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Dr
 fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carrier: &str) -> FieldDraft {
     let of = match field.kind {
         FixedKind::Int32 => FieldType::Scalar(Type::Int32),
+        FixedKind::Int64 => FieldType::Scalar(Type::Int64),
         FixedKind::Text => FieldType::Scalar(Type::String),
         FixedKind::Bool => FieldType::Scalar(Type::Bool),
         FixedKind::Mask => well_known("FieldMask"),
         FixedKind::Count => FieldType::Enum(format!("{QUERY_PACKAGE}.CountMode")),
         FixedKind::Where => FieldType::Message(local(package, &resource.names.predicates())),
         FixedKind::Resource => FieldType::Message(local(package, &resource.names.singular)),
+        FixedKind::Requests(method) => {
+            FieldType::Message(local(package, &format!("{}Request", method.name(&resource.names))))
+        }
     };
     let name = match field.kind {
         FixedKind::Resource => carrier,
         FixedKind::Int32
+        | FixedKind::Int64
+        | FixedKind::Requests(_)
         | FixedKind::Text
         | FixedKind::Bool
         | FixedKind::Mask
@@ -229,11 +266,52 @@ fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carri
         name: name.to_owned(),
         number: field.number,
         of,
-        cardinality: Cardinality::Implicit,
+        cardinality: match field.kind {
+            FixedKind::Requests(_) => Cardinality::Repeated,
+            FixedKind::Int32
+            | FixedKind::Int64
+            | FixedKind::Text
+            | FixedKind::Bool
+            | FixedKind::Mask
+            | FixedKind::Count
+            | FixedKind::Where
+            | FixedKind::Resource => Cardinality::Implicit,
+        },
         json: None,
         comment: field.comment.to_owned(),
     }
 }
+
+/// A field of a response that is there whatever the relation.
+struct FixedAnswer {
+    number: u32,
+    name: &'static str,
+    kind: Type,
+    cardinality: Cardinality,
+    comment: &'static str,
+}
+
+const NEXT_PAGE_TOKEN: FixedAnswer = FixedAnswer {
+    number: number::NEXT_PAGE_TOKEN,
+    name: "next_page_token",
+    kind: Type::String,
+    cardinality: Cardinality::Implicit,
+    comment: "The page_token of the next page; empty on the last one.",
+};
+const TOTAL_SIZE: FixedAnswer = FixedAnswer {
+    number: number::TOTAL_SIZE,
+    name: "total_size",
+    kind: Type::Int64,
+    cardinality: Cardinality::Explicit,
+    comment: "How many rows there are on all pages, if count was set.",
+};
+const AFFECTED_ROWS: FixedAnswer = FixedAnswer {
+    number: number::AFFECTED_ROWS,
+    name: "affected_rows",
+    kind: Type::Int64,
+    cardinality: Cardinality::Implicit,
+    comment: "How many rows were affected.",
+};
 
 fn response(package: &Package, resource: &Resource, method: RelationMethod) -> Draft<DescriptorProto> {
     let name = method.name(&resource.names);
@@ -247,42 +325,35 @@ fn response(package: &Package, resource: &Resource, method: RelationMethod) -> D
         comment: comment.to_owned(),
     };
     let (one, many) = (snake(&resource.names.singular), snake(&resource.names.plural));
+    let fixed: &[FixedAnswer] = match method.row().answer {
+        Answer::Empty | Answer::Row | Answer::Rows | Answer::Batch => &[],
+        Answer::Page => &[NEXT_PAGE_TOKEN, TOTAL_SIZE],
+        Answer::Affected => &[AFFECTED_ROWS],
+    };
+    let mut names = Claims::default();
+    for field in fixed {
+        names.field(field.name);
+    }
     match method.row().answer {
         Answer::Empty => {}
         Answer::Row | Answer::Rows => message.field(row(&one, Cardinality::Explicit, "The row.")),
-        Answer::Page => {
-            let mut names = Claims::default();
-            let fixed = [
-                (
-                    number::NEXT_PAGE_TOKEN,
-                    "next_page_token",
-                    Type::String,
-                    Cardinality::Implicit,
-                    "The page_token of the next page; empty on the last one.",
-                ),
-                (
-                    number::TOTAL_SIZE,
-                    "total_size",
-                    Type::Int64,
-                    Cardinality::Explicit,
-                    "How many rows there are on all pages, if count was set.",
-                ),
-            ];
-            for (_, name, ..) in &fixed {
-                names.field(name);
-            }
+        Answer::Page | Answer::Batch => {
             message.field(row(&names.field(&many), Cardinality::Repeated, "The rows."));
-            for (number, name, kind, cardinality, comment) in fixed {
-                message.field(FieldDraft {
-                    name: name.to_owned(),
-                    number,
-                    of: FieldType::Scalar(kind),
-                    cardinality,
-                    json: None,
-                    comment: comment.to_owned(),
-                });
-            }
         }
+        Answer::Affected => {
+            let comment = "The rows, if read_mask was set: as they are now, or were when deleted.";
+            message.field(row(&names.field(&many), Cardinality::Repeated, comment));
+        }
+    }
+    for field in fixed {
+        message.field(FieldDraft {
+            name: field.name.to_owned(),
+            number: field.number,
+            of: FieldType::Scalar(field.kind),
+            cardinality: field.cardinality,
+            json: None,
+            comment: field.comment.to_owned(),
+        });
     }
     message
 }
@@ -293,6 +364,7 @@ fn arguments(package: &Package, function: &Function) -> Draft<DescriptorProto> {
     for field in &function.arguments {
         message.field(column(package, field));
     }
+    message.reserve(&function.reserved_arguments);
     message
 }
 
@@ -329,6 +401,7 @@ fn result(package: &Package, function: &Function) -> Draft<DescriptorProto> {
             }
         }
     }
+    message.reserve(&function.reserved_columns);
     message
 }
 
@@ -338,16 +411,17 @@ fn record_message(package: &Package, record: &Record) -> Draft<DescriptorProto> 
     for field in &record.fields {
         message.field(column(package, field));
     }
-    message.reserve_gaps(record.fields.iter().map(|field| field.number));
+    message.reserve(&record.reserved);
     message
 }
 
 fn enumeration(found: &Enum) -> Draft<prost_types::EnumDescriptorProto> {
     let otherwise = format!("The type `{}`.", found.sql_type);
     let mut draft = Draft::enumeration(found.name.clone(), comment(found.comment.as_deref(), otherwise));
-    draft.value(found.unspecified.clone(), "Never sent; not a label.".to_owned());
-    for (label, name) in &found.values {
-        draft.value(name.clone(), format!("`{label}`."));
+    draft.value(found.unspecified.clone(), 0, "Never sent; not a label.".to_owned());
+    for value in &found.values {
+        draft.value(value.name.clone(), value.number, format!("`{}`.", value.label));
     }
+    draft.reserve(&found.reserved);
     draft
 }

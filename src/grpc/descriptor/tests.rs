@@ -5,19 +5,23 @@ use crate::catalog::{
     Catalog,
     descriptor::{Column, Database, Relation, Schema, Type, TypeKind},
 };
-use crate::grpc::{export, fixture::school, surface::surface};
+use crate::grpc::{export, fixture::school, lock::Lock, surface};
 use prost_reflect::{Cardinality, DescriptorPool};
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots/grpc/school.proto");
 
+fn surface(catalog: &Catalog) -> Surface {
+    surface::surface(catalog, "{schema}.v{version}", &Lock::default()).unwrap().0
+}
+
 fn pool() -> DescriptorPool {
-    let set = files(&surface(&school(), "{schema}.v{version}")).unwrap();
+    let set = files(&surface(&school())).unwrap();
     DescriptorPool::from_file_descriptor_set(set).unwrap()
 }
 
 #[test]
 fn the_school_is_described_as_in_the_snapshot() {
-    let files = export::files(&school(), "{schema}.v{version}").unwrap();
+    let files = export::export(&school(), "{schema}.v{version}", &Lock::default()).unwrap().files;
     let file = files.iter().find(|file| file.path == "api/v1/api.proto").unwrap();
     let text = String::from_utf8(file.contents.clone()).unwrap();
     if std::env::var_os("UPDATE").is_some() {
@@ -53,7 +57,13 @@ fn a_relation_has_the_methods_that_it_can_take() {
             "StreamEnrollments",
             "CreateEnrollment",
             "UpdateEnrollment",
-            "DeleteEnrollment"
+            "DeleteEnrollment",
+            "BatchGetEnrollments",
+            "BatchCreateEnrollments",
+            "BatchUpdateEnrollments",
+            "BatchDeleteEnrollments",
+            "PatchEnrollments",
+            "PurgeEnrollments"
         ]
     );
     assert_eq!(methods("api.v1.TotalsService"), ["ListTotals", "StreamTotals"]);
@@ -93,7 +103,7 @@ fn functions_stream_sets_and_overloads_are_named_by_their_arguments() {
 
 #[test]
 fn sql_comments_travel_with_the_descriptor() {
-    let set = files(&surface(&school(), "{schema}.v{version}")).unwrap();
+    let set = files(&surface(&school())).unwrap();
     let file = set.file.iter().find(|file| file.name() == "api/v1/api.proto").unwrap();
     let at = file.message_type.iter().position(|message| message.name() == "Student").unwrap();
     let comment = file.source_code_info.iter().flat_map(|info| &info.location).find_map(|location| {
@@ -136,7 +146,7 @@ fn whatever_things_are_called_the_descriptors_are_valid() {
         types: (1..).zip(&names).map(found).collect(),
         ..Database::default()
     });
-    let set = files(&surface(&catalog, "{schema}.v{version}")).unwrap();
+    let set = files(&surface(&catalog)).unwrap();
     let pool = DescriptorPool::from_file_descriptor_set(set).unwrap();
     assert_eq!(pool.services().len(), names.len());
 }

@@ -20,7 +20,7 @@ pub(crate) enum Envelope {
 }
 
 impl Envelope {
-    fn write(self, rows: &MessageEncoder, row: &dyn Row, out: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn write(self, rows: &MessageEncoder, row: &dyn Row, out: &mut Vec<u8>) -> Result<()> {
         match self {
             Envelope::Field(number) => {
                 let start = wire::open(number, out);

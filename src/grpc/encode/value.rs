@@ -43,7 +43,7 @@ impl ValueEncoder {
             Self::Bool | Self::Int2 | Self::Int4 | Self::Int8 | Self::Enum(_) => Wire::Varint,
             Self::Float4 => Wire::Fixed32,
             Self::Float8 => Wire::Fixed64,
-            Self::TimestampTz | Self::Bytes | Self::Record(_) => Wire::Length,
+            Self::TimestampTz | Self::Bytes | Self::Hstore | Self::Record(_) => Wire::Length,
         }
     }
 
@@ -67,6 +67,7 @@ impl ValueEncoder {
             }
             Self::TimestampTz => timestamp(i64::from_be_bytes(fixed(bytes, column)?), column, out)?,
             Self::Bytes => wire::bytes(bytes, out),
+            Self::Hstore => hstore(bytes, column, out)?,
             Self::Enum(labels) => match labels.get(bytes) {
                 Some(number) => signed((*number).into(), out),
                 None => {
@@ -82,6 +83,24 @@ impl ValueEncoder {
         }
         Ok(())
     }
+}
+
+/// The number of pairs and then each key and value, as `pgduet.types.v1.Hstore`.
+fn hstore(bytes: &[u8], column: &str, out: &mut Vec<u8>) -> Result<()> {
+    let mut reader = Reader::new(bytes, column);
+    let start = wire::open_untagged(out);
+    for _ in 0..reader.int4()? {
+        let key = reader.field()?.ok_or_else(|| unexpected(column))?;
+        let value = reader.field()?.ok_or_else(|| out_of_range(column, "an hstore with a NULL"))?;
+        let entry = wire::open(1, out);
+        for (number, text) in [(1, key), (2, value)] {
+            Tag::new(number, Wire::Length).write(out);
+            wire::bytes(text, out);
+        }
+        wire::close(entry, out);
+    }
+    wire::close(start, out);
+    Ok(())
 }
 
 fn fixed<const N: usize>(bytes: &[u8], column: &str) -> Result<[u8; N]> {

@@ -1,7 +1,12 @@
 //! A descriptor as the text of a `.proto` file. It prints what the generated
 //! files and those in `proto/` have, which is not all of the language: no
-//! nested types, extensions, groups or custom options.
+//! nested types but those of maps, no extensions, groups or custom options but
+//! `google.api.http`.
 
+use super::{
+    ANNOTATIONS,
+    http::{Rule, Rules},
+};
 use crate::grpc::names::default_json;
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, ServiceDescriptorProto,
@@ -10,13 +15,13 @@ use prost_types::{
 };
 use std::{collections::HashMap, fmt::Write as _};
 
-/// The text of a file.
-pub(super) fn proto(file: &FileDescriptorProto) -> String {
+/// The text of a file, with the rules that its methods have.
+pub(super) fn proto(file: &FileDescriptorProto, rules: &Rules) -> String {
     let locations = file.source_code_info.iter().flat_map(|info| &info.location);
     let comments = locations
         .filter_map(|location| Some((location.path.as_slice(), location.leading_comments.as_deref()?)))
         .collect();
-    let mut printer = Printer { out: String::new(), comments, package: file.package() };
+    let mut printer = Printer { out: String::new(), comments, package: file.package(), rules };
     printer.file(file);
     printer.out
 }
@@ -25,6 +30,7 @@ struct Printer<'a> {
     out: String,
     comments: HashMap<&'a [i32], &'a str>,
     package: &'a str,
+    rules: &'a Rules,
 }
 
 impl Printer<'_> {
@@ -34,10 +40,15 @@ impl Printer<'_> {
         self.line("", "");
         self.comment(&[2], "");
         self.line("", &format!("package {};", file.package()));
-        if !file.dependency.is_empty() {
+        let mut imports: Vec<&str> = file.dependency.iter().map(String::as_str).collect();
+        if !self.rules.is_empty() {
+            imports.push(ANNOTATIONS);
+            imports.sort_unstable();
+        }
+        if !imports.is_empty() {
             self.line("", "");
         }
-        for import in &file.dependency {
+        for import in imports {
             self.line("", &format!("import \"{import}\";"));
         }
         for (at, service) in (0..).zip(&file.service) {
@@ -79,52 +90,76 @@ impl Printer<'_> {
             let stream = if method.server_streaming() { "stream " } else { "" };
             let (input, output) = (self.reference(method.input_type()), self.reference(method.output_type()));
             let head = format!("rpc {}({input}) returns ({stream}{output})", method.name());
+            let mut options = Vec::new();
             let idempotency = method.options.as_ref().map(|options| options.idempotency_level());
             if idempotency == Some(IdempotencyLevel::NoSideEffects) {
-                self.line("  ", &format!("{head} {{"));
-                self.line("    ", "option idempotency_level = NO_SIDE_EFFECTS;");
-                self.line("  ", "}");
-            } else {
-                self.line("  ", &format!("{head};"));
+                options.push("option idempotency_level = NO_SIDE_EFFECTS;".to_owned());
             }
+            let rule = self.rules.get(&(service.name().to_owned(), method.name().to_owned()));
+            options.extend(rule.map(|rule| self.http(rule)));
+            if options.is_empty() {
+                self.line("  ", &format!("{head};"));
+                continue;
+            }
+            self.line("  ", &format!("{head} {{"));
+            for option in options {
+                self.line("    ", &option);
+            }
+            self.line("  ", "}");
         }
         if !service.method.is_empty() {
             self.line("", "}");
         }
     }
 
+    fn http(&self, rule: &Rule) -> String {
+        let name = self.reference("google.api.http");
+        let body = rule.response_body.as_ref().map(|field| format!(", response_body: \"{field}\""));
+        format!("option ({name}) = {{get: \"{}\"{}}};", rule.get, body.unwrap_or_default())
+    }
+
     fn message(&mut self, at: i32, message: &DescriptorProto) {
-        let members = message.field.len() + message.reserved_range.len();
+        let members = message.field.len() + message.reserved_range.len() + message.reserved_name.len();
         self.open(&[4, at], &format!("message {}", message.name()), members);
-        if !message.reserved_range.is_empty() {
-            let ranges: Vec<String> = message
-                .reserved_range
-                .iter()
-                .map(|range| match range.end() - range.start() {
-                    1 => range.start().to_string(),
-                    _ => format!("{} to {}", range.start(), range.end() - 1),
-                })
-                .collect();
-            self.line("  ", &format!("reserved {};", ranges.join(", ")));
-        }
+        let ranges = message.reserved_range.iter().map(|range| (range.start(), range.end() - 1));
+        self.reserved(ranges, &message.reserved_name);
         for (index, field) in (0..).zip(&message.field) {
             self.comment(&[4, at, 2, index], "  ");
-            self.field(field);
+            self.field(message, field);
         }
         if members > 0 {
             self.line("", "}");
         }
     }
 
-    fn field(&mut self, field: &FieldDescriptorProto) {
+    /// Ranges by their first and last numbers, and names.
+    fn reserved(&mut self, ranges: impl Iterator<Item = (i32, i32)>, names: &[String]) {
+        let range = |(first, last): (i32, i32)| match first == last {
+            true => first.to_string(),
+            false => format!("{first} to {last}"),
+        };
+        let name = |name: &String| format!("\"{name}\"");
+        for reserved in [ranges.map(range).collect::<Vec<_>>(), names.iter().map(name).collect()] {
+            if !reserved.is_empty() {
+                self.line("  ", &format!("reserved {};", reserved.join(", ")));
+            }
+        }
+    }
+
+    fn field(&mut self, message: &DescriptorProto, field: &FieldDescriptorProto) {
+        let entry = message.nested_type.iter().find(|nested| {
+            let is_map = nested.options.as_ref().is_some_and(|options| options.map_entry());
+            is_map && field.type_name().rsplit('.').next() == Some(nested.name())
+        });
         let label = match (field.label(), field.proto3_optional()) {
+            (Label::Repeated, _) if entry.is_some() => "",
             (Label::Repeated, _) => "repeated ",
             (Label::Optional | Label::Required, true) => "optional ",
             (Label::Optional | Label::Required, false) => "",
         };
-        let kind = match field.r#type() {
-            Type::Message | Type::Enum | Type::Group => self.reference(field.type_name()),
-            scalar => scalar.as_str_name().trim_start_matches("TYPE_").to_ascii_lowercase(),
+        let kind = match entry.map(|entry| entry.field.as_slice()) {
+            Some([key, value]) => format!("map<{}, {}>", self.kind(key), self.kind(value)),
+            Some(_) | None => self.kind(field),
         };
         let mut line = format!("{label}{kind} {} = {}", field.name(), field.number());
         if field.json_name() != default_json(field.name()) {
@@ -133,8 +168,17 @@ impl Printer<'_> {
         self.line("  ", &(line + ";"));
     }
 
+    fn kind(&self, field: &FieldDescriptorProto) -> String {
+        match field.r#type() {
+            Type::Message | Type::Enum | Type::Group => self.reference(field.type_name()),
+            scalar => scalar.as_str_name().trim_start_matches("TYPE_").to_ascii_lowercase(),
+        }
+    }
+
     fn enumeration(&mut self, at: i32, found: &EnumDescriptorProto) {
         self.open(&[5, at], &format!("enum {}", found.name()), found.value.len());
+        let ranges = found.reserved_range.iter().map(|range| (range.start(), range.end()));
+        self.reserved(ranges, &found.reserved_name);
         for (index, value) in (0..).zip(&found.value) {
             self.comment(&[5, at, 2, index], "  ");
             self.line("  ", &format!("{} = {};", value.name(), value.number()));

@@ -2,13 +2,14 @@
 //! their names, then their columns' types, then functions: so names fall the
 //! same way for the same catalog.
 
-use super::{Field, Package, Presence, Resource, ResourceNames, Scalar, Shape, Surface};
+use super::{Field, Package, Presence, Reserved, Resource, ResourceNames, Scalar, Shape, Surface};
 use crate::{
     catalog::{
         Catalog,
         descriptor::{Column, Identity, Relation},
     },
     grpc::{
+        lock::{Lock, LockError, PackageLock},
         method::RelationMethod,
         names::{Claims, numbered, pascal, plural, singular, snake},
     },
@@ -18,11 +19,17 @@ use std::collections::HashMap;
 /// The one service that all functions of a schema share.
 pub(crate) const FUNCTIONS_SERVICE: &str = "FunctionsService";
 
-/// Works out the surface. `template` is the option `grpc-package`.
-pub(crate) fn surface(catalog: &Catalog, template: &str) -> Surface {
+/// Works out the surface, and the lock that keeps it so. `template` is the option
+/// `grpc-package`; names and numbers are those of `lock` as far as it has them.
+///
+/// # Errors
+/// The lock gives one name to two things.
+pub(crate) fn surface(catalog: &Catalog, template: &str, lock: &Lock) -> Result<(Surface, Lock), LockError> {
     let mut packages = Claims::default();
+    let mut next = lock.clone();
+    let mut surface = Surface::default();
     let schemas = &catalog.descriptor().schemas;
-    let build = |schema: &crate::catalog::descriptor::Schema| {
+    for schema in schemas {
         let (stem, version) = versioned(&schema.name);
         let name = packages.claim(
             |attempt| {
@@ -38,9 +45,18 @@ pub(crate) fn surface(catalog: &Catalog, template: &str) -> Surface {
             name,
             ..Package::default()
         };
-        Builder { catalog, claims: Claims::default(), types: HashMap::new() }.build(package)
-    };
-    Surface { packages: schemas.iter().map(build).collect() }
+        let locked = lock.schemas.get(&schema.name).cloned().unwrap_or_default();
+        let mut builder = Builder {
+            catalog,
+            claims: Claims::default(),
+            types: HashMap::new(),
+            next: locked.clone(),
+            lock: locked,
+        };
+        surface.packages.push(builder.build(package)?);
+        next.schemas.insert(schema.name.clone(), builder.next);
+    }
+    Ok((surface, next))
 }
 
 /// `shop_v2` is version 2 of `shop`; a schema without a version is version 1.
@@ -75,11 +91,16 @@ pub(super) struct Builder<'a> {
     pub(super) claims: Claims,
     /// Enums and composites met so far, by OID.
     pub(super) types: HashMap<u32, Scalar>,
+    /// What is locked.
+    pub(super) lock: PackageLock,
+    /// What will be.
+    pub(super) next: PackageLock,
 }
 
 impl Builder<'_> {
-    fn build(mut self, mut package: Package) -> Package {
+    fn build(&mut self, mut package: Package) -> Result<Package, LockError> {
         self.claims.claim(|_| FUNCTIONS_SERVICE.to_owned(), |name| vec![name.clone()]);
+        self.hold_locked_names()?;
         let (catalog, schema) = (self.catalog, package.schema.clone());
         let mut relations: Vec<&Relation> = catalog
             .relations_in(&schema)
@@ -91,10 +112,11 @@ impl Builder<'_> {
             package.resources.push(resource);
         }
         for (at, relation) in relations.iter().enumerate() {
-            let fields: Vec<Field> = self.columns(&mut package, &relation.columns);
+            let fields = self.columns(&mut package, relation);
             if let Some(resource) = package.resources.get_mut(at) {
                 resource.key = key(relation, &fields);
                 resource.fields = fields;
+                self.lock_relation(resource);
                 resource.methods = RelationMethod::ALL
                     .iter()
                     .copied()
@@ -104,7 +126,7 @@ impl Builder<'_> {
         }
         self.embeds(&mut package);
         self.functions(&mut package);
-        package
+        Ok(package)
     }
 
     /// The relation with its names only: fields may have other relations' types.
@@ -114,20 +136,20 @@ impl Builder<'_> {
             singular: pascal(&numbered(&singular(&base), attempt)),
             plural: pascal(&numbered(&plural(&base), attempt)),
         };
-        let names = self.claims.claim(candidate, |names| {
-            let methods = RelationMethod::ALL.iter().map(|method| method.name(names));
-            methods
-                .flat_map(|method| [format!("{method}Request"), format!("{method}Response")])
-                .chain([names.singular.clone(), names.predicates(), names.service()])
-                .collect()
-        });
-        if names.singular != candidate(0).singular {
-            tracing::warn!(
-                relation = relation.name,
-                message = names.singular,
-                "name taken: numbered over gRPC"
-            );
-        }
+        let names = match self.lock.relations.get(&relation.name) {
+            Some(locked) => ResourceNames { singular: locked.message.clone(), plural: locked.plural.clone() },
+            None => {
+                let names = self.claims.claim(candidate, ResourceNames::all);
+                if names.singular != candidate(0).singular {
+                    tracing::warn!(
+                        relation = relation.name,
+                        message = names.singular,
+                        "name taken: numbered over gRPC"
+                    );
+                }
+                names
+            }
+        };
         Resource {
             oid: relation.oid,
             relation: relation.name.clone(),
@@ -137,14 +159,16 @@ impl Builder<'_> {
             embeds: Vec::new(),
             key: Vec::new(),
             methods: Vec::new(),
+            reserved: Reserved::default(),
+            reserved_embeds: Reserved::default(),
+            reserved_key: Reserved::default(),
         }
     }
 
-    fn columns(&mut self, package: &mut Package, columns: &[Column]) -> Vec<Field> {
-        let mut names = Claims::default();
+    fn columns(&mut self, package: &mut Package, relation: &Relation) -> Vec<Field> {
         let field = |column: &Column| Field {
             column: column.name.clone(),
-            name: names.field(&column.name),
+            name: column.name.clone(),
             number: u32::try_from(column.number).unwrap_or_default(),
             shape: self.shape(package, column.r#type),
             presence: match (column.generated || column.identity() == Identity::Always, column.not_null) {
@@ -155,7 +179,9 @@ impl Builder<'_> {
             comment: column.comment.clone(),
             sql_type: column.sql_type.clone(),
         };
-        columns.iter().map(field).collect()
+        let mut fields: Vec<Field> = relation.columns.iter().map(field).collect();
+        self.settle_columns(package, &relation.name, &mut fields);
+        fields
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         Catalog,
         relationship::{Cardinality, Link, Relationship},
     },
-    grpc::names::{Claims, plural, singular, snake},
+    grpc::names::{plural, singular, snake},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -26,13 +26,15 @@ struct Named {
 
 impl Builder<'_> {
     /// Gives each of the package's resources its embeds.
-    pub(super) fn embeds(&self, package: &mut Package) {
+    pub(super) fn embeds(&mut self, package: &mut Package) {
         let by_oid: HashMap<u32, (usize, String)> = package
             .resources
             .iter()
             .enumerate()
             .map(|(at, resource)| (resource.oid, (at, resource.relation.clone())))
             .collect();
+        let messages: Vec<String> =
+            package.resources.iter().map(|resource| resource.names.singular.clone()).collect();
         for resource in &mut package.resources {
             let relationships = self.catalog.relationships(resource.oid);
             let mut named: Vec<Named> = relationships
@@ -44,14 +46,10 @@ impl Builder<'_> {
                 .collect();
             drop_ambiguous(&mut named, &resource.relation);
             named.sort_by(|a, b| (&a.field, &a.target, &a.hint).cmp(&(&b.field, &b.target, &b.hint)));
-            let mut names = Claims::default();
-            for field in &resource.fields {
-                names.field(&field.column);
-            }
             resource.embeds = (FIRST_SYNTHETIC..)
                 .zip(named)
                 .map(|(number, found)| Embed {
-                    name: names.field(&found.field),
+                    name: found.field,
                     number,
                     target: found.target,
                     hint: found.hint,
@@ -59,6 +57,7 @@ impl Builder<'_> {
                     multiplicity: found.multiplicity,
                 })
                 .collect();
+            self.settle_embeds(&messages, resource);
         }
     }
 }

@@ -3,10 +3,14 @@
 use super::{
     Field, Function, Multiplicity, Package, Passing, Presence, Returns,
     build::{Builder, FUNCTIONS_SERVICE},
+    locked::{key, settle_function, signature},
 };
 use crate::{
     catalog::descriptor::{self, ResultColumn, TypeKind},
-    grpc::names::{Claims, pascal, snake},
+    grpc::{
+        lock::{FunctionLock, Numbers},
+        names::{Claims, pascal},
+    },
     request::payload::BodyKind,
 };
 
@@ -33,39 +37,66 @@ impl Builder<'_> {
             let types: Vec<&str> = function.arguments.iter().map(|a| a.sql_type.as_str()).collect();
             (function.name.clone(), arguments.len(), arguments, types.join(","))
         });
-        let mut methods = Claims::default();
+        let mut methods = self.locked_methods();
+        let mut locked = self.locked_functions(&functions);
         for function in functions {
             let Some(passing) = self.passing(function) else { continue };
-            let Some(returns) = self.returns(package, function) else { continue };
+            let Some(mut returns) = self.returns(package, function) else { continue };
+            let multiplicity = if function.returns_set { Multiplicity::Many } else { Multiplicity::One };
+            let mut arguments = self.arguments(package, function);
+            let signature = signature(package, &returns, multiplicity);
+            // A method cannot answer otherwise than it did: then it is another one.
+            let known = locked.remove(&key(function)).filter(|known| known.returns == signature);
             let by: Vec<String> = names(function).iter().map(|name| pascal(name)).collect();
-            let method = methods.claim(
-                |attempt| match attempt {
-                    0 => pascal(&function.name),
-                    1 if !by.is_empty() => format!("{}By{}", pascal(&function.name), by.concat()),
-                    attempt => format!("{}{attempt}", pascal(&function.name)),
-                },
-                |name| vec![name.clone()],
-            );
-            let messages = self.claims.claim(
-                |attempt| match attempt {
-                    0 => method.clone(),
-                    1 => format!("{FUNCTIONS_SERVICE}{method}"),
-                    attempt => format!("{FUNCTIONS_SERVICE}{method}{attempt}"),
-                },
-                |stem| vec![format!("{stem}Request"), format!("{stem}Response")],
-            );
-            let arguments = self.arguments(package, function);
+            let new_method = |methods: &mut Claims| {
+                methods.claim(
+                    |attempt| match attempt {
+                        0 => pascal(&function.name),
+                        1 if !by.is_empty() => format!("{}By{}", pascal(&function.name), by.concat()),
+                        attempt => format!("{}{attempt}", pascal(&function.name)),
+                    },
+                    |name| vec![name.clone()],
+                )
+            };
+            let method = match &known {
+                Some(known) => known.method.clone(),
+                None => new_method(&mut methods),
+            };
+            let new_messages = |claims: &mut Claims| {
+                claims.claim(
+                    |attempt| match attempt {
+                        0 => method.clone(),
+                        1 => format!("{FUNCTIONS_SERVICE}{method}"),
+                        attempt => format!("{FUNCTIONS_SERVICE}{method}{attempt}"),
+                    },
+                    |stem| vec![format!("{stem}Request"), format!("{stem}Response")],
+                )
+            };
+            let messages = match &known {
+                Some(known) => known.messages().to_owned(),
+                None => new_messages(&mut self.claims),
+            };
+            let next = FunctionLock {
+                messages: (messages != method).then(|| messages.clone()),
+                method: method.clone(),
+                returns: signature,
+                ..known.unwrap_or_default()
+            };
+            let next = settle_function(package, next, &mut arguments, &mut returns);
             package.functions.push(Function {
                 function: function.name.clone(),
                 comment: function.comment.clone(),
                 method,
                 messages,
                 arguments,
+                reserved_arguments: next.arguments.reserved(Numbers::Columns),
+                reserved_columns: next.columns.reserved(Numbers::Columns),
                 passing,
                 returns,
-                multiplicity: if function.returns_set { Multiplicity::Many } else { Multiplicity::One },
+                multiplicity,
                 volatility: function.volatility(),
             });
+            self.next.functions.insert(key(function), next);
         }
     }
 
@@ -82,10 +113,9 @@ impl Builder<'_> {
     }
 
     fn arguments(&mut self, package: &mut Package, function: &descriptor::Function) -> Vec<Field> {
-        let mut names = Claims::default();
         let field = |(number, argument): (u32, &descriptor::Argument)| Field {
             column: argument.name.clone(),
-            name: names.field(if argument.name.is_empty() { "value" } else { &argument.name }),
+            name: if argument.name.is_empty() { "value".to_owned() } else { argument.name.clone() },
             number,
             shape: self.shape(package, argument.r#type),
             presence: if argument.has_default { Presence::Optional } else { Presence::Required },
@@ -136,10 +166,9 @@ impl Builder<'_> {
     }
 
     fn result_columns(&mut self, package: &mut Package, columns: &[ResultColumn]) -> Vec<Field> {
-        let mut names = Claims::default();
         let field = |(number, column): (u32, &ResultColumn)| Field {
             column: column.name.clone(),
-            name: names.field(&snake(&column.name)),
+            name: column.name.clone(),
             number,
             shape: self.shape(package, column.r#type),
             presence: Presence::Optional,

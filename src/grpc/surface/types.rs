@@ -2,7 +2,7 @@
 //! are declared in the package where they are first used.
 
 use super::{
-    Declared, Enum, Field, Package, Presence, Record, Scalar, Shape,
+    Declared, Enum, EnumValue, Field, Package, Presence, Record, Reserved, Scalar, Shape,
     build::{Builder, pascal_candidate},
 };
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         descriptor::{Type, TypeKind},
         form::{Form, form},
     },
-    grpc::names::{Claims, snake, upper_snake},
+    grpc::names::upper_snake,
 };
 use std::collections::HashSet;
 
@@ -36,6 +36,7 @@ impl Builder<'_> {
             Form::Float8 => Scalar::Float8,
             Form::TimestampTz => Scalar::TimestampTz,
             Form::Bytea => Scalar::Bytea,
+            Form::Hstore => Scalar::Hstore,
             Form::Record(oid) => self.record(package, *oid),
             // An array is never an element.
             Form::Text | Form::Array(_) => match self.catalog.base_type(oid) {
@@ -61,25 +62,16 @@ impl Builder<'_> {
         let scalar = if ambiguous {
             Scalar::Text
         } else {
-            let declared = self.claims.claim(
-                |attempt| {
-                    let name = pascal_candidate(&found.name, "Enum", attempt);
-                    let prefix = upper_snake(&name);
-                    let value = |label: &String| (label.clone(), format!("{prefix}_{}", upper_snake(label)));
-                    Enum {
-                        name,
-                        sql_type: found.sql_name.clone(),
-                        comment: found.comment.clone(),
-                        unspecified: format!("{prefix}_UNSPECIFIED"),
-                        values: found.labels.iter().map(value).collect(),
-                    }
-                },
-                |candidate| {
-                    let fixed = [&candidate.name, &candidate.unspecified];
-                    let values = candidate.values.iter().map(|(_, value)| value);
-                    fixed.into_iter().chain(values).cloned().collect()
-                },
-            );
+            let locked = self.lock.enums.get(&qualified(found)).cloned();
+            let mut declared = match locked {
+                // Its names are taken already.
+                Some(locked) => named(found, &locked.name),
+                None => self.claims.claim(
+                    |attempt| named(found, &pascal_candidate(&found.name, "Enum", attempt)),
+                    Enum::names,
+                ),
+            };
+            self.settle_labels(&qualified(found), &mut declared);
             package.enums.push(declared);
             Scalar::Enum(package.enums.len() - 1)
         };
@@ -98,10 +90,13 @@ impl Builder<'_> {
         let (message, declared) = match resource {
             Some(resource) if found.relation != 0 => (resource.names.singular.clone(), Declared::ByResource),
             _ => {
-                let message = self.claims.claim(
-                    |attempt| pascal_candidate(&found.name, "Record", attempt),
-                    |name| vec![name.clone()],
-                );
+                let message = match self.lock.composites.get(&qualified(found)) {
+                    Some(locked) => locked.message.clone(),
+                    None => self.claims.claim(
+                        |attempt| pascal_candidate(&found.name, "Record", attempt),
+                        |name| vec![name.clone()],
+                    ),
+                };
                 (message, Declared::Here)
             }
         };
@@ -114,13 +109,13 @@ impl Builder<'_> {
             comment: found.comment.clone(),
             fields: Vec::new(),
             declared,
+            reserved: Reserved::default(),
         });
-        let mut names = Claims::default();
         let mut fields = Vec::with_capacity(found.attributes.len());
         for attribute in &found.attributes {
             fields.push(Field {
                 column: attribute.name.clone(),
-                name: names.field(&snake(&attribute.name)),
+                name: attribute.name.clone(),
                 number: u32::try_from(attribute.number).unwrap_or_default(),
                 shape: self.shape(package, attribute.r#type),
                 presence: Presence::Optional,
@@ -128,9 +123,30 @@ impl Builder<'_> {
                 sql_type: attribute.sql_type.clone(),
             });
         }
-        if let Some(record) = package.records.get_mut(at) {
-            record.fields = fields;
-        }
+        self.settle_attributes(package, at, found, fields);
         Scalar::Record(at)
+    }
+}
+
+/// What the lock calls a type.
+pub(super) fn qualified(found: &Type) -> String {
+    format!("{}.{}", found.schema, found.name)
+}
+
+/// The enum under this name.
+fn named(found: &Type, name: &str) -> Enum {
+    let prefix = upper_snake(name);
+    let value = |(number, label): (u32, &String)| EnumValue {
+        label: label.clone(),
+        name: format!("{prefix}_{}", upper_snake(label)),
+        number,
+    };
+    Enum {
+        name: name.to_owned(),
+        sql_type: found.sql_name.clone(),
+        comment: found.comment.clone(),
+        unspecified: format!("{prefix}_UNSPECIFIED"),
+        values: (1..).zip(&found.labels).map(value).collect(),
+        reserved: Reserved::default(),
     }
 }

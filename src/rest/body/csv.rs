@@ -3,11 +3,13 @@
 
 use super::invalid;
 use crate::{
-    error::Result,
+    error::{Error, Result},
     request::payload::{Payload, Rows},
 };
-use serde_json::{Map, Value};
+use csv::StringRecord;
 
+/// The rows as a JSON array. It is written row by row: what is kept beside the
+/// array is one row.
 pub(super) fn rows(csv: &[u8]) -> Result<Payload> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(csv);
     let malformed = |error: csv::Error| invalid(format!("parse error ({error})"));
@@ -15,23 +17,38 @@ pub(super) fn rows(csv: &[u8]) -> Result<Payload> {
     if keys.is_empty() {
         return Err(invalid("parse error (not enough input)"));
     }
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(malformed)?;
+    let mut json = vec![b'['];
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record).map_err(malformed)? {
         if record.len() < keys.len() {
             return Err(invalid("All lines must have same number of fields"));
         }
-        let row: Map<_, _> = keys.iter().cloned().zip(record.iter().map(value)).collect();
-        rows.push(Value::Object(row));
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        object(&keys, &record, &mut json).map_err(unwritable)?;
     }
-    Ok(Payload { json: Value::Array(rows).to_string().into(), keys, rows: Rows::Many })
+    json.push(b']');
+    Ok(Payload { json: json.into(), keys, rows: Rows::Many })
 }
 
-fn value(field: &str) -> Value {
-    match field {
-        "NULL" => Value::Null,
-        text => Value::String(text.to_owned()),
+/// Adds a row. Fields beyond the last name are nobody's.
+fn object(keys: &[String], record: &StringRecord, json: &mut Vec<u8>) -> serde_json::Result<()> {
+    for (index, (key, field)) in keys.iter().zip(record).enumerate() {
+        json.push(if index == 0 { b'{' } else { b',' });
+        serde_json::to_writer(&mut *json, key)?;
+        json.push(b':');
+        match field {
+            "NULL" => json.extend_from_slice(b"null"),
+            text => serde_json::to_writer(&mut *json, text)?,
+        }
     }
+    json.push(b'}');
+    Ok(())
+}
+
+fn unwritable(error: serde_json::Error) -> Box<Error> {
+    invalid("The rows could not be written as JSON").cause(error)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the process prints: configuration, schema, logs, numbers.
 
 use super::{SCHEMA, ended, pgduet, serve};
-use crate::support::{database::Database, http::send, tools::stdout};
+use crate::support::{database::Database, http::send, tools::stdout, until};
 use std::{fs, net::TcpListener, path::Path};
 
 #[test]
@@ -128,8 +128,10 @@ fn requests_are_logged_on_stdout_and_faults_on_stderr() {
     for (method, target, headers, status) in requests {
         assert_eq!(send(server.address(), method, target, headers, None).status, status, "{method} {target}");
     }
+    let log = until("the last line is written", || {
+        Some(server.access_log()).filter(|log| log.contains("/rpc/fail"))
+    });
     // The time stands in brackets.
-    let log = server.access_log();
     let lines: Vec<_> = log
         .lines()
         .map(|line| [line.split('[').next().unwrap(), line.split(']').nth(1).unwrap()].concat())

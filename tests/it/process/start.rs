@@ -1,7 +1,7 @@
 //! Starting: where the connection is taken from, and what is wrong enough to end at once.
 
 use super::{SCHEMA, answers, ended, pgduet, serve, until_answering};
-use crate::support::{database::Database, http::send, server::Server, tools::stdout};
+use crate::support::{database::Database, http::send, server::Server, tools::stdout, until};
 use std::{env, fs, net::TcpListener, path::PathBuf, process::Command};
 use tokio_postgres::config::Host;
 
@@ -77,6 +77,9 @@ fn every_form_of_libpq_leads_to_the_database() {
     }
 }
 
+/// What is wrong, arguments, variables, and what the message has to name.
+type Case<'c> = (&'c str, &'c [&'c str], &'c [(&'c str, &'c str)], &'c str);
+
 #[test]
 fn what_is_wrong_for_good_ends_the_start_with_status_1_and_a_word_about_it() {
     let database = Database::fresh(SCHEMA);
@@ -86,7 +89,7 @@ fn what_is_wrong_for_good_ends_the_start_with_status_1_and_a_word_about_it() {
     let (host, server_port) = place(&database);
     let missing = format!("host={host} port={server_port} user=authenticator dbname=not_there");
     let nobody = database.uri("nobody_at_all");
-    let cases: &[(&str, &[&str], &[(&str, &str)], &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("a taken port", &[], &[("PGRST_SERVER_PORT", &port)], &port),
         ("a port that is no number", &[], &[("PGRST_SERVER_PORT", "abc")], "PGRST_SERVER_PORT"),
         ("a port beyond all ports", &[], &[("PGRST_SERVER_PORT", "70000")], "PGRST_SERVER_PORT"),
@@ -176,7 +179,7 @@ fn a_socket_file_serves_and_its_removal_is_noticed() {
     };
     let ready = || ended(pgduet().envs(more).arg("--ready"));
     assert_eq!(curl(&main, "/items?select=id"), r#"[{"id":1}]200"#);
-    assert!(server.access_log().starts_with("- - anonymous ["), "{}", server.access_log());
+    until("the access log has a line", || server.access_log().starts_with("- - anonymous [").then_some(()));
     assert_eq!((curl(&admin, "/live"), curl(&admin, "/ready")), ("200".to_owned(), "200".to_owned()));
     assert_eq!(ready(), (Some(0), format!("OK: unix:{admin}:/ready\n")));
     fs::remove_file(&main).unwrap();

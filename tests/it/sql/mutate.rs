@@ -181,3 +181,28 @@ fn unknown_columns_are_named() {
         ("PGRST204", "Could not find the 'titel' column of 'notes' in the schema cache")
     );
 }
+
+#[test]
+fn each_row_is_updated_by_its_key_and_keeps_what_its_object_lacks() {
+    let bench = Bench::new();
+    run(
+        &bench,
+        insert("notes", r#"[{"title":"A","stars":1},{"title":"B","stars":2},{"title":"C","stars":3}]"#),
+        "",
+    );
+    let each = |json, missing| {
+        let action = Action::UpdateEach {
+            relation: "notes".to_owned(),
+            payload: payload(json),
+            key: vec!["id".to_owned()],
+        };
+        let mut request = request(action, "select=id,title,stars&order=id");
+        request.preferences.missing = missing;
+        bench.run(request).unwrap().body.replace(", \n ", ", ")
+    };
+    let wanted = r#"[{"id":1,"title":"F","stars":null}, {"id":3,"title":"D","stars":8}]"#;
+    assert_eq!(each(r#"[{"id":3,"title":"D","stars":8},{"id":1,"title":"F","stars":null}]"#, None), wanted);
+    let wanted = r#"[{"id":2,"title":"E","stars":9}, {"id":3,"title":"D","stars":6}]"#;
+    let uneven = r#"[{"id":2,"title":"E","stars":9},{"id":3,"stars":6}]"#;
+    assert_eq!(each(uneven, Some(Missing::Default)), wanted);
+}

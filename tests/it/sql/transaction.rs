@@ -44,7 +44,7 @@ fn settings_come_in_postgrest_s_order() {
             ("app.settings.COLOUR", "red"),
         ];
         assert_eq!(settings, expected);
-        assert_eq!(sql::pre_request(plan).unwrap().as_str(), r#"SELECT "api"."check"()"#);
+        assert_eq!(sql::pre_request(plan).unwrap().as_str(), r#"SELECT FROM "api"."check"()"#);
     });
 }
 
@@ -85,10 +85,11 @@ fn response_settings_are_read_where_code_may_have_set_them() {
 }
 
 #[test]
-fn the_configuration_decides_whether_the_end_can_be_chosen() {
+fn the_configuration_decides_whether_a_commit_can_be_chosen_and_undoing_always_can() {
     use TransactionEnd::{Commit, Rollback};
     for (configured, preferred, expected) in [
-        ("commit", Some(Rollback), End::Commit),
+        ("commit", Some(Rollback), End::Rollback),
+        ("commit", None, End::Commit),
         ("commit-allow-override", Some(Rollback), End::Rollback),
         ("commit-allow-override", None, End::Commit),
         ("rollback", Some(Commit), End::Rollback),

@@ -153,6 +153,12 @@ impl Server {
     }
 }
 
+/// A program of the PostgreSQL that is tested with, such as `pg_dump`.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let explicit = env::var_os("PGDUET_TEST_PG_BIN").map(PathBuf::from);
+    Binaries::find(explicit.as_deref()).expect("there is a PostgreSQL to test with").program(name)
+}
+
 fn superuser(database: &str) -> String {
     server().uri(server().superuser(), database)
 }

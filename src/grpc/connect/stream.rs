@@ -1,0 +1,102 @@
+//! Streams of frames: gRPC's and Connect's are alike but for the last of
+//! Connect's, which has what gRPC has in trailers.
+
+use super::{Codec, PREFIX, Refusal, Schema, error, framed, status};
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, HeaderValue, Response, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use serde_json::json;
+use tonic::{Status, body::Body};
+
+/// The flag of the frame that ends a stream.
+const END: u8 = 2;
+
+/// Frames of JSON as frames of protobuf.
+pub(super) fn request(body: &Bytes, schema: &Schema) -> Result<Body, Refusal> {
+    let mut frames = BytesMut::from(body.as_ref());
+    let mut out = Vec::new();
+    while let Some((flag, message)) = next(&mut frames) {
+        if flag != 0 {
+            return Err(Status::invalid_argument(format!("A frame has the flag {flag}")).into());
+        }
+        out.extend_from_slice(&framed(0, &schema.request(message)?));
+    }
+    if !frames.is_empty() {
+        return Err(Status::invalid_argument("The last frame is cut off").into());
+    }
+    Ok(Body::new(http_body_util::Full::from(out)))
+}
+
+/// The next frame, if all of it is there.
+fn next(frames: &mut BytesMut) -> Option<(u8, Bytes)> {
+    let (prefix, _) = frames.split_first_chunk::<PREFIX>()?;
+    let [flag, length @ ..] = *prefix;
+    let length = usize::try_from(u32::from_be_bytes(length)).ok()?;
+    if frames.len() - PREFIX < length {
+        return None;
+    }
+    frames.advance(PREFIX);
+    Some((flag, frames.split_to(length).freeze()))
+}
+
+/// What is left of an answer.
+struct Rest {
+    body: Body,
+    headers: HeaderMap,
+    frames: BytesMut,
+    schema: Schema,
+}
+
+/// A gRPC answer as Connect's. A stream always succeeds; its last frame may say otherwise.
+pub(super) fn response(response: Response<Body>, schema: Schema) -> Response<Body> {
+    let (head, body) = response.into_parts();
+    let kind = HeaderValue::from_static(schema.codec().stream());
+    let encoding = head.headers.get("grpc-encoding").cloned();
+    let rest = Rest { body, headers: head.headers, frames: BytesMut::new(), schema };
+    let frames = stream::unfold(Some(rest), |rest| async {
+        let (frame, rest) = step(rest?).await;
+        Some((Ok::<_, Status>(Frame::data(frame)), rest))
+    });
+    let mut response = Response::new(Body::new(StreamBody::new(frames.boxed())));
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    if let Some(encoding) = encoding {
+        response.headers_mut().insert("connect-content-encoding", encoding);
+    }
+    response
+}
+
+/// The next bytes; with the last of them nothing is left.
+async fn step(mut rest: Rest) -> (Bytes, Option<Rest>) {
+    loop {
+        if let Some((_, message)) = next(&mut rest.frames) {
+            match rest.schema.response(&message) {
+                Ok(json) => return (framed(0, &json), Some(rest)),
+                Err(status) => return (end(&status), None),
+            }
+        }
+        match rest.body.frame().await {
+            None => return (end(&status(&rest.headers, None)), None),
+            Some(Err(status)) => return (end(&status), None),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => match rest.schema.codec() {
+                    Codec::Proto => return (data, Some(rest)),
+                    Codec::Json => rest.frames.extend_from_slice(&data),
+                },
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    return (end(&status(&rest.headers, Some(&trailers))), None);
+                }
+            },
+        }
+    }
+}
+
+fn end(status: &Status) -> Bytes {
+    let end = match status.code() {
+        tonic::Code::Ok => json!({}),
+        _ => json!({ "error": error::error(status) }),
+    };
+    framed(END, end.to_string().as_bytes())
+}

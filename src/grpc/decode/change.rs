@@ -1,0 +1,64 @@
+//! Patch and Purge: changes to whatever rows meet the conditions, as REST's
+//! PATCH and DELETE. Without a condition they are refused, unless that is what
+//! the request says it wants.
+
+use super::{Answer, Call, Relation, Surroundings, preferences};
+use crate::{
+    error::Result,
+    grpc::{method::number, refuse::refuse, selection::Selection},
+    request::{
+        Accept, Action, Query,
+        prefer::{Handling, Preferences, Return},
+    },
+};
+
+impl Relation<'_> {
+    pub(super) fn patch(self, surroundings: Surroundings<'_>) -> Result<Call> {
+        let carried = self.carried()?;
+        let written = self.written()?;
+        let payload = self.payload(&carried, &written, |at| written.is_named(at))?;
+        if payload.keys.is_empty() {
+            return Err(refuse(&self.request_field(number::RESOURCE), "no field to be updated is set"));
+        }
+        let relation = self.resource.relation.clone();
+        let action = Action::Update { relation, columns: Some(payload.keys.clone()), payload };
+        self.affect(surroundings, action)
+    }
+
+    pub(super) fn purge(self, surroundings: Surroundings<'_>) -> Result<Call> {
+        let action = Action::Delete { relation: self.resource.relation.clone() };
+        self.affect(surroundings, action)
+    }
+
+    fn affect(self, surroundings: Surroundings<'_>, action: Action) -> Result<Call> {
+        let returns_rows = self.message.has_field_by_number(number::READ_MASK);
+        let (selection, representation) = match returns_rows {
+            true => (self.selection(number::READ_MASK)?, Return::Representation),
+            false => (Selection::default(), Return::Minimal),
+        };
+        let mut query = Query::default();
+        self.conditions(&mut query)?;
+        let restricts = query.filters.iter().any(|(path, _)| path.is_empty())
+            || query.logic.iter().any(|(path, _)| path.is_empty());
+        if !restricts && !self.flag(number::ALLOW_ALL) {
+            return Err(refuse(
+                "filter",
+                "there is no condition: every row would be affected, which allow_all allows",
+            ));
+        }
+        query.select = selection.select(self.package, self.resource);
+        let most = self.message.get_field_by_number(number::MAX_AFFECTED).and_then(|most| most.as_i64());
+        let most = u64::try_from(most.unwrap_or_default())
+            .map_err(|_| refuse("max_affected", "cannot be negative"))?;
+        let preferences = Preferences {
+            representation: Some(representation),
+            max_affected: (most > 0).then_some(most),
+            // Only so is the number more than advice.
+            handling: Some(Handling::Strict),
+            ..preferences(self.flag(number::CHANGE_VALIDATE_ONLY))
+        };
+        let mut call = self.call(surroundings, action, query, preferences, &selection, Answer::Affected);
+        call.request.accept = if returns_rows { Accept::CheckedColumns } else { Accept::Columns };
+        Ok(call)
+    }
+}

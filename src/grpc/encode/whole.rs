@@ -1,0 +1,150 @@
+//! Sinks for answers that are whole or not at all: what they miss or cannot
+//! hold undoes what was changed. They never answer with a part of the rows.
+
+use super::{Envelope, MessageEncoder, Page, PageSink};
+use crate::{
+    error::{Error, Fault, Result},
+    grpc::refuse::refuse,
+    outcome::{Row, Sink},
+};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+    sync::Arc,
+};
+
+/// Collects every row, in the order in which they come.
+#[derive(Debug)]
+pub(crate) struct WholeSink(PageSink);
+
+impl WholeSink {
+    /// A sink for at most so many bytes.
+    pub(crate) fn new(rows: Arc<MessageEncoder>, envelope: Envelope, bytes: usize) -> Self {
+        Self(PageSink::new(rows, envelope, Page { rows: u64::MAX, bytes, keys: 0 }))
+    }
+
+    /// The response so far, for what follows the rows.
+    pub(crate) fn into_response(self) -> Vec<u8> {
+        self.0.into_response()
+    }
+}
+
+impl Sink for WholeSink {
+    fn row(&mut self, row: &dyn Row) -> Result<()> {
+        self.0.row(row)
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        match self.0.left_off() {
+            None => Ok(()),
+            Some(_) => Err(too_large()),
+        }
+    }
+}
+
+fn too_large() -> Box<Error> {
+    Error::new(Fault::AnswerTooLarge, "The rows are more than one message holds")
+        .hint("Name fewer fields in read_mask, or ask for fewer rows.")
+}
+
+/// What a batch asks for, one for each of its requests.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// The fields of the key as they are on the wire, by their numbers.
+    pub(crate) key: Vec<u8>,
+    /// The same for people: `id=5`.
+    pub(crate) text: String,
+    /// What it means that no row has it.
+    pub(crate) missing: Missing,
+}
+
+/// What it means that there is no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The call fails.
+    NotFound,
+    /// Nothing.
+    Fine,
+}
+
+/// Collects rows by their keys, which come as columns after those of the row,
+/// and answers in the order in which they were asked for.
+#[derive(Debug)]
+pub(crate) struct KeyedSink {
+    rows: Arc<MessageEncoder>,
+    keys: Arc<MessageEncoder>,
+    wanted: Vec<Wanted>,
+    /// Where the rows found stand in `out`.
+    found: HashMap<Vec<u8>, Range<usize>>,
+    out: Vec<u8>,
+    bytes: usize,
+}
+
+/// The columns of a row from one of them on.
+struct Tail<'a>(&'a dyn Row, usize);
+
+impl Row for Tail<'_> {
+    fn len(&self) -> usize {
+        self.0.len().saturating_sub(self.1)
+    }
+
+    fn get(&self, column: usize) -> Option<&[u8]> {
+        self.0.get(self.1 + column)
+    }
+}
+
+impl KeyedSink {
+    /// A sink for at most so many bytes; `keys` encodes what [`Wanted::key`] is compared with.
+    pub(crate) fn new(
+        rows: Arc<MessageEncoder>,
+        keys: Arc<MessageEncoder>,
+        wanted: Vec<Wanted>,
+        bytes: usize,
+    ) -> Self {
+        Self { rows, keys, wanted, found: HashMap::new(), out: Vec::new(), bytes }
+    }
+
+    /// The rows in the order of what was wanted, each in the field of this number.
+    pub(crate) fn into_response(self) -> Vec<u8> {
+        let mut response = Vec::with_capacity(self.out.len());
+        for place in self.wanted.iter().filter_map(|wanted| self.found.get(&wanted.key)) {
+            response.extend_from_slice(self.out.get(place.clone()).unwrap_or_default());
+        }
+        response
+    }
+}
+
+impl Sink for KeyedSink {
+    fn row(&mut self, row: &dyn Row) -> Result<()> {
+        let start = self.out.len();
+        Envelope::Field(crate::grpc::method::number::ROWS).write(&self.rows, row, &mut self.out)?;
+        let mut key = Vec::with_capacity(16);
+        self.keys.row(&Tail(row, self.rows.len()), &mut key)?;
+        self.found.insert(key, start..self.out.len());
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        let mut rest = self.found.len();
+        let mut missing = None;
+        let mut seen = HashSet::new();
+        for (at, wanted) in self.wanted.iter().enumerate() {
+            if self.found.contains_key(&wanted.key) {
+                rest -= usize::from(seen.insert(&wanted.key));
+            } else if wanted.missing == Missing::NotFound && missing.is_none() {
+                missing = Some((at, wanted));
+            }
+        }
+        match missing {
+            Some((at, _)) if rest > 0 => {
+                Err(refuse(&format!("requests[{at}]"), "the key is not written as PostgreSQL writes it"))
+            }
+            Some((at, wanted)) => {
+                let text = &wanted.text;
+                Err(Error::new(Fault::RowMissing, format!("requests[{at}]: no row has the key {text}")))
+            }
+            None if self.out.len() > self.bytes => Err(too_large()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What a lock keeps while the school's catalog changes under it.
+
+use super::*;
+use crate::{
+    catalog::{Catalog, descriptor::Database},
+    grpc::{
+        export::export,
+        fixture::school,
+        surface::{Surface, surface},
+    },
+};
+
+const TEMPLATE: &str = "{schema}.v{version}";
+
+fn changed(change: impl FnOnce(&mut Database)) -> Catalog {
+    let mut database = school().descriptor().clone();
+    change(&mut database);
+    Catalog::new(database)
+}
+
+fn locked(catalog: &Catalog, lock: &Lock) -> (Surface, Lock) {
+    surface(catalog, TEMPLATE, lock).unwrap()
+}
+
+fn first() -> Lock {
+    locked(&school(), &Lock::default()).1
+}
+
+fn students(database: &mut Database) -> &mut crate::catalog::descriptor::Relation {
+    database.relations.iter_mut().find(|relation| relation.name == "students").unwrap()
+}
+
+fn columns(lock: &Lock) -> &Ledger {
+    &lock.schemas["api"].relations["students"].columns
+}
+
+fn text(declarations: &[Declaration]) -> Vec<String> {
+    declarations.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_locked_schema_is_described_as_it_was_and_its_lock_stays_as_it_is() {
+    let lock = first();
+    assert_eq!(Lock::parse(&lock.to_json().unwrap()).unwrap(), lock);
+    let again = export(&school(), TEMPLATE, &lock).unwrap();
+    let before = export(&school(), TEMPLATE, &Lock::default()).unwrap();
+    assert_eq!((again.files, again.lock), (before.files, lock));
+}
+
+#[test]
+fn each_line_of_the_lock_stands_in_the_exported_file() {
+    let export = export(&school(), TEMPLATE, &Lock::default()).unwrap();
+    let file = export.files.iter().find(|file| file.path == "api/v1/api.proto").unwrap();
+    let proto = String::from_utf8(file.contents.clone()).unwrap();
+    let package = &export.lock.schemas["api"];
+    let ledgers = package
+        .relations
+        .values()
+        .flat_map(|relation| [&relation.columns, &relation.embeds])
+        .chain(package.enums.values().map(|found| &found.labels))
+        .chain(package.composites.values().map(|composite| &composite.attributes))
+        .chain(package.functions.values().flat_map(|function| [&function.arguments, &function.columns]));
+    let lines: Vec<String> = ledgers.flat_map(Ledger::all).map(ToString::to_string).collect();
+    assert!(lines.len() > 30);
+    for line in lines {
+        let is_there = ["", "optional "].iter().any(|label| {
+            let declared = format!("\n  {label}{line}");
+            [";", " ["].iter().any(|end| proto.contains(&(declared.clone() + end)))
+        });
+        assert!(is_there, "{line} is not in the file");
+    }
+}
+
+#[test]
+fn numbers_outlive_those_of_a_restored_database() {
+    let restored = changed(|database| {
+        for (number, column) in (1..).zip(&mut students(database).columns) {
+            column.number = number;
+        }
+    });
+    let (surface, lock) = locked(&restored, &first());
+    assert_eq!(lock, first());
+    let resource = surface.packages[0].resources.iter().find(|found| found.relation == "students").unwrap();
+    let shoe = resource.fields.iter().find(|field| field.column == "Shoe Size").unwrap();
+    assert_eq!(shoe.number, 4);
+}
+
+#[test]
+fn a_retyped_column_is_gone_and_new_under_another_name() {
+    let retyped = changed(|database| {
+        let points = students(database).columns.iter_mut().find(|column| column.name == "points").unwrap();
+        points.r#type = 25;
+    });
+    let (_, lock) = locked(&retyped, &first());
+    assert_eq!(columns(&lock).fields["points"].to_string(), "string points_2 = 16");
+    assert_eq!(text(&columns(&lock).reserved), ["int64 points = 12"]);
+    let back = locked(&school(), &lock).1;
+    assert_eq!(columns(&back).fields["points"].to_string(), "int64 points_3 = 17");
+}
+
+#[test]
+fn a_dropped_columns_name_and_number_stay_reserved() {
+    let dropped = changed(|database| students(database).columns.retain(|column| column.name != "score"));
+    let (surface, lock) = locked(&dropped, &first());
+    assert_eq!(text(&columns(&lock).reserved), ["double score = 10"]);
+    let resource = surface.packages[0].resources.iter().find(|found| found.relation == "students").unwrap();
+    assert!(resource.reserved.numbers.contains(&10) && resource.reserved.names.contains("score"));
+    let (_, again) = locked(&school(), &lock);
+    assert_eq!(columns(&again).fields["score"].to_string(), "double score_2 = 16");
+}
+
+#[test]
+fn a_new_label_in_the_middle_gets_the_number_after_the_last() {
+    let grown = changed(|database| {
+        let grade = database.types.iter_mut().find(|found| found.name == "grade").unwrap();
+        grade.labels.insert(1, "merit".to_owned());
+    });
+    let (_, lock) = locked(&grown, &first());
+    let labels = &lock.schemas["api"].enums["api.grade"].labels;
+    assert_eq!(labels.fields["merit"].to_string(), "GRADE_ENUM_MERIT = 4");
+    assert_eq!(labels.fields["pass"].to_string(), "GRADE_ENUM_PASS = 2");
+}
+
+#[test]
+fn a_function_with_one_more_argument_is_the_same_and_one_with_another_result_is_not() {
+    let search = |change: fn(&mut crate::catalog::descriptor::Function)| {
+        let catalog = changed(|database| {
+            let found = database.functions.iter_mut().find(|found| found.name == "search_students");
+            change(found.unwrap());
+        });
+        locked(&catalog, &first()).1.schemas.remove("api").unwrap().functions
+    };
+    let grown = search(|function| {
+        let argument =
+            crate::catalog::descriptor::Argument { name: "most".to_owned(), ..function.arguments[0].clone() };
+        function.arguments.insert(0, argument);
+    });
+    let known = &grown["search_students(most,query)"];
+    assert_eq!(
+        (known.method.as_str(), grown.contains_key("search_students(query)")),
+        ("SearchStudents", false)
+    );
+    assert_eq!(known.arguments.fields["query"].to_string(), "string query = 1");
+    assert_eq!(known.arguments.fields["most"].to_string(), "string most = 2");
+    let other = search(|function| function.returns_set = false);
+    assert_eq!(other["search_students(query)"].method, "SearchStudentsByQuery");
+}
+
+#[test]
+fn names_can_be_chosen_by_hand_and_new_ones_give_way() {
+    let mut lock = first();
+    let relation = lock.schemas.get_mut("api").unwrap().relations.get_mut("totals").unwrap();
+    relation.message = "Sum".to_owned();
+    relation.plural = "Sums".to_owned();
+    let with_sums = changed(|database| {
+        let mut sums = database.relations.iter().find(|relation| relation.name == "totals").unwrap().clone();
+        (sums.oid, sums.name) = (999, "sums".to_owned());
+        database.relations.push(sums);
+    });
+    let (surface, _) = locked(&with_sums, &lock);
+    let names: Vec<_> = surface.packages[0]
+        .resources
+        .iter()
+        .map(|resource| (resource.relation.as_str(), resource.names.service()))
+        .collect();
+    assert!(names.contains(&("totals", "SumsService".to_owned())), "{names:?}");
+    assert!(names.contains(&("sums", "Sums2Service".to_owned())), "{names:?}");
+}
+
+#[test]
+fn a_broken_lock_is_refused_with_the_place() {
+    let good = first().to_json().unwrap();
+    for (text, replaced, wanted) in [
+        ("\"version\": 1", "\"version\": 7", "version 7 is of a newer pgduet"),
+        ("int64 points = 12", "int64 points = 13", "\"int64 points = 13\" have one number"),
+        ("int64 points = 12", "int64 points", "\"int64 points\" is not of the form"),
+        ("int64 points = 12", "int64 points = 19500", "19500 is no number for a field"),
+        ("int64 points = 12", "int64 po-ints = 12", "\"po-ints\" is no name"),
+        ("\"message\": \"Total\"", "\"message\": \"To tal\"", "relation \"totals\": \"To tal\" is no name"),
+        ("\"relations\"", "\"tables\"", "unknown field `tables`"),
+        ("\n}", "", "EOF while parsing"),
+    ] {
+        assert!(good.contains(text), "{text}");
+        let error = Lock::parse(&good.replacen(text, replaced, 1)).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+    let twice = Lock::parse(&good.replace("\"message\": \"Total\"", "\"message\": \"Student\"")).unwrap();
+    let error = surface(&school(), TEMPLATE, &twice).unwrap_err().to_string();
+    assert!(error.contains("relation \"totals\": another one has the name"), "{error}");
+}

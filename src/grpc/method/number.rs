@@ -1,0 +1,39 @@
+//! The numbers that decoders look fields up by. They are of the wire: none of
+//! them ever changes.
+
+pub(crate) const PAGE_SIZE: u32 = 1;
+pub(crate) const PAGE_TOKEN: u32 = 2;
+pub(crate) const WHERE: u32 = 3;
+pub(crate) const FILTER: u32 = 4;
+pub(crate) const ORDER_BY: u32 = 5;
+pub(crate) const READ_MASK: u32 = 6;
+pub(crate) const SKIP: u32 = 7;
+pub(crate) const COUNT: u32 = 8;
+/// Of requests that have the key's columns as fields.
+pub(crate) const KEYED_READ_MASK: u32 = 2001;
+pub(crate) const KEYED_VALIDATE_ONLY: u32 = 2001;
+pub(crate) const KEYED_ALLOW_MISSING: u32 = 2002;
+/// Of requests that carry the resource.
+pub(crate) const RESOURCE: u32 = 1;
+pub(crate) const WRITE_MASK: u32 = 2;
+pub(crate) const WRITE_READ_MASK: u32 = 3;
+pub(crate) const WRITE_VALIDATE_ONLY: u32 = 4;
+pub(crate) const WRITE_ALLOW_MISSING: u32 = 5;
+pub(crate) const NULL_MASK: u32 = 10;
+/// Of responses.
+pub(crate) const ROWS: u32 = 1;
+pub(crate) const NEXT_PAGE_TOKEN: u32 = 2;
+pub(crate) const TOTAL_SIZE: u32 = 3;
+pub(crate) const AFFECTED_ROWS: u32 = 2;
+/// Of batches.
+pub(crate) const REQUESTS: u32 = 1;
+pub(crate) const BATCH_READ_MASK: u32 = 2;
+pub(crate) const BATCH_VALIDATE_ONLY: u32 = 3;
+/// Of changes to the rows that meet conditions; what reads and writes have too has their numbers.
+pub(crate) const CHANGE_VALIDATE_ONLY: u32 = 7;
+pub(crate) const ALLOW_ALL: u32 = 8;
+pub(crate) const MAX_AFFECTED: u32 = 9;
+/// Of the predicates of a relation.
+pub(crate) const AND: u32 = 2001;
+pub(crate) const OR: u32 = 2002;
+pub(crate) const NOT: u32 = 2003;

@@ -1,0 +1,310 @@
+//! Names and numbers between the surface and the lock: things are built under
+//! the names that they would like and the numbers that the catalog has, and get
+//! here those that they keep.
+
+use super::{
+    Declared, Enum, Field, Multiplicity, Package, Resource, ResourceNames, Returns, Scalar, Shape,
+    build::Builder, types::qualified,
+};
+use crate::{
+    catalog::descriptor::{self, Relation, Type},
+    grpc::{
+        lock::{self, CompositeLock, EnumLock, FunctionLock, Ledger, LockError, Numbers, Wanted},
+        names::Claims,
+    },
+};
+use std::collections::HashMap;
+
+impl Package {
+    /// A type as a `.proto` file of this package writes it.
+    pub(super) fn kind(&self, shape: Shape) -> String {
+        let one = match shape.scalar() {
+            Scalar::Bool => "bool",
+            Scalar::Int2 | Scalar::Int4 => "int32",
+            Scalar::Int8 => "int64",
+            Scalar::Float4 => "float",
+            Scalar::Float8 => "double",
+            Scalar::TimestampTz => "google.protobuf.Timestamp",
+            Scalar::Bytea => "bytes",
+            Scalar::Hstore => "pgduet.types.v1.Hstore",
+            Scalar::Text | Scalar::Json => "string",
+            Scalar::Enum(at) => self.enums.get(at).map_or("string", |found| found.name.as_str()),
+            Scalar::Record(at) => self.records.get(at).map_or("string", |record| record.message.as_str()),
+        };
+        repeated(one, shape.is_many())
+    }
+}
+
+fn repeated(kind: &str, many: bool) -> String {
+    if many { format!("repeated {kind}") } else { kind.to_owned() }
+}
+
+impl Enum {
+    /// Every name that it takes.
+    pub(super) fn names(&self) -> Vec<String> {
+        let values = self.values.iter().map(|value| value.name.clone());
+        [self.name.clone(), self.unspecified.clone()].into_iter().chain(values).collect()
+    }
+}
+
+/// Gives fields the names and numbers that they keep.
+fn settle(package: &Package, ledger: &Ledger, fields: &mut [Field], claims: &mut Claims) -> Ledger {
+    // The one argument without a name is called after what it is.
+    let key = |field: &Field| if field.column.is_empty() { &field.name } else { &field.column }.clone();
+    let wanted = |field: &Field| Wanted {
+        key: key(field),
+        kind: package.kind(field.shape),
+        name: field.name.clone(),
+        number: field.number,
+    };
+    let wanted: Vec<Wanted> = fields.iter().map(wanted).collect();
+    let settled = ledger.settle_fields(&wanted, Numbers::Columns, claims);
+    for (field, wanted) in fields.iter_mut().zip(wanted) {
+        if let Some(declaration) = settled.fields.get(&wanted.key) {
+            field.name.clone_from(&declaration.name);
+            field.number = declaration.number;
+        }
+    }
+    settled
+}
+
+impl Builder<'_> {
+    /// Takes every locked name, before anything new can.
+    pub(super) fn hold_locked_names(&mut self) -> Result<(), LockError> {
+        let claims = &mut self.claims;
+        let mut hold = |what: &str, name: &str, names: Vec<String>| {
+            claims.take(names).map_err(|taken| lock::collision(&format!("{what} \"{name}\""), &taken))
+        };
+        for (name, found) in &self.lock.relations {
+            let names = ResourceNames { singular: found.message.clone(), plural: found.plural.clone() };
+            hold("relation", name, names.all())?;
+        }
+        for (name, found) in &self.lock.enums {
+            let values = found.labels.all().map(|value| value.name.clone());
+            hold("enum", name, values.chain([found.name.clone()]).collect())?;
+        }
+        for (name, found) in &self.lock.composites {
+            hold("composite", name, vec![found.message.clone()])?;
+        }
+        for (name, found) in &self.lock.functions {
+            let stem = found.messages();
+            hold("function", name, vec![format!("{stem}Request"), format!("{stem}Response")])?;
+        }
+        Ok(())
+    }
+
+    /// Settles a relation's columns, and enters it into the next lock.
+    pub(super) fn settle_columns(&mut self, package: &Package, relation: &str, fields: &mut [Field]) {
+        let mut next = self.lock.relations.get(relation).cloned().unwrap_or_default();
+        let mut claims = Claims::default();
+        for embed in next.embeds.all() {
+            claims.take_field(&embed.name);
+        }
+        next.columns = settle(package, &next.columns, fields, &mut claims);
+        self.next.relations.insert(relation.to_owned(), next);
+    }
+
+    /// Enters a relation's names and key into the next lock; tells it what is reserved.
+    pub(super) fn lock_relation(&mut self, resource: &mut Resource) {
+        let known = self.lock.relations.get(&resource.relation);
+        let former_key = known.map(|known| {
+            let were = known.key.iter().filter_map(|column| known.columns.fields.get(column));
+            let is_key = |number: u32| resource.key_columns().any(|field| field.number == number);
+            let mut former: Vec<_> = known.former_key.iter().chain(were).cloned().collect();
+            former.retain(|declaration| !is_key(declaration.number));
+            former
+        });
+        let key = resource.key_columns().map(|field| field.column.clone()).collect();
+        let next = self.next.relations.entry(resource.relation.clone()).or_default();
+        next.message.clone_from(&resource.names.singular);
+        next.plural.clone_from(&resource.names.plural);
+        next.key = key;
+        next.former_key = former_key.unwrap_or_default();
+        resource.reserved = next.columns.reserved(Numbers::Columns);
+        let former_key = Ledger { reserved: next.former_key.clone(), ..Ledger::default() };
+        resource.reserved_key = former_key.reserved(Numbers::Embeds);
+    }
+
+    /// Settles a relation's embeds; `messages` are those of the package's resources.
+    pub(super) fn settle_embeds(&mut self, messages: &[String], resource: &mut Resource) {
+        let Some(next) = self.next.relations.get_mut(&resource.relation) else { return };
+        let mut claims = Claims::default();
+        for column in next.columns.all() {
+            claims.take_field(&column.name);
+        }
+        let wanted = resource.embeds.iter().map(|embed| Wanted {
+            key: match &embed.hint {
+                Some(hint) => format!("{}!{hint}", embed.target),
+                None => embed.target.clone(),
+            },
+            kind: repeated(
+                messages.get(embed.resource).map_or("", String::as_str),
+                embed.multiplicity == Multiplicity::Many,
+            ),
+            name: embed.name.clone(),
+            number: embed.number,
+        });
+        let wanted: Vec<Wanted> = wanted.collect();
+        next.embeds = next.embeds.settle_fields(&wanted, Numbers::Embeds, &mut claims);
+        for (embed, wanted) in resource.embeds.iter_mut().zip(wanted) {
+            if let Some(declaration) = next.embeds.fields.get(&wanted.key) {
+                embed.name.clone_from(&declaration.name);
+                embed.number = declaration.number;
+            }
+        }
+        resource.reserved_embeds = next.embeds.reserved(Numbers::Embeds);
+    }
+
+    /// Settles an enum's values.
+    pub(super) fn settle_labels(&mut self, key: &str, found: &mut Enum) {
+        let wanted = found.values.iter().map(|value| Wanted {
+            key: value.label.clone(),
+            kind: String::new(),
+            name: value.name.clone(),
+            number: value.number,
+        });
+        let wanted: Vec<Wanted> = wanted.collect();
+        let labels = self.lock.enums.get(key).map(|known| known.labels.clone()).unwrap_or_default();
+        // Without a lock the enum's names have been taken together with its own.
+        let is_new = labels.is_empty();
+        let claims = &mut self.claims;
+        let settled = labels.settle(&wanted, Numbers::Values, |wanted| {
+            if is_new {
+                return wanted.name.clone();
+            }
+            let numbered = |attempt| match attempt {
+                0 => wanted.name.clone(),
+                attempt => format!("{}_{}", wanted.name, attempt + 1),
+            };
+            claims.claim(numbered, |name| vec![name.clone()])
+        });
+        for value in &mut found.values {
+            if let Some(declaration) = settled.fields.get(&value.label) {
+                value.name.clone_from(&declaration.name);
+                value.number = declaration.number;
+            }
+        }
+        found.values.sort_by_key(|value| value.number);
+        found.reserved = settled.reserved(Numbers::Values);
+        self.next.enums.insert(key.to_owned(), EnumLock { name: found.name.clone(), labels: settled });
+    }
+
+    /// Settles the attributes of the package's record at this place.
+    pub(super) fn settle_attributes(
+        &mut self,
+        package: &mut Package,
+        at: usize,
+        found: &Type,
+        mut fields: Vec<Field>,
+    ) {
+        let known = self.lock.composites.get(&qualified(found));
+        let ledger = known.map(|known| known.attributes.clone()).unwrap_or_default();
+        let declared = package.records.get(at).map(|record| record.declared);
+        // The message of a resource's row type is the resource's.
+        let of_relation = match declared {
+            Some(Declared::ByResource) => {
+                self.relation_of(found).and_then(|name| self.lock.relations.get(name))
+            }
+            Some(Declared::Here) | None => None,
+        };
+        let ledger = of_relation.map_or(ledger, |relation| relation.columns.clone());
+        let mut claims = Claims::default();
+        let embeds = of_relation.map(|relation| relation.embeds.clone()).unwrap_or_default();
+        for embed in embeds.all() {
+            claims.take_field(&embed.name);
+        }
+        let settled = settle(package, &ledger, &mut fields, &mut claims);
+        let Some(record) = package.records.get_mut(at) else { return };
+        record.fields = fields;
+        record.reserved = settled.reserved(Numbers::Columns);
+        if record.declared == Declared::Here {
+            let locked = CompositeLock { message: record.message.clone(), attributes: settled };
+            self.next.composites.insert(qualified(found), locked);
+        }
+    }
+
+    fn relation_of(&self, found: &Type) -> Option<&str> {
+        let relation: &Relation = self.catalog.relation_by_oid(found.relation)?;
+        Some(relation.name.as_str())
+    }
+
+    /// The methods of functions that are locked.
+    pub(super) fn locked_methods(&self) -> Claims {
+        let mut methods = Claims::default();
+        for function in self.lock.functions.values() {
+            // Of two that share a name the messages do too, which was refused.
+            let _ = methods.take(vec![function.method.clone()]);
+        }
+        methods
+    }
+
+    /// What is locked of each of these functions. One that was alone of its name,
+    /// and is so still, is the same whatever arguments it has now.
+    pub(super) fn locked_functions(
+        &mut self,
+        functions: &[&descriptor::Function],
+    ) -> HashMap<String, FunctionLock> {
+        let keys: Vec<String> = functions.iter().map(|function| key(function)).collect();
+        let mut found = HashMap::new();
+        for (function, key) in functions.iter().zip(&keys) {
+            if let Some(known) = self.lock.functions.get(key) {
+                found.insert(key.clone(), known.clone());
+                continue;
+            }
+            let begins = format!("{}(", function.name);
+            let alone = keys.iter().filter(|key| key.starts_with(&begins)).count() == 1;
+            let before: Vec<&String> =
+                self.lock.functions.keys().filter(|key| key.starts_with(&begins)).collect();
+            if let (true, [before]) = (alone, before.as_slice())
+                && let Some(known) = self.next.functions.remove(*before)
+            {
+                found.insert(key.clone(), known);
+            }
+        }
+        found
+    }
+}
+
+impl Resource {
+    /// The key's columns.
+    fn key_columns(&self) -> impl Iterator<Item = &Field> {
+        self.key.iter().filter_map(|at| self.fields.get(*at))
+    }
+}
+
+/// What the lock calls a function: its name and its arguments' names.
+pub(super) fn key(function: &descriptor::Function) -> String {
+    let arguments: Vec<&str> = function.arguments.iter().map(|argument| argument.name.as_str()).collect();
+    format!("{}({})", function.name, arguments.join(","))
+}
+
+/// What a function gives, as the lock writes it.
+pub(super) fn signature(package: &Package, returns: &Returns, multiplicity: Multiplicity) -> String {
+    let row = match returns {
+        Returns::Void => "void".to_owned(),
+        Returns::Value(shape) => package.kind(*shape),
+        Returns::Resource(at) => {
+            package.resources.get(*at).map(|resource| resource.names.singular.clone()).unwrap_or_default()
+        }
+        Returns::Columns(_) => "columns".to_owned(),
+    };
+    match multiplicity {
+        Multiplicity::One => row,
+        Multiplicity::Many => format!("stream {row}"),
+    }
+}
+
+/// Settles a function's arguments and the columns of its result.
+pub(super) fn settle_function(
+    package: &Package,
+    known: FunctionLock,
+    arguments: &mut [Field],
+    returns: &mut Returns,
+) -> FunctionLock {
+    let arguments = settle(package, &known.arguments, arguments, &mut Claims::default());
+    let columns = match returns {
+        Returns::Columns(fields) => settle(package, &known.columns, fields, &mut Claims::default()),
+        Returns::Void | Returns::Value(_) | Returns::Resource(_) => known.columns,
+    };
+    FunctionLock { arguments, columns, ..known }
+}

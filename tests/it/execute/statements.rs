@@ -1,0 +1,180 @@
+//! Prepared statements: how many there are, which count as prepared, and what
+//! happens when the database changes below them.
+
+use super::{
+    proxy::{Pace, Proxy},
+    *,
+};
+
+const COUNT: &str = "SELECT count(*)::text FROM pg_prepared_statements";
+
+fn cached(size: usize) -> Options {
+    Options { preparation: Preparation::Cached(NonZeroUsize::new(size).unwrap()), ..options() }
+}
+
+/// A statement of a shape of its own.
+fn shape(number: usize) -> Unit {
+    let mut fragment = fragment("SELECT array_to_string(ARRAY[");
+    fragment.separated(", ", 0..=number, |out, at| {
+        out.text(at.to_string());
+    });
+    fragment.sql("], '')");
+    unit(fragment, Layout::Scalar(Encoder::Text))
+}
+
+fn shape_s_body(number: usize) -> String {
+    let digits: String = (0..=number).map(|at| at.to_string()).collect();
+    format!("\"{digits}\"")
+}
+
+async fn prepared(pool: &Pool) -> usize {
+    let body = body(pool, show(COUNT)).await;
+    body.trim_matches('"').parse().unwrap()
+}
+
+#[tokio::test]
+async fn there_are_no_more_prepared_statements_than_the_cache_holds() {
+    let database = Database::fresh("");
+    let pool = pool_of(&database.uri("authenticator"), cached(4));
+    for _ in 0..2 {
+        for number in 0..40 {
+            for _ in 0..3 {
+                assert_eq!(body(&pool, shape(number)).await, shape_s_body(number));
+            }
+            assert!(prepared(&pool).await <= 4);
+        }
+    }
+    // Binary columns, which are described before they run.
+    for number in 0..40 {
+        run(
+            &pool,
+            Unit { statement: Statement { layout: Layout::Columns, ..shape(number).statement }, ..shape(0) },
+        )
+        .await
+        .unwrap();
+        assert!(prepared(&pool).await <= 4);
+    }
+}
+
+#[tokio::test]
+async fn what_comes_once_is_not_prepared() {
+    let database = Database::fresh("");
+    let pool = pool_of(&database.uri("authenticator"), cached(16));
+    for number in 0..40 {
+        body(&pool, shape(number)).await;
+    }
+    // The settings, which every unit has, are; what counts them is, the second time.
+    assert_eq!((prepared(&pool).await, prepared(&pool).await, prepared(&pool).await), (1, 1, 2));
+    for number in 0..4 {
+        body(&pool, shape(number)).await;
+        body(&pool, shape(number)).await;
+    }
+    assert_eq!(prepared(&pool).await, 6);
+}
+
+#[tokio::test]
+async fn a_statement_counts_as_prepared_only_when_it_is() {
+    let database = Database::fresh("CREATE TABLE item (id int PRIMARY KEY); GRANT ALL ON item TO PUBLIC");
+    let (pool, client) = (pool(&database), database.client().await);
+    let divide = |by: &'static str| {
+        let mut fragment = fragment("SELECT (6 / ");
+        fragment.text(by).sql("::int)::text");
+        unit(fragment, Layout::Scalar(Encoder::Text))
+    };
+    for _ in 0..4 {
+        assert_eq!(code(&pool, divide("0")).await, "22012");
+    }
+    for _ in 0..4 {
+        assert_eq!(body(&pool, divide("2")).await, r#""3""#);
+        assert_eq!(code(&pool, divide("0")).await, "22012");
+    }
+    // Not even parsed.
+    for _ in 0..3 {
+        assert_eq!(code(&pool, show("SELECT column_to_be::text FROM item")).await, "42703");
+        let columns = unit(fragment("SELECT column_to_be FROM item"), Layout::Columns);
+        assert_eq!(code(&pool, columns).await, "42703");
+    }
+    client.batch_execute("ALTER TABLE item ADD column_to_be int").await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(body(&pool, show("SELECT column_to_be::text FROM item")).await, "null");
+        let columns = unit(fragment("SELECT column_to_be FROM item"), Layout::Columns);
+        assert_eq!(body(&pool, columns).await, "");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_prepared_where_that_is_switched_off() {
+    let database = Database::fresh("");
+    let never = Options { preparation: Preparation::Never, ..options() };
+    let pool = pool_of(&database.uri("authenticator"), never);
+    for _ in 0..4 {
+        for number in 0..4 {
+            body(&pool, shape(number)).await;
+            let statement = Statement { layout: Layout::Columns, ..shape(number).statement };
+            run(&pool, Unit { statement, ..shape(0) }).await.unwrap();
+        }
+        assert_eq!(prepared(&pool).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_changed_database_is_noticed_by_nobody() {
+    let database = Database::fresh(
+        "CREATE TABLE item (id int PRIMARY KEY); GRANT ALL ON item TO PUBLIC; INSERT INTO item VALUES (1)",
+    );
+    let (pool, client) = (pool(&database), database.client().await);
+    let all = || unit(fragment("SELECT * FROM item"), Layout::Columns);
+    for change in [
+        "ALTER TABLE item ADD more text",
+        "ALTER TABLE item ALTER id TYPE bigint",
+        "DROP TABLE item; CREATE TABLE item (id text); GRANT ALL ON item TO PUBLIC; INSERT INTO item VALUES ('1')",
+    ] {
+        for _ in 0..3 {
+            assert_eq!(run(&pool, all()).await.unwrap().1.rows, 1);
+        }
+        client.batch_execute(change).await.unwrap();
+    }
+    assert_eq!(run(&pool, all()).await.unwrap().1.rows, 1);
+    // A function may even have deallocated them all.
+    run(&pool, act("DEALLOCATE ALL")).await.unwrap();
+    assert_eq!(run(&pool, all()).await.unwrap().1.rows, 1);
+}
+
+#[tokio::test]
+async fn what_is_unsupported_is_said_once_and_not_tried_for_ever() {
+    let database = Database::fresh("CREATE SEQUENCE ran; GRANT ALL ON SEQUENCE ran TO PUBLIC");
+    let (pool, client) = (pool(&database), database.client().await);
+    // It has the code of an outdated statement, and is none.
+    let raise = "DO $$ BEGIN PERFORM nextval('ran'); RAISE EXCEPTION 'no' USING ERRCODE = '0A000'; END $$";
+    assert_eq!(code(&pool, act(raise)).await, "0A000");
+    assert_eq!(seen::<i64>(&client, "SELECT last_value FROM ran").await, 1);
+}
+
+/// Answers of any length reach the unit, however they are cut: the connection
+/// stops at those that nobody takes.
+#[tokio::test]
+async fn answers_may_come_in_pieces() {
+    let database = Database::fresh(
+        "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE FUNCTION who() RETURNS mood LANGUAGE sql AS $$ SELECT 'ok'::mood $$",
+    );
+    let proxy = Proxy::before(&database, Pace::MessageByMessage);
+    let pool = pool_of(&proxy.uri(&database), options());
+    for _ in 0..4 {
+        let full = |unit| Unit {
+            pre_request: Some(fragment("SELECT FROM who()")),
+            response_settings: ResponseSettings::Read,
+            ..unit
+        };
+        assert_eq!(body(&pool, full(shape(3))).await, shape_s_body(3));
+        let statement = Statement { layout: Layout::Columns, ..fragment_of_moods() };
+        assert_eq!(run(&pool, full(Unit { statement, ..shape(0) })).await.unwrap().1.rows, 50);
+        let expecting = Unit { expectation: Expectation::One, ..full(shape(4)) };
+        assert_eq!(body(&pool, expecting).await, shape_s_body(4));
+    }
+}
+
+fn fragment_of_moods() -> Statement {
+    let mut fragment = fragment("SELECT ");
+    fragment.text("ok").sql("::mood, number FROM generate_series(1, 50) AS number");
+    unit(fragment, Layout::Columns).statement
+}

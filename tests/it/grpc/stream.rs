@@ -1,0 +1,100 @@
+//! Streams: as many rows as there are, in memory that does not grow with them, no faster than they are read.
+
+use super::{FIXTURE, Served, served_with};
+use crate::support::grpc::Options;
+use futures_util::StreamExt;
+use serde_json::json;
+use std::{fs, time::Duration};
+
+/// Enough that the rows together are ten times what the server may grow by.
+const ROWS: i32 = 300_000;
+
+/// The most memory that the server has had, in KiB.
+fn peak(served: &Served) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", served.server.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+fn numbered() -> Served {
+    let rows = "CREATE TABLE api.lines (id int PRIMARY KEY, body text);
+        INSERT INTO api.lines SELECT n, repeat('x', 200) FROM generate_series(1, 300000) n;
+        GRANT SELECT ON api.lines TO anonymous;";
+    served_with(&format!("{FIXTURE};{rows}"), &[])
+}
+
+#[test]
+fn a_long_stream_takes_no_more_memory_than_a_short_one() {
+    let served = numbered();
+    let count = |request| {
+        let read = async |mut rows: tonic::Streaming<bytes::Bytes>| {
+            let mut count = 0;
+            while let Some(row) = rows.next().await {
+                row.unwrap();
+                count += 1;
+            }
+            count
+        };
+        served.client.streaming("LinesService/StreamLines", request, &Options::default(), read).unwrap()
+    };
+    assert_eq!(count(json!({"where": {"id": {"lte": 10_000}}})), 10_000);
+    let before = peak(&served);
+    assert_eq!(count(json!({"orderBy": "id"})), ROWS);
+    let grown = peak(&served) - before;
+    assert!(grown < 16 * 1024, "{ROWS} rows took {grown} KiB more than 10000");
+}
+
+#[test]
+fn a_reader_that_waits_makes_the_server_and_its_query_wait() {
+    let served = numbered();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'ClientWrite'";
+    let before = peak(&served);
+    let read = async |mut rows: tonic::Streaming<bytes::Bytes>| {
+        assert!(rows.next().await.unwrap().is_ok());
+        let client = served.database.client().await;
+        // PostgreSQL says by itself that nobody takes its rows.
+        let blocked = async {
+            while client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), blocked).await.expect("the query waits");
+        let mut count = 1;
+        while let Some(row) = rows.next().await {
+            row.unwrap();
+            count += 1;
+        }
+        count
+    };
+    let all =
+        served.client.streaming("LinesService/StreamLines", json!({}), &Options::default(), read).unwrap();
+    assert_eq!(all, ROWS);
+    let grown = peak(&served) - before;
+    assert!(grown < 32 * 1024, "a slow reader took {grown} KiB");
+}
+
+#[test]
+fn a_stream_is_of_one_snapshot() {
+    let served = numbered();
+    let read = async |mut rows: tonic::Streaming<bytes::Bytes>| {
+        assert!(rows.next().await.unwrap().is_ok());
+        let client = served.database.client().await;
+        client
+            .batch_execute("DELETE FROM api.lines; INSERT INTO api.lines VALUES (999999, 'late')")
+            .await
+            .unwrap();
+        let mut count = 1;
+        while let Some(row) = rows.next().await {
+            row.unwrap();
+            count += 1;
+        }
+        count
+    };
+    let all = served.client.streaming(
+        "LinesService/StreamLines",
+        json!({"readMask": "id"}),
+        &Options::default(),
+        read,
+    );
+    assert_eq!(all.unwrap(), ROWS);
+}

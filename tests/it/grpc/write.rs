@@ -1,0 +1,72 @@
+//! Single writes: masks, defaults, upserts, and what is only tried.
+
+use super::{said, served};
+use serde_json::{Value, json};
+use tonic::Code;
+
+#[test]
+fn create_writes_what_is_set_or_what_the_mask_names() {
+    let served = served();
+    let create = |request: Value| {
+        served.call("StudentsService/CreateStudent", request).map(|answer| answer["student"].clone())
+    };
+    assert_eq!(
+        create(json!({"student": {"name": "Kurt"}})).unwrap(),
+        json!({"id": 101, "name": "Kurt", "level": 1})
+    );
+    let masked = json!({"student": {"name": "Emmy", "grade": "9.90"}, "insertMask": "name,level", "readMask": "name,grade,level"});
+    assert_eq!(
+        create(masked).unwrap(),
+        json!({"name": "Emmy"}),
+        "named and not set is NULL, set and not named is left"
+    );
+    let tried =
+        create(json!({"student": {"id": 7, "name": "Alonzo"}, "validateOnly": true, "readMask": "id"}));
+    assert_eq!(tried.unwrap(), json!({"id": 7}));
+    assert_eq!(served.sql("SELECT count(*) FROM api.students WHERE id = 7"), "0");
+    assert_eq!(said(create(json!({}))), (Code::InvalidArgument, "student: has to be given".to_owned()));
+    let wrong = json!({"student": {"name": "x"}, "insertMask": "name,colour"});
+    assert_eq!(said(create(wrong)).0, Code::InvalidArgument);
+}
+
+#[test]
+fn update_writes_what_is_set_or_what_the_mask_names() {
+    let served = served();
+    let update = |request: Value| {
+        served.call("StudentsService/UpdateStudent", request).map(|answer| answer["student"].clone())
+    };
+    let row = json!({"id": 2, "name": "Grace", "grade": "9", "level": 2, "nickname": "Amazing", "joined": "2024-02-01T10:00:00Z"});
+    assert_eq!(update(json!({"student": {"id": 2, "name": "Grace"}})).unwrap(), row, "what is absent stays");
+    let cleared = json!({"student": {"id": 2, "grade": "1"}, "updateMask": "nickname,grade", "readMask": "grade,nickname"});
+    assert_eq!(update(cleared).unwrap(), json!({"grade": "1"}));
+    let replaced = update(json!({"student": {"id": 2, "name": "G"}, "updateMask": "*"}));
+    assert_eq!(replaced.unwrap(), json!({"id": 2, "name": "G"}), "the star replaces the row");
+    assert_eq!(said(update(json!({"student": {"id": 77, "name": "x"}}))).0, Code::NotFound);
+    assert_eq!(said(update(json!({"student": {"id": 1}}))).0, Code::InvalidArgument, "nothing to write");
+    assert_eq!(said(update(json!({"student": {"name": "x"}}))).1, "student.id: the key has to be given");
+    let tried = update(json!({"student": {"id": 1, "name": "?"}, "validateOnly": true, "readMask": "name"}));
+    assert_eq!(tried.unwrap(), json!({"name": "?"}));
+    assert_eq!(served.sql("SELECT name FROM api.students WHERE id = 1"), "Ada");
+    let upserted =
+        update(json!({"student": {"id": 70, "name": "New"}, "allowMissing": true, "readMask": "id,level"}));
+    assert_eq!(upserted.unwrap(), json!({"id": 70, "level": 1}));
+    let again = update(
+        json!({"student": {"id": 70, "name": "Newer"}, "allowMissing": true, "readMask": "name,level"}),
+    );
+    assert_eq!(again.unwrap(), json!({"name": "Newer", "level": 1}));
+}
+
+#[test]
+fn delete_takes_the_whole_key() {
+    let served = served();
+    let delete = |request: Value| served.call("EnrollmentsService/DeleteEnrollment", request);
+    assert_eq!(said(delete(json!({"course_id": 1}))).1, "student_id: the key has to be given");
+    assert_eq!(said(delete(json!({"course_id": 9, "student_id": 9}))).0, Code::NotFound);
+    assert_eq!(delete(json!({"course_id": 9, "student_id": 9, "allowMissing": true})).unwrap(), json!({}));
+    assert_eq!(delete(json!({"course_id": 1, "student_id": 1, "validateOnly": true})).unwrap(), json!({}));
+    assert_eq!(served.sql("SELECT count(*) FROM api.enrollments"), "4");
+    assert_eq!(delete(json!({"course_id": 1, "student_id": 1})).unwrap(), json!({}));
+    assert_eq!(served.sql("SELECT count(*) FROM api.enrollments"), "3");
+    let get = served.call("EnrollmentsService/GetEnrollment", json!({"course_id": 1, "student_id": 3}));
+    assert_eq!(get.unwrap(), json!({"enrollment": {"course_id": 1, "student_id": 3, "mark": "C"}}));
+}

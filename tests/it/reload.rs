@@ -1,0 +1,334 @@
+//! Reloads: what changes in the database or in the configuration appears everywhere, and no request fails meanwhile.
+
+use crate::support::{
+    PATIENCE,
+    database::Database,
+    grpc_web,
+    http::{Connection, send},
+    server::Server,
+    tools::grpcurl,
+    until,
+};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+    time::Instant,
+};
+
+const SCHEMA: &str = "
+    CREATE SCHEMA api;
+    CREATE TABLE api.items (id int PRIMARY KEY, name text, extra_0 int);
+    INSERT INTO api.items VALUES (1, 'one');
+    CREATE TABLE api.parts (id int PRIMARY KEY, item int REFERENCES api.items);
+    INSERT INTO api.parts VALUES (1, 1);
+    CREATE FUNCTION api.every() RETURNS SETOF api.items STABLE LANGUAGE plpgsql
+        AS 'BEGIN RETURN QUERY SELECT * FROM api.items; END';
+    CREATE FUNCTION api.add(a int, b int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT a + b';
+    CREATE FUNCTION api.wait() RETURNS SETOF api.items STABLE LANGUAGE sql
+        AS 'SELECT items.* FROM pg_advisory_lock_shared(1), api.items';
+    GRANT USAGE ON SCHEMA api TO anonymous;
+    GRANT ALL ON api.items, api.parts TO anonymous;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA api GRANT SELECT ON TABLES TO anonymous;
+";
+
+/// A table for each change of the schema while requests run.
+const TABLES: [&str; 10] =
+    ["apples", "birches", "cedars", "daisies", "elms", "ferns", "grapes", "hazels", "irises", "junipers"];
+
+fn serve(database: &Database, more: &[(&str, &str)]) -> Server {
+    let uri = database.uri("authenticator");
+    let mut environment = vec![
+        ("PGRST_DB_URI", uri.as_str()),
+        ("PGRST_DB_SCHEMAS", "api"),
+        ("PGRST_DB_ANON_ROLE", "anonymous"),
+        ("PGRST_DB_TX_END", "rollback"),
+    ];
+    environment.extend(more);
+    let server = Server::start(&environment);
+    if !more.contains(&("PGRST_DB_CHANNEL_ENABLED", "false")) {
+        server.says("Listening for notifications", 1);
+    }
+    server
+}
+
+/// What clients do all the time; each says what is wrong with its answer.
+const REQUESTS: &[(&str, fn(&mut Connection) -> Result<(), String>)] = &[
+    ("a row", |client| {
+        rest(client, "GET", "/items?select=id,name&id=eq.1", None, 200, Some(r#"[{"id":1,"name":"one"}]"#))
+    }),
+    ("whole rows", |client| rest(client, "GET", "/items", None, 200, None)),
+    ("an insert", |client| rest(client, "POST", "/items", Some(r#"{"id":2,"name":"two"}"#), 201, None)),
+    ("an insert that comes back", |client| {
+        rest(client, "POST", "/items?select=*", Some(r#"{"id":2}"#), 201, None)
+    }),
+    ("rows within rows", |client| rest(client, "GET", "/parts?select=*,items(*)", None, 200, None)),
+    ("rows of a function", |client| rest(client, "GET", "/rpc/every", None, 200, None)),
+    ("an update", |client| rest(client, "PATCH", "/items?id=eq.1", Some(r#"{"name":"uno"}"#), 200, None)),
+    ("a call", |client| rest(client, "GET", "/rpc/add?a=1&b=2", None, 200, Some("3"))),
+    ("a refusal", |client| rest(client, "GET", "/nowhere", None, 404, None)),
+    ("the document", |client| rest(client, "GET", "/", None, 200, None)),
+    ("a row by gRPC", |client| remote(client, "api.v1.ItemsService/GetItem", &[8, 1])),
+    ("rows by gRPC", |client| remote(client, "api.v1.ItemsService/ListItems", &[])),
+    ("a stream by gRPC", |client| remote(client, "api.v1.ItemsService/StreamItems", &[])),
+];
+
+fn rest(
+    client: &mut Connection,
+    method: &str,
+    target: &str,
+    body: Option<&str>,
+    status: u16,
+    text: Option<&str>,
+) -> Result<(), String> {
+    let whole = [("Prefer", "return=representation")];
+    let answer =
+        client.send(method, target, &whole, body.map(str::as_bytes)).map_err(|error| error.to_string())?;
+    match answer.status == status && text.is_none_or(|text| answer.text() == text) {
+        true => Ok(()),
+        false => Err(format!("{} {}", answer.status, answer.text())),
+    }
+}
+
+fn remote(client: &mut Connection, method: &str, message: &[u8]) -> Result<(), String> {
+    let reply = grpc_web::call(client, method, message).map_err(|error| error.to_string())?;
+    match (reply.status, reply.messages.len()) {
+        (0, 1) => Ok(()),
+        _ => Err(format!("{reply:?}")),
+    }
+}
+
+#[test]
+fn the_schema_changes_under_load_and_no_request_fails() {
+    let database = Database::fresh(SCHEMA);
+    let server = serve(&database, &[]);
+    let over = AtomicBool::new(false);
+    let done = AtomicUsize::new(0);
+    let mut failures = thread::scope(|scope| {
+        let clients: Vec<_> = (0..6)
+            .map(|client| {
+                let (over, done, server) = (&over, &done, &server);
+                scope.spawn(move || {
+                    let mut connection = Connection::open(server.address());
+                    let mut failures = Vec::new();
+                    for (what, request) in REQUESTS.iter().cycle().skip(client) {
+                        if over.load(Ordering::Relaxed) {
+                            return failures;
+                        }
+                        if let Err(failure) = request(&mut connection) {
+                            failures.push(format!("{what}: {failure}"));
+                        }
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                    failures
+                })
+            })
+            .collect();
+        let changed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for round in 1..=TABLES.len() {
+                change(&database, &server, round);
+                // Requests of every kind have run since.
+                let target = done.load(Ordering::Relaxed) + 6 * REQUESTS.len();
+                until("requests go on", || (done.load(Ordering::Relaxed) >= target).then_some(()));
+            }
+        }));
+        over.store(true, Ordering::Relaxed);
+        let failures: Vec<_> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+        changed.unwrap();
+        failures
+    });
+    let (requests, failed) = (done.into_inner(), failures.len());
+    failures.sort();
+    failures.dedup();
+    assert!(failures.is_empty(), "{failed} of {requests} requests failed:\n{}", failures.join("\n"));
+    assert_eq!(server.log().matches("panic").count(), 0, "{}", server.log());
+}
+
+/// Changes the schema, has it read again, and waits until everything shows it.
+fn change(database: &Database, server: &Server, round: usize) {
+    let last = round - 1;
+    let (gone, new) = (TABLES[(last + TABLES.len() - 1) % TABLES.len()], TABLES[last]);
+    database.execute(&format!(
+        "ALTER TABLE api.items ADD COLUMN extra_{round} int, DROP COLUMN extra_{last};
+         DROP TABLE IF EXISTS api.{gone};
+         CREATE TABLE api.{new} (id int PRIMARY KEY);
+         CREATE FUNCTION api.made_{round}() RETURNS int LANGUAGE sql AS 'SELECT {round}';"
+    ));
+    match round % 2 {
+        0 => database.execute("NOTIFY pgrst, 'reload schema'"),
+        _ => server.signal("USR1"),
+    }
+    let address = server.address();
+    let get = |target: &str| send(address, "GET", target, &[], None);
+    until("the new table is served", || (get(&format!("/{new}")).status == 200).then_some(()));
+    assert_eq!(get(&format!("/{gone}")).status, 404);
+    assert_eq!(get(&format!("/rpc/made_{round}")).text(), round.to_string());
+    let document = get("/").text();
+    assert!(
+        document.contains(&format!("\"/{new}\"")) && !document.contains(&format!("\"/{gone}\"")),
+        "{document}"
+    );
+    let service = |table: &str| format!("api.v1.{}{}Service", table[..1].to_uppercase(), &table[1..]);
+    let services = grpcurl(&[address, "list"]).unwrap();
+    let is_listed = |table| services.lines().any(|line| line == service(table));
+    assert!(is_listed(new) && !is_listed(gone), "{services}");
+    let health = |table| {
+        grpcurl(&[
+            "-d",
+            &format!("{{\"service\":\"{}\"}}", service(table)),
+            address,
+            "grpc.health.v1.Health/Check",
+        ])
+    };
+    assert!(health(new).unwrap().contains("\"SERVING\""), "{new}");
+    assert!(health(gone).unwrap_err().contains("NotFound"), "{gone}");
+}
+
+#[test]
+fn a_column_that_is_gone_is_read_as_null_until_the_next_load_and_is_an_error_where_it_was_asked_for() {
+    let database = Database::fresh(SCHEMA);
+    let server = serve(&database, &[("PGRST_DB_CHANNEL_ENABLED", "false")]);
+    database.execute("ALTER TABLE api.items DROP COLUMN extra_0");
+    let get = |target| send(server.address(), "GET", target, &[], None);
+    let whole = r#"[{"id":1,"name":"one","extra_0":null}]"#;
+    for target in ["/items", "/rpc/every"] {
+        assert_eq!((get(target).status, get(target).text().as_str()), (200, whole), "{target}");
+    }
+    for target in ["/items?extra_0=is.null", "/items?order=extra_0", "/items?select=id,nope"] {
+        assert_eq!((get(target).status, get(target).code().as_deref()), (400, Some("42703")), "{target}");
+    }
+    server.signal("USR1");
+    until("it is gone from the answers", || {
+        (get("/items").text() == r#"[{"id":1,"name":"one"}]"#).then_some(())
+    });
+}
+
+#[test]
+fn a_page_token_is_good_across_reloads() {
+    let database = Database::fresh(&format!("{SCHEMA} INSERT INTO api.items VALUES (2, 'two')"));
+    let server = serve(&database, &[]);
+    let list = |message: &str| -> serde_json::Value {
+        let printed = grpcurl(&["-d", message, server.address(), "api.v1.ItemsService/ListItems"]).unwrap();
+        serde_json::from_str(&printed).unwrap()
+    };
+    let first = list(r#"{"page_size":1}"#);
+    assert_eq!(first["items"][0]["name"], "one");
+    server.signal("USR1");
+    server.says("Schema cache loaded", 2);
+    database.execute("CREATE VIEW api.late AS SELECT 1 AS id; NOTIFY pgrst");
+    until("the view is served", || {
+        (send(server.address(), "GET", "/late", &[], None).status == 200).then_some(())
+    });
+    let second = list(&format!(r#"{{"page_size":1,"page_token":{}}}"#, first["nextPageToken"]));
+    assert_eq!(second["items"][0]["name"], "two");
+}
+
+#[tokio::test]
+async fn a_call_under_way_ends_on_the_catalog_that_it_began_on() {
+    let database = Database::fresh(SCHEMA);
+    let server = serve(&database, &[]);
+    let holder = database.client().await;
+    holder.batch_execute("SELECT pg_advisory_lock(1)").await.unwrap();
+    let address = server.address().to_owned();
+    let call = thread::spawn(move || send(&address, "GET", "/rpc/wait?select=id,name", &[], None));
+    let running = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    while holder.query_one(running, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        tokio::task::yield_now().await;
+    }
+    holder.batch_execute("DROP FUNCTION api.wait(); CREATE VIEW api.late AS SELECT 1 AS id").await.unwrap();
+    server.signal("USR1");
+    until("the view is served", || {
+        (send(server.address(), "GET", "/late", &[], None).status == 200).then_some(())
+    });
+    assert_eq!(send(server.address(), "GET", "/rpc/wait", &[], None).status, 404);
+    holder.batch_execute("SELECT pg_advisory_unlock(1)").await.unwrap();
+    let answer = call.join().unwrap();
+    assert_eq!((answer.status, answer.text().as_str()), (200, r#"[{"id":1,"name":"one"}]"#));
+}
+
+#[test]
+fn the_configuration_is_read_again_from_file_and_database() {
+    let database = Database::fresh(&format!("{SCHEMA} INSERT INTO api.items VALUES (2), (3)"));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.conf", database.name()));
+    let write = |rows: &str| {
+        let uri = database.uri("reloader");
+        let lines =
+            format!("db-uri = \"{uri}\"\ndb-schemas = \"api\"\ndb-anon-role = \"anonymous\"\n{rows}\n");
+        fs::write(&file, lines).unwrap();
+    };
+    // Settings belong to the role, and the role to the server: this one is no other test's.
+    database.execute(
+        "DO $$ BEGIN IF to_regrole('reloader') IS NULL THEN
+            CREATE ROLE reloader LOGIN NOINHERIT; GRANT anonymous TO reloader; END IF; END $$",
+    );
+    let setting = |change: &str| {
+        database.execute(&format!("ALTER ROLE reloader IN DATABASE {} {change}", database.name()));
+    };
+    write("db-max-rows = 2");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    command.env_clear().env("PGRST_SERVER_HOST", "127.0.0.1").env("PGRST_SERVER_PORT", "0").arg(&file);
+    let server = Server::run(command);
+    server.says("Listening for notifications", 1);
+    let rows = || {
+        let answer = send(server.address(), "GET", "/items?select=id", &[], None).text();
+        serde_json::from_str::<Vec<serde_json::Value>>(&answer).unwrap().len()
+    };
+    let until_rows = |count| until("the new limit holds", || (rows() == count).then_some(()));
+    assert_eq!(rows(), 2);
+
+    write("db-max-rows = 1");
+    server.signal("USR2");
+    until_rows(1);
+
+    setting("SET pgrst.db_max_rows = '3'");
+    database.execute("NOTIFY pgrst, 'reload config'");
+    until_rows(3);
+
+    // The database's word still counts more.
+    write("db-max-rows = many");
+    server.signal("USR2");
+    server.says("The configuration stays as it was", 1);
+    assert_eq!(rows(), 3);
+
+    write("db-max-rows = 2\ndb-channel = \"elsewhere\"");
+    setting("RESET pgrst.db_max_rows");
+    database.execute("NOTIFY pgrst, 'reload config'");
+    until_rows(2);
+    server.says("Listening for notifications", 2);
+    write("db-channel = \"elsewhere\"");
+    database.execute("NOTIFY elsewhere, 'reload config'");
+    until_rows(3);
+    database.execute("NOTIFY elsewhere");
+    fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
+async fn a_listener_whose_connection_is_ended_comes_back_and_reloads() {
+    let database = Database::fresh(SCHEMA);
+    let server = serve(&database, &[]);
+    let client = database.client().await;
+    // The change is not announced.
+    client.batch_execute("CREATE VIEW api.late AS SELECT 1 AS id").await.unwrap();
+    let ended = client
+        .query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND query ILIKE 'listen%'",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!(ended.len(), 1);
+    let began = Instant::now();
+    until("the view is served", || {
+        (send(server.address(), "GET", "/late", &[], None).status == 200).then_some(())
+    });
+    assert!(began.elapsed() < PATIENCE);
+    client.batch_execute("CREATE VIEW api.later AS SELECT 1 AS id").await.unwrap();
+    client.batch_execute("NOTIFY pgrst").await.unwrap();
+    until("what is notified now is heard", || {
+        (send(server.address(), "GET", "/later", &[], None).status == 200).then_some(())
+    });
+}
