@@ -10,20 +10,32 @@ use crate::{
     },
 };
 
+/// At most so many of something.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// How many.
+    pub most: usize,
+    /// Of what.
+    pub what: &'static str,
+}
+
 /// How deep embeds may be nested.
-pub const EMBED_DEPTH: usize = 20;
+pub const EMBED_DEPTH: Limit = Limit { most: 20, what: "levels of embedding" };
 /// How many embeds a request may have in all.
-pub const EMBEDS: usize = 200;
+pub const EMBEDS: Limit = Limit { most: 200, what: "embedded resources" };
 /// How many items all select lists may have together.
-pub const SELECTED: usize = 3000;
+pub const SELECTED: Limit = Limit { most: 3000, what: "selected fields" };
 /// How many conditions a request may have in all.
-pub const CONDITIONS: usize = 1000;
+pub const CONDITIONS: Limit = Limit { most: 1000, what: "filters" };
 /// How deep logic trees may be nested.
-pub const LOGIC_DEPTH: usize = 50;
+pub const LOGIC_DEPTH: Limit = Limit { most: 50, what: "levels of logic" };
 /// How many terms all orders may have together.
-pub const ORDER_TERMS: usize = 200;
+pub const ORDER_TERMS: Limit = Limit { most: 200, what: "order terms" };
 /// How many steps a path into JSON may have.
-pub const PATH_STEPS: usize = 100;
+pub const PATH_STEPS: Limit = Limit { most: 100, what: "steps in a path" };
+
+/// All of them; LIMITS.md has the same.
+pub const ALL: [Limit; 7] = [EMBED_DEPTH, EMBEDS, SELECTED, CONDITIONS, LOGIC_DEPTH, ORDER_TERMS, PATH_STEPS];
 
 /// Refuses what is over the limits.
 pub(super) fn check(query: &Query) -> Result<()> {
@@ -38,10 +50,10 @@ pub(super) fn check(query: &Query) -> Result<()> {
     for term in query.order.iter().flat_map(|(_, terms)| terms) {
         path(&term.field)?;
     }
-    within(size.embeds, EMBEDS, "embedded resources")?;
-    within(size.selected, SELECTED, "selected fields")?;
-    within(size.conditions, CONDITIONS, "filters")?;
-    within(query.order.iter().map(|(_, terms)| terms.len()).sum(), ORDER_TERMS, "order terms")
+    within(size.embeds, EMBEDS)?;
+    within(size.selected, SELECTED)?;
+    within(size.conditions, CONDITIONS)?;
+    within(query.order.iter().map(|(_, terms)| terms.len()).sum(), ORDER_TERMS)
 }
 
 #[derive(Default)]
@@ -53,7 +65,7 @@ struct Size {
 
 impl Size {
     fn select(&mut self, items: &[SelectItem], depth: usize) -> Result<()> {
-        within(depth, EMBED_DEPTH, "levels of embedding")?;
+        within(depth, EMBED_DEPTH)?;
         self.selected += items.len();
         for item in items {
             match item {
@@ -73,7 +85,7 @@ impl Size {
     }
 
     fn logic(&mut self, logic: &Logic, depth: usize) -> Result<()> {
-        within(depth, LOGIC_DEPTH, "levels of logic")?;
+        within(depth, LOGIC_DEPTH)?;
         match logic {
             Logic::Filter(filter) => self.filter(filter),
             Logic::Group { members, .. } => {
@@ -84,13 +96,40 @@ impl Size {
 }
 
 fn path(field: &Field) -> Result<()> {
-    within(field.path.len(), PATH_STEPS, "steps in a path")
+    within(field.path.len(), PATH_STEPS)
 }
 
-fn within(size: usize, limit: usize, what: &str) -> Result<()> {
-    if size <= limit {
+fn within(size: usize, Limit { most, what }: Limit) -> Result<()> {
+    if size <= most {
         return Ok(());
     }
     Err(Error::new(Fault::RequestTooComplex, "The request is too complex")
-        .details(format!("A request can have at most {limit} {what}.")))
+        .details(format!("A request can have at most {most} {what}.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::parse;
+
+    #[test]
+    fn the_limits_are_those_of_limits_md() {
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/LIMITS.md")).unwrap();
+        let rows: Vec<_> = text.lines().skip_while(|line| !line.starts_with("|---")).skip(1).collect();
+        let rows: Vec<_> = rows.into_iter().take_while(|line| line.starts_with('|')).collect();
+        let limits = ALL.map(|Limit { most, what }| format!("| {what} | {most} |"));
+        assert_eq!(rows, limits);
+        assert!(text.contains(&format!("deeper than {} levels", parse::MAX_DEPTH)));
+    }
+
+    #[test]
+    fn the_details_name_the_limit() {
+        let query = Query {
+            select: parse::select("a,".repeat(3001).trim_end_matches(',')).unwrap(),
+            ..Query::default()
+        };
+        let error = check(&query).unwrap_err();
+        assert_eq!(error.code(), "PGDUET09");
+        assert_eq!(error.details.unwrap(), "A request can have at most 3000 selected fields.");
+    }
 }

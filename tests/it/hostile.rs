@@ -2,12 +2,15 @@
 //! been. The cases are data; what cannot be one request and one answer has a test of its own.
 
 mod cases;
+mod remote;
 mod token;
 
 use crate::support::{
     database::Database,
+    grpc_web,
     http::{Connection, send},
     server::Server,
+    tools::grpcurl,
 };
 
 const SCHEMA: &str = "
@@ -34,6 +37,7 @@ fn serve(database: &Database) -> Server {
         ("PGRST_DB_TX_END", "rollback"),
         ("PGDUET_SERVER_MAX_BODY_BYTES", "100000"),
         ("PGDUET_SERVER_MAX_HEADER_BYTES", "70000"),
+        ("PGDUET_GRPC_MAX_RECEIVE_BYTES", "150000"),
     ])
 }
 
@@ -64,6 +68,26 @@ fn every_bad_request_gets_the_right_error_and_the_next_one_its_answer() {
                 }
             }
             Err(error) => wrong.push(format!("{}: no answer: {error} ({sent:?})", case.wrong)),
+        }
+        if !answers(&server) {
+            wrong.push(format!("{}: the next request is not answered", case.wrong));
+        }
+    }
+    assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_bad_call_gets_the_right_status_and_the_next_one_its_answer() {
+    let database = Database::fresh(SCHEMA);
+    let server = serve(&database);
+    let mut wrong = Vec::new();
+    for case in remote::all() {
+        let metadata: Vec<_> = case.metadata.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut connection = Connection::open(server.address());
+        match grpc_web::send(&mut connection, case.method, &metadata, &case.body) {
+            Ok(reply) if reply.status == case.status => {}
+            Ok(reply) => wrong.push(format!("{}: {} {}", case.wrong, reply.status, reply.text)),
+            Err(error) => wrong.push(format!("{}: no answer: {error}", case.wrong)),
         }
         if !answers(&server) {
             wrong.push(format!("{}: the next request is not answered", case.wrong));
@@ -137,4 +161,47 @@ fn requests_behind_each_other_are_answered_in_order_and_garbage_behind_them_ends
     assert_eq!(connection.answer("GET").unwrap().status, 400);
     assert!(connection.answer("GET").is_err(), "the connection is closed");
     assert!(answers(&server));
+}
+
+#[test]
+fn a_schema_of_strange_names_is_served_on_both_sides() {
+    let database = Database::fresh(
+        "CREATE SCHEMA \"the; \"\"api\"\"\";
+         SET search_path = \"the; \"\"api\"\"\";
+         CREATE TABLE \"select\" (\"from\" int PRIMARY KEY, \"a b\" text, \"a_b\" text, \"A B\" text, \"1\" int, \"\"\"\" int);
+         CREATE TABLE \"a table\" (id int); CREATE TABLE a_table (id int); CREATE TABLE \"A Table\" (id int);
+         CREATE TABLE \"1\" (id int); CREATE TABLE \"\u{1f600}\" (\"\u{fc}n\u{ef}\" int); CREATE TABLE \"...\" (\".\" int);
+         CREATE TABLE nothing (); CREATE TABLE service (message int, rpc int, repeated int);
+         CREATE TYPE \"an enum\" AS ENUM ('', 'a', 'A', 'a b', '1', '\u{1f600}');
+         CREATE TABLE enums (id int PRIMARY KEY, kind \"an enum\", kinds \"an enum\"[]);
+         INSERT INTO enums VALUES (1, '', '{a,A,a b}');
+         INSERT INTO \"select\" VALUES (1, 'x', 'y', 'z', 2, 3);
+         CREATE FUNCTION \"a function\"(\"an argument\" int) RETURNS int LANGUAGE sql AS 'SELECT $1';
+         CREATE FUNCTION a_function(x int) RETURNS int LANGUAGE sql AS 'SELECT $1';
+         GRANT USAGE ON SCHEMA \"the; \"\"api\"\"\" TO anonymous;
+         GRANT SELECT ON ALL TABLES IN SCHEMA \"the; \"\"api\"\"\" TO anonymous;",
+    );
+    let server = Server::start(&[
+        ("PGRST_DB_URI", &database.uri("authenticator")),
+        ("PGRST_DB_SCHEMAS", "the; \"api\""),
+        ("PGRST_DB_ANON_ROLE", "anonymous"),
+    ]);
+    let get = |target: &str| send(server.address(), "GET", target, &[], None);
+    for (target, text) in [
+        ("/select", r#"[{"from":1,"a b":"x","a_b":"y","A B":"z","1":2,"\"":3}]"#),
+        ("/a%20table", "[]"),
+        ("/%F0%9F%98%80?%C3%BCn%C3%AF=eq.1", "[]"),
+        ("/...", "[]"),
+        ("/enums", r#"[{"id":1,"kind":"","kinds":["a","A","a b"]}]"#),
+        ("/rpc/a%20function?an%20argument=7", "7"),
+    ] {
+        assert_eq!(get(target).text(), text, "{target}");
+    }
+    assert_eq!((get("/nothing").status, get("/").status), (200, 200));
+    let listed = grpcurl(&[server.address(), "list"]).unwrap();
+    let services: Vec<_> = listed.lines().filter(|line| !line.starts_with("grpc.")).collect();
+    assert!(services.len() > 8, "{listed}");
+    for service in services {
+        grpcurl(&[server.address(), "describe", service]).unwrap();
+    }
 }

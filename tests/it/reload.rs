@@ -54,8 +54,11 @@ fn serve(database: &Database, more: &[(&str, &str)]) -> Server {
     server
 }
 
-/// What clients do all the time; each says what is wrong with its answer.
-const REQUESTS: &[(&str, fn(&mut Connection) -> Result<(), String>)] = &[
+/// Says what is wrong with the answer.
+type Try = fn(&mut Connection) -> Result<(), String>;
+
+/// What clients do all the time.
+const REQUESTS: &[(&str, Try)] = &[
     ("a row", |client| {
         rest(client, "GET", "/items?select=id,name&id=eq.1", None, 200, Some(r#"[{"id":1,"name":"one"}]"#))
     }),

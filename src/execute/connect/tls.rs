@@ -8,9 +8,11 @@ use rustls::{
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
     },
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    server::ParsedCertificate,
 };
 use std::{path::Path, sync::Arc};
 
@@ -23,8 +25,8 @@ pub(super) fn client_config(tls: &Tls) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match tls.verification {
         Verification::None => Arc::new(Unchecked(Arc::clone(&provider))),
-        Verification::Authority => Arc::new(AnyName(authority(&tls.roots, &provider)?)),
-        Verification::AuthorityAndName => authority(&tls.roots, &provider)?,
+        Verification::Authority => Arc::new(Authority::new(&tls.roots, Name::Any, &provider)?),
+        Verification::AuthorityAndName => Arc::new(Authority::new(&tls.roots, Name::Asked, &provider)?),
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -41,28 +43,6 @@ pub(super) fn client_config(tls: &Tls) -> Result<ClientConfig, String> {
     };
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(config)
-}
-
-fn authority(roots: &Roots, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, String> {
-    let mut store = RootCertStore::empty();
-    match roots {
-        Roots::System => {
-            let found = rustls_native_certs::load_native_certs();
-            store.add_parsable_certificates(found.certs);
-            if store.is_empty() {
-                let problems = found.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-                return Err(format!("no root certificates on this system, set sslrootcert ({problems})"));
-            }
-        }
-        Roots::File(path) => {
-            for certificate in certificates(path)? {
-                store.add(certificate).map_err(|error| unreadable(path, &error))?;
-            }
-        }
-    }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
-        .build()
-        .map_err(|error| error.to_string())
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -117,11 +97,58 @@ impl ServerCertVerifier for Unchecked {
     }
 }
 
-/// `sslmode=verify-ca`: signed by a trusted authority, for whatever name.
+/// `sslmode=verify-ca` and `verify-full`: signed by a trusted authority.
 #[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
+struct Authority {
+    signed: Arc<WebPkiServerVerifier>,
+    /// The certificates of the file, which are trusted as a server's, too. Such
+    /// that signed themselves, as PostgreSQL's manual has them (section 19.9.5),
+    /// call themselves an authority's, and webpki takes those for nothing else.
+    roots: Vec<CertificateDer<'static>>,
+    name: Name,
+}
 
-impl ServerCertVerifier for AnyName {
+/// For which name the certificate may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    Any,
+    /// The one that was connected to.
+    Asked,
+}
+
+impl Authority {
+    fn new(roots: &Roots, name: Name, provider: &Arc<CryptoProvider>) -> Result<Self, String> {
+        let mut store = RootCertStore::empty();
+        let roots = match roots {
+            Roots::System => {
+                let found = rustls_native_certs::load_native_certs();
+                store.add_parsable_certificates(found.certs);
+                if store.is_empty() {
+                    let problems =
+                        found.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                    return Err(format!("no root certificates on this system, set sslrootcert ({problems})"));
+                }
+                Vec::new()
+            }
+            Roots::File(path) => {
+                let roots = certificates(path)?;
+                for certificate in &roots {
+                    store.add(certificate.clone()).map_err(|error| unreadable(path, &error))?;
+                }
+                roots
+            }
+        };
+        let signed =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build();
+        Ok(Self { signed: signed.map_err(|error| error.to_string())?, roots, name })
+    }
+
+    fn is_root(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.roots.iter().any(|root| root.as_ref() == certificate.as_ref())
+    }
+}
+
+impl ServerCertVerifier for Authority {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -130,12 +157,22 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        match self.0.verify_server_cert(certificate, chain, name, ocsp, now) {
+        let verdict = self.signed.verify_server_cert(certificate, chain, name, ocsp, now);
+        let Err(TlsError::InvalidCertificate(problem)) = &verdict else { return verdict };
+        match (problem, self.name) {
             // The name is checked last, when everything else is found good.
-            Err(TlsError::InvalidCertificate(
+            (
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            verdict => verdict,
+                Name::Any,
+            ) => Ok(ServerCertVerified::assertion()),
+            // What it may be used for is checked after the dates.
+            (CertificateError::Other(_), wanted) if self.is_root(certificate) => {
+                if wanted == Name::Asked {
+                    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                }
+                Ok(ServerCertVerified::assertion())
+            }
+            (_, Name::Any | Name::Asked) => verdict,
         }
     }
 
@@ -145,7 +182,7 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.0.verify_tls12_signature(message, certificate, signed)
+        self.signed.verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -154,10 +191,10 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.0.verify_tls13_signature(message, certificate, signed)
+        self.signed.verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.signed.supported_verify_schemes()
     }
 }

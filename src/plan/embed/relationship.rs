@@ -121,7 +121,7 @@ impl Candidate<'_> {
             }
             Cardinality::Computed { function_name, .. } => ("computed", function_name.clone()),
         };
-        json!({ "embedding": embedding, "cardinality": cardinality, "relationship": relationship })
+        json!({ "cardinality": cardinality, "embedding": embedding, "relationship": relationship })
     }
 
     fn by(&self, link: &Link) -> String {

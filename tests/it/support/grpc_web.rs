@@ -5,7 +5,7 @@ use super::http::{Answer, Connection};
 /// The end of a call.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    /// A number from 0 (OK) to 16.
+    /// A number from 0 (OK) to 16; 255 where there is none.
     pub(crate) status: u8,
     pub(crate) text: String,
     pub(crate) messages: Vec<Vec<u8>>,
@@ -50,6 +50,8 @@ fn parse(answer: &Answer) -> Reply {
     }
     let trailer =
         |name: &str| trailers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let status = trailer("grpc-status").unwrap_or_else(|| panic!("no status: {answer:?}"));
-    Reply { status: status.parse().unwrap(), text: trailer("grpc-message").unwrap_or_default(), messages }
+    // An answer that is none of gRPC's is told as such.
+    let status = trailer("grpc-status").and_then(|status| status.parse().ok()).unwrap_or(u8::MAX);
+    let text = trailer("grpc-message").unwrap_or_else(|| format!("{} {}", answer.status, answer.text()));
+    Reply { status, text, messages }
 }
