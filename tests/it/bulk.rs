@@ -36,7 +36,7 @@ fn insert(content_type: &str, body: &str) -> Answer {
         .unwrap();
     assert_eq!(inserted.status, 201, "{}", inserted.text());
     let (peak, bound) = (peak_memory(server.id()), body.len() + BESIDES_THE_BODY);
-    println!("{content_type}: a body of {} bytes, a peak of {peak}, a bound of {bound}", body.len());
+    eprintln!("{content_type}: a body of {} bytes, a peak of {peak}, a bound of {bound}", body.len());
     assert!(peak < bound, "{content_type}: {peak} bytes for a body of {}", body.len());
     connection.send("GET", "/readings?select=count(),id.min(),id.max(),value.sum()", &[], None).unwrap()
 }

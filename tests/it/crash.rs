@@ -149,5 +149,5 @@ fn a_killed_server_loses_nothing_it_confirmed_and_leaves_nothing_half_done() {
             (Told::Done | Told::Refused, _) => {}
         }
     }
-    println!("{rounds} rounds: of the writes without an answer {done} were done and {undone} were not");
+    eprintln!("{rounds} rounds: of the writes without an answer {done} were done and {undone} were not");
 }
