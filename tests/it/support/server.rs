@@ -65,6 +65,11 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has said on stderr so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
