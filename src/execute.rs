@@ -7,16 +7,19 @@
 //!     pgduet                               PostgreSQL
 //!       │ BEGIN ISOLATION LEVEL … READ …      │
 //!       │ SELECT set_config(…), …             │
-//!       │ [SELECT pre_request()]              │
+//!       │ [SELECT FROM pre_request()]         │
 //!       │ the statement                       │   one flush
 //!       │ [SELECT response settings]          │
-//!       │ COMMIT                              │
+//!       │ COMMIT [; RESET ALL; RESET ROLE]    │
 //!       ├────────────────────────────────────▶│
 //!       │◀────────────────────────────────────┤
 //! ```
 //!
 //! Where the outcome decides how the transaction ends (exactly one row, at most
-//! n rows), COMMIT or ROLLBACK follows in a second flush.
+//! n rows), COMMIT or ROLLBACK follows in a second flush. So does all from the
+//! statement on where columns may be of any type and PostgreSQL has not
+//! described them yet: the first time on each connection, or each time where
+//! nothing is prepared.
 
 mod body;
 pub mod configuration;

@@ -192,6 +192,36 @@ async fn a_unit_that_ends_by_rollback_answers_and_keeps_nothing() {
     }
 }
 
+/// Takes every row, and says at the end that they are too many.
+struct AtTheEnd;
+
+impl Sink for AtTheEnd {
+    fn row(&mut self, _: &dyn Row) -> Result<()> {
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        Err(Error::new(pgduet::error::Fault::ValueOutOfRange, "refused"))
+    }
+}
+
+#[tokio::test]
+async fn what_its_sink_refuses_is_undone_where_the_unit_waits_for_it() {
+    let database = Database::fresh(TABLES);
+    let (pool, client) = (pool(&database), database.client().await);
+    let insert = || {
+        let unit = unit(fragment("INSERT INTO item VALUES (5) RETURNING id"), Layout::Columns);
+        Unit { expectation: Expectation::Sink, ..unit }
+    };
+    for _ in 0..2 {
+        assert_eq!(pool.run(insert(), &mut AtTheEnd).await.unwrap_err().code(), "PGDUET06");
+        assert_eq!(pool.run(insert(), &mut Refusal).await.unwrap_err().code(), "PGDUET06");
+        assert_eq!(seen::<i64>(&client, "SELECT count(*) FROM item").await, 0);
+    }
+    assert_eq!(pool.run(insert(), &mut Counter::default()).await.unwrap().rows, 1);
+    assert_eq!(seen::<i64>(&client, "SELECT count(*) FROM item").await, 1);
+}
+
 #[tokio::test]
 async fn what_returns_no_rows_says_how_many_it_affected() {
     let database = Database::fresh(TABLES);
@@ -238,15 +268,19 @@ async fn a_statement_does_not_run_where_its_transaction_cannot_begin() {
         assert_eq!(message(Unit { isolation, access, ..show("SELECT who()") }).await, expected);
     }
     // What it would have said is in the log, whoever the error went to.
-    let log = fs::read_to_string(standby.location.join("server.log")).unwrap();
+    let log = fs::read_to_string(standby.location.0.join("server.log")).unwrap();
     assert!(log.contains("it ran as anonymous") && !log.contains("it ran as authenticator"), "{log}");
 }
 
 /// A server that has been made a standby of nobody: it only ever reads.
 struct Standby {
+    // In this order they are dropped.
     cluster: Cluster,
-    location: PathBuf,
+    location: Directory,
 }
+
+/// Deleted when dropped.
+struct Directory(PathBuf);
 
 impl Standby {
     fn new(sql: &str) -> Self {
@@ -266,14 +300,13 @@ impl Standby {
         std::thread::scope(|scope| scope.spawn(|| runtime().block_on(fill(uri))).join()).unwrap();
         cluster.stop().unwrap();
         fs::write(location.join("data/standby.signal"), "").unwrap();
-        Self { cluster: open(), location }
+        Self { cluster: open(), location: Directory(location) }
     }
 }
 
-impl Drop for Standby {
+impl Drop for Directory {
     fn drop(&mut self) {
-        // The server goes with its directory in the way: it is of no use to anybody.
-        let _stops_with_the_cluster = fs::remove_dir_all(&self.location);
+        fs::remove_dir_all(&self.0).unwrap();
     }
 }
 
