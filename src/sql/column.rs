@@ -5,6 +5,7 @@
 use super::{
     Column, Encoder, Fragment,
     binary::binary,
+    filter::field,
     read::{Link, Rows, rows},
     statement::Scope,
     value::{aggregate_encoder, aggregated, field_encoder, plain_type, value},
@@ -201,17 +202,17 @@ impl<'p> Cell<'p> {
             return;
         }
         match &self.source {
-            Source::Field(output) if values == Values::Binary => {
-                let expression = |out: &mut Fragment| self.expression(out, node, values, scope);
-                match plain_type(output) {
-                    Some(declared) => binary(out, declared, scope, &expression),
-                    None => {
-                        out.sql("(");
-                        expression(out);
-                        out.sql(")::text");
-                    }
+            Source::Field(output) if values == Values::Binary => match plain_type(output) {
+                Some(declared) => {
+                    let field = |out: &mut Fragment| field(out, &node.alias, &output.field, scope);
+                    binary(out, declared, scope, &field);
                 }
-            }
+                None => {
+                    out.sql("(");
+                    self.expression(out, node, values, scope);
+                    out.sql(")::text");
+                }
+            },
             Source::Field(_)
             | Source::ToOne(_)
             | Source::ToMany(_)

@@ -56,12 +56,11 @@ fn cast(out: &mut Fragment, to: Option<&str>, write: impl FnOnce(&mut Fragment))
     }
 }
 
-/// The type of a field that is taken as it is.
+/// The type of a field that is taken as it is; what its domain is in JSON does
+/// not matter.
 pub(super) fn plain_type<'p>(output: &Output<'p>) -> Option<&'p Type> {
     match output {
-        Output { field, representation: None, cast: None, aggregate: None, .. } if field.path.is_empty() => {
-            field.declared()
-        }
+        Output { field, cast: None, aggregate: None, .. } if field.path.is_empty() => field.declared(),
         _ => None,
     }
 }

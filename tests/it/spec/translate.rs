@@ -70,6 +70,10 @@ impl Call {
         if !matches!(answer.status, 200 | 206) || !case.headers.iter().all(counts) {
             return None;
         }
+        // What a domain is in JSON is REST's alone; messages have its base type.
+        if case.row == "U23" {
+            return None;
+        }
         let (relation, query) = target.split_once('?').unwrap_or((target, ""));
         let (path, message, rows) = list(client, relation)?;
         let mut request = Map::new();
@@ -80,6 +84,8 @@ impl Call {
                 "select" => {
                     request.insert("readMask".to_owned(), mask(&message, &value)?.join(",").into());
                 }
+                // Messages are ordered by their own fields.
+                "order" if value.contains('(') => return None,
                 "order" => {
                     request.insert("orderBy".to_owned(), value.into());
                 }
