@@ -15,7 +15,6 @@ use crate::{
     },
 };
 use serde_json::{Value, json};
-use std::collections::HashSet;
 
 /// The one relationship from `above` that fits.
 pub(super) fn find<'c>(
@@ -178,21 +177,17 @@ fn missing(source: &str, target: &str, hint: Option<&str>, context: &Context<'_>
     }
 }
 
-/// A name that was perhaps meant: of the target, or of a source that is related to nothing.
+/// A name that was perhaps meant: of the target, or of a source that is no relation.
 fn suggestion(source: &str, target: &str, context: &Context<'_>) -> Option<String> {
     let Context { catalog, schema, .. } = context;
-    let keys = catalog.descriptor().foreign_keys.iter();
-    let keyed: HashSet<_> = keys.flat_map(|key| [key.relation, key.referenced]).collect();
-    let related = |relation: &&Relation| {
-        keyed.contains(&relation.oid) || !catalog.relationships(relation.oid).is_empty()
-    };
-    let (instead, meant) = match catalog.relation(schema, source).filter(related) {
+    let (instead, meant) = match catalog.relation(schema, source) {
         Some(relation) => {
             let found = candidates(relation, context).ok()?;
             let targets = found.iter().map(|candidate| candidate.target.name.as_str());
             (target, closest(target, targets, SIMILAR)?.to_owned())
         }
         None => {
+            let related = |relation: &&Relation| !catalog.relationships(relation.oid).is_empty();
             let sources = catalog.relations_in(schema).filter(related);
             (source, closest(source, sources.map(|relation| relation.name.as_str()), SIMILAR)?.to_owned())
         }
