@@ -32,7 +32,7 @@ pub enum Command {
 pub struct Demo {
     /// What happens to the data of earlier runs.
     pub data: DemoData,
-    /// Where the data is; the cache directory of the user without it.
+    /// Where the data is; the user's data directory without it.
     pub data_dir: Option<PathBuf>,
 }
 

@@ -51,7 +51,11 @@ pub(super) fn call(
         action,
         query: Query { select, ..Query::default() },
         preferences: Preferences::default(),
-        accept: Accept::Columns,
+        // What cannot be answered is not to be kept.
+        accept: match function.reads_only() {
+            true => Accept::Columns,
+            false => Accept::CheckedColumns,
+        },
         context,
         deadline,
     };

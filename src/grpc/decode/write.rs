@@ -15,7 +15,7 @@ use crate::{
         surface::{Field, Presence},
     },
     request::{
-        Action, Query,
+        Accept, Action, Query,
         payload::{Payload, Rows},
         prefer::{Preferences, Resolution, Return},
     },
@@ -104,7 +104,10 @@ impl Relation<'_> {
             ..preferences(self.flag(number::WRITE_VALIDATE_ONLY))
         };
         let answer = Answer::Row(Envelope::Field(number::ROWS), missing);
-        Ok(self.call(surroundings, action, query, preferences, &selection, answer))
+        let mut call = self.call(surroundings, action, query, preferences, &selection, answer);
+        // What cannot be answered is not to be kept.
+        call.request.accept = Accept::CheckedColumns;
+        Ok(call)
     }
 
     /// The resource that the request carries.
