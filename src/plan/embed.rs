@@ -15,7 +15,7 @@ use crate::{
         relationship::{Cardinality, Relationship},
         routine::Shape,
     },
-    error::{Error, Fault, Result},
+    error::{Error, Fault, Report, Result},
     outcome::LegacyName,
     request::{
         range::Range,
@@ -84,16 +84,27 @@ fn embed<'c>(
         EmbedForm::Nested { alias } => alias.clone(),
         EmbedForm::Spread => None,
     };
+    let name = alias.as_deref().unwrap_or(&target);
+    let source_name = above.shape.relation().map_or("", |relation| &relation.name);
     let form = match form {
         _ if node.items.iter().all(hidden) => Form::Hidden,
         EmbedForm::Nested { .. } => Form::Key,
         EmbedForm::Spread => Form::Spread,
     };
-    let source_name = above.shape.relation().map_or("", |relation| &relation.name);
-    let names = [source_name, alias.as_deref().unwrap_or(&target)];
-    let join_alias =
-        sql_alias(&names, depth, |name| name == above.alias || beside.iter().any(joined_as(name)));
+    if beside.iter().any(|item| matches!(item, Item::Embed(embed) if embed.name() == name)) {
+        return Err(embedded_twice(&format!("{source_name}_{name}_{depth}")));
+    }
+    let join_alias = sql_alias(&[source_name, name], depth, |name| {
+        name == above.alias || beside.iter().any(joined_as(name))
+    });
     Ok(Embed { target, alias, form, arity, join: join.unwrap_or_default(), link, join_alias, node })
+}
+
+/// Two embeds of one name cannot be told apart, neither in a row nor by a path. Behind PostgREST it is
+/// PostgreSQL that says so, of an alias in the statement: the answer is the same here.
+fn embedded_twice(name: &str) -> Box<Error> {
+    let report = Report { sqlstate: "42712".to_owned(), ..Report::default() };
+    Error::reported(report, format!("table name \"{name}\" specified more than once"))
 }
 
 fn joined_as(name: &str) -> impl Fn(&Item<'_>) -> bool {
