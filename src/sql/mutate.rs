@@ -156,7 +156,7 @@ fn change(
                 value(out, target, values, otherwise(target, values, relation));
             });
             out.sql(" FROM ");
-            objects(out, values);
+            objects(out, values, &[]);
             conditions(out, mutation, node, &node.alias, scope);
         }
         Change::UpdateEach { values, key } => {
@@ -173,7 +173,7 @@ fn change(
                 value(out, target, values, otherwise);
             });
             out.sql(" FROM ");
-            objects(out, values);
+            objects(out, values, &[]);
             out.sql(" WHERE ");
             out.separated(" AND ", key, |out, key| {
                 out.qualified(alias, key).sql(" = ").qualified(BODY, key);
@@ -208,11 +208,19 @@ fn insert(
         out.sql(")");
     }
     out.sql(" SELECT ");
+    let mut ahead = Vec::new();
     out.separated(", ", &values.columns, |out, target| {
-        value(out, target, values, otherwise(target, values, relation));
+        let otherwise = match (otherwise(target, values, relation), values.rows) {
+            (default @ (Otherwise::Expression | Otherwise::Sequence(_)), Rows::Many) => {
+                ahead.push((target.column, default));
+                Otherwise::Ahead(ahead.len())
+            }
+            (otherwise, _) => otherwise,
+        };
+        value(out, target, values, otherwise);
     });
     out.sql(" FROM ");
-    objects(out, values);
+    objects(out, values, &ahead);
     conditions(out, mutation, node, BODY, scope);
     if merges(&mutation.change) {
         out.sql(if mutation.conditions.is_empty() { " WHERE " } else { " AND " }).sql(COUNT_UP);
@@ -272,18 +280,32 @@ fn value(out: &mut Fragment, target: &Target<'_>, values: &Values<'_>, otherwise
             out.sql("(").qualified(BODY, &column.name).sql(")")
         }
     };
+    if otherwise == Otherwise::Null {
+        return;
+    }
+    out.sql(" ELSE ");
+    absent(out, column, otherwise);
+    out.sql(" END");
+}
+
+/// What a column takes instead of a value.
+fn absent(out: &mut Fragment, column: &Column, otherwise: Otherwise<'_>) {
     match otherwise {
-        Otherwise::Null => return,
-        Otherwise::Expression => out.sql(" ELSE ").default_of(column),
+        Otherwise::Null => out.sql("NULL"),
+        Otherwise::Expression => out.default_of(column),
         Otherwise::Sequence(relation) => {
             let mut name = Fragment::new();
             name.qualified(&relation.schema, &relation.name);
-            out.sql(" ELSE nextval(pg_get_serial_sequence(").text(name.as_str()).sql(", ");
+            out.sql("nextval(pg_get_serial_sequence(").text(name.as_str()).sql(", ");
             out.text(&column.name).sql(")::regclass)")
         }
-        Otherwise::Kept(alias) => out.sql(" ELSE ").qualified(alias, &column.name),
+        Otherwise::Ahead(number) => out.qualified(OBJECT, &default_name(number)),
+        Otherwise::Kept(alias) => out.qualified(alias, &column.name),
     };
-    out.sql(" END");
+}
+
+fn default_name(number: usize) -> String {
+    format!("default{number}")
 }
 
 /// What a column takes where it is given nothing.
@@ -295,6 +317,9 @@ enum Otherwise<'s> {
     Expression,
     /// The next number of its sequence, of this relation.
     Sequence(&'s Relation),
+    /// Its default, which has this number among those that were computed with the object, needed or not: with
+    /// PostgREST, too, a sequence goes on by as many numbers as there are objects.
+    Ahead(usize),
     /// What it has, in the row that is called so.
     Kept(&'s str),
 }
@@ -338,8 +363,8 @@ impl ObjectType {
     }
 }
 
-/// The objects of the body, as rows of the columns' types.
-fn objects(out: &mut Fragment, values: &Values<'_>) {
+/// The objects of the body, as rows of the columns' types, with these defaults for each.
+fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column, Otherwise<'_>)]) {
     let json = Some(values.json.clone());
     if values.columns.is_empty() {
         // Only their number is left.
@@ -354,12 +379,23 @@ fn objects(out: &mut Fragment, values: &Values<'_>) {
         (Missing::Null, Rows::Many) => out.sql("json_to_recordset(").parameter(json).sql("::json)"),
         (Missing::Default, rows) => {
             let (one, elements, record) = ObjectType::of(values).words();
+            if !ahead.is_empty() {
+                out.sql("(SELECT \"value\"");
+                for (number, (column, otherwise)) in (1..).zip(ahead) {
+                    absent(out.sql(", "), column, *otherwise);
+                    out.sql(" AS ").identifier(&default_name(number));
+                }
+                out.sql(" FROM ");
+            }
             match rows {
                 Rows::One => out.sql("(VALUES (").parameter(json).sql(one).sql("))"),
                 Rows::Many => out.sql(elements).sql("(").parameter(json).sql(one).sql(")"),
             };
-            out.sql(" AS ").identifier(OBJECT).sql("(\"value\") CROSS JOIN LATERAL ").sql(record).sql("(");
-            out.qualified(OBJECT, "value").sql(")")
+            out.sql(" AS ").identifier(OBJECT).sql("(\"value\")");
+            if !ahead.is_empty() {
+                out.sql(") AS ").identifier(OBJECT);
+            }
+            out.sql(" CROSS JOIN LATERAL ").sql(record).sql("(").qualified(OBJECT, "value").sql(")")
         }
     };
     out.sql(" AS ").identifier(BODY).sql("(");

@@ -12,16 +12,16 @@ INSERT INTO "api"."notes" AS "notes"("title", "colour") SELECT "pgduet_body"."ti
 
 -- insert, select=title,clients(name),payer(id)
 -- $1 = {"title":"A","colour":"#ff"}
-WITH "pgduet_source" AS (INSERT INTO "api"."notes" AS "notes"("title", "colour") SELECT "pgduet_body"."title", "api"."colour"("pgduet_body"."colour") FROM json_to_record($1::json) AS "pgduet_body"("title" "pg_catalog"."text", "colour" json) RETURNING "notes"."title", "notes"."client_id", coalesce("notes".*) AS "pgduet_row") SELECT ("notes"."title")::text, (row_to_json("notes_clients_1".*))::text, (row_to_json("notes_payer_1".*))::text FROM "pgduet_source" AS "notes" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "notes"."client_id" = "clients_1"."id") AS "notes_clients_1" ON TRUE LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."payer"("notes"."pgduet_row") AS "clients_1") AS "notes_payer_1" ON TRUE;
+WITH "pgduet_source" AS (INSERT INTO "api"."notes" AS "notes"("title", "colour") SELECT "pgduet_body"."title", "api"."colour"("pgduet_body"."colour") FROM json_to_record($1::json) AS "pgduet_body"("title" "pg_catalog"."text", "colour" json) RETURNING "notes"."title", "notes"."client_id", coalesce("notes".*) AS "pgduet_row") SELECT ("notes"."title")::text, (row_to_json("notes_clients_1".*))::text, (row_to_json("notes_payer_1".*))::text FROM "pgduet_source" AS "notes" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "notes"."client_id") AS "notes_clients_1" ON TRUE LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."payer"("notes"."pgduet_row") AS "clients_1") AS "notes_payer_1" ON TRUE;
 
 -- insert, missing=default
 -- $1 = id
--- $2 = "api"."notes"
--- $3 = id
--- $4 = title
--- $5 = stars
+-- $2 = title
+-- $3 = stars
+-- $4 = "api"."notes"
+-- $5 = id
 -- $6 = [{"title":"A"}]
-INSERT INTO "api"."notes" AS "notes"("id", "title", "stars") SELECT CASE WHEN "pgduet_object"."value" ? $1 THEN "pgduet_body"."id" ELSE nextval(pg_get_serial_sequence($2, $3)::regclass) END, CASE WHEN "pgduet_object"."value" ? $4 THEN "pgduet_body"."title" ELSE 'untitled'::text END, CASE WHEN "pgduet_object"."value" ? $5 THEN "pgduet_body"."stars" ELSE 3 END FROM jsonb_array_elements($6::jsonb) AS "pgduet_object"("value") CROSS JOIN LATERAL jsonb_to_record("pgduet_object"."value") AS "pgduet_body"("id" "pg_catalog"."int4", "title" "pg_catalog"."text", "stars" "pg_catalog"."int4");
+INSERT INTO "api"."notes" AS "notes"("id", "title", "stars") SELECT CASE WHEN "pgduet_object"."value" ? $1 THEN "pgduet_body"."id" ELSE "pgduet_object"."default1" END, CASE WHEN "pgduet_object"."value" ? $2 THEN "pgduet_body"."title" ELSE "pgduet_object"."default2" END, CASE WHEN "pgduet_object"."value" ? $3 THEN "pgduet_body"."stars" ELSE "pgduet_object"."default3" END FROM (SELECT "value", nextval(pg_get_serial_sequence($4, $5)::regclass) AS "default1", 'untitled'::text AS "default2", 3 AS "default3" FROM jsonb_array_elements($6::jsonb) AS "pgduet_object"("value")) AS "pgduet_object" CROSS JOIN LATERAL jsonb_to_record("pgduet_object"."value") AS "pgduet_body"("id" "pg_catalog"."int4", "title" "pg_catalog"."text", "stars" "pg_catalog"."int4");
 
 -- insert, resolution=merge-duplicates
 -- $1 = [{"a":7,"b":"x","note":"new"}]
