@@ -102,26 +102,10 @@ impl<'p> Page<'p> {
                 self.rows(out, Values::Binary);
                 Layout::Columns
             }
-            Body::GeoJson => {
-                out.sql(
-                    "SELECT json_build_object('type', 'FeatureCollection', 'features', \
-                     coalesce(json_agg(ST_AsGeoJSON(\"row\".*)::json), '[]'))",
-                );
-                self.of_rows(out, Values::Record);
-                Layout::Body
-            }
-            Body::Handler(handler) => {
-                out.sql("SELECT ").qualified(&handler.function_schema, &handler.function_name);
-                match self.node.shape.relation().filter(|_| handler.relation != 0) {
-                    None => {
-                        out.sql("(\"row\".*)");
-                        self.of_rows(out, Values::Record);
-                    }
-                    Some(relation) => {
-                        out.sql("((\"row\".*)::").qualified(&relation.schema, &relation.name).sql(")");
-                        self.of_rows(out, Values::Whole);
-                    }
-                }
+            Body::GeoJson | Body::Handler(_) => {
+                out.sql("SELECT ");
+                let values = self.body(out);
+                self.of_rows(out, values);
                 Layout::Body
             }
             Body::Raw => {
@@ -129,14 +113,86 @@ impl<'p> Page<'p> {
                 Layout::Body
             }
             Body::Nothing => {
-                // A function is called for what it does; nothing else needs to be looked at.
-                let values = match self.scope.results {
-                    Results::Call(_) => Values::Text,
-                    Results::None | Results::Named => Values::None,
-                };
-                self.rows(out, values);
+                self.rows(out, self.unseen());
                 Layout::Nothing
             }
+        }
+    }
+
+    /// Writes the number of the rows and the body that PostgreSQL makes of them.
+    pub(super) fn aggregate(&self, out: &mut Fragment) {
+        out.sql(match self.body {
+            // The one value is not in an aggregate.
+            Body::Raw => "1, ",
+            Body::Array(_)
+            | Body::Object(_)
+            | Body::Csv
+            | Body::GeoJson
+            | Body::Handler(_)
+            | Body::Columns
+            | Body::Nothing => "count(*), ",
+        });
+        let values = self.body(out);
+        out.sql(" FROM (");
+        rows(out, self.node, Rows { values, link: None, facts: &[] }, self.scope);
+        out.sql(") AS \"row\"");
+    }
+
+    /// Writes the expression of a body made of all the rows, which have to come in this form.
+    fn body(&self, out: &mut Fragment) -> Values {
+        match self.body {
+            Body::Array(nulls) | Body::Object(nulls) => {
+                out.sql(match nulls {
+                    Nulls::Kept => "coalesce((",
+                    Nulls::Stripped => "coalesce(json_strip_nulls(",
+                });
+                out.sql(match self.each {
+                    Each::Object => "json_agg(\"row\".*)",
+                    Each::Value => "json_agg(\"row\".\"pgrst_scalar\")",
+                });
+                out.sql(if self.is_one() { "->0), 'null')" } else { "), '[]')" });
+                Values::Plain
+            }
+            Body::Csv => {
+                out.sql("string_agg(substr(left((\"row\".*)::text, -1), 2), E'\\n')");
+                Values::Record
+            }
+            Body::GeoJson => {
+                out.sql(
+                    "json_build_object('type', 'FeatureCollection', 'features', \
+                     coalesce(json_agg(ST_AsGeoJSON(\"row\".*)::json), '[]'))",
+                );
+                Values::Record
+            }
+            Body::Handler(handler) => {
+                out.qualified(&handler.function_schema, &handler.function_name);
+                match self.node.shape.relation().filter(|_| handler.relation != 0) {
+                    None => {
+                        out.sql("(\"row\".*)");
+                        Values::Record
+                    }
+                    Some(relation) => {
+                        out.sql("((\"row\".*)::").qualified(&relation.schema, &relation.name).sql(")");
+                        Values::Whole
+                    }
+                }
+            }
+            Body::Raw => {
+                out.sql("\"row\".*");
+                Values::Plain
+            }
+            Body::Columns | Body::Nothing => {
+                out.sql("''");
+                self.unseen()
+            }
+        }
+    }
+
+    /// A function is called for what it does; nothing else needs to be looked at.
+    fn unseen(&self) -> Values {
+        match self.scope.results {
+            Results::Call(_) => Values::Text,
+            Results::None | Results::Named => Values::None,
         }
     }
 

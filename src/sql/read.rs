@@ -185,7 +185,7 @@ fn conditions(out: &mut Fragment, node: &Node<'_>, link: Option<Link<'_>>, joine
     if let Some(link) = link {
         for [one, other] in equal_columns(&link, node) {
             and(out);
-            out.qualified(one.0, one.1).sql(" = ").qualified(other.0, other.1);
+            out.qualified(other.0, other.1).sql(" = ").qualified(one.0, one.1);
         }
     }
     for found in &node.conditions {
@@ -218,11 +218,13 @@ fn equal_columns<'p>(link: &Link<'p>, node: &'p Node<'p>) -> Vec<[(&'p str, &'p 
     }
 }
 
-/// The rows of an embed, for asking whether there are any.
+/// The rows of an embed, for asking whether there are any. They go by another name than the rows that are
+/// shown: PostgreSQL would tell them apart by a number, and in plans the plain name is looked for.
 pub(super) fn exists(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, scope: Scope<'_>) {
     out.sql("SELECT");
-    existing(out, &embed.node, Some(Link { embed, above }), scope);
-    let Range { offset, limit } = embed.node.range;
+    let node = Node { alias: format!("{}_any", embed.node.alias), ..embed.node.clone() };
+    existing(out, &node, Some(Link { embed, above }), scope);
+    let Range { offset, limit } = node.range;
     if limit == Some(0) {
         out.sql(" LIMIT 0");
     }

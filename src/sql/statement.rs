@@ -51,26 +51,32 @@ pub(super) enum Results<'p> {
 pub fn statement(plan: &Plan<'_>) -> Statement {
     let mut out = Fragment::new();
     if let Some(explain) = &plan.explain {
-        explained(&mut out, explain);
+        explained(&mut out, plan, explain);
+        return Statement { fragment: out, layout: Layout::Lines, facts: Vec::new() };
     }
-    let statement = match &plan.operation {
-        Operation::Read(_) => selected(out, plan, Page::of(plan, Results::None)),
+    match &plan.operation {
+        Operation::Read(_) => {
+            let page = Page::of(plan, Results::None);
+            selected(out, plan, page)
+        }
         Operation::Call(call, _) => {
-            let mut page = Page::of(plan, Results::Call(call));
-            page.each = if call.is_scalar() { Each::Value } else { Each::Object };
-            page.many = if call.function.returns_set { Many::Several } else { Many::One };
-            if counted(plan).is_some() {
-                call::source(&mut out, call, page.node);
-                page.scope.results = Results::Named;
-            }
+            let page = called(&mut out, plan, call);
             selected(out, plan, page)
         }
         Operation::Mutation(mutation, _) => changed(out, mutation, Page::of(plan, Results::Named)),
-    };
-    match plan.explain {
-        None => statement,
-        Some(_) => Statement { layout: Layout::Lines, facts: Vec::new(), ..statement },
     }
+}
+
+/// The rows of a call, which becomes a part of the statement where they are also counted.
+fn called<'p>(out: &mut Fragment, plan: &'p Plan<'_>, call: &'p Call<'_>) -> Page<'p> {
+    let mut page = Page::of(plan, Results::Call(call));
+    page.each = if call.is_scalar() { Each::Value } else { Each::Object };
+    page.many = if call.function.returns_set { Many::Several } else { Many::One };
+    if counted(plan).is_some() {
+        call::source(out, call, page.node);
+        page.scope.results = Results::Named;
+    }
+    page
 }
 
 /// Rows that are read, with the total beside them if it comes along.
@@ -113,7 +119,9 @@ fn changed(mut out: Fragment, mutation: &Mutation<'_>, mut page: Page<'_>) -> St
     Statement { fragment: out, layout, facts: page.facts() }
 }
 
-fn explained(out: &mut Fragment, explain: &Explain) {
+/// The statement with all that it gives in one row, made by PostgreSQL as PostgREST has it made: whoever reads
+/// plans looks for this aggregate at their top. What is below it is what runs.
+fn explained(out: &mut Fragment, plan: &Plan<'_>, explain: &Explain) {
     out.sql(match explain.format {
         PlanFormat::Json => "EXPLAIN (FORMAT JSON",
         PlanFormat::Text => "EXPLAIN (FORMAT TEXT",
@@ -128,6 +136,28 @@ fn explained(out: &mut Fragment, explain: &Explain) {
         });
     }
     out.sql(") ");
+    let page = match &plan.operation {
+        Operation::Read(_) => Page::of(plan, Results::None),
+        Operation::Call(call, _) => called(out, plan, call),
+        Operation::Mutation(mutation, _) => {
+            let page = Page::of(plan, Results::Named);
+            mutate::source(out, mutation, page.node, page.scope);
+            page
+        }
+    };
+    out.sql("SELECT ");
+    match counted(plan) {
+        None => {
+            out.sql("NULL");
+        }
+        Some(limit) => {
+            out.sql("(");
+            total(out, page.node, limit, page.scope);
+            out.sql(")");
+        }
+    }
+    out.sql(", ");
+    page.aggregate(out);
 }
 
 /// Whether the statement counts, and up to how many rows: `None` for all.

@@ -2,8 +2,8 @@
 
 use super::{Bench, accepting, call::get, mutate, read};
 use pgduet::{
-    media::{MediaType, PlanFormat, PlanOption},
-    request::{Accept, prefer::Count},
+    media::{MediaType, Nulls, PlanFormat, PlanOption},
+    request::{Accept, Request, prefer::Count},
     sql::Fact,
 };
 
@@ -66,8 +66,45 @@ fn plans_are_shown_where_that_is_allowed() {
     assert_eq!(Bench::new().run(request()).unwrap_err().code(), "PGRST107");
     let bench = Bench::with(&[("DB_PLAN_ENABLED", "true")]);
     let shown = bench.run(request()).unwrap().body;
-    assert!(shown.starts_with("Index Scan using clients_pkey"), "{shown}");
+    assert!(shown.contains("->  Index Scan using clients_pkey"), "{shown}");
     assert!(shown.contains("Output:"), "{shown}");
+}
+
+#[test]
+fn plans_have_the_aggregate_of_the_body_at_their_top() {
+    let bench = Bench::with(&[("DB_PLAN_ENABLED", "true")]);
+    let plan = |mut request: Request, target: MediaType, count| {
+        let (format, options) = (PlanFormat::Text, vec![PlanOption::Verbose]);
+        request.preferences.count = count;
+        bench
+            .run(accepting(request, MediaType::Plan { target: Box::new(target), format, options }))
+            .unwrap()
+            .body
+    };
+    let asked = [
+        (read("clients", ""), MediaType::Json, None, "count(*), COALESCE(json_agg("),
+        (read("clients", ""), MediaType::Object(Nulls::Stripped), None, "json_strip_nulls((json_agg("),
+        (read("clients", ""), MediaType::Csv, None, "string_agg("),
+        (read("clients", "limit=1"), MediaType::Json, Some(Count::Exact), "$0, count(*), COALESCE(json_agg("),
+        (get("add", &[("a", "1")], ""), MediaType::Json, None, "COALESCE((json_agg("),
+    ];
+    for (request, target, count, expected) in asked {
+        let shown = plan(request, target, count);
+        assert!(shown.starts_with("Aggregate  (cost="), "{shown}");
+        let output = shown.lines().nth(1).unwrap();
+        assert!(output.contains(expected), "{output}");
+    }
+}
+
+#[test]
+fn plans_show_embedded_rows_by_the_name_of_the_embed() {
+    let bench = Bench::with(&[("DB_PLAN_ENABLED", "true")]);
+    let (format, options) = (PlanFormat::Text, vec![PlanOption::Verbose]);
+    let plan = MediaType::Plan { target: Box::new(MediaType::Json), format, options };
+    let request = read("clients", "select=name,projects!inner(name)&projects.or=(id.eq.1,name.eq.Paris)");
+    let shown = bench.run(accepting(request, plan)).unwrap().body;
+    let filter = "((projects_1.client_id = clients.id) AND ((projects_1.id = 1) OR (projects_1.name = 'Paris'::text)))";
+    assert!(shown.contains(filter), "{shown}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ SELECT ("outs"."a")::text, ("outs"."b")::text FROM "api"."outs"("a" := $1::"pg_c
 
 -- some_clients(), id=gt.1, select=name,projects(id)
 -- $1 = 1
-SELECT ("clients"."name")::text, ((SELECT coalesce(json_agg("clients_projects_1".*), '[]') FROM (SELECT "projects_1"."id" AS "id" FROM "api"."projects" AS "projects_1" WHERE "clients"."id" = "projects_1"."client_id") AS "clients_projects_1"))::text FROM "api"."some_clients"() AS "clients" WHERE "clients"."id" > $1;
+SELECT ("clients"."name")::text, ((SELECT coalesce(json_agg("clients_projects_1".*), '[]') FROM (SELECT "projects_1"."id" AS "id" FROM "api"."projects" AS "projects_1" WHERE "projects_1"."client_id" = "clients"."id") AS "clients_projects_1"))::text FROM "api"."some_clients"() AS "clients" WHERE "clients"."id" > $1;
 
 -- some_clients(), select=name,first_project(id), limit=1, counted
 -- $1 = 1

@@ -25,41 +25,41 @@ SELECT ("types"."u")::text, ("types"."ts")::text, to_json("types"."m")::text, to
 SELECT ("projects"."data"->$1::text->>$2::text)::text FROM "api"."projects" AS "projects" WHERE "projects"."data"->$3::text->$4::int4 = $5 AND "projects"."name" LIKE ANY ($6) AND ("projects"."id" = $7 OR NOT ("projects"."id" > $8 AND "projects"."name" IS NULL));
 
 -- projects?select=id,clients(name)&order=clients(name)
-SELECT ("projects"."id")::text, (row_to_json("projects_clients_1".*))::text FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "projects"."client_id" = "clients_1"."id") AS "projects_clients_1" ON TRUE ORDER BY "projects_clients_1"."name";
+SELECT ("projects"."id")::text, (row_to_json("projects_clients_1".*))::text FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE ORDER BY "projects_clients_1"."name";
 
 -- clients?select=id,projects(id,tasks(name))&projects.order=id&projects.limit=2&projects.tasks.name=neq.x
 -- $1 = x
 -- $2 = 2
-SELECT ("clients"."id")::text, ((SELECT coalesce(json_agg("clients_projects_1".*), '[]') FROM (SELECT "projects_1"."id" AS "id", (SELECT coalesce(json_agg("projects_tasks_2".*), '[]') FROM (SELECT "tasks_2"."name" AS "name" FROM "api"."tasks" AS "tasks_2" WHERE "projects_1"."id" = "tasks_2"."project_id" AND "tasks_2"."name" <> $1) AS "projects_tasks_2") AS "tasks" FROM "api"."projects" AS "projects_1" WHERE "clients"."id" = "projects_1"."client_id" ORDER BY "projects_1"."id" LIMIT $2) AS "clients_projects_1"))::text FROM "api"."clients" AS "clients";
+SELECT ("clients"."id")::text, ((SELECT coalesce(json_agg("clients_projects_1".*), '[]') FROM (SELECT "projects_1"."id" AS "id", (SELECT coalesce(json_agg("projects_tasks_2".*), '[]') FROM (SELECT "tasks_2"."name" AS "name" FROM "api"."tasks" AS "tasks_2" WHERE "tasks_2"."project_id" = "projects_1"."id" AND "tasks_2"."name" <> $1) AS "projects_tasks_2") AS "tasks" FROM "api"."projects" AS "projects_1" WHERE "projects_1"."client_id" = "clients"."id" ORDER BY "projects_1"."id" LIMIT $2) AS "clients_projects_1"))::text FROM "api"."clients" AS "clients";
 
 -- clients?select=id,projects!inner(id)&projects.name=eq.Beta
 -- $1 = Beta
 -- $2 = Beta
-SELECT ("clients"."id")::text, ((SELECT coalesce(json_agg("clients_projects_1".*), '[]') FROM (SELECT "projects_1"."id" AS "id" FROM "api"."projects" AS "projects_1" WHERE "clients"."id" = "projects_1"."client_id" AND "projects_1"."name" = $1) AS "clients_projects_1"))::text FROM "api"."clients" AS "clients" WHERE EXISTS (SELECT FROM "api"."projects" AS "projects_1" WHERE "clients"."id" = "projects_1"."client_id" AND "projects_1"."name" = $2);
+SELECT ("clients"."id")::text, ((SELECT coalesce(json_agg("clients_projects_1".*), '[]') FROM (SELECT "projects_1"."id" AS "id" FROM "api"."projects" AS "projects_1" WHERE "projects_1"."client_id" = "clients"."id" AND "projects_1"."name" = $1) AS "clients_projects_1"))::text FROM "api"."clients" AS "clients" WHERE EXISTS (SELECT FROM "api"."projects" AS "projects_1_any" WHERE "projects_1_any"."client_id" = "clients"."id" AND "projects_1_any"."name" = $2);
 
 -- projects?select=id,clients!inner(id)
-SELECT ("projects"."id")::text, (row_to_json("projects_clients_1".*))::text FROM "api"."projects" AS "projects" INNER JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."clients" AS "clients_1" WHERE "projects"."client_id" = "clients_1"."id") AS "projects_clients_1" ON TRUE;
+SELECT ("projects"."id")::text, (row_to_json("projects_clients_1".*))::text FROM "api"."projects" AS "projects" INNER JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE;
 
 -- users?select=name,tasks(name)
-SELECT ("users"."name")::text, ((SELECT coalesce(json_agg("users_tasks_1".*), '[]') FROM (SELECT "tasks_1"."name" AS "name" FROM "api"."tasks" AS "tasks_1", "api"."users_tasks" AS "users_tasks_junction_1" WHERE "users"."id" = "users_tasks_junction_1"."user_id" AND "users_tasks_junction_1"."task_id" = "tasks_1"."id") AS "users_tasks_1"))::text FROM "api"."users" AS "users";
+SELECT ("users"."name")::text, ((SELECT coalesce(json_agg("users_tasks_1".*), '[]') FROM (SELECT "tasks_1"."name" AS "name" FROM "api"."tasks" AS "tasks_1", "api"."users_tasks" AS "users_tasks_junction_1" WHERE "users_tasks_junction_1"."user_id" = "users"."id" AND "tasks_1"."id" = "users_tasks_junction_1"."task_id") AS "users_tasks_1"))::text FROM "api"."users" AS "users";
 
 -- people?select=name,boss(name),people(name)
-SELECT ("people"."name")::text, (row_to_json("people_boss_1".*))::text, ((SELECT coalesce(json_agg("people_people_1".*), '[]') FROM (SELECT "people_1"."name" AS "name" FROM "api"."people" AS "people_1" WHERE "people"."id" = "people_1"."boss") AS "people_people_1"))::text FROM "api"."people" AS "people" LEFT JOIN LATERAL (SELECT "people_1"."name" AS "name" FROM "api"."people" AS "people_1" WHERE "people"."boss" = "people_1"."id") AS "people_boss_1" ON TRUE;
+SELECT ("people"."name")::text, (row_to_json("people_boss_1".*))::text, ((SELECT coalesce(json_agg("people_people_1".*), '[]') FROM (SELECT "people_1"."name" AS "name" FROM "api"."people" AS "people_1" WHERE "people_1"."boss" = "people"."id") AS "people_people_1"))::text FROM "api"."people" AS "people" LEFT JOIN LATERAL (SELECT "people_1"."name" AS "name" FROM "api"."people" AS "people_1" WHERE "people_1"."id" = "people"."boss") AS "people_boss_1" ON TRUE;
 
 -- clients?select=id,first_project(id)
 SELECT ("clients"."id")::text, (row_to_json("clients_first_project_1".*))::text FROM "api"."clients" AS "clients" LEFT JOIN LATERAL (SELECT "projects_1"."id" AS "id" FROM "api"."first_project"(("clients".*)::"api"."clients") AS "projects_1") AS "clients_first_project_1" ON TRUE;
 
 -- clients?select=id,projects()&projects=is.null
-SELECT ("clients"."id")::text FROM "api"."clients" AS "clients" WHERE NOT EXISTS (SELECT FROM "api"."projects" AS "projects_1" WHERE "clients"."id" = "projects_1"."client_id");
+SELECT ("clients"."id")::text FROM "api"."clients" AS "clients" WHERE NOT EXISTS (SELECT FROM "api"."projects" AS "projects_1_any" WHERE "projects_1_any"."client_id" = "clients"."id");
 
 -- projects?select=id,...clients(name)
-SELECT ("projects"."id")::text, ("projects_clients_1"."name")::text FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "projects"."client_id" = "clients_1"."id") AS "projects_clients_1" ON TRUE;
+SELECT ("projects"."id")::text, ("projects_clients_1"."name")::text FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE;
 
 -- clients?select=id,...projects(name)
-SELECT ("clients"."id")::text, ("clients_projects_1"."name")::text FROM "api"."clients" AS "clients" LEFT JOIN LATERAL (SELECT coalesce(json_agg("clients_projects_1"."name"), '[]') AS "name" FROM (SELECT "projects_1"."name" AS "name" FROM "api"."projects" AS "projects_1" WHERE "clients"."id" = "projects_1"."client_id") AS "clients_projects_1") AS "clients_projects_1" ON TRUE;
+SELECT ("clients"."id")::text, ("clients_projects_1"."name")::text FROM "api"."clients" AS "clients" LEFT JOIN LATERAL (SELECT coalesce(json_agg("clients_projects_1"."name"), '[]') AS "name" FROM (SELECT "projects_1"."name" AS "name" FROM "api"."projects" AS "projects_1" WHERE "projects_1"."client_id" = "clients"."id") AS "clients_projects_1") AS "clients_projects_1" ON TRUE;
 
 -- projects?select=client_id,count(),...clients(id.max())
-SELECT ("group"."c0")::text, ("group"."c1")::text, to_json("group"."c2")::text FROM (SELECT "projects"."client_id" AS "client_id", count(*) AS "count", max("projects_clients_1"."max") AS "max" FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "max" FROM "api"."clients" AS "clients_1" WHERE "projects"."client_id" = "clients_1"."id") AS "projects_clients_1" ON TRUE GROUP BY 1) AS "group"("c0", "c1", "c2");
+SELECT ("group"."c0")::text, ("group"."c1")::text, to_json("group"."c2")::text FROM (SELECT "projects"."client_id" AS "client_id", count(*) AS "count", max("projects_clients_1"."max") AS "max" FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "max" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE GROUP BY 1) AS "group"("c0", "c1", "c2");
 
 -- clients?select=id&limit=2, counted
 -- $1 = 2
@@ -86,4 +86,4 @@ SELECT ("clients"."id")::text, ("clients"."name")::text, ("clients"."odd ""name"
 SELECT "api"."as_names"(("row".*)::"api"."clients"), count(*) FROM (SELECT "clients".* FROM "api"."clients" AS "clients" LIMIT $1) AS "row";
 
 -- projects?select=id,data,clients(id),tasks(name), as columns
-SELECT "projects"."id" AS "id", ("projects"."data")::text AS "data", coalesce("projects_clients_1".*) AS "clients", (SELECT array_agg("projects_tasks_1".*) FROM (SELECT ("tasks_1"."name")::text AS "name" FROM "api"."tasks" AS "tasks_1" WHERE "projects"."id" = "tasks_1"."project_id") AS "projects_tasks_1") AS "tasks" FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."clients" AS "clients_1" WHERE "projects"."client_id" = "clients_1"."id") AS "projects_clients_1" ON TRUE;
+SELECT "projects"."id" AS "id", ("projects"."data")::text AS "data", coalesce("projects_clients_1".*) AS "clients", (SELECT array_agg("projects_tasks_1".*) FROM (SELECT ("tasks_1"."name")::text AS "name" FROM "api"."tasks" AS "tasks_1" WHERE "tasks_1"."project_id" = "projects"."id") AS "projects_tasks_1") AS "tasks" FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE;
