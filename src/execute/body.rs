@@ -113,11 +113,9 @@ impl Sink for Body {
             (Form::Object(object), Place::First) => object.write(row, out),
             (Form::Scalar(encoder), Place::First) => write_scalar(*encoder, row, out),
             (Form::Bytes, Place::First) => out.extend_from_slice(row.get(0).unwrap_or_default()),
-            (Form::Lines, place) => {
-                if place == Place::Later {
-                    out.push(b'\n');
-                }
+            (Form::Lines, _) => {
                 out.extend_from_slice(row.get(0).unwrap_or_default());
+                out.push(b'\n');
             }
             (Form::Csv { header }, place) => {
                 if place == Place::First {
@@ -234,7 +232,7 @@ mod tests {
     #[test]
     fn what_postgresql_wrote_passes_as_it_is() {
         assert_eq!(body(&Layout::Body, Nulls::Kept, ROWS), "1");
-        assert_eq!(body(&Layout::Lines, Nulls::Kept, ROWS), "1\n2");
+        assert_eq!(body(&Layout::Lines, Nulls::Kept, ROWS), "1\n2\n");
         assert_eq!(body(&Layout::Nothing, Nulls::Kept, ROWS), "");
         assert_eq!(body(&Layout::Columns, Nulls::Kept, ROWS), "");
     }
