@@ -12,7 +12,7 @@ use super::{
 use crate::{
     catalog::descriptor::{Column, Identity, Relation},
     plan::{
-        mutate::{Change, Conflict, Mutation, Target, Values},
+        mutate::{Change, Conflict, Mutation, Returned, Target, Values},
         tree::Node,
     },
     request::{
@@ -112,10 +112,16 @@ pub(super) fn returning(
     change(out, mutation, node, scope, Some(&write));
 }
 
-/// A mutation as a part of the statement that is found by name.
-pub(super) fn source(out: &mut Fragment, mutation: &Mutation<'_>, node: &Node<'_>, scope: Scope<'_>) {
+/// A mutation as a part of the statement that is found by name, with what is needed of its rows.
+pub(super) fn source(
+    out: &mut Fragment,
+    mutation: &Mutation<'_>,
+    needed: &Returned,
+    node: &Node<'_>,
+    scope: Scope<'_>,
+) {
     with_source(out, |out| {
-        let write = |out: &mut Fragment| returned(out, &mutation.returned, &node.alias);
+        let write = |out: &mut Fragment| returned(out, needed, &node.alias);
         change(out, mutation, node, scope, Some(&write));
     });
 }

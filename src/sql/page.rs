@@ -113,7 +113,17 @@ impl<'p> Page<'p> {
                 Layout::Body
             }
             Body::Nothing => {
-                self.rows(out, self.unseen());
+                match self.scope.results {
+                    // A function is called for what it does, whether it is looked at or not.
+                    Results::Call(_) => self.rows(out, Values::Text),
+                    // Rows have to be possible, and there are so many of them; but nothing of them is computed.
+                    Results::None | Results::Named => {
+                        out.sql("SELECT ").separated(", ", self.expressions(), |out, fact| {
+                            out.sql(fact);
+                        });
+                        self.subquery(out, Values::Plain);
+                    }
+                }
                 Layout::Nothing
             }
         }
@@ -133,9 +143,7 @@ impl<'p> Page<'p> {
             | Body::Nothing => "count(*), ",
         });
         let values = self.body(out);
-        out.sql(" FROM (");
-        rows(out, self.node, Rows { values, link: None, facts: &[] }, self.scope);
-        out.sql(") AS \"row\"");
+        self.subquery(out, values);
     }
 
     /// Writes the expression of a body made of all the rows, which have to come in this form.
@@ -183,16 +191,8 @@ impl<'p> Page<'p> {
             }
             Body::Columns | Body::Nothing => {
                 out.sql("''");
-                self.unseen()
+                Values::Plain
             }
-        }
-    }
-
-    /// A function is called for what it does; nothing else needs to be looked at.
-    fn unseen(&self) -> Values {
-        match self.scope.results {
-            Results::Call(_) => Values::Text,
-            Results::None | Results::Named => Values::None,
         }
     }
 
@@ -238,6 +238,10 @@ impl<'p> Page<'p> {
     /// The rows as something to be read from, after an expression made of them.
     fn of_rows(&self, out: &mut Fragment, values: Values) {
         self.more(out);
+        self.subquery(out, values);
+    }
+
+    fn subquery(&self, out: &mut Fragment, values: Values) {
         out.sql(" FROM (");
         rows(out, self.node, Rows { values, link: None, facts: &[] }, self.scope);
         out.sql(") AS \"row\"");

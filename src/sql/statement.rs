@@ -14,7 +14,7 @@ use crate::{
     plan::{
         Operation, Plan,
         call::Call,
-        mutate::Mutation,
+        mutate::{Mutation, Returned},
         negotiate::{Body, Explain},
         transaction::Formats,
         tree::Node,
@@ -112,7 +112,7 @@ fn changed(mut out: Fragment, mutation: &Mutation<'_>, mut page: Page<'_>) -> St
             layout
         }
         None => {
-            mutate::source(&mut out, mutation, page.node, page.scope);
+            mutate::source(&mut out, mutation, &mutation.returned, page.node, page.scope);
             page.write(&mut out)
         }
     };
@@ -139,9 +139,14 @@ fn explained(out: &mut Fragment, plan: &Plan<'_>, explain: &Explain) {
     let page = match &plan.operation {
         Operation::Read(_) => Page::of(plan, Results::None),
         Operation::Call(call, _) => called(out, plan, call),
-        Operation::Mutation(mutation, _) => {
+        Operation::Mutation(mutation, node) => {
             let page = Page::of(plan, Results::Named);
-            mutate::source(out, mutation, page.node, page.scope);
+            if matches!(plan.body, Body::Nothing) {
+                mutate::source(out, mutation, &Returned::default(), node, page.scope);
+                out.sql("SELECT NULL, count(*), '' FROM ").identifier(SOURCE);
+                return;
+            }
+            mutate::source(out, mutation, &mutation.returned, node, page.scope);
             page
         }
     };
