@@ -89,12 +89,10 @@ struct Draft {
 
 /// The answer to a request that succeeded.
 pub(super) fn success(outcome: Outcome, asked: &Asked) -> Result<Response<Body>> {
+    if asked.plan == Plan::Possible && outcome.content_type.starts_with("application/vnd.pgrst.plan") {
+        return Ok(explained(outcome, asked));
+    }
     let mut draft = match &asked.what {
-        _ if asked.plan == Plan::Possible
-            && outcome.content_type.starts_with("application/vnd.pgrst.plan") =>
-        {
-            explained(&outcome, asked)
-        }
         What::Relation { name, verb: Verb::Read, canonical } => read(name, canonical, &outcome, asked)?,
         What::Relation { name, verb: Verb::Insert, .. } => insert(name, &outcome, asked),
         What::Relation { verb: Verb::Upsert, .. } => upsert(&outcome, asked),
@@ -210,8 +208,14 @@ fn mutation(with_rows: StatusCode, without: StatusCode, outcome: &Outcome, asked
     }
 }
 
-fn explained(outcome: &Outcome, asked: &Asked) -> Draft {
-    Draft { status: StatusCode::OK, headers: content_headers(outcome, asked), body: outcome.body.clone() }
+/// A plan is not what the preferences, or functions by `response.headers`, are about.
+fn explained(outcome: Outcome, asked: &Asked) -> Response<Body> {
+    let mut headers = content_headers(&outcome, asked);
+    put(&mut headers, header::WARNING, warning(&outcome.facts.legacy_names));
+    headers.insert(header::VARY, VARY);
+    let mut response = response(StatusCode::OK, outcome.body);
+    *response.headers_mut() = headers;
+    response
 }
 
 /// How many rows were affected, where that was asked for; the planner is not

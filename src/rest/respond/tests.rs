@@ -218,11 +218,17 @@ fn answers_in_one_of_several_schemas_name_it() {
 
 #[test]
 fn a_plan_is_told_as_it_is() {
-    let explained =
-        Outcome { content_type: "application/vnd.pgrst.plan+json; for=\"x\"".to_owned(), ..outcome(0) };
-    let response =
-        success(explained, &Asked { plan: Plan::Possible, ..asked(relation(Verb::Insert)) }).unwrap();
+    let explained = Outcome {
+        content_type: "application/vnd.pgrst.plan+json; for=\"x\"".to_owned(),
+        status: Some(418),
+        ..outcome(0)
+    };
+    let mut asked = Asked { plan: Plan::Possible, ..asked(relation(Verb::Insert)) };
+    asked.preferences.representation = Some(Return::Minimal);
+    let response = success(explained, &asked).unwrap();
     assert_eq!((response.status().as_u16(), header(&response, "content-range")), (200, None));
+    assert_eq!(header(&response, "preference-applied"), None);
+    assert_eq!(header(&response, "vary"), Some("Accept, Prefer, Range"));
 }
 
 #[tokio::test]
