@@ -239,7 +239,7 @@ fn answer(statement: &Statement, rows: &[Row]) -> Answer {
             let lines = data.iter().map(|row| text(row, 0).unwrap());
             std::iter::once(names.join(",")).chain(lines).collect::<Vec<_>>().join("\n")
         }
-        Layout::Lines => data.iter().map(|row| text(row, 0).unwrap()).collect::<Vec<_>>().join("\n"),
+        Layout::Lines => data.iter().map(|row| text(row, 0).unwrap() + "\n").collect(),
         Layout::Body => data.first().map(|row| bytes(row)).unwrap_or_default(),
         Layout::Columns | Layout::Nothing => String::new(),
     };

@@ -233,7 +233,7 @@ async fn postgresql_waits_for_a_slow_sink() {
     let under_way = tokio::spawn({
         let pool = pool.clone();
         let rows = "SELECT repeat('x', 1000) FROM generate_series(1, 200000)";
-        async move { pool.run(unit(fragment(rows), Layout::Lines), &mut sink).await }
+        async move { pool.run(unit(fragment(rows), Layout::Body), &mut sink).await }
     });
     let blocked = "SELECT EXISTS (SELECT FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event = 'ClientWrite')";
