@@ -2,7 +2,9 @@
 //! rows that are there already, and what has to come back of them.
 
 use super::{
-    Context, Planned, read,
+    Context, Planned,
+    negotiate::Selected,
+    read,
     transaction::Access,
     tree::{Condition, Item, Link, Node, Origin, Source},
 };
@@ -24,7 +26,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// A change to a relation.
 #[derive(Debug)]
@@ -37,8 +39,8 @@ pub struct Mutation<'c> {
     pub conditions: Vec<Condition<'c>>,
     /// What the answer needs of the changed rows besides the select list.
     pub returned: Returned,
-    /// The columns whose values say where a created row is.
-    pub location: &'c [String],
+    /// The columns whose values say where a created row is, in their order.
+    pub location: Vec<&'c str>,
 }
 
 /// How a relation is changed.
@@ -151,12 +153,13 @@ pub(super) fn plan<'c>(
     let filters = of_root(&mut query.filters).map(|filter| context.compare(shape, filter));
     let trees = of_root(&mut query.logic).map(|logic| context.logic(shape, logic));
     let conditions = filters.chain(trees).collect();
+    let selected = Selected::by(&query.select);
     let tree = read::tree(shape, Source::Result, relation.name.clone(), query, context)?;
     let change = context.change(relation, asked, preferences)?;
     let creates = matches!(change, Change::Insert { .. });
     let location = match preferences.representation {
-        Some(Return::HeadersOnly) if creates => relation.primary_key.as_slice(),
-        Some(Return::HeadersOnly | Return::Minimal | Return::Representation) | None => &[],
+        Some(Return::HeadersOnly) if creates => location(relation, selected),
+        Some(Return::HeadersOnly | Return::Minimal | Return::Representation) | None => Vec::new(),
     };
     let returned = returned(&tree.root);
     let mutation = Mutation { relation, change, conditions, returned, location };
@@ -166,6 +169,17 @@ pub(super) fn plan<'c>(
         function: None,
         legacy_names: tree.legacy_names,
     })
+}
+
+/// The columns of the primary key: in the relation's order where rows are whole, else in the alphabet's.
+fn location(relation: &Relation, selected: Selected) -> Vec<&str> {
+    let is_key = |column: &&str| relation.primary_key.iter().any(|key| key == column);
+    let mut key: Vec<_> = relation.columns.iter().map(|column| column.name.as_str()).filter(is_key).collect();
+    match selected {
+        Selected::Everything => {}
+        Selected::Some => key.sort_unstable(),
+    }
+    key
 }
 
 /// Takes out what is about the root.
@@ -212,9 +226,8 @@ impl<'c> Context<'c> {
     ) -> Result<Values<'c>> {
         // Without a list of columns every object has every key.
         let missing = if columns.is_some() { missing } else { Missing::Null };
-        let mut names = columns.unwrap_or(payload.keys);
-        let mut seen = HashSet::new();
-        names.retain(|name| seen.insert(name.clone()));
+        // In this order, so that the first mistake is the same whatever the order of keys.
+        let names: BTreeSet<_> = columns.unwrap_or(payload.keys).into_iter().collect();
         let columns = names.iter().map(|name| self.target(relation, name)).collect::<Result<_>>()?;
         Ok(Values { json: payload.json, rows: payload.rows, columns, missing })
     }
