@@ -7,6 +7,6 @@ CROSS JOIN unnest(r.rolconfig) AS setting
 CROSS JOIN split_part(setting, '=', 1) AS key
 CROSS JOIN substr(setting, strpos(setting, '=') + 1) AS value
 LEFT JOIN pg_catalog.pg_settings s ON lower(s.name) = lower(key)
-WHERE m.member = CURRENT_USER::regrole
+WHERE m.member = quote_ident(CURRENT_USER)::regrole
   AND (s.context = 'user' OR s.name = ANY ($1) OR s.name IS NULL AND strpos(key, '.') > 0)
 ORDER BY r.rolname, key
