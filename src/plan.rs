@@ -221,7 +221,12 @@ pub fn plan<'c>(
         legacy_names,
     };
     let count = match operation {
-        Operation::Read(_) | Operation::Call(..) => preferences.count,
+        Operation::Read(_) => preferences.count,
+        // As PostgREST has it: what the planner thinks of a function is worth nothing.
+        Operation::Call(..) => match preferences.count {
+            Some(Count::Exact | Count::Estimated) => Some(Count::Exact),
+            Some(Count::Planned) | None => None,
+        },
         // A mutation's total is the number of its rows.
         Operation::Mutation(..) => None,
     };
