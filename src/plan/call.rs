@@ -6,7 +6,7 @@
 use super::{
     Context, Planned, contradiction,
     hint::{CLOSE, SIMILAR, closest},
-    mutate::{Returned, returned},
+    mutate::{Returned, Taken, returned},
     read,
     transaction::Access,
     tree::{Condition, Field, Item, Node, Origin, Output, Source},
@@ -21,7 +21,6 @@ use crate::{
     request::{
         CallAccess, Query,
         payload::{Arguments, BodyKind, Rows},
-        select::SelectItem,
     },
 };
 use bytes::Bytes;
@@ -102,9 +101,9 @@ pub(super) fn plan<'c>(
     let alias = shape.relation().map_or(name, |relation| relation.name.as_str()).to_owned();
     let tree = match shape {
         Shape::Relation(_) | Shape::Composite(_) | Shape::Columns(_) => {
-            let whole = query.select.is_empty() || query.select.iter().any(is_star);
+            let taken = Taken::by(&query.select);
             let mut tree = read::tree(shape, Source::Result, alias, query, context)?;
-            if !whole && names_unknown(&tree.root) {
+            if taken == Taken::ByName && names_unknown(&tree.root) {
                 CALL.clone_into(&mut tree.root.alias);
             }
             tree
@@ -133,11 +132,6 @@ pub(super) fn plan<'c>(
         function: Some(function),
         legacy_names: tree.legacy_names,
     })
-}
-
-/// Whether this is every column.
-fn is_star(item: &SelectItem) -> bool {
-    matches!(item, SelectItem::Field { field, aggregate: None, .. } if field.name == "*")
 }
 
 /// Whether something of a row is selected or compared that the catalog does not know.

@@ -2,9 +2,7 @@
 //! rows that are there already, and what has to come back of them.
 
 use super::{
-    Context, Planned,
-    negotiate::Selected,
-    read,
+    Context, Planned, read,
     transaction::Access,
     tree::{Condition, Item, Link, Node, Origin, Source},
 };
@@ -22,7 +20,7 @@ use crate::{
         payload::{Payload, Rows},
         prefer::{Missing, Preferences, Resolution, Return},
         range::Range,
-        select::Field as Named,
+        select::{Field as Named, SelectItem},
     },
 };
 use bytes::Bytes;
@@ -125,6 +123,23 @@ pub enum Whole {
     NotNeeded,
 }
 
+/// How PostgREST takes the rows that a mutation changed or a call gave, which shows in the order of
+/// keys and in what PostgreSQL says of columns that are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// With all their columns.
+    Whole,
+    /// With those that are named.
+    ByName,
+}
+
+impl Taken {
+    pub(super) fn by(select: &[SelectItem]) -> Self {
+        let is_star = |item: &SelectItem| matches!(item, SelectItem::Field { field, aggregate: None, .. } if field.name == "*");
+        if select.is_empty() || select.iter().any(is_star) { Taken::Whole } else { Taken::ByName }
+    }
+}
+
 /// What a request says of a mutation.
 pub(super) enum Asked {
     Insert { payload: Payload, columns: Option<Vec<String>>, on_conflict: Option<Vec<String>> },
@@ -153,12 +168,12 @@ pub(super) fn plan<'c>(
     let filters = of_root(&mut query.filters).map(|filter| context.compare(shape, filter));
     let trees = of_root(&mut query.logic).map(|logic| context.logic(shape, logic));
     let conditions = filters.chain(trees).collect();
-    let selected = Selected::by(&query.select);
+    let taken = Taken::by(&query.select);
     let tree = read::tree(shape, Source::Result, relation.name.clone(), query, context)?;
     let change = context.change(relation, asked, preferences)?;
     let creates = matches!(change, Change::Insert { .. });
     let location = match preferences.representation {
-        Some(Return::HeadersOnly) if creates => location(relation, selected),
+        Some(Return::HeadersOnly) if creates => location(relation, taken),
         Some(Return::HeadersOnly | Return::Minimal | Return::Representation) | None => Vec::new(),
     };
     let returned = returned(&tree.root);
@@ -172,12 +187,12 @@ pub(super) fn plan<'c>(
 }
 
 /// The columns of the primary key: in the relation's order where rows are whole, else in the alphabet's.
-fn location(relation: &Relation, selected: Selected) -> Vec<&str> {
+fn location(relation: &Relation, taken: Taken) -> Vec<&str> {
     let is_key = |column: &&str| relation.primary_key.iter().any(|key| key == column);
     let mut key: Vec<_> = relation.columns.iter().map(|column| column.name.as_str()).filter(is_key).collect();
-    match selected {
-        Selected::Everything => {}
-        Selected::Some => key.sort_unstable(),
+    match taken {
+        Taken::Whole => {}
+        Taken::ByName => key.sort_unstable(),
     }
     key
 }
