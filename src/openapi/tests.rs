@@ -84,11 +84,21 @@ fn catalog() -> Catalog {
     })
 }
 
+pub(super) fn source<'a>(catalog: &'a Catalog, visibility: Visibility<'a>) -> Source<'a> {
+    Source {
+        catalog,
+        schema: "api",
+        visibility,
+        security: Security::Bearer,
+        server: Server::Listening { host: "0.0.0.0", port: 3000 },
+        extra_search_path: &[],
+    }
+}
+
 fn rendered(visibility: Visibility<'_>) -> Value {
     let catalog = catalog();
-    let source =
-        Source { catalog: &catalog, schema: "api", visibility, security: Security::Bearer, server_url: None };
-    serde_json::to_value(document(&source)).unwrap_or_default()
+    let source = source(&catalog, visibility);
+    serde_json::to_value(document(&source, OpenApiVersion::V3_1)).unwrap_or_default()
 }
 
 #[test]

@@ -1,0 +1,1 @@
+//! The document of a small hand-made catalog.
