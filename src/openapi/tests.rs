@@ -7,7 +7,7 @@ use crate::catalog::descriptor::{
 };
 use serde_json::{Value, json};
 
-fn base(oid: u32, name: &str, sql_name: &str) -> PgType {
+pub(super) fn base(oid: u32, name: &str, sql_name: &str) -> PgType {
     PgType {
         oid,
         schema: "pg_catalog".into(),
@@ -18,11 +18,11 @@ fn base(oid: u32, name: &str, sql_name: &str) -> PgType {
     }
 }
 
-fn column(number: i32, name: &str, kind: u32, sql_type: &str) -> Column {
+pub(super) fn column(number: i32, name: &str, kind: u32, sql_type: &str) -> Column {
     Column { number, name: name.into(), r#type: kind, sql_type: sql_type.into(), ..Default::default() }
 }
 
-fn table(oid: u32, name: &str, columns: Vec<Column>) -> Relation {
+pub(super) fn table(oid: u32, name: &str, columns: Vec<Column>) -> Relation {
     Relation {
         oid,
         schema: "api".into(),
@@ -37,7 +37,7 @@ fn table(oid: u32, name: &str, columns: Vec<Column>) -> Relation {
     }
 }
 
-fn catalog() -> Catalog {
+pub(super) fn catalog() -> Catalog {
     let id = || Column { not_null: true, ..column(1, "id", 23, "integer") };
     Catalog::new(Database {
         schemas: vec![Schema { name: "api".into(), comment: Some("Library\nBooks and people.".into()) }],

@@ -80,8 +80,8 @@ fn of_type(name: &str, mut schema: Value) -> Value {
     schema
 }
 
-/// A default as JSON: of a string the text of the literal or the whole expression, of
-/// anything else what happens to be JSON as PostgreSQL writes it.
+/// A default as JSON: of a string the text of the literal or the whole expression
+/// (`CURRENT_DATE`), of anything else what happens to be JSON as PostgreSQL writes it.
 fn literal(type_name: &str, default: &str) -> Option<Value> {
     if type_name::kind(type_name) != Some(Kind::String) {
         return serde_json::from_str(default).ok();

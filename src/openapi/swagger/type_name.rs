@@ -18,8 +18,8 @@ pub(super) enum Kind {
     String,
 }
 
-/// Types that are not strings, and a format where it is not the name: by the
-/// name, what is written for a value. JSON can be anything.
+/// By their names, the types that are not strings, and the format where it is not
+/// the name. JSON can be anything.
 const KINDS: &[(&str, Option<Kind>, Option<&str>)] = &[
     ("boolean", Some(Kind::Boolean), None),
     ("smallint", Some(Kind::Integer), Some("int32")),
@@ -97,8 +97,8 @@ fn is_visible(catalog: &Catalog, named: &Type, searched: &[&str]) -> bool {
 
 /// Takes the first part from a qualified name, which may be quoted.
 fn without_schema(name: &str) -> &str {
-    let (mut quoted, bytes) = (false, name.bytes().enumerate());
-    for (at, byte) in bytes {
+    let mut quoted = false;
+    for (at, byte) in name.bytes().enumerate() {
         match byte {
             b'"' => quoted = !quoted,
             b'.' if !quoted => return name.get(at + 1..).unwrap_or(name),
