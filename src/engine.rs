@@ -19,7 +19,7 @@ use crate::{
         self, Plan,
         transaction::{Access, Caller, End, Expectation, Isolation, ResponseSettings},
     },
-    request::{Request, payload::Arguments},
+    request::{Request, payload::Arguments, prefer::Count, range::Range},
     sql::{self, Fact, Statement},
 };
 use std::{sync::Arc, time::Instant};
@@ -104,10 +104,12 @@ impl Engine {
         sink: &mut S,
     ) -> Result<Report> {
         match self.pool.run(unit, sink).await {
-            Err(error) if outdated::is_suspect(&error) => match self.forget_dropped(plan, identity).await {
-                Ok(true) => self.pool.run(self::unit(plan), sink).await,
-                Ok(false) | Err(_) => Err(error),
-            },
+            Err(error) if outdated::is_suspect(&error) => {
+                match Box::pin(self.forget_dropped(plan, identity)).await {
+                    Ok(true) => self.pool.run(self::unit(plan), sink).await,
+                    Ok(false) | Err(_) => Err(error),
+                }
+            }
             report => report,
         }
     }
@@ -139,8 +141,8 @@ fn unit(plan: &Plan<'_>) -> Unit {
 fn question(statement: Statement, identity: &Identity) -> Unit {
     Unit {
         settings: vec![
-            ("role".to_owned(), identity.role.clone()),
-            ("request.jwt.claims".to_owned(), identity.claims_json().to_owned()),
+            ("role".into(), identity.role.clone().into()),
+            ("request.jwt.claims".into(), identity.claims_json().clone()),
         ],
         access: Access::ReadOnly,
         isolation: Isolation::default(),
@@ -155,10 +157,16 @@ fn question(statement: Statement, identity: &Identity) -> Unit {
 }
 
 fn outcome(plan: &Plan<'_>, facts: &[Fact], report: Report) -> Result<Outcome> {
+    let is_whole = plan.count == Some(Count::Exact) && plan.operation.node().range == Range::default();
+    let (rows, total) = match (plan.operation.is_single(), is_whole) {
+        (false, _) => (report.rows, report.total),
+        (true, false) => (1, report.total),
+        (true, true) => (1, Some(1)),
+    };
     let mut outcome = Outcome {
         content_type: plan.media.as_ref().map(MediaType::content_type).unwrap_or_default(),
-        rows: report.rows,
-        total: report.total,
+        rows,
+        total,
         headers: response::headers(report.headers.as_deref())?,
         status: response::status(report.status.as_deref())?,
         facts: plan.facts.clone(),
