@@ -145,7 +145,10 @@ impl ColumnEncoder {
     }
 
     fn without_form(&self, what: &str) -> Box<Error> {
-        out_of_range(&self.name, what)
+        out_of_range(&self.name, what).hint(format!(
+            "Declared as string instead of repeated in {}, it comes as PostgreSQL writes it",
+            super::lock::FILE
+        ))
     }
 }
 
@@ -223,7 +226,7 @@ impl Encoders {
             Scalar::Float8 => ValueEncoder::Float8,
             Scalar::TimestampTz => ValueEncoder::TimestampTz,
             Scalar::Hstore => ValueEncoder::Hstore,
-            Scalar::Bytea | Scalar::Text | Scalar::Json => ValueEncoder::Bytes,
+            Scalar::Bytea | Scalar::Text | Scalar::Json | Scalar::ArrayText => ValueEncoder::Bytes,
             Scalar::Enum(at) => ValueEncoder::Enum(self.labels.get(at).cloned().unwrap_or_default()),
             Scalar::Record(at) => ValueEncoder::Record(self.records.get(at).cloned().unwrap_or_default()),
         }

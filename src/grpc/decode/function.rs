@@ -15,7 +15,7 @@ use crate::{
         surface::{Field, Function, Multiplicity, Package, Passing, Presence, Returns},
     },
     request::{
-        Accept, Action, CallAccess, Query, Request,
+        Accept, Action, CallAccess, Excess, Query, Request,
         payload::{Arguments, BodyKind, Payload, Rows},
         prefer::Preferences,
         select::SelectItem,
@@ -49,7 +49,13 @@ pub(super) fn call(
     let request = Request {
         schema: package.schema.clone(),
         action,
-        query: Query { select, ..Query::default() },
+        query: Query {
+            select,
+            texts: package.texts.clone(),
+            // What is not a stream has one row.
+            excess: Excess::Told,
+            ..Query::default()
+        },
         preferences: Preferences::default(),
         // What cannot be answered is not to be kept.
         accept: match function.reads_only() {
@@ -76,7 +82,7 @@ fn result(
             (Vec::new(), MessageEncoder::new(vec![value]), Envelope::Bare)
         }
         Returns::Columns(fields) => {
-            let select = fields.iter().map(|field| column(&field.column)).collect();
+            let select = fields.iter().map(|field| column(field, None)).collect();
             (select, MessageEncoder::new(encoders.fields(fields)), Envelope::Bare)
         }
         Returns::Resource(at) => match package.resources.get(*at) {

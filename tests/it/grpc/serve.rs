@@ -121,7 +121,17 @@ fn what_is_no_call_is_refused_for_what_it_is() {
     let refused = |path: &str, message: Vec<u8>| served.client.refused(path, message).code();
     assert_eq!(refused("/api.v1.StudentsService/Expel", vec![]), Code::Unimplemented);
     assert_eq!(refused("/api.v1.StudentsService/GetStudent", vec![0xff, 0xff]), Code::InvalidArgument);
-    assert_eq!(refused("/api.v1.StudentsService/GetStudent", vec![0; 5 << 20]), Code::OutOfRange);
+    for compression in [None, Some(CompressionEncoding::Gzip), Some(CompressionEncoding::Zstd)] {
+        let options = Options { compression, ..Options::default() };
+        for path in ["/api.v1.StudentsService/GetStudent", "/api.v1.FunctionsService/Numbers"] {
+            let status = served.client.refused_with(path, vec![0; 5 << 20], &options);
+            let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+            assert_eq!((status.code(), reason), (Code::ResourceExhausted, Some("BODY_TOO_LARGE".to_owned())));
+        }
+    }
+    let status = served.client.refused("/api.v1.StudentsService/Expel", vec![]);
+    let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+    assert_eq!(reason, Some("METHOD_MISSING".to_owned()));
     let still = served.call("StudentsService/GetStudent", json!({"id": 1, "readMask": "id"}));
     assert_eq!(still.unwrap(), json!({"student": {"id": 1}}));
 }

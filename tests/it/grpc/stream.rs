@@ -5,6 +5,8 @@ use crate::support::grpc::Options;
 use futures_util::StreamExt;
 use serde_json::json;
 use std::{fs, time::Duration};
+use tonic::Code;
+use tonic_types::StatusExt;
 
 /// Enough that the rows together are ten times what the server may grow by.
 const ROWS: i32 = 300_000;
@@ -71,6 +73,38 @@ fn a_reader_that_waits_makes_the_server_and_its_query_wait() {
     assert_eq!(all, ROWS);
     let grown = peak(&served) - before;
     assert!(grown < 32 * 1024, "a slow reader took {grown} KiB");
+}
+
+#[test]
+fn a_stream_that_meets_db_max_rows_says_so_after_the_rows_that_it_allows() {
+    let served = served_with(FIXTURE, &[("PGRST_DB_MAX_ROWS", "3")]);
+    let read = |method: &str, request| {
+        let read = async |mut rows: tonic::Streaming<bytes::Bytes>| {
+            let mut count = 0;
+            while let Some(row) = rows.next().await {
+                match row {
+                    Ok(_) => count += 1,
+                    Err(status) => return (count, Some(status)),
+                }
+            }
+            (count, None)
+        };
+        let (count, status) = served.client.streaming(method, request, &Options::default(), read).unwrap();
+        let info = status.as_ref().map(|status| (status.code(), status.get_error_details()));
+        let info = info.map(|(code, details)| (code, details.error_info().unwrap().reason.clone()));
+        (count, info)
+    };
+    let over = Some((Code::ResourceExhausted, "TOO_MANY_ROWS".to_owned()));
+    for (upto, expected) in
+        [(2, (2, None)), (3, (3, None)), (4, (3, over.clone())), (5000, (3, over.clone()))]
+    {
+        assert_eq!(read("FunctionsService/Numbers", json!({"upto": upto})), expected, "{upto}");
+    }
+    let students: i64 = served.sql("SELECT count(*) FROM api.students").parse().unwrap();
+    assert!(students > 3);
+    assert_eq!(read("StudentsService/StreamStudents", json!({})), (3, over));
+    let some = json!({"skip": students - 2});
+    assert_eq!(read("StudentsService/StreamStudents", some), (2, None));
 }
 
 #[test]
