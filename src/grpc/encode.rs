@@ -74,6 +74,28 @@ impl MessageEncoder {
         self.columns.len()
     }
 
+    /// Whether every value of its columns has a form: of columns that
+    /// [`MessageEncoder::fits`], it refuses no row.
+    pub(crate) fn is_total(&self) -> bool {
+        self.columns.iter().all(|column| match &column.shape {
+            ValueShape::One(value) => value.is_total(),
+            ValueShape::Many(_) => false,
+        })
+    }
+
+    /// The columns are of the types that they were when this was made, as far as
+    /// their binary forms depend on it.
+    pub(crate) fn fits(&self, types: &mut dyn Iterator<Item = u32>) -> Result<()> {
+        for (column, found) in self.columns.iter().zip(types) {
+            if let ValueShape::One(value) = &column.shape
+                && value.oid().is_some_and(|oid| oid != found)
+            {
+                return Err(unexpected(&column.name));
+            }
+        }
+        Ok(())
+    }
+
     /// Appends the fields of a row.
     pub(crate) fn row(&self, row: &dyn Row, out: &mut Vec<u8>) -> Result<()> {
         for (at, column) in self.columns.iter().enumerate() {

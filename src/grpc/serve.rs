@@ -29,6 +29,10 @@ const EXPOSED: [HeaderName; 3] = [
     HeaderName::from_static("grpc-status-details-bin"),
 ];
 
+/// A shorter answer is not compressed: that costs more than calling for it, and
+/// saves no packet.
+const SHORTEST_COMPRESSED: usize = 1024;
+
 /// How long a browser may remember a preflight, as on the REST side.
 const PREFLIGHT: Duration = Duration::from_secs(86_400);
 
@@ -38,8 +42,7 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let cors = cors(&grpc.engine.config().server_cors_allowed_origins);
-    let service = cors.layer(Methods(grpc));
+    let service = grpc.cors.layer(Methods(grpc.clone()));
     let request = request.map(Body::new);
     match service.oneshot(request).await {
         Ok(response) => response.map(Body::new),
@@ -47,7 +50,8 @@ where
     }
 }
 
-fn cors(allowed: &[String]) -> CorsLayer {
+/// What browsers are told; `allowed` is the option `server-cors-allowed-origins`.
+pub(super) fn cors(allowed: &[String]) -> CorsLayer {
     let layer = CorsLayer::new()
         .allow_methods([http::Method::POST, http::Method::GET])
         .allow_headers(tower_http::cors::AllowHeaders::mirror_request())
@@ -127,8 +131,17 @@ async fn call(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     let responses = method.responses;
     let limit = grpc.engine.config().grpc_max_receive_bytes;
     let mut server = tonic::server::Grpc::new(RawCodec).max_decoding_message_size(limit);
+    // The messages of a stream are compressed one by one, as long as a row each. Most
+    // clients say by themselves that they take that; those that want it do so, too.
+    let sends_compressed = match responses {
+        Responses::One => true,
+        Responses::Stream => is_compressed(request.headers()),
+    };
     for encoding in [CompressionEncoding::Zstd, CompressionEncoding::Gzip] {
-        server = server.accept_compressed(encoding).send_compressed(encoding);
+        server = server.accept_compressed(encoding);
+        if sends_compressed {
+            server = server.send_compressed(encoding);
+        }
     }
     let handler = Handler { grpc, path };
     let response = match responses {
@@ -136,6 +149,11 @@ async fn call(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
         Responses::Stream => server.server_streaming(handler, request).await,
     };
     if is_over_limit(response.headers()) { too_large(limit).into_http() } else { response }
+}
+
+/// Whether a request's messages are, or may be.
+fn is_compressed(headers: &HeaderMap) -> bool {
+    headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity")
 }
 
 /// Whether tonic refused a message for its length, as it came or decompressed.
@@ -183,7 +201,13 @@ impl UnaryService<Bytes> for Handler {
         let (grpc, path) = (self.grpc.clone(), std::mem::take(&mut self.path));
         Box::pin(async move {
             let method = grpc.services.method(&path).ok_or_else(|| missing(&path))?;
-            calls::unary(&grpc, method, &path, request).await.map(tonic::Response::new)
+            let message = calls::unary(&grpc, method, &path, request).await?;
+            let is_short = message.len() < SHORTEST_COMPRESSED;
+            let mut response = tonic::Response::new(message);
+            if is_short {
+                response.disable_compression();
+            }
+            Ok(response)
         })
     }
 }

@@ -163,6 +163,11 @@ impl Services {
         self.methods.get(path)
     }
 
+    /// How many methods there are.
+    pub(crate) fn methods(&self) -> usize {
+        self.methods.len()
+    }
+
     /// Whether there is a service of this full name.
     pub(crate) fn knows(&self, service: &str) -> bool {
         self.names.contains(service)

@@ -4,6 +4,7 @@
 use super::{
     Answer, Call, Missing, Surroundings,
     text::{json, separated, string, text},
+    write::kept_if_answered,
 };
 use crate::{
     error::Result,
@@ -57,10 +58,11 @@ pub(super) fn call(
             ..Query::default()
         },
         preferences: Preferences::default(),
-        // What cannot be answered is not to be kept.
-        accept: match function.reads_only() {
-            true => Accept::Columns,
-            false => Accept::CheckedColumns,
+        accept: match (function.reads_only(), function.multiplicity) {
+            (true, _) => Accept::Columns,
+            (false, Multiplicity::One) => kept_if_answered(&rows),
+            // There may be too many.
+            (false, Multiplicity::Many) => Accept::CheckedColumns,
         },
         context,
         deadline,

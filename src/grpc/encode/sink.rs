@@ -80,6 +80,10 @@ impl PageSink {
 }
 
 impl Sink for PageSink {
+    fn columns(&mut self, types: &mut dyn Iterator<Item = u32>) -> Result<()> {
+        self.rows.fits(types)
+    }
+
     fn row(&mut self, row: &dyn Row) -> Result<()> {
         if self.more || self.taken == self.page.rows {
             self.more = true;

@@ -248,8 +248,11 @@ impl Builder<'_> {
         &mut self,
         functions: &[&descriptor::Function],
     ) -> HashMap<String, FunctionLock> {
-        let keys: Vec<String> = functions.iter().map(|function| key(function)).collect();
         let mut found = HashMap::new();
+        if self.lock.functions.is_empty() {
+            return found;
+        }
+        let keys: Vec<String> = functions.iter().map(|function| key(function)).collect();
         for (function, key) in functions.iter().zip(&keys) {
             if let Some(known) = self.lock.functions.get(key) {
                 found.insert(key.clone(), known.clone());
