@@ -1,7 +1,7 @@
 //! What surrounds calls: deadlines, cancellation, errors and their details, compression, limits.
 
 use super::{said, served, served_with};
-use crate::support::{database::Database, grpc::Options};
+use crate::support::{database::Database, grpc::Options, tools::curl};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tonic::{Code, codec::CompressionEncoding};
@@ -112,6 +112,24 @@ fn messages_are_compressed_both_ways() {
         let streamed =
             served.client.all_with("FunctionsService/Numbers", json!({"upto": 500}), &options).unwrap();
         assert_eq!((streamed.len(), &streamed[499]["number"]), (500, &json!(500)));
+    }
+}
+
+#[test]
+fn an_answer_is_compressed_where_it_is_worth_it() {
+    let served = served();
+    served.database.execute("INSERT INTO api.students (id, name) VALUES (100, repeat('Ada ', 2000))");
+    let url = format!("http://{}/api.v1.StudentsService/GetStudent", served.server.address());
+    for encoding in ["gzip", "zstd"] {
+        let accepted = format!("accept-encoding: {encoding}");
+        // A message that has the id alone.
+        let get = |request: &str| {
+            let kind = "content-type: application/proto";
+            curl(&["-o", "/dev/null", "-D", "-", "-H", kind, "-H", &accepted, "-d", request, &url]).headers
+        };
+        let compressed = format!("content-encoding: {encoding}");
+        assert!(!get("\x08\x01").contains(&compressed));
+        assert!(get("\x08\x64").contains(&compressed), "{encoding}");
     }
 }
 
