@@ -120,7 +120,7 @@ options! {
     /// Settings of a function that take effect for the whole transaction that calls it.
     db_hoisted_tx_settings "db-hoisted-tx-settings": Vec<String>
         = "statement_timeout,plan_filter.statement_cost_limit,default_transaction_isolation", RELOAD.in_database();
-    /// Largest number of rows in one answer. Empty: no limit.
+    /// Largest number of rows in one answer. Empty: no limit. A gRPC stream that has more ends with an error.
     db_max_rows "db-max-rows": Option<u64> = "", RELOAD.in_database().alias("max-rows");
     /// Whether clients may ask for execution plans (`application/vnd.pgrst.plan`).
     db_plan_enabled "db-plan-enabled": bool = "false", RELOAD.in_database();

@@ -117,6 +117,8 @@ fault_table! {
     DeadlineExceeded        "PGDUET08" 504 DeadlineExceeded   "DEADLINE_EXCEEDED",          "The deadline passed.";
     RequestTooComplex       "PGDUET09" 400 ResourceExhausted  "REQUEST_TOO_COMPLEX",        "Nesting, filters or length are over the documented limits.";
     AnswerTooLarge          "PGDUET10" 500 ResourceExhausted  "ANSWER_TOO_LARGE",           "The rows are more than one message holds.";
+    TooManyRows             "PGDUET11" 500 ResourceExhausted  "TOO_MANY_ROWS",              "There are more rows than `db-max-rows` allows.";
+    MethodMissing           "PGDUET12" 404 Unimplemented      "METHOD_MISSING",             "There is no such gRPC method.";
     Internal                "PGDUET99" 500 Internal           "INTERNAL",                   "A fault of pgduet itself.";
 }
 

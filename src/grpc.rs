@@ -13,6 +13,8 @@ pub mod export;
 mod fixture;
 pub mod health;
 pub mod lock;
+#[doc(hidden)]
+pub mod measure;
 mod method;
 mod names;
 mod page_token;
@@ -26,6 +28,7 @@ mod surface;
 
 use crate::{
     auth::Authenticator,
+    catalog::Catalog,
     engine::Engine,
     error::{Caller, Error, Result},
     server::shutdown::Shutdown,
@@ -39,6 +42,7 @@ use reflection::{Index, Reflection};
 use services::Services;
 use std::sync::Arc;
 use tonic::body::Body;
+use tower_http::cors::CorsLayer;
 
 /// What the services of all catalogs have in common: it outlives reloads.
 #[derive(Clone, Debug)]
@@ -69,6 +73,7 @@ pub struct Grpc {
     sealer: Sealer,
     reflection: Reflection,
     health: Health,
+    cors: CorsLayer,
 }
 
 impl Grpc {
@@ -81,13 +86,11 @@ impl Grpc {
         let Lasting { health, secret, shutdown } = lasting;
         let config = engine.config();
         let lock = Lock::of_server(config.grpc_lock.as_deref()).map_err(services::unusable)?;
-        let (services, encoded) = Services::new(engine.catalog(), &config.grpc_package, &lock)?;
-        let described =
-            [&encoded, tonic_types::pb::FILE_DESCRIPTOR_SET, &reflection::own_descriptors().concat()];
-        let index = Index::new(&described.concat(), services.names()).map_err(services::broken)?;
+        let (services, index) = described(engine.catalog(), &config.grpc_package, &lock)?;
         let reflection = Reflection::new(Arc::new(index), shutdown);
         let sealer = Sealer::new(config, &secret)?;
-        Ok(Arc::new(Self { engine, authenticator, services, sealer, reflection, health }))
+        let cors = serve::cors(&config.server_cors_allowed_origins);
+        Ok(Arc::new(Self { engine, authenticator, services, sealer, reflection, health, cors }))
     }
 
     /// The full names of the services, sorted.
@@ -108,6 +111,15 @@ impl Grpc {
     {
         serve::serve(self, request).await
     }
+}
+
+/// What calls are looked up in, and what reflection says of it.
+fn described(catalog: &Catalog, package: &str, lock: &Lock) -> Result<(Services, Index)> {
+    let (services, encoded) = Services::new(catalog, package, lock)?;
+    let own = reflection::own_descriptors().concat();
+    let all = [&encoded, tonic_types::pb::FILE_DESCRIPTOR_SET, &own].concat();
+    let index = Index::new(&all, services.names()).map_err(services::broken)?;
+    Ok((services, index))
 }
 
 /// The answer to a call that no service has seen.

@@ -66,6 +66,12 @@ pub trait Row {
 
 /// Takes rows as they come.
 pub trait Sink: Send {
+    /// Told the OIDs of the types of binary columns before the statement runs: an
+    /// error keeps it from running.
+    fn columns(&mut self, _types: &mut dyn Iterator<Item = u32>) -> Result<()> {
+        Ok(())
+    }
+
     /// Takes one row.
     fn row(&mut self, row: &dyn Row) -> Result<()>;
 

@@ -31,6 +31,7 @@ use crate::{
         Accept, Action, Query, Request,
         payload::Arguments,
         prefer::{Count, Handling, Preferences, TransactionEnd},
+        select::Texts,
     },
 };
 use call::Call;
@@ -50,6 +51,8 @@ pub struct Plan<'c> {
     pub config: &'c Config,
     /// What is read, and of what.
     pub operation: Operation<'c>,
+    /// Which parts of it are wanted as text.
+    pub texts: Texts,
     /// What the rows become.
     pub body: Body<'c>,
     /// What that is called; `None` where rows go to an encoder.
@@ -184,6 +187,7 @@ pub fn plan<'c>(
     let max_rows = config.db_max_rows;
     let context = Context { catalog, config, schema, max_rows };
     let selected = Selected::by(&query.select);
+    let texts = query.texts.clone();
     let Planned { mut operation, access, function, legacy_names } =
         by_action(action, query, &preferences, &context)?;
     let agreed = negotiate::agree(&accept, selected, &operation, &context);
@@ -230,7 +234,7 @@ pub fn plan<'c>(
         // A mutation's total is the number of its rows.
         Operation::Mutation(..) => None,
     };
-    Ok(Plan { catalog, config, operation, body, media, explain, count, transaction, facts })
+    Ok(Plan { catalog, config, operation, texts, body, media, explain, count, transaction, facts })
 }
 
 fn by_action<'c>(

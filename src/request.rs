@@ -18,7 +18,7 @@ use order::OrderTerm;
 use payload::{Arguments, Payload};
 use prefer::Preferences;
 use range::Range;
-use select::SelectItem;
+use select::{SelectItem, Texts};
 use std::time::Duration;
 
 /// One request.
@@ -119,6 +119,9 @@ pub enum CallAccess {
 pub struct Query {
     /// The select list; empty for every column.
     pub select: Vec<SelectItem>,
+    /// What is wanted as text besides what the select list casts; of effect on
+    /// binary columns only.
+    pub texts: Texts,
     /// Conditions on fields, ANDed.
     pub filters: Vec<(EmbedPath, Filter)>,
     /// Logic trees, ANDed with the filters.
@@ -129,6 +132,18 @@ pub struct Query {
     pub ranges: Vec<(EmbedPath, Range)>,
     /// The range of the root.
     pub range: Range,
+    /// What becomes of rows beyond `db-max-rows`.
+    pub excess: Excess,
+}
+
+/// What becomes of rows of the root beyond `db-max-rows`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Excess {
+    /// They do not come.
+    #[default]
+    LeftOff,
+    /// One of them comes, to tell of the others.
+    Told,
 }
 
 /// Names of embeds, outermost first.

@@ -233,8 +233,13 @@ impl Loader {
             database.functions.len(),
             took.as_secs_f64() * 1000.0
         );
-        let catalog = Arc::new(Catalog::new(database));
-        let services = Services::new(catalog, config.clone(), self.pool.clone(), roles, self.grpc.clone())?;
+        let (known, pool, grpc) = (config.clone(), self.pool.clone(), self.grpc.clone());
+        // Thousands of tables take a while, and requests under way are not to wait for them.
+        let making = tokio::task::spawn_blocking(move || {
+            Services::new(Arc::new(Catalog::new(database)), known, pool, roles, grpc)
+        });
+        let broken = |panic| Error::new(Fault::Internal, "Internal error").cause(panic);
+        let services = making.await.map_err(broken)??;
         self.diagnostics.set(config.log_level);
         self.config.store(config);
         Ok(services)

@@ -8,6 +8,7 @@
 //! | `Text` | `col::text`; where a cast differs from the type's output (inet, cidr, bpchar), `to_json(col) #>> '{}'` | UTF-8 |
 //! | `Hstore` | the column | the extension's binary format |
 //! | `Array(Text)` | `col::text[]`, or each element by the rule of `Text` | binary array |
+//! | `Array(Record)` | `ARRAY(SELECT …)` of its elements by their form | binary array of binary records |
 //! | `Array(_)` | the column | binary array of binary elements |
 //! | `Record` | `CASE WHEN col IS NOT DISTINCT FROM NULL THEN NULL ELSE ROW((col).a…) END`, each attribute by its form | binary record |
 //!

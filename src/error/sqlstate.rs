@@ -53,6 +53,7 @@ const TABLE: &[(&str, Class)] = &[
     ("38",    class(500, Internal,           "EXTERNAL_ROUTINE_EXCEPTION")),
     ("39",    class(500, Internal,           "EXTERNAL_ROUTINE_INVOCATION_EXCEPTION")),
     ("3B",    class(500, Internal,           "SAVEPOINT_EXCEPTION")),
+    ("40003", class(500, Unknown,            "STATEMENT_COMPLETION_UNKNOWN")),
     ("40001", class(500, Aborted,            "SERIALIZATION_FAILURE")),
     ("40P01", class(500, Aborted,            "DEADLOCK_DETECTED")),
     ("40",    class(500, Aborted,            "TRANSACTION_ROLLBACK")),
@@ -63,7 +64,8 @@ const TABLE: &[(&str, Class)] = &[
     ("55",    class(500, FailedPrecondition, "OBJECT_NOT_IN_PREREQUISITE_STATE")),
     ("57014", class(500, Cancelled,          "QUERY_CANCELED")),
     ("57P01", class(503, Unknown,            "ADMIN_SHUTDOWN")),
-    ("57P",   class(500, Unavailable,        "OPERATOR_INTERVENTION")),
+    ("57P03", class(500, Unavailable,        "CANNOT_CONNECT_NOW")),
+    ("57P",   class(500, Unknown,            "OPERATOR_INTERVENTION")),
     ("57",    class(500, Internal,           "OPERATOR_INTERVENTION")),
     ("58",    class(500, Internal,           "SYSTEM_ERROR")),
     ("F0",    class(500, Internal,           "CONFIG_FILE_ERROR")),
@@ -155,6 +157,18 @@ mod tests {
             [status("23505"), status("23502"), status("53400"), status("53300"), status("99999")],
             [409, 400, 500, 503, 400]
         );
+    }
+
+    #[test]
+    fn clients_are_told_to_try_again_only_where_nothing_was_done() {
+        let retried = |state: &str| classify(&reported(state, ""), Caller::Authenticated).grpc;
+        assert_eq!(retried("57P03"), Unavailable, "it takes no connections yet");
+        for state in ["08006", "57P01", "57P02", "57P05", "40003"] {
+            assert_eq!(retried(state), Unknown, "{state}");
+        }
+        for state in ["40001", "40P01", "55P03"] {
+            assert_eq!(retried(state), Aborted, "{state}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::{
 };
 use futures_util::TryStreamExt;
 use std::{mem, pin::pin, sync::Arc, task::Poll, time::Duration};
-use tokio_postgres::{Client, Row, RowStream, error::SqlState};
+use tokio_postgres::{Client, Row, RowStream, Statement, error::SqlState};
 
 /// Why a unit gave no report.
 pub(super) struct Failure {
@@ -127,7 +127,7 @@ impl<'a> Conversation<'a> {
         if let Some(call) = &unit.pre_request {
             start.calls.push(self.send(call).await?);
         }
-        let rows = self.statement(&mut start).await?;
+        let rows = self.statement(&mut start, sink).await?;
         let planned = match count::planned(unit.count.as_ref()) {
             Some(explain) => Some(self.send(explain).await?),
             None => None,
@@ -163,17 +163,23 @@ impl<'a> Conversation<'a> {
 
     /// Sends the statement. Where its columns may be of any type and are not
     /// known yet, this waits for PostgreSQL to describe them.
-    async fn statement(&mut self, start: &mut Start<'_>) -> Result<Sent<'a, RowStream>, Stop> {
+    async fn statement(
+        &mut self,
+        start: &mut Start<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<Sent<'a, RowStream>, Stop> {
         let fragment = &self.unit.statement.fragment;
         if !has_any_columns(&self.unit.statement.layout) {
             return Ok(self.send(fragment).await?);
         }
         let statement = match self.statements.prepared(fragment.as_str()) {
-            Some(statement) => statement,
-            None => {
+            Some(statement) if fits(&statement, sink).is_ok() => statement,
+            // What does not fit may have changed since it was described.
+            Some(_) | None => {
                 let described = self.statements.describe(self.client, fragment.as_str()).await?;
                 start.answer().await?;
                 let statement = described.answer().await?;
+                fits(&statement, sink).map_err(Stop::Result)?;
                 self.statements.keep(fragment.as_str(), statement.clone());
                 statement
             }
@@ -208,6 +214,11 @@ async fn finish<'a>(client: &'a Client, unit: &Unit) -> Result<Sent<'a, ()>, tok
             Ok(checked.and(Sent::new(client.batch_execute("ROLLBACK")).await?))
         }
     }
+}
+
+/// The sink takes columns of the statement's types.
+fn fits(statement: &Statement, sink: &mut impl Sink) -> Result<(), Box<Error>> {
+    sink.columns(&mut statement.columns().iter().map(|column| column.type_().oid()))
 }
 
 /// Whether the columns may be of types that are not built in. `sql` casts those

@@ -112,9 +112,8 @@ async fn page(
         None => outcome.total,
     };
     let taken = sink.taken();
-    // `db-max-rows` may have cut the page before the row that tells of a next one.
-    let was_cut = taken > 0 && paging.max_rows == Some(taken);
-    let left_off = sink.left_off().or_else(|| was_cut.then(|| sink.last()));
+    // A page without rows leads nowhere.
+    let left_off = sink.left_off().filter(|_| taken > 0);
     let mut response = sink.into_response();
     if let Some(keys) = left_off {
         let token = grpc.sealer.seal(&paging.next(keys, taken), &paging.binding)?;
@@ -141,13 +140,16 @@ pub(super) fn streaming(
         return Err(respond::status(&mismatch(), caller));
     };
     let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
-    let mut sink = StreamSink::new(call.rows, envelope, sender.clone());
+    let most = grpc.engine.config().db_max_rows;
+    let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), most);
     let engine = grpc.engine.clone();
     let running = tokio::spawn(async move {
         tokio::select! {
             outcome = engine.stream(call.request, &identity, &mut sink) => {
+                // Whatever ends the stream, what came before it comes first.
+                let handed = crate::outcome::Sink::ready(&mut sink).await;
                 outcome?;
-                crate::outcome::Sink::ready(&mut sink).await
+                handed
             }
             // Dropping the engine's future cancels the query.
             () = sender.closed() => Ok(()),
@@ -163,8 +165,9 @@ pub(super) fn streaming(
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(Err(respond::status(&error, caller))),
             Err(panic) => {
-                tracing::error!("A stream ended early: {panic}");
-                Some(Err(Status::internal("Internal error")))
+                let error = Error::new(Fault::Internal, "Internal error").cause(panic);
+                tracing::error!("A stream ended early: {error}");
+                Some(Err(respond::status(&error, caller)))
             }
         }
     });

@@ -54,7 +54,7 @@ async fn translate(grpc: Arc<Grpc>, request: Request<Body>) -> Result<Response<B
             let schema = Schema::new(query.codec, method)?;
             let message = schema.request(query.message()?)?;
             if message.len() > limit {
-                return Err(too_large(limit).into());
+                return Err(super::serve::too_large(limit).into());
             }
             let request = request::call(&head, request::metadata(&head, &form)?, frame(0, &message));
             unary(super::serve::answer(grpc, request).await, &schema).await
@@ -84,13 +84,11 @@ async fn translate(grpc: Arc<Grpc>, request: Request<Body>) -> Result<Response<B
 async fn whole(body: Body, limit: usize) -> Result<Bytes, Refusal> {
     match Limited::new(body, limit).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large(limit).into()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(super::serve::too_large(limit).into())
+        }
         Err(error) => Err(Status::invalid_argument(format!("The request ended early: {error}")).into()),
     }
-}
-
-fn too_large(limit: usize) -> Status {
-    Status::resource_exhausted(format!("The message is longer than {limit} bytes"))
 }
 
 /// A message in a frame.

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     error::{Error, Fault, Result},
     request::{
-        Accept, Action, Context, Query, Request,
+        Accept, Action, Context, Excess, Query, Request,
         filter::{Filter, Operation},
         operator::Operator,
         prefer::{Preferences, TransactionEnd},
@@ -168,6 +168,7 @@ impl Relation<'_> {
         self.conditions(&mut query)?;
         query.order = order::order(self.resource, &self.text(number::ORDER_BY))?;
         query.range.offset = self.count_field(number::SKIP)?;
+        query.excess = Excess::Told;
         let action = Action::Read { relation: self.resource.relation.clone() };
         let answer = Answer::Stream(Envelope::Field(number::ROWS));
         Ok(self.call(surroundings, action, query, Preferences::default(), &selection, answer))
@@ -192,7 +193,8 @@ impl Relation<'_> {
     }
 
     fn query(&self, selection: &Selection) -> Query {
-        Query { select: selection.select(self.package, self.resource), ..Query::default() }
+        let select = selection.select(self.package, self.resource);
+        Query { select, texts: self.package.texts.clone(), ..Query::default() }
     }
 
     /// What the mask in this field of the request selects.

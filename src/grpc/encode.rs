@@ -74,6 +74,28 @@ impl MessageEncoder {
         self.columns.len()
     }
 
+    /// Whether every value of its columns has a form: of columns that
+    /// [`MessageEncoder::fits`], it refuses no row.
+    pub(crate) fn is_total(&self) -> bool {
+        self.columns.iter().all(|column| match &column.shape {
+            ValueShape::One(value) => value.is_total(),
+            ValueShape::Many(_) => false,
+        })
+    }
+
+    /// The columns are of the types that they were when this was made, as far as
+    /// their binary forms depend on it.
+    pub(crate) fn fits(&self, types: &mut dyn Iterator<Item = u32>) -> Result<()> {
+        for (column, found) in self.columns.iter().zip(types) {
+            if let ValueShape::One(value) = &column.shape
+                && value.oid().is_some_and(|oid| oid != found)
+            {
+                return Err(unexpected(&column.name));
+            }
+        }
+        Ok(())
+    }
+
     /// Appends the fields of a row.
     pub(crate) fn row(&self, row: &dyn Row, out: &mut Vec<u8>) -> Result<()> {
         for (at, column) in self.columns.iter().enumerate() {
@@ -145,7 +167,10 @@ impl ColumnEncoder {
     }
 
     fn without_form(&self, what: &str) -> Box<Error> {
-        out_of_range(&self.name, what)
+        out_of_range(&self.name, what).hint(format!(
+            "Declared as string instead of repeated in {}, it comes as PostgreSQL writes it",
+            super::lock::FILE
+        ))
     }
 }
 
@@ -223,7 +248,7 @@ impl Encoders {
             Scalar::Float8 => ValueEncoder::Float8,
             Scalar::TimestampTz => ValueEncoder::TimestampTz,
             Scalar::Hstore => ValueEncoder::Hstore,
-            Scalar::Bytea | Scalar::Text | Scalar::Json => ValueEncoder::Bytes,
+            Scalar::Bytea | Scalar::Text | Scalar::Json | Scalar::ArrayText => ValueEncoder::Bytes,
             Scalar::Enum(at) => ValueEncoder::Enum(self.labels.get(at).cloned().unwrap_or_default()),
             Scalar::Record(at) => ValueEncoder::Record(self.records.get(at).cloned().unwrap_or_default()),
         }

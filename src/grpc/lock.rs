@@ -26,6 +26,9 @@ use std::{collections::BTreeMap, fmt, fs, io, path::Path};
 /// The name of the file in an export.
 pub const FILE: &str = "pgduet.lock.json";
 
+/// What stands before the row of a function that gives several.
+pub(crate) const STREAM: &str = "stream ";
+
 /// What the file has. An empty one leaves everything as the catalog has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,6 +122,11 @@ pub(crate) struct FunctionLock {
 }
 
 impl FunctionLock {
+    /// One row of what it gives.
+    pub(crate) fn row(&self) -> &str {
+        self.returns.strip_prefix(STREAM).unwrap_or(&self.returns)
+    }
+
     /// What its messages' names begin with.
     pub(crate) fn messages(&self) -> &str {
         self.messages.as_deref().unwrap_or(&self.method)

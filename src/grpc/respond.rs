@@ -9,9 +9,10 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 /// How long a client waits before it tries again what was aborted.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
-/// Details travel in a header, which clients limit to 8 KiB; a message may be
-/// percent-encoded to thrice its length.
-const LONGEST_TEXT: usize = 1024;
+/// Message and details travel in headers, which clients limit to 8 KiB together: a
+/// message may be percent-encoded to thrice its length, and details have up to
+/// four texts of this length, in base64.
+const LONGEST_TEXT: usize = 768;
 
 /// The status of an error that `caller` met.
 pub(super) fn status(error: &Error, caller: Caller) -> Status {
@@ -56,7 +57,7 @@ fn details(error: &Error, code: GrpcCode, reason: &str) -> ErrorDetails {
     match code {
         GrpcCode::InvalidArgument => {
             if let Some(field) = field(error) {
-                details.add_bad_request_violation(field, shortened(&error.message));
+                details.add_bad_request_violation(shortened(field), shortened(&error.message));
             }
         }
         GrpcCode::FailedPrecondition => {
@@ -124,9 +125,27 @@ mod tests {
     }
 
     #[test]
-    fn details_of_any_length_fit_into_a_header() {
+    fn texts_of_any_length_fit_into_the_headers_that_clients_take() {
         let long = "ü".repeat(100_000);
-        let error = Error::new(Fault::QueryParse, long.clone()).details(long.clone()).hint(long);
-        assert!(status(&error, Caller::Anonymous).details().len() < 6 * 1024);
+        let report = || Report {
+            sqlstate: "23502".to_owned(),
+            constraint: Some("c".repeat(63)),
+            table: Some("t".repeat(63)),
+            column: Some("c".repeat(63)),
+            ..Report::default()
+        };
+        for error in [
+            Error::new(Fault::QueryParse, long.clone()).details(long.clone()).hint(long.clone()),
+            Error::reported(report(), long.clone()).details(long.clone()).hint(long.clone()),
+            super::super::refuse::refuse(&long, &long),
+        ] {
+            let response = status(&error, Caller::Anonymous).into_http::<()>();
+            let size = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+                // As HPACK and its implementations count.
+                name.as_str().len() + value.len() + 32
+            };
+            let size: usize = response.headers().iter().map(size).sum();
+            assert!(size < 8 * 1024, "{size}");
+        }
     }
 }

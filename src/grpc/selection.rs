@@ -4,7 +4,7 @@
 use super::{
     encode::{ColumnEncoder, Encoders, MessageEncoder},
     refuse::refuse,
-    surface::{Package, Resource},
+    surface::{self, Package, Resource, Scalar, Shape},
 };
 use crate::{
     error::Result,
@@ -92,7 +92,7 @@ impl Selection {
     /// The select list.
     pub(crate) fn select(&self, package: &Package, resource: &Resource) -> Vec<SelectItem> {
         let fields = self.fields.iter().filter_map(|at| resource.fields.get(*at));
-        let fields = fields.map(|field| column(&field.column));
+        let fields = fields.map(|field| column(field, None));
         let embeds = self.embeds.iter().filter_map(|(at, inner)| {
             let embed = resource.embeds.get(*at)?;
             let target = package.resources.get(embed.resource)?;
@@ -120,9 +120,10 @@ impl Selection {
     }
 }
 
-/// A column as it is.
-pub(crate) fn column(name: &str) -> SelectItem {
-    SelectItem::Field { field: Field::column(name), cast: None, aggregate: None, alias: None }
+/// A column in its form, under this name if not its own.
+pub(crate) fn column(field: &surface::Field, alias: Option<String>) -> SelectItem {
+    let cast = (field.shape == Shape::One(Scalar::ArrayText)).then(|| "text".to_owned());
+    SelectItem::Field { field: Field::column(&field.column), cast, aggregate: None, alias }
 }
 
 impl Resource {

@@ -1,10 +1,11 @@
 //! The tower service of the gRPC branch: CORS, gRPC-Web and Connect around it,
 //! methods looked up by path in the services of one catalog.
 
-use super::{Grpc, call as calls, codec::RawCodec, connect, services::Responses};
+use super::{Grpc, call as calls, codec::RawCodec, connect, respond, services::Responses};
+use crate::error::{Caller, Error, Fault};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use std::{
     convert::Infallible,
     pin::Pin,
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 use tonic::{
-    Status,
+    Code, Status,
     body::Body,
     codec::CompressionEncoding,
     server::{ServerStreamingService, UnaryService},
@@ -28,6 +29,10 @@ const EXPOSED: [HeaderName; 3] = [
     HeaderName::from_static("grpc-status-details-bin"),
 ];
 
+/// A shorter answer is not compressed: that costs more than calling for it, and
+/// saves no packet.
+const SHORTEST_COMPRESSED: usize = 1024;
+
 /// How long a browser may remember a preflight, as on the REST side.
 const PREFLIGHT: Duration = Duration::from_secs(86_400);
 
@@ -37,8 +42,7 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let cors = cors(&grpc.engine.config().server_cors_allowed_origins);
-    let service = cors.layer(Methods(grpc));
+    let service = grpc.cors.layer(Methods(grpc.clone()));
     let request = request.map(Body::new);
     match service.oneshot(request).await {
         Ok(response) => response.map(Body::new),
@@ -46,7 +50,8 @@ where
     }
 }
 
-fn cors(allowed: &[String]) -> CorsLayer {
+/// What browsers are told; `allowed` is the option `server-cors-allowed-origins`.
+pub(super) fn cors(allowed: &[String]) -> CorsLayer {
     let layer = CorsLayer::new()
         .allow_methods([http::Method::POST, http::Method::GET])
         .allow_headers(tower_http::cors::AllowHeaders::mirror_request())
@@ -122,20 +127,54 @@ pub(super) async fn answer(grpc: Arc<Grpc>, request: Request<Body>) -> Response<
 
 async fn call(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     let path = request.uri().path().to_owned();
-    let Some(method) = grpc.services.method(&path) else {
-        return Status::unimplemented(format!("There is no method {path}")).into_http();
-    };
+    let Some(method) = grpc.services.method(&path) else { return missing(&path).into_http() };
     let responses = method.responses;
     let limit = grpc.engine.config().grpc_max_receive_bytes;
     let mut server = tonic::server::Grpc::new(RawCodec).max_decoding_message_size(limit);
+    // The messages of a stream are compressed one by one, as long as a row each. Most
+    // clients say by themselves that they take that; those that want it do so, too.
+    let sends_compressed = match responses {
+        Responses::One => true,
+        Responses::Stream => is_compressed(request.headers()),
+    };
     for encoding in [CompressionEncoding::Zstd, CompressionEncoding::Gzip] {
-        server = server.accept_compressed(encoding).send_compressed(encoding);
+        server = server.accept_compressed(encoding);
+        if sends_compressed {
+            server = server.send_compressed(encoding);
+        }
     }
     let handler = Handler { grpc, path };
-    match responses {
+    let response = match responses {
         Responses::One => server.unary(handler, request).await,
         Responses::Stream => server.server_streaming(handler, request).await,
-    }
+    };
+    if is_over_limit(response.headers()) { too_large(limit).into_http() } else { response }
+}
+
+/// Whether a request's messages are, or may be.
+fn is_compressed(headers: &HeaderMap) -> bool {
+    headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity")
+}
+
+/// Whether tonic refused a message for its length, as it came or decompressed.
+/// Other errors of these codes have details.
+fn is_over_limit(headers: &HeaderMap) -> bool {
+    let codes = [Code::OutOfRange, Code::ResourceExhausted];
+    !headers.contains_key("grpc-status-details-bin")
+        && headers.get("grpc-status").is_some_and(|found| codes.contains(&Code::from_bytes(found.as_bytes())))
+}
+
+/// A message is over the limit.
+pub(super) fn too_large(limit: usize) -> Status {
+    let error = Error::new(Fault::BodyTooLarge, format!("The message is longer than {limit} bytes"));
+    respond::status(&error, Caller::Anonymous)
+}
+
+fn missing(path: &str) -> Status {
+    respond::status(
+        &Error::new(Fault::MethodMissing, format!("There is no method {path}")),
+        Caller::Anonymous,
+    )
 }
 
 /// Whether a request is gRPC's at all, for an answer when nothing can be looked up yet.
@@ -161,8 +200,14 @@ impl UnaryService<Bytes> for Handler {
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let (grpc, path) = (self.grpc.clone(), std::mem::take(&mut self.path));
         Box::pin(async move {
-            let method = grpc.services.method(&path).ok_or_else(|| Status::unimplemented(path.clone()))?;
-            calls::unary(&grpc, method, &path, request).await.map(tonic::Response::new)
+            let method = grpc.services.method(&path).ok_or_else(|| missing(&path))?;
+            let message = calls::unary(&grpc, method, &path, request).await?;
+            let is_short = message.len() < SHORTEST_COMPRESSED;
+            let mut response = tonic::Response::new(message);
+            if is_short {
+                response.disable_compression();
+            }
+            Ok(response)
         })
     }
 }
@@ -175,7 +220,7 @@ impl ServerStreamingService<Bytes> for Handler {
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let (grpc, path) = (self.grpc.clone(), std::mem::take(&mut self.path));
         Box::pin(async move {
-            let method = grpc.services.method(&path).ok_or_else(|| Status::unimplemented(path.clone()))?;
+            let method = grpc.services.method(&path).ok_or_else(|| missing(&path))?;
             let rows = calls::streaming(&grpc, method, &path, request)?;
             Ok(tonic::Response::new(Box::pin(rows) as Self::ResponseStream))
         })

@@ -86,9 +86,17 @@ impl Services {
         if *lock != Lock::default() && next != *lock {
             tracing::warn!("The schema has changed since the gRPC lock file was written: export the protos");
         }
-        let encoded = descriptor::files(&surface).map_err(broken)?.encode_to_vec();
+        let mut files = descriptor::files(&surface).map_err(broken)?;
+        let encoded = files.encode_to_vec();
+        // Calls need no comments, which are many.
+        for file in &mut files.file {
+            file.source_code_info = None;
+        }
+        let bare = files.encode_to_vec();
+        drop(files);
         // A pool passes over a second file of one name, so each reload has its own.
-        let pool = DescriptorPool::decode(encoded.as_slice()).map_err(broken)?;
+        let pool = DescriptorPool::decode(bare.as_slice()).map_err(broken)?;
+        drop(bare);
         let mut services = Self { packages: Vec::new(), methods: HashMap::new(), names: HashSet::new() };
         for (at, package) in surface.packages.iter().enumerate() {
             services.add(at, package, &pool)?;
@@ -161,6 +169,11 @@ impl Services {
     /// The method at this path.
     pub(crate) fn method(&self, path: &str) -> Option<&Method> {
         self.methods.get(path)
+    }
+
+    /// How many methods there are.
+    pub(crate) fn methods(&self) -> usize {
+        self.methods.len()
     }
 
     /// Whether there is a service of this full name.

@@ -11,8 +11,7 @@ mod types;
 
 pub(crate) use build::{FUNCTIONS_SERVICE, surface};
 
-use crate::catalog::descriptor::Volatility;
-use crate::grpc::method::RelationMethod;
+use crate::{catalog::descriptor::Volatility, grpc::method::RelationMethod, request::select::Texts};
 use std::collections::BTreeSet;
 
 /// The first number of fields that are no columns: column numbers end at 1600.
@@ -44,6 +43,8 @@ pub(crate) struct Package {
     pub(crate) enums: Vec<Enum>,
     /// Composite types that fields above or below have.
     pub(crate) records: Vec<Record>,
+    /// Arrays that are text, where they are no columns.
+    pub(crate) texts: Texts,
 }
 
 /// A relation, as a message and a service.
@@ -185,6 +186,8 @@ pub(crate) enum Scalar {
     Text,
     /// Text that is JSON: json and jsonb.
     Json,
+    /// Text that is an array as PostgreSQL writes it, because the lock has it so.
+    ArrayText,
     /// Text that is a label of this of the package's enums.
     Enum(usize),
     /// A composite: this of the package's records.

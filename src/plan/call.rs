@@ -21,6 +21,7 @@ use crate::{
     request::{
         CallAccess, Query,
         payload::{Arguments, BodyKind, Rows},
+        select::Part,
     },
 };
 use bytes::Bytes;
@@ -109,9 +110,11 @@ pub(super) fn plan<'c>(
             tree
         }
         Shape::Void | Shape::Scalar(_) | Shape::Record => {
+            let as_text = query.texts.contains(&Part::Result { of: function.oid });
+            let cast = as_text.then(|| "text".to_owned());
             let mut tree =
                 read::tree(shape, Source::Result, alias, Query { select: Vec::new(), ..query }, context)?;
-            tree.root.items = vec![Item::Field(scalar(shape))];
+            tree.root.items = vec![Item::Field(scalar(shape, cast))];
             tree
         }
     };
@@ -161,7 +164,7 @@ impl Call<'_> {
     }
 }
 
-fn scalar(shape: Shape<'_>) -> Output<'_> {
+fn scalar(shape: Shape<'_>, cast: Option<String>) -> Output<'_> {
     let declared = match shape {
         Shape::Scalar(declared) => Some(declared),
         Shape::Void | Shape::Record | Shape::Relation(_) | Shape::Composite(_) | Shape::Columns(_) => None,
@@ -170,7 +173,7 @@ fn scalar(shape: Shape<'_>) -> Output<'_> {
         key: SCALAR.to_owned(),
         field: Field { name: SCALAR.to_owned(), path: Vec::new(), origin: Origin::Column(declared) },
         representation: None,
-        cast: None,
+        cast,
         aggregate: None,
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     catalog::routine::Shape,
     error::{Error, Fault, Result},
-    request,
+    request::{self, Excess},
 };
 
 /// Orders, by own fields and by those of embeds.
@@ -34,7 +34,12 @@ pub(super) fn ranges<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tr
 /// No level gives more rows than `db-max-rows`, but those of a mutation.
 pub(super) fn max_rows<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tree<'c>> {
     if let Some(max) = context.max_rows {
+        let asked = tree.root.range.limit;
         restrict(&mut tree.root, Arity::ToMany, max);
+        if tree.query.excess == Excess::Told {
+            let told = max.saturating_add(1);
+            tree.root.range.limit = Some(asked.map_or(told, |limit| limit.min(told)));
+        }
     }
     Ok(tree)
 }

@@ -1,5 +1,7 @@
 //! The select list, as typed: fields, embeds and spreads.
 
+use std::{collections::HashSet, sync::Arc};
+
 /// A step of a JSON path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
@@ -90,6 +92,26 @@ pub struct Embed {
     /// Its own select list; may be empty.
     pub select: Vec<SelectItem>,
 }
+
+/// What no item of a select list can name, and so cannot cast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// An attribute of composites.
+    Attribute {
+        /// The OID of the composite type.
+        of: u32,
+        /// The attribute's number.
+        number: i32,
+    },
+    /// The one value that a function gives.
+    Result {
+        /// The function's OID.
+        of: u32,
+    },
+}
+
+/// Parts of rows that are wanted as PostgreSQL's own text, whatever their types.
+pub type Texts = Arc<HashSet<Part>>;
 
 /// One item of a select list.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,9 +2,12 @@
 //! those that an encoder expects.
 
 use super::{Fragment, statement::Scope, types::is_one_of};
-use crate::catalog::{
-    descriptor::{Type, TypeKind},
-    form::{Form, form},
+use crate::{
+    catalog::{
+        descriptor::{Type, TypeKind},
+        form::{Form, form},
+    },
+    request::select::Part,
 };
 
 /// An expression of this type as a binary column. `write` writes the
@@ -12,7 +15,20 @@ use crate::catalog::{
 pub(super) fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&mut Fragment)) {
     match form(scope.catalog, declared.oid) {
         Form::Text => text(out, declared, scope, write),
-        Form::Array(element) if *element == Form::Text => texts(out, declared, scope, write),
+        Form::Array(element) => match *element {
+            Form::Text => texts(out, declared, scope, write),
+            Form::Record(_) => records(out, declared, scope, write),
+            Form::Bool
+            | Form::Int2
+            | Form::Int4
+            | Form::Int8
+            | Form::Float4
+            | Form::Float8
+            | Form::TimestampTz
+            | Form::Bytea
+            | Form::Hstore
+            | Form::Array(_) => write(out),
+        },
         Form::Record(oid) => {
             let attributes =
                 scope.catalog.type_of(oid).map(|found| found.attributes.as_slice()).unwrap_or_default();
@@ -20,16 +36,18 @@ pub(super) fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, writ
             write(out);
             out.sql(" IS NOT DISTINCT FROM NULL THEN NULL ELSE ROW(");
             out.separated(", ", attributes, |out, attribute| {
-                let part = |out: &mut Fragment| {
+                let value = |out: &mut Fragment| {
                     out.sql("(");
                     write(out);
                     out.sql(").").identifier(&attribute.name);
                 };
-                match scope.catalog.type_of(attribute.r#type) {
-                    Some(declared) => binary(out, declared, scope, &part),
+                let part = Part::Attribute { of: oid, number: attribute.number };
+                let declared = scope.catalog.type_of(attribute.r#type);
+                match declared.filter(|_| !scope.texts.contains(&part)) {
+                    Some(declared) => binary(out, declared, scope, &value),
                     None => {
                         out.sql("(");
-                        part(out);
+                        value(out);
                         out.sql(")::text");
                     }
                 }
@@ -44,8 +62,7 @@ pub(super) fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, writ
         | Form::Float8
         | Form::TimestampTz
         | Form::Bytea
-        | Form::Hstore
-        | Form::Array(_) => write(out),
+        | Form::Hstore => write(out),
     }
 }
 
@@ -98,8 +115,31 @@ fn texts(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&
     }
 }
 
+/// An array of composites, each of them by its form. Of one of several dimensions
+/// only that is left.
+fn records(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&mut Fragment)) {
+    let array = scope.catalog.base_type(declared.oid);
+    let Some(element) = array.and_then(|array| scope.catalog.type_of(array.element)) else {
+        return write(out);
+    };
+    out.sql("CASE WHEN array_ndims(");
+    write(out);
+    out.sql(") > 1 THEN ARRAY[ARRAY[ROW()]] WHEN ");
+    write(out);
+    out.sql(" IS NOT NULL THEN ARRAY(SELECT ");
+    binary(out, element, scope, &|out| {
+        out.identifier(ELEMENT);
+    });
+    // In FROM, a composite that is NULL would become one of NULLs.
+    out.sql(" FROM (SELECT unnest(");
+    write(out);
+    out.sql(") AS ").identifier(ELEMENT).sql(") AS ").identifier(ELEMENTS).sql(") END");
+}
+
 /// What an array's element is called.
 const ELEMENT: &str = "pgduet_element";
+/// What all of them are called.
+const ELEMENTS: &str = "pgduet_elements";
 
 /// PostGIS's types, in a schema of anyone's choice.
 const GEOMETRY: &str = "geometry";

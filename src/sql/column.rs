@@ -234,7 +234,7 @@ impl<'p> Cell<'p> {
 
     fn bare(&self, out: &mut Fragment, node: &Node<'_>, values: Values, scope: Scope<'_>) {
         match &self.source {
-            Source::Field(output) => value(out, output, &node.alias, scope),
+            Source::Field(output) => value(out, output, &node.alias, values, scope),
             Source::ToOne(embed) => {
                 // Without a function around it, a row falls apart into its columns.
                 out.sql(if values == Values::Binary { "coalesce(" } else { "row_to_json(" });

@@ -19,7 +19,7 @@ use crate::{
         transaction::Formats,
         tree::Node,
     },
-    request::{prefer, range::Range},
+    request::{prefer, range::Range, select::Texts},
 };
 
 /// What names in a statement can stand for.
@@ -28,11 +28,12 @@ pub(super) struct Scope<'p> {
     pub(super) catalog: &'p Catalog,
     pub(super) results: Results<'p>,
     pub(super) formats: Formats,
+    pub(super) texts: &'p Texts,
 }
 
 impl<'p> Scope<'p> {
     pub(super) fn of(plan: &'p Plan<'_>, results: Results<'p>) -> Self {
-        Scope { catalog: plan.catalog, results, formats: plan.transaction.formats }
+        Scope { catalog: plan.catalog, results, formats: plan.transaction.formats, texts: &plan.texts }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A field of the select list as an expression: with its path, its casts and
 //! its aggregate.
 
-use super::{Encoder, Fragment, filter::field, statement::Scope, types::encoder};
+use super::{Encoder, Fragment, column::Values, filter::field, statement::Scope, types::encoder};
 use crate::{
     catalog::descriptor::Type,
     plan::tree::Output,
@@ -9,13 +9,18 @@ use crate::{
 };
 
 /// The field before any aggregate. Of whole rows it is not NULL if there is one.
-pub(super) fn value(out: &mut Fragment, output: &Output<'_>, alias: &str, scope: Scope<'_>) {
-    match output.field.name.is_empty() {
-        true => {
-            out.sql("TRUE");
-        }
-        false => cast(out, output.cast.as_deref(), |out| represented(out, output, alias, scope)),
+pub(super) fn value(out: &mut Fragment, output: &Output<'_>, alias: &str, values: Values, scope: Scope<'_>) {
+    if output.field.name.is_empty() {
+        out.sql("TRUE");
+        return;
     }
+    cast(out, output.cast.as_deref(), |out| match values {
+        // What a domain is in JSON does not matter there.
+        Values::Binary => field(out, alias, &output.field, scope),
+        Values::Plain | Values::Record | Values::Text | Values::Whole | Values::None => {
+            represented(out, output, alias, scope);
+        }
+    });
 }
 
 /// An aggregate over what `write` writes.

@@ -6,6 +6,7 @@ mod page;
 mod read;
 mod serve;
 mod stream;
+mod texts;
 mod types;
 mod write;
 

@@ -4,12 +4,12 @@
 
 use super::{Answer, Call, Keyed, Relation, Returned, Surroundings, preferences};
 use crate::{
-    error::Result,
+    error::{Error, Fault, Result},
     grpc::{
         encode::{MessageEncoder, Missing, Wanted},
         method::number,
         refuse::{refuse, within},
-        selection::Selection,
+        selection::{Selection, column},
         surface::Field,
     },
     request::{
@@ -17,7 +17,6 @@ use crate::{
         filter::{Filter, Junction, Logic, Operation},
         payload::{Payload, Rows},
         prefer::{self, Preferences, Resolution, Return},
-        select::SelectItem,
     },
 };
 use bytes::{BufMut, BytesMut};
@@ -36,6 +35,9 @@ impl<'a> Relation<'a> {
     pub(super) fn batch_get(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let requests = self.requests()?;
         self.agree(&requests, number::KEYED_READ_MASK, number::BATCH_READ_MASK)?;
+        if let Some(max) = surroundings.max_rows.filter(|max| requests.len() as u64 > *max) {
+            return Err(Error::new(Fault::TooManyRows, format!("requests: db-max-rows allows {max}")));
+        }
         let selection = self.selection(number::BATCH_READ_MASK)?;
         let wanted = self.wanted(&requests, |_, message| Ok((message.clone(), Missing::NotFound)))?;
         let query = self.any_of(&requests, self.query(&selection))?;
@@ -283,12 +285,8 @@ impl<'a> Relation<'a> {
         selection: &Selection,
         wanted: Vec<Wanted>,
     ) -> Call {
-        let columns = self.key_columns().enumerate().map(|(at, field)| SelectItem::Field {
-            field: crate::request::select::Field::column(&field.column),
-            cast: None,
-            aggregate: None,
-            alias: Some(format!("pgduet_key_{at}")),
-        });
+        let named = |(at, field)| column(field, Some(format!("pgduet_key_{at}")));
+        let columns = self.key_columns().enumerate().map(named);
         query.select.extend(columns);
         let fields: Vec<Field> = self.key_columns().cloned().collect();
         let keys = Arc::new(MessageEncoder::new(self.encoders.fields(&fields)));

@@ -4,6 +4,7 @@
 use super::{
     Answer, Call, Missing, Surroundings,
     text::{json, separated, string, text},
+    write::kept_if_answered,
 };
 use crate::{
     error::Result,
@@ -15,7 +16,7 @@ use crate::{
         surface::{Field, Function, Multiplicity, Package, Passing, Presence, Returns},
     },
     request::{
-        Accept, Action, CallAccess, Query, Request,
+        Accept, Action, CallAccess, Excess, Query, Request,
         payload::{Arguments, BodyKind, Payload, Rows},
         prefer::Preferences,
         select::SelectItem,
@@ -49,12 +50,19 @@ pub(super) fn call(
     let request = Request {
         schema: package.schema.clone(),
         action,
-        query: Query { select, ..Query::default() },
+        query: Query {
+            select,
+            texts: package.texts.clone(),
+            // What is not a stream has one row.
+            excess: Excess::Told,
+            ..Query::default()
+        },
         preferences: Preferences::default(),
-        // What cannot be answered is not to be kept.
-        accept: match function.reads_only() {
-            true => Accept::Columns,
-            false => Accept::CheckedColumns,
+        accept: match (function.reads_only(), function.multiplicity) {
+            (true, _) => Accept::Columns,
+            (false, Multiplicity::One) => kept_if_answered(&rows),
+            // There may be too many.
+            (false, Multiplicity::Many) => Accept::CheckedColumns,
         },
         context,
         deadline,
@@ -76,7 +84,7 @@ fn result(
             (Vec::new(), MessageEncoder::new(vec![value]), Envelope::Bare)
         }
         Returns::Columns(fields) => {
-            let select = fields.iter().map(|field| column(&field.column)).collect();
+            let select = fields.iter().map(|field| column(field, None)).collect();
             (select, MessageEncoder::new(encoders.fields(fields)), Envelope::Bare)
         }
         Returns::Resource(at) => match package.resources.get(*at) {

@@ -14,7 +14,7 @@ use crate::{
         surface::{Presence, Resource},
     },
     request::{
-        Action, Request,
+        Action, Excess, Request,
         filter::{Is, Junction, Logic, Operation},
         operator::Operator,
         order::{Direction, Nulls, OrderTerm},
@@ -36,8 +36,6 @@ pub(crate) const MAX_BYTES: usize = (4 << 20) - (64 << 10);
 pub(crate) struct Paging {
     /// How much goes on it.
     pub(crate) page: Page,
-    /// The rows that the database gives at the most.
-    pub(crate) max_rows: Option<u64>,
     /// What its token is bound to.
     pub(crate) binding: Binding,
     /// Rows that were passed over, where a token is an offset.
@@ -68,6 +66,7 @@ impl Relation<'_> {
             0 => DEFAULT_ROWS,
             rows => rows.min(MAX_ROWS),
         };
+        let rows = rows.min(surroundings.max_rows.unwrap_or(rows));
 
         let preferences = Preferences { count: self.count()?, ..Preferences::default() };
         let without_place = query.clone();
@@ -90,14 +89,9 @@ impl Relation<'_> {
         query.range.offset = offset;
         // One more, to know whether there is a next page.
         query.range.limit = Some(rows + 1);
+        query.excess = Excess::Told;
 
-        let paging = Paging {
-            page: Page { rows, bytes: MAX_BYTES, keys },
-            max_rows: surroundings.max_rows,
-            binding,
-            offset,
-            count: None,
-        };
+        let paging = Paging { page: Page { rows, bytes: MAX_BYTES, keys }, binding, offset, count: None };
         let action = Action::Read { relation: self.resource.relation.clone() };
         let counts = preferences.count.is_some() && !token.is_empty() && keyset;
         let mut call =

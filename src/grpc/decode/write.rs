@@ -8,7 +8,7 @@ use super::{
 use crate::{
     error::Result,
     grpc::{
-        encode::Envelope,
+        encode::{Envelope, MessageEncoder},
         method::number,
         refuse::refuse,
         selection::Selection,
@@ -29,6 +29,12 @@ pub(super) struct Written {
     masked: Option<Vec<usize>>,
     /// These are NULL, whatever they are set to.
     nulls: Vec<usize>,
+}
+
+/// What cannot be answered is not to be kept. Where anything can be, the end of the
+/// transaction is sent with the rest instead of after the row.
+pub(super) fn kept_if_answered(rows: &MessageEncoder) -> Accept {
+    if rows.is_total() { Accept::Columns } else { Accept::CheckedColumns }
 }
 
 impl Written {
@@ -105,8 +111,7 @@ impl Relation<'_> {
         };
         let answer = Answer::Row(Envelope::Field(number::ROWS), missing);
         let mut call = self.call(surroundings, action, query, preferences, &selection, answer);
-        // What cannot be answered is not to be kept.
-        call.request.accept = Accept::CheckedColumns;
+        call.request.accept = kept_if_answered(&call.rows);
         Ok(call)
     }
 

@@ -55,7 +55,7 @@ fn field_type(package: &Package, scalar: Scalar) -> FieldType {
         Scalar::TimestampTz => well_known("Timestamp"),
         Scalar::Bytea => FieldType::Scalar(Type::Bytes),
         Scalar::Hstore => FieldType::Message(format!("{TYPES_PACKAGE}.Hstore")),
-        Scalar::Text | Scalar::Json => FieldType::Scalar(Type::String),
+        Scalar::Text | Scalar::Json | Scalar::ArrayText => FieldType::Scalar(Type::String),
         Scalar::Enum(at) => match package.enums.get(at) {
             Some(found) => FieldType::Enum(local(package, &found.name)),
             None => FieldType::Scalar(Type::String),
@@ -207,6 +207,7 @@ fn predicate(shape: Shape) -> &'static str {
             | Scalar::Hstore
             | Scalar::Text
             | Scalar::Json
+            | Scalar::ArrayText
             | Scalar::Enum(_)
             | Scalar::Record(_),
         )

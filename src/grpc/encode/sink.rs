@@ -73,11 +73,6 @@ impl PageSink {
         self.more.then(|| std::mem::take(&mut self.last))
     }
 
-    /// Where the last row stands.
-    pub(crate) fn last(&mut self) -> Vec<Option<String>> {
-        std::mem::take(&mut self.last)
-    }
-
     /// The response so far, for what follows the rows.
     pub(crate) fn into_response(self) -> Vec<u8> {
         self.out
@@ -85,6 +80,10 @@ impl PageSink {
 }
 
 impl Sink for PageSink {
+    fn columns(&mut self, types: &mut dyn Iterator<Item = u32>) -> Result<()> {
+        self.rows.fits(types)
+    }
+
     fn row(&mut self, row: &dyn Row) -> Result<()> {
         if self.more || self.taken == self.page.rows {
             self.more = true;
@@ -125,17 +124,31 @@ pub(crate) struct StreamSink {
     envelope: Envelope,
     out: mpsc::Sender<Vec<Bytes>>,
     pending: Vec<Bytes>,
+    /// How many rows may still come.
+    left: u64,
 }
 
 impl StreamSink {
-    /// A sink that hands on what came whenever it is asked whether it is ready.
-    pub(crate) fn new(rows: Arc<MessageEncoder>, envelope: Envelope, out: mpsc::Sender<Vec<Bytes>>) -> Self {
-        Self { rows, envelope, out, pending: Vec::new() }
+    /// A sink that hands on what came whenever it is asked whether it is ready;
+    /// more rows than `most` are an error, after those.
+    pub(crate) fn new(
+        rows: Arc<MessageEncoder>,
+        envelope: Envelope,
+        out: mpsc::Sender<Vec<Bytes>>,
+        most: Option<u64>,
+    ) -> Self {
+        Self { rows, envelope, out, pending: Vec::new(), left: most.unwrap_or(u64::MAX) }
     }
+}
+
+fn too_many() -> Box<Error> {
+    Error::new(Fault::TooManyRows, "The stream ends here though there are more rows: db-max-rows is reached")
+        .hint("Ask for fewer rows, or for pages")
 }
 
 impl Sink for StreamSink {
     fn row(&mut self, row: &dyn Row) -> Result<()> {
+        self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
         let mut message = Vec::with_capacity(64);
         self.envelope.write(&self.rows, row, &mut message)?;
         self.pending.push(message.into());

@@ -47,6 +47,30 @@ impl ValueEncoder {
         }
     }
 
+    /// The type whose binary form it reads, if there is but one.
+    pub(super) fn oid(&self) -> Option<u32> {
+        match self {
+            Self::Bool => Some(16),
+            Self::Int8 => Some(20),
+            Self::Int2 => Some(21),
+            Self::Int4 => Some(23),
+            Self::Float4 => Some(700),
+            Self::Float8 => Some(701),
+            Self::TimestampTz => Some(1184),
+            Self::Bytes | Self::Hstore | Self::Enum(_) | Self::Record(_) => None,
+        }
+    }
+
+    /// Whether every value of its type has a form.
+    pub(super) fn is_total(&self) -> bool {
+        match self {
+            Self::Bool | Self::Int2 | Self::Int4 | Self::Int8 | Self::Float4 | Self::Float8 | Self::Bytes => {
+                true
+            }
+            Self::TimestampTz | Self::Hstore | Self::Enum(_) | Self::Record(_) => false,
+        }
+    }
+
     /// Whether several of them are one field without tags between.
     pub(super) fn is_packed(&self) -> bool {
         self.wire() != Wire::Length

@@ -73,7 +73,8 @@ fn is_parameter(field: &Field) -> bool {
             | Scalar::Float4
             | Scalar::Float8
             | Scalar::Text
-            | Scalar::Json => true,
+            | Scalar::Json
+            | Scalar::ArrayText => true,
             Scalar::TimestampTz | Scalar::Bytea | Scalar::Hstore | Scalar::Enum(_) | Scalar::Record(_) => {
                 false
             }

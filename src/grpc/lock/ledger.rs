@@ -69,6 +69,11 @@ impl Ledger {
         self.fields.is_empty() && self.reserved.is_empty()
     }
 
+    /// The type that this is locked as.
+    pub(crate) fn kind(&self, key: &str) -> Option<&str> {
+        self.fields.get(key).map(|declaration| declaration.kind.as_str())
+    }
+
     /// Everything that has a name and a number, or had.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Declaration> {
         self.fields.values().chain(&self.reserved)

@@ -5,7 +5,7 @@
 use super::OWN_SERVICES;
 use bytes::Bytes;
 use prost::{DecodeError, Message as _};
-use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto};
+use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, ServiceDescriptorProto};
 use std::{
     collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     sync::Arc,
@@ -17,6 +17,25 @@ use std::{
 struct EncodedFiles {
     #[prost(bytes = "bytes", repeated, tag = "1")]
     file: Vec<Bytes>,
+}
+
+/// As much of a `FileDescriptorProto` as has names: the comments are the greater part of it.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Named {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    package: String,
+    #[prost(string, repeated, tag = "3")]
+    imports: Vec<String>,
+    #[prost(message, repeated, tag = "4")]
+    messages: Vec<DescriptorProto>,
+    #[prost(message, repeated, tag = "5")]
+    enums: Vec<EnumDescriptorProto>,
+    #[prost(message, repeated, tag = "6")]
+    services: Vec<ServiceDescriptorProto>,
+    #[prost(message, repeated, tag = "7")]
+    extensions: Vec<FieldDescriptorProto>,
 }
 
 /// Descriptors by everything that reflection is asked for.
@@ -44,11 +63,11 @@ impl Index {
         let mut files = HashMap::new();
         let mut declarations = Declarations::default();
         for encoded in EncodedFiles::decode(Bytes::copy_from_slice(encoded))?.file {
-            let proto = FileDescriptorProto::decode(encoded.clone())?;
-            let name: Arc<str> = Arc::from(proto.name());
+            let proto = Named::decode(encoded.clone())?;
+            let name: Arc<str> = Arc::from(proto.name.as_str());
             if let Entry::Vacant(entry) = files.entry(name) {
                 declarations.read(entry.key(), &proto);
-                entry.insert(File { encoded, imports: proto.dependency });
+                entry.insert(File { encoded, imports: proto.imports });
             }
         }
         let mut services = services;
@@ -115,18 +134,18 @@ struct Declarations {
 }
 
 impl Declarations {
-    fn read(&mut self, file: &Arc<str>, proto: &FileDescriptorProto) {
-        let scope = proto.package();
-        for message in &proto.message_type {
+    fn read(&mut self, file: &Arc<str>, proto: &Named) {
+        let scope = proto.package.as_str();
+        for message in &proto.messages {
             self.message(file, scope, message);
         }
-        for proto in &proto.enum_type {
+        for proto in &proto.enums {
             self.enumeration(file, scope, proto);
         }
-        for extension in &proto.extension {
+        for extension in &proto.extensions {
             self.extension(file, scope, extension);
         }
-        for service in &proto.service {
+        for service in &proto.services {
             let name = self.symbol(file, scope, service.name());
             for method in &service.method {
                 self.symbol(file, &name, method.name());

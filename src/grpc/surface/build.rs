@@ -166,11 +166,13 @@ impl Builder<'_> {
     }
 
     fn columns(&mut self, package: &mut Package, relation: &Relation) -> Vec<Field> {
+        let locked = self.lock.relations.get(&relation.name).map(|known| known.columns.clone());
+        let locked = locked.unwrap_or_default();
         let field = |column: &Column| Field {
             column: column.name.clone(),
             name: column.name.clone(),
             number: u32::try_from(column.number).unwrap_or_default(),
-            shape: self.shape(package, column.r#type),
+            shape: self.shape(package, column.r#type, locked.kind(&column.name)),
             presence: match (column.generated || column.identity() == Identity::Always, column.not_null) {
                 (true, _) => Presence::Computed,
                 (false, true) => Presence::Required,

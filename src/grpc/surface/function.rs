@@ -1,18 +1,19 @@
 //! Functions: which can be called, under which name, with which messages.
 
 use super::{
-    Field, Function, Multiplicity, Package, Passing, Presence, Returns,
+    Field, Function, Multiplicity, Package, Passing, Presence, Returns, Scalar, Shape,
     build::{Builder, FUNCTIONS_SERVICE},
     locked::{key, settle_function, signature},
 };
 use crate::{
     catalog::descriptor::{self, ResultColumn, TypeKind},
     grpc::{
-        lock::{FunctionLock, Numbers},
+        lock::{FunctionLock, Ledger, Numbers},
         names::{Claims, pascal},
     },
-    request::payload::BodyKind,
+    request::{payload::BodyKind, select::Part},
 };
+use std::sync::Arc;
 
 /// Types that a single unnamed argument may have, by their names in `pg_catalog`.
 const BODIES: &[(&str, BodyKind)] = &[
@@ -41,12 +42,14 @@ impl Builder<'_> {
         let mut locked = self.locked_functions(&functions);
         for function in functions {
             let Some(passing) = self.passing(function) else { continue };
-            let Some(mut returns) = self.returns(package, function) else { continue };
+            let known = locked.remove(&key(function));
+            let locked = known.clone().unwrap_or_default();
+            let Some(mut returns) = self.returns(package, function, &locked) else { continue };
             let multiplicity = if function.returns_set { Multiplicity::Many } else { Multiplicity::One };
-            let mut arguments = self.arguments(package, function);
+            let mut arguments = self.arguments(package, function, &locked.arguments);
             let signature = signature(package, &returns, multiplicity);
             // A method cannot answer otherwise than it did: then it is another one.
-            let known = locked.remove(&key(function)).filter(|known| known.returns == signature);
+            let known = known.filter(|known| known.returns == signature);
             let by: Vec<String> = names(function).iter().map(|name| pascal(name)).collect();
             let new_method = |methods: &mut Claims| {
                 methods.claim(
@@ -112,12 +115,17 @@ impl Builder<'_> {
         }
     }
 
-    fn arguments(&mut self, package: &mut Package, function: &descriptor::Function) -> Vec<Field> {
+    fn arguments(
+        &mut self,
+        package: &mut Package,
+        function: &descriptor::Function,
+        locked: &Ledger,
+    ) -> Vec<Field> {
         let field = |(number, argument): (u32, &descriptor::Argument)| Field {
             column: argument.name.clone(),
             name: if argument.name.is_empty() { "value".to_owned() } else { argument.name.clone() },
             number,
-            shape: self.shape(package, argument.r#type),
+            shape: self.shape(package, argument.r#type, locked.kind(&argument.name)),
             presence: if argument.has_default { Presence::Optional } else { Presence::Required },
             comment: None,
             sql_type: argument.sql_type.clone(),
@@ -126,7 +134,12 @@ impl Builder<'_> {
     }
 
     /// What a row of the result is; none if it has no columns to speak of.
-    fn returns(&mut self, package: &mut Package, function: &descriptor::Function) -> Option<Returns> {
+    fn returns(
+        &mut self,
+        package: &mut Package,
+        function: &descriptor::Function,
+        locked: &FunctionLock,
+    ) -> Option<Returns> {
         let found = self.catalog.base_type(function.return_type);
         let relation = found.map_or(0, |found| found.relation);
         if relation != 0
@@ -135,11 +148,10 @@ impl Builder<'_> {
             return Some(Returns::Resource(at));
         }
         if !function.result_columns.is_empty() {
-            return Some(Returns::Columns(self.result_columns(package, &function.result_columns)));
+            let columns = self.result_columns(package, &function.result_columns, &locked.columns);
+            return Some(Returns::Columns(columns));
         }
-        let Some(found) = found else {
-            return Some(Returns::Value(self.shape(package, function.return_type)));
-        };
+        let Some(found) = found else { return Some(self.value(package, function, locked)) };
         match found.kind() {
             TypeKind::Pseudo if found.name == "void" => Some(Returns::Void),
             // `record` without columns, `trigger`, `internal` and their like.
@@ -154,23 +166,41 @@ impl Builder<'_> {
                         sql_type: attribute.sql_type.clone(),
                     })
                     .collect();
-                Some(Returns::Columns(self.result_columns(package, &columns)))
+                Some(Returns::Columns(self.result_columns(package, &columns, &locked.columns)))
             }
             TypeKind::Base
             | TypeKind::Enum
             | TypeKind::Domain
             | TypeKind::Array
             | TypeKind::Range
-            | TypeKind::Unspecified => Some(Returns::Value(self.shape(package, function.return_type))),
+            | TypeKind::Unspecified => Some(self.value(package, function, locked)),
         }
     }
 
-    fn result_columns(&mut self, package: &mut Package, columns: &[ResultColumn]) -> Vec<Field> {
+    fn value(
+        &mut self,
+        package: &mut Package,
+        function: &descriptor::Function,
+        locked: &FunctionLock,
+    ) -> Returns {
+        let shape = self.shape(package, function.return_type, Some(locked.row()));
+        if shape == Shape::One(Scalar::ArrayText) {
+            Arc::make_mut(&mut package.texts).insert(Part::Result { of: function.oid });
+        }
+        Returns::Value(shape)
+    }
+
+    fn result_columns(
+        &mut self,
+        package: &mut Package,
+        columns: &[ResultColumn],
+        locked: &Ledger,
+    ) -> Vec<Field> {
         let field = |(number, column): (u32, &ResultColumn)| Field {
             column: column.name.clone(),
             name: column.name.clone(),
             number,
-            shape: self.shape(package, column.r#type),
+            shape: self.shape(package, column.r#type, locked.kind(&column.name)),
             presence: Presence::Optional,
             comment: None,
             sql_type: column.sql_type.clone(),

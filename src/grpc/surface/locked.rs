@@ -9,7 +9,9 @@ use super::{
 use crate::{
     catalog::descriptor::{self, Relation, Type},
     grpc::{
-        lock::{self, CompositeLock, EnumLock, FunctionLock, Ledger, LockError, Numbers, Wanted},
+        lock::{
+            self, CompositeLock, EnumLock, FunctionLock, Ledger, LockError, Numbers, RelationLock, Wanted,
+        },
         names::Claims,
     },
 };
@@ -27,7 +29,7 @@ impl Package {
             Scalar::TimestampTz => "google.protobuf.Timestamp",
             Scalar::Bytea => "bytes",
             Scalar::Hstore => "pgduet.types.v1.Hstore",
-            Scalar::Text | Scalar::Json => "string",
+            Scalar::Text | Scalar::Json | Scalar::ArrayText => "string",
             Scalar::Enum(at) => self.enums.get(at).map_or("string", |found| found.name.as_str()),
             Scalar::Record(at) => self.records.get(at).map_or("string", |record| record.message.as_str()),
         };
@@ -189,31 +191,27 @@ impl Builder<'_> {
         self.next.enums.insert(key.to_owned(), EnumLock { name: found.name.clone(), labels: settled });
     }
 
+    /// What is locked of the attributes of the package's record at this place.
+    pub(super) fn attributes_of(&self, package: &Package, at: usize, found: &Type) -> Ledger {
+        let known = || self.lock.composites.get(&qualified(found)).map(|known| &known.attributes);
+        let of_relation = self.relation_of(package, at, found).map(|relation| &relation.columns);
+        of_relation.or_else(known).cloned().unwrap_or_default()
+    }
+
     /// Settles the attributes of the package's record at this place.
     pub(super) fn settle_attributes(
         &mut self,
         package: &mut Package,
         at: usize,
         found: &Type,
+        ledger: &Ledger,
         mut fields: Vec<Field>,
     ) {
-        let known = self.lock.composites.get(&qualified(found));
-        let ledger = known.map(|known| known.attributes.clone()).unwrap_or_default();
-        let declared = package.records.get(at).map(|record| record.declared);
-        // The message of a resource's row type is the resource's.
-        let of_relation = match declared {
-            Some(Declared::ByResource) => {
-                self.relation_of(found).and_then(|name| self.lock.relations.get(name))
-            }
-            Some(Declared::Here) | None => None,
-        };
-        let ledger = of_relation.map_or(ledger, |relation| relation.columns.clone());
         let mut claims = Claims::default();
-        let embeds = of_relation.map(|relation| relation.embeds.clone()).unwrap_or_default();
-        for embed in embeds.all() {
+        for embed in self.relation_of(package, at, found).iter().flat_map(|relation| relation.embeds.all()) {
             claims.take_field(&embed.name);
         }
-        let settled = settle(package, &ledger, &mut fields, &mut claims);
+        let settled = settle(package, ledger, &mut fields, &mut claims);
         let Some(record) = package.records.get_mut(at) else { return };
         record.fields = fields;
         record.reserved = settled.reserved(Numbers::Columns);
@@ -223,9 +221,15 @@ impl Builder<'_> {
         }
     }
 
-    fn relation_of(&self, found: &Type) -> Option<&str> {
-        let relation: &Relation = self.catalog.relation_by_oid(found.relation)?;
-        Some(relation.name.as_str())
+    /// What is locked of the relation whose message the record's is.
+    fn relation_of(&self, package: &Package, at: usize, found: &Type) -> Option<&RelationLock> {
+        match package.records.get(at)?.declared {
+            Declared::ByResource => {
+                let relation: &Relation = self.catalog.relation_by_oid(found.relation)?;
+                self.lock.relations.get(&relation.name)
+            }
+            Declared::Here => None,
+        }
     }
 
     /// The methods of functions that are locked.
@@ -244,8 +248,11 @@ impl Builder<'_> {
         &mut self,
         functions: &[&descriptor::Function],
     ) -> HashMap<String, FunctionLock> {
-        let keys: Vec<String> = functions.iter().map(|function| key(function)).collect();
         let mut found = HashMap::new();
+        if self.lock.functions.is_empty() {
+            return found;
+        }
+        let keys: Vec<String> = functions.iter().map(|function| key(function)).collect();
         for (function, key) in functions.iter().zip(&keys) {
             if let Some(known) = self.lock.functions.get(key) {
                 found.insert(key.clone(), known.clone());
@@ -290,7 +297,7 @@ pub(super) fn signature(package: &Package, returns: &Returns, multiplicity: Mult
     };
     match multiplicity {
         Multiplicity::One => row,
-        Multiplicity::Many => format!("stream {row}"),
+        Multiplicity::Many => format!("{}{row}", lock::STREAM),
     }
 }
 

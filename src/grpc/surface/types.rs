@@ -11,13 +11,16 @@ use crate::{
         form::{Form, form},
     },
     grpc::names::upper_snake,
+    request::select::Part,
 };
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 impl Builder<'_> {
-    /// The shape of a column of this type.
-    pub(super) fn shape(&mut self, package: &mut Package, oid: u32) -> Shape {
+    /// The shape of a column of this type, which is locked as this.
+    pub(super) fn shape(&mut self, package: &mut Package, oid: u32, locked: Option<&str>) -> Shape {
         match form(self.catalog, oid) {
+            // The way out for arrays that a repeated field cannot hold.
+            Form::Array(_) if locked == Some("string") => Shape::One(Scalar::ArrayText),
             Form::Array(element) => {
                 let of = self.catalog.base_type(oid).map_or(0, |array| array.element);
                 Shape::Many(self.scalar(package, &element, of))
@@ -111,19 +114,25 @@ impl Builder<'_> {
             declared,
             reserved: Reserved::default(),
         });
+        let ledger = self.attributes_of(package, at, found);
         let mut fields = Vec::with_capacity(found.attributes.len());
         for attribute in &found.attributes {
+            let shape = self.shape(package, attribute.r#type, ledger.kind(&attribute.name));
+            if shape == Shape::One(Scalar::ArrayText) {
+                let part = Part::Attribute { of: found.oid, number: attribute.number };
+                Arc::make_mut(&mut package.texts).insert(part);
+            }
             fields.push(Field {
                 column: attribute.name.clone(),
                 name: attribute.name.clone(),
                 number: u32::try_from(attribute.number).unwrap_or_default(),
-                shape: self.shape(package, attribute.r#type),
+                shape,
                 presence: Presence::Optional,
                 comment: attribute.comment.clone(),
                 sql_type: attribute.sql_type.clone(),
             });
         }
-        self.settle_attributes(package, at, found, fields);
+        self.settle_attributes(package, at, found, &ledger, fields);
         Scalar::Record(at)
     }
 }

@@ -1,6 +1,6 @@
 //! Pages: keysets that neither repeat nor lose a row, whatever is written between them.
 
-use super::{Served, said, served};
+use super::{Served, said, served, served_with};
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -121,4 +121,23 @@ fn counts_are_of_all_pages_and_skip_passes_rows_over() {
     let skipped = list(json!({"skip": 2, "orderBy": "id", "readMask": "id"}));
     assert_eq!(skipped["students"], json!([{"id": 3}, {"id": 4}]));
     assert_eq!(list(json!({"skip": 9})), json!({}));
+}
+
+#[test]
+fn pages_within_db_max_rows_lead_to_every_row_and_a_batch_beyond_it_is_refused() {
+    let served = served_with(super::FIXTURE, &[("PGRST_DB_MAX_ROWS", "2")]);
+    let all: i64 = served.sql("SELECT count(*) FROM api.students").parse().unwrap();
+    for size in [1, 2, 100] {
+        assert_eq!(walk(&served, "", size, |_| {}).len() as i64, all, "by {size}");
+    }
+    let whole = json!({"pageSize": 2, "where": {"id": {"lte": 2}}, "readMask": "id"});
+    let whole = served.call("StudentsService/ListStudents", whole).unwrap();
+    assert_eq!(whole, json!({"students": [{"id": 1}, {"id": 2}]}), "a page that is full may be the last");
+    let keys = |count: i64| {
+        let requests: Vec<Value> = (1..=count).map(|id| json!({"id": id})).collect();
+        json!({"requests": requests, "readMask": "id"})
+    };
+    assert!(served.call("StudentsService/BatchGetStudents", keys(2)).is_ok());
+    let refused = served.call("StudentsService/BatchGetStudents", keys(3));
+    assert_eq!(said(refused).0, Code::ResourceExhausted);
 }

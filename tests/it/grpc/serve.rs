@@ -1,7 +1,7 @@
 //! What surrounds calls: deadlines, cancellation, errors and their details, compression, limits.
 
 use super::{said, served, served_with};
-use crate::support::{database::Database, grpc::Options};
+use crate::support::{database::Database, grpc::Options, tools::curl};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tonic::{Code, codec::CompressionEncoding};
@@ -116,12 +116,40 @@ fn messages_are_compressed_both_ways() {
 }
 
 #[test]
+fn an_answer_is_compressed_where_it_is_worth_it() {
+    let served = served();
+    served.database.execute("INSERT INTO api.students (id, name) VALUES (100, repeat('Ada ', 2000))");
+    let url = format!("http://{}/api.v1.StudentsService/GetStudent", served.server.address());
+    for encoding in ["gzip", "zstd"] {
+        let accepted = format!("accept-encoding: {encoding}");
+        // A message that has the id alone.
+        let get = |request: &str| {
+            let kind = "content-type: application/proto";
+            curl(&["-o", "/dev/null", "-D", "-", "-H", kind, "-H", &accepted, "-d", request, &url]).headers
+        };
+        let compressed = format!("content-encoding: {encoding}");
+        assert!(!get("\x08\x01").contains(&compressed));
+        assert!(get("\x08\x64").contains(&compressed), "{encoding}");
+    }
+}
+
+#[test]
 fn what_is_no_call_is_refused_for_what_it_is() {
     let served = served();
     let refused = |path: &str, message: Vec<u8>| served.client.refused(path, message).code();
     assert_eq!(refused("/api.v1.StudentsService/Expel", vec![]), Code::Unimplemented);
     assert_eq!(refused("/api.v1.StudentsService/GetStudent", vec![0xff, 0xff]), Code::InvalidArgument);
-    assert_eq!(refused("/api.v1.StudentsService/GetStudent", vec![0; 5 << 20]), Code::OutOfRange);
+    for compression in [None, Some(CompressionEncoding::Gzip), Some(CompressionEncoding::Zstd)] {
+        let options = Options { compression, ..Options::default() };
+        for path in ["/api.v1.StudentsService/GetStudent", "/api.v1.FunctionsService/Numbers"] {
+            let status = served.client.refused_with(path, vec![0; 5 << 20], &options);
+            let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+            assert_eq!((status.code(), reason), (Code::ResourceExhausted, Some("BODY_TOO_LARGE".to_owned())));
+        }
+    }
+    let status = served.client.refused("/api.v1.StudentsService/Expel", vec![]);
+    let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+    assert_eq!(reason, Some("METHOD_MISSING".to_owned()));
     let still = served.call("StudentsService/GetStudent", json!({"id": 1, "readMask": "id"}));
     assert_eq!(still.unwrap(), json!({"student": {"id": 1}}));
 }

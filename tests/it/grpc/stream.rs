@@ -5,6 +5,8 @@ use crate::support::grpc::Options;
 use futures_util::StreamExt;
 use serde_json::json;
 use std::{fs, time::Duration};
+use tonic::Code;
+use tonic_types::StatusExt;
 
 /// Enough that the rows together are ten times what the server may grow by.
 const ROWS: i32 = 300_000;
@@ -41,7 +43,7 @@ fn a_long_stream_takes_no_more_memory_than_a_short_one() {
     let before = peak(&served);
     assert_eq!(count(json!({"orderBy": "id"})), ROWS);
     let grown = peak(&served) - before;
-    assert!(grown < 16 * 1024, "{ROWS} rows took {grown} KiB more than 10000");
+    assert!(grown < 8 * 1024, "{ROWS} rows took {grown} KiB more than 10000");
 }
 
 #[test]
@@ -70,7 +72,64 @@ fn a_reader_that_waits_makes_the_server_and_its_query_wait() {
         served.client.streaming("LinesService/StreamLines", json!({}), &Options::default(), read).unwrap();
     assert_eq!(all, ROWS);
     let grown = peak(&served) - before;
-    assert!(grown < 32 * 1024, "a slow reader took {grown} KiB");
+    assert!(grown < 8 * 1024, "a slow reader took {grown} KiB");
+}
+
+#[test]
+fn a_reader_that_waits_and_then_goes_away_ends_the_query() {
+    let served = numbered();
+    let of_query =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%lines%'
+         AND state <> 'idle' AND pid <> pg_backend_pid()";
+    let blocked = format!("{of_query} AND wait_event = 'ClientWrite'");
+    let read = async |mut rows: tonic::Streaming<bytes::Bytes>| {
+        assert!(rows.next().await.unwrap().is_ok());
+        let client = served.database.client().await;
+        let until = async |query: &str, count: i64| {
+            let found = async {
+                while client.query_one(query, &[]).await.unwrap().get::<_, i64>(0) != count {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), found).await.expect(query);
+        };
+        until(&blocked, 1).await;
+        drop(rows);
+        until(of_query, 0).await;
+    };
+    served.client.streaming("LinesService/StreamLines", json!({}), &Options::default(), read).unwrap();
+}
+
+#[test]
+fn a_stream_that_meets_db_max_rows_says_so_after_the_rows_that_it_allows() {
+    let served = served_with(FIXTURE, &[("PGRST_DB_MAX_ROWS", "3")]);
+    let read = |method: &str, request| {
+        let read = async |mut rows: tonic::Streaming<bytes::Bytes>| {
+            let mut count = 0;
+            while let Some(row) = rows.next().await {
+                match row {
+                    Ok(_) => count += 1,
+                    Err(status) => return (count, Some(status)),
+                }
+            }
+            (count, None)
+        };
+        let (count, status) = served.client.streaming(method, request, &Options::default(), read).unwrap();
+        let info = status.as_ref().map(|status| (status.code(), status.get_error_details()));
+        let info = info.map(|(code, details)| (code, details.error_info().unwrap().reason.clone()));
+        (count, info)
+    };
+    let over = Some((Code::ResourceExhausted, "TOO_MANY_ROWS".to_owned()));
+    for (upto, expected) in
+        [(2, (2, None)), (3, (3, None)), (4, (3, over.clone())), (5000, (3, over.clone()))]
+    {
+        assert_eq!(read("FunctionsService/Numbers", json!({"upto": upto})), expected, "{upto}");
+    }
+    let students: i64 = served.sql("SELECT count(*) FROM api.students").parse().unwrap();
+    assert!(students > 3);
+    assert_eq!(read("StudentsService/StreamStudents", json!({})), (3, over));
+    let some = json!({"skip": students - 2});
+    assert_eq!(read("StudentsService/StreamStudents", some), (2, None));
 }
 
 #[test]

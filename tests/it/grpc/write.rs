@@ -70,3 +70,20 @@ fn delete_takes_the_whole_key() {
     let get = served.call("EnrollmentsService/GetEnrollment", json!({"course_id": 1, "student_id": 3}));
     assert_eq!(get.unwrap(), json!({"enrollment": {"course_id": 1, "student_id": 3, "mark": "C"}}));
 }
+
+#[test]
+fn what_the_schema_that_is_known_no_longer_fits_is_not_written() {
+    let served = served();
+    let create =
+        |id: i32| served.call("NotesService/CreateNote", json!({"note": {"body": "x", "stars": id}}));
+    assert_eq!(create(1).unwrap(), json!({"note": {"body": "x", "stars": 1}}));
+    let before = served.sql("SELECT count(*) FROM api.notes");
+    // Nobody tells the server.
+    served.database.execute("ALTER TABLE api.notes ALTER stars TYPE bigint");
+    for _ in 0..3 {
+        assert_eq!(said(create(2)).0, Code::Internal);
+    }
+    assert_eq!(served.sql("SELECT count(*) FROM api.notes"), before);
+    served.database.execute("ALTER TABLE api.notes ALTER stars TYPE int");
+    assert!(create(3).is_ok(), "the connection is as it was");
+}

@@ -18,7 +18,6 @@ const ALREADY_EXISTS: u8 = 6;
 const PERMISSION_DENIED: u8 = 7;
 const RESOURCE_EXHAUSTED: u8 = 8;
 /// As tonic has it for messages beyond the limit.
-const OUT_OF_RANGE: u8 = 11;
 const UNIMPLEMENTED: u8 = 12;
 const INTERNAL: u8 = 13;
 const UNAUTHENTICATED: u8 = 16;
@@ -102,8 +101,8 @@ fn frames() -> Vec<Case> {
         called("no frame", LIST, b"", INTERNAL),
         called("half a head", LIST, b"\0\0\0", INTERNAL),
         called("a frame without its end", LIST, &[&header(0, 10)[..], b"abc"].concat(), INTERNAL),
-        called("a frame of all memory", LIST, &header(0, u32::MAX), OUT_OF_RANGE),
-        called("a message beyond the limit", LIST, &framed(&over), OUT_OF_RANGE),
+        called("a frame of all memory", LIST, &header(0, u32::MAX), RESOURCE_EXHAUSTED),
+        called("a message beyond the limit", LIST, &framed(&over), RESOURCE_EXHAUSTED),
         called("a flag that there is not", LIST, &header(7, 0), INTERNAL),
         called("compressed, it says, by nothing", LIST, &header(1, 0), INTERNAL),
         called("two messages", LIST, &[framed(b""), framed(b"")].concat(), OK),

@@ -159,8 +159,13 @@ impl Client {
 
     /// The error that bytes as a message of a call of any path meet.
     pub(crate) fn refused(&self, path: &str, request: Vec<u8>) -> Status {
+        self.refused_with(path, request, &Options::default())
+    }
+
+    /// As `refused`, of a call that is made in a certain way.
+    pub(crate) fn refused_with(&self, path: &str, request: Vec<u8>, options: &Options) -> Status {
         self.runtime.block_on(async {
-            match self.start(path, request, &Options::default()).await {
+            match self.start(path, request, options).await {
                 Err(status) => status,
                 Ok(mut answers) => {
                     answers.next().await.expect("an error is no end").expect_err("this is refused")

@@ -1,0 +1,168 @@
+//! Arrays that the lock declares as strings: any array comes and goes as PostgreSQL writes it.
+
+use crate::support::{
+    database::Database,
+    server::Server,
+    tools::{curl, stdout},
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const SCHEMA: &str = r"
+    CREATE SCHEMA api;
+    CREATE TYPE api.mood AS ENUM ('sad', 'happy');
+    CREATE DOMAIN api.words AS text[];
+    CREATE TYPE api.part AS (name text, sizes int[], kept int[]);
+    CREATE TABLE api.owners (id int PRIMARY KEY, nicks text[]);
+    CREATE TABLE api.things (
+        id int PRIMARY KEY, numbers int[], moods api.mood[], words api.words, days timestamptz[],
+        part api.part, parts api.part[], owner_id int REFERENCES api.owners
+    );
+    CREATE FUNCTION api.doubled(numbers int[]) RETURNS int[] LANGUAGE sql IMMUTABLE AS 'SELECT numbers || numbers';
+    CREATE FUNCTION api.rows_of(numbers int[]) RETURNS SETOF int[] LANGUAGE sql IMMUTABLE
+        AS 'SELECT numbers UNION ALL SELECT NULL::int[]';
+    CREATE FUNCTION api.report() RETURNS TABLE (id int, numbers int[]) LANGUAGE sql STABLE
+        AS 'SELECT id, numbers FROM api.things';
+    CREATE FUNCTION api.first_thing() RETURNS api.things LANGUAGE sql STABLE
+        AS 'SELECT * FROM api.things ORDER BY id LIMIT 1';
+    GRANT USAGE ON SCHEMA api TO anonymous;
+    GRANT ALL ON ALL TABLES IN SCHEMA api TO anonymous;";
+
+/// What is edited by hand: the lines of the lock before and after.
+const EDITS: &[(&str, &str)] = &[
+    ("\"repeated int32 numbers = 2\"", "\"string numbers = 2\""),
+    ("\"repeated Mood moods = 3\"", "\"string moods = 3\""),
+    ("\"repeated string words = 4\"", "\"string words = 4\""),
+    ("\"repeated google.protobuf.Timestamp days = 5\"", "\"string days = 5\""),
+    ("\"repeated int32 sizes = 2\"", "\"string sizes = 2\""),
+    ("\"repeated string nicks = 2\"", "\"string nicks = 2\""),
+    ("\"repeated int32 numbers = 1\"", "\"string numbers = 1\""),
+    ("\"returns\": \"repeated int32\"", "\"returns\": \"string\""),
+    ("\"returns\": \"stream repeated int32\"", "\"returns\": \"stream string\""),
+];
+
+fn export(database: &Database, directory: &Path) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    command.args(["proto", "--out"]).arg(directory);
+    command.env("PGRST_DB_URI", database.uri("authenticator")).env("PGRST_DB_SCHEMAS", "api");
+    stdout(&mut command);
+    fs::read_to_string(directory.join("api/v1/api.proto")).unwrap()
+}
+
+/// A database, what serves it, and the directory of its export.
+struct Served(Database, Server, PathBuf);
+
+fn served() -> Served {
+    let database = Database::fresh(SCHEMA);
+    let directory = std::env::temp_dir().join(format!("pgduet-texts-{}", database.name()));
+    export(&database, &directory);
+    let path = directory.join("pgduet.lock.json");
+    let mut lock = fs::read_to_string(&path).unwrap();
+    for (before, after) in EDITS {
+        assert!(lock.contains(before), "{before} is not in {lock}");
+        lock = lock.replace(before, after);
+    }
+    fs::write(&path, &lock).unwrap();
+    let server = Server::start(&[
+        ("PGRST_DB_URI", &database.uri("authenticator")),
+        ("PGRST_DB_SCHEMAS", "api"),
+        ("PGRST_DB_ANON_ROLE", "anonymous"),
+        ("PGDUET_GRPC_LOCK", path.to_str().unwrap()),
+    ]);
+    Served(database, server, directory)
+}
+
+impl Served {
+    fn call(&self, method: &str, request: Value) -> Value {
+        let Served(_, server, _) = self;
+        let url = format!("http://{}/api.v1.{method}", server.address());
+        let answer = curl(&["-H", "content-type: application/json", "-d", &request.to_string(), &url]);
+        assert_eq!(answer.status, 200, "{method}: {}", answer.body);
+        answer.json()
+    }
+}
+
+#[test]
+fn an_array_that_the_lock_declares_as_a_string_is_one_wherever_it_stands() {
+    let served = served();
+    let thing = json!({
+        "id": 1, "numbers": "{{1,NULL},{3,4}}", "moods": "{sad,NULL}", "words": "{NULL,\"a,b\"}",
+        "days": "{infinity,NULL}", "owner_id": 7,
+        "part": {"name": "p", "sizes": "{1,NULL}", "kept": [5]},
+        "parts": [{"name": "q", "sizes": "[0:1]={7,8}"}, {"sizes": "{}", "kept": [1, 2]}],
+    });
+    served.call("OwnersService/CreateOwner", json!({"owner": {"id": 7, "nicks": "{x,NULL}"}}));
+    let created = served.call("ThingsService/CreateThing", json!({"thing": thing}));
+    assert_eq!(created, json!({"thing": thing}));
+    assert_eq!(served.call("ThingsService/GetThing", json!({"id": 1})), json!({"thing": thing}));
+    let embedded = json!({"id": 1, "readMask": "id,owner.nicks"});
+    assert_eq!(
+        served.call("ThingsService/GetThing", embedded),
+        json!({"thing": {"id": 1, "owner": {"nicks": "{x,NULL}"}}})
+    );
+
+    let update = json!({"thing": {"id": 1, "numbers": "{5,NULL}"}, "readMask": "numbers"});
+    assert_eq!(served.call("ThingsService/UpdateThing", update), json!({"thing": {"numbers": "{5,NULL}"}}));
+    for find in [
+        json!({"where": {"numbers": {"eq": "{5,NULL}"}}, "readMask": "id"}),
+        json!({"where": {"numbers": {"cs": "{5}"}}, "readMask": "id"}),
+        json!({"filter": "numbers=eq.{5,NULL}", "readMask": "id"}),
+        json!({"orderBy": "numbers", "pageSize": 1, "readMask": "id"}),
+    ] {
+        let found = served.call("ThingsService/ListThings", find.clone());
+        assert_eq!(found, json!({"things": [{"id": 1}]}), "{find}");
+    }
+
+    let doubled = served.call("FunctionsService/Doubled", json!({"numbers": "{1,NULL}"}));
+    assert_eq!(doubled, json!({"value": "{1,NULL,1,NULL}"}));
+    let first = served.call("FunctionsService/FirstThing", json!({}));
+    assert_eq!((&first["thing"]["numbers"], &first["thing"]["part"]), (&json!("{5,NULL}"), &thing["part"]));
+    let url = format!("http://{}/things?select=numbers,part", served.1.address());
+    assert_eq!(
+        curl(&[&url]).json(),
+        json!([{"numbers": [5, null], "part": {"name": "p", "sizes": [1, null], "kept": [5]}}]),
+        "REST has arrays as before"
+    );
+    fs::remove_dir_all(served.2).unwrap();
+}
+
+#[test]
+fn rows_of_streams_have_them_too_and_the_next_export_keeps_them() {
+    let served = served();
+    let Served(database, server, directory) = &served;
+    database.execute("INSERT INTO api.things (id, numbers) VALUES (1, '{1,NULL}'), (2, NULL)");
+    let proto = export(database, directory);
+    for line in [
+        "optional string numbers = 2;",
+        "optional string moods = 3;",
+        "optional string sizes = 2;",
+        "repeated int32 kept = 3;",
+        "pgduet.query.v1.TextPredicate numbers = 2",
+    ] {
+        assert!(proto.contains(line), "{line} is not in {proto}");
+    }
+    let lock = fs::read_to_string(directory.join("pgduet.lock.json")).unwrap();
+    assert!(!lock.contains("reserved"), "nothing has another type: {lock}");
+    assert_eq!(export(database, directory), proto);
+
+    let described = directory.join("descriptors.binpb");
+    let streamed = |method: &str, request: &str| {
+        let arguments = ["-protoset", described.to_str().unwrap(), "-d", request, server.address(), method];
+        let printed = crate::support::tools::grpcurl(&arguments).unwrap();
+        let rows = serde_json::Deserializer::from_str(&printed).into_iter::<Value>();
+        rows.collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    assert_eq!(
+        streamed("api.v1.FunctionsService/RowsOf", r#"{"numbers": "{1,NULL}"}"#),
+        [json!({"value": "{1,NULL}"}), json!({})]
+    );
+    let rows = [json!({"id": 1, "numbers": "{1,NULL}"}), json!({"id": 2})];
+    assert_eq!(streamed("api.v1.FunctionsService/Report", "{}"), rows);
+    let rows = [json!({"thing": {"id": 1, "numbers": "{1,NULL}"}}), json!({"thing": {"id": 2}})];
+    assert_eq!(streamed("api.v1.ThingsService/StreamThings", r#"{"order_by": "id"}"#), rows);
+    fs::remove_dir_all(directory).unwrap();
+}
