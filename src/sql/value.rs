@@ -17,7 +17,7 @@ pub(super) fn value(out: &mut Fragment, output: &Output<'_>, alias: &str, values
     cast(out, output.cast.as_deref(), |out| match values {
         // What a domain is in JSON does not matter there.
         Values::Binary => field(out, alias, &output.field, scope),
-        Values::Plain | Values::Record | Values::Text | Values::Whole | Values::None => {
+        Values::Plain | Values::Record | Values::Text | Values::Whole => {
             represented(out, output, alias, scope);
         }
     });
