@@ -177,8 +177,16 @@ pub fn plan<'c>(
     let selected = Selected::by(&query.select);
     let Planned { mut operation, access, function, legacy_names } =
         by_action(action, query, &preferences, &context)?;
-    known_preferences(&preferences)?;
-    let Agreed { body, media, explain } = negotiate::agree(&accept, selected, &operation, &context)?;
+    let agreed = negotiate::agree(&accept, selected, &operation, &context);
+    // A mutation looks at its preferences first.
+    let Agreed { body, media, explain } = match operation {
+        Operation::Mutation(..) => known_preferences(&preferences).and(agreed)?,
+        Operation::Read(_) | Operation::Call(..) => {
+            let agreed = agreed?;
+            known_preferences(&preferences)?;
+            agreed
+        }
+    };
     let expectation = expectation(&operation, &body, &accept, explain.as_ref(), &preferences)?;
     let body = negotiate::wanted(body, &accept, &operation, &preferences);
     operation.serve(&body);

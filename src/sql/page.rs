@@ -2,12 +2,16 @@
 //! that says what they become.
 
 use super::{
-    Encoder, Fact, Fragment, Layout,
+    Elements, Encoder, Fact, Fragment, Layout,
     column::{Aggregates, Cell, Cells, Values},
     read::{Rows, rows},
     statement::{Results, Scope},
 };
 use crate::{
+    catalog::{
+        descriptor::{Type, TypeKind},
+        routine::Shape,
+    },
     media::Nulls,
     plan::{Plan, negotiate::Body, tree::Node},
 };
@@ -89,7 +93,7 @@ impl<'p> Page<'p> {
                 self.of_rows(out, Values::Plain);
                 match self.is_one() {
                     true => Layout::Scalar(Encoder::Verbatim),
-                    false => Layout::Scalars(Encoder::Verbatim),
+                    false => Layout::Scalars { encoder: Encoder::Verbatim, elements: Elements::Stripped },
                 }
             }
             Body::Csv => {
@@ -166,8 +170,23 @@ impl<'p> Page<'p> {
             (Each::Object, true) => Layout::Object(columns.collect()),
             (Each::Value, one) => {
                 let encoder = columns.next().map_or(Encoder::Verbatim, |column| column.encoder);
-                if one { Layout::Scalar(encoder) } else { Layout::Scalars(encoder) }
+                match one {
+                    true => Layout::Scalar(encoder),
+                    false => Layout::Scalars { encoder, elements: self.elements() },
+                }
             }
+        }
+    }
+
+    /// What the values of a set are in an array.
+    fn elements(&self) -> Elements {
+        let base = match self.node.shape {
+            Shape::Scalar(declared) => self.scope.catalog.base_type(declared.oid),
+            Shape::Void | Shape::Relation(_) | Shape::Composite(_) | Shape::Columns(_) | Shape::Record => None,
+        };
+        match base.map(Type::kind) {
+            Some(TypeKind::Array) => Elements::Structured,
+            Some(_) | None => Elements::Plain,
         }
     }
 

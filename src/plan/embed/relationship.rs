@@ -42,20 +42,22 @@ struct Candidate<'c> {
     junction: Option<&'c Relation>,
 }
 
-/// The relationships of a relation to what the request's schema has.
+/// The relationships of a relation to what the request's schema has: a target, or a function that finds it.
 fn candidates<'c>(source: &'c Relation, context: &Context<'c>) -> Result<Vec<Candidate<'c>>> {
     let mut candidates = Vec::new();
     for relationship in context.catalog.relationships(source.oid) {
         let target = context.relation_of(relationship.target)?;
-        let junction = match &relationship.cardinality {
-            Cardinality::ManyToMany(junction) => Some(context.relation_of(junction.relation)?),
+        let (junction, schema) = match &relationship.cardinality {
+            Cardinality::ManyToMany(junction) => {
+                (Some(context.relation_of(junction.relation)?), &target.schema)
+            }
             Cardinality::ManyToOne(_)
             | Cardinality::OneToMany(_)
             | Cardinality::OneToOneChild(_)
-            | Cardinality::OneToOneParent(_)
-            | Cardinality::Computed { .. } => None,
+            | Cardinality::OneToOneParent(_) => (None, &target.schema),
+            Cardinality::Computed { function_schema, .. } => (None, function_schema),
         };
-        if target.schema == context.schema {
+        if *schema == context.schema {
             candidates.push(Candidate { relationship, source, target, junction });
         }
     }
@@ -177,12 +179,12 @@ fn missing(source: &str, target: &str, hint: Option<&str>, context: &Context<'_>
     }
 }
 
-/// A name that was perhaps meant: of the target, or of a source that is no relation.
+/// A name that was perhaps meant: of the target, or of a source that is related to nothing.
 fn suggestion(source: &str, target: &str, context: &Context<'_>) -> Option<String> {
     let Context { catalog, schema, .. } = context;
-    let (instead, meant) = match catalog.relation(schema, source) {
-        Some(relation) => {
-            let found = candidates(relation, context).ok()?;
+    let found = catalog.relation(schema, source).and_then(|relation| candidates(relation, context).ok());
+    let (instead, meant) = match found.filter(|found| !found.is_empty()) {
+        Some(found) => {
             let targets = found.iter().map(|candidate| candidate.target.name.as_str());
             (target, closest(target, targets, SIMILAR)?.to_owned())
         }
