@@ -169,7 +169,7 @@ pub enum Layout {
         /// What stands before it.
         elements: Elements,
     },
-    /// The one column of the one row is the body as it is: PostgreSQL made it.
+    /// The last column of the one row is the body as it is: PostgreSQL made it. Facts come before it.
     Body,
     /// Each row's one column is a line of the body.
     Lines,
@@ -215,8 +215,8 @@ pub struct Statement {
     pub fragment: Fragment,
     /// What the data columns of its rows become.
     pub layout: Layout,
-    /// What the columns after the data's are; of the last row unless they say
-    /// otherwise.
+    /// What the columns after the data's are, or before them for [`Layout::Body`];
+    /// of the last row unless they say otherwise.
     pub facts: Vec<Fact>,
 }
 

@@ -27,9 +27,9 @@ enum Form {
     Scalar(Encoder),
     /// `[…, …]`
     Scalars { encoder: Encoder, elements: Elements },
-    /// The first row's bytes.
+    /// The bytes of the first row's last column.
     Bytes,
-    /// Rows' bytes with line feeds between them.
+    /// Rows' bytes, each with a line feed after it.
     Lines,
     /// A header, and a line for each row.
     Csv { header: Vec<u8> },
@@ -108,12 +108,12 @@ impl Sink for Body {
             }
             (Form::Object(object), Place::First) => object.write(row, out),
             (Form::Scalar(encoder), Place::First) => write_scalar(*encoder, row, out),
-            (Form::Bytes, Place::First) => out.extend_from_slice(row.get(0).unwrap_or_default()),
-            (Form::Lines, place) => {
-                if place == Place::Later {
-                    out.push(b'\n');
-                }
+            (Form::Bytes, Place::First) => {
+                out.extend_from_slice(row.get(row.len() - 1).unwrap_or_default());
+            }
+            (Form::Lines, _) => {
                 out.extend_from_slice(row.get(0).unwrap_or_default());
+                out.push(b'\n');
             }
             (Form::Csv { header }, place) => {
                 if place == Place::First {
@@ -239,8 +239,8 @@ mod tests {
 
     #[test]
     fn what_postgresql_wrote_passes_as_it_is() {
-        assert_eq!(body(&Layout::Body, ROWS), "1");
-        assert_eq!(body(&Layout::Lines, ROWS), "1\n2");
+        assert_eq!(body(&Layout::Body, &[&[Some("fact"), Some("1")]]), "1");
+        assert_eq!(body(&Layout::Lines, ROWS), "1\n2\n");
         assert_eq!(body(&Layout::Nothing, ROWS), "");
         assert_eq!(body(&Layout::Columns, ROWS), "");
     }

@@ -1,23 +1,26 @@
-//! Columns that carry facts rather than data. They come after the data's, and
-//! are the same in each row unless they say otherwise: only the last one's
+//! Columns that carry facts rather than data. They come after the data's, or
+//! before a body that PostgreSQL made, and are the same in each row unless they say otherwise: only the last one's
 //! are read, and whether a row has data at all.
 
 use super::{Report, row::Received};
-use crate::{outcome::Row as _, sql::Fact};
+use crate::{
+    outcome::Row as _,
+    sql::{Fact, Layout, Statement},
+};
 use tokio_postgres::{Row, types::Type};
 
 /// Whether the row has data, and did not come for its facts alone.
-pub(super) fn has_data(row: &Row, facts: &[Fact]) -> bool {
+pub(super) fn has_data(row: &Row, statement: &Statement) -> bool {
     let absent = |(at, fact): (usize, &Fact)| {
-        matches!(fact, Fact::Present) && Received(row).get(first(row, facts) + at).is_none()
+        matches!(fact, Fact::Present) && Received(row).get(first(row, statement) + at).is_none()
     };
-    !facts.iter().enumerate().any(absent)
+    !statement.facts.iter().enumerate().any(absent)
 }
 
 /// Adds the last row's facts to the report.
-pub(super) fn read(report: &mut Report, last: &Row, facts: &[Fact]) {
-    let first = first(last, facts);
-    for (at, fact) in facts.iter().enumerate() {
+pub(super) fn read(report: &mut Report, last: &Row, statement: &Statement) {
+    let first = first(last, statement);
+    for (at, fact) in statement.facts.iter().enumerate() {
         let number = || last.try_get::<_, i64>(first + at).ok().and_then(|number| number.try_into().ok());
         match fact {
             Fact::Total => report.total = number(),
@@ -25,12 +28,22 @@ pub(super) fn read(report: &mut Report, last: &Row, facts: &[Fact]) {
             Fact::Present | Fact::Inserted | Fact::Key(_) => {}
         }
     }
-    report.facts = (first..last.len()).map(|column| text(last, column)).collect();
+    report.facts = (0..statement.facts.len()).map(|at| text(last, first + at)).collect();
 }
 
 /// The column of the first fact.
-fn first(row: &Row, facts: &[Fact]) -> usize {
-    row.len().saturating_sub(facts.len())
+fn first(row: &Row, statement: &Statement) -> usize {
+    match statement.layout {
+        Layout::Body => 0,
+        Layout::Array(_)
+        | Layout::Object(_)
+        | Layout::Scalar(_)
+        | Layout::Scalars { .. }
+        | Layout::Lines
+        | Layout::Csv(_)
+        | Layout::Columns
+        | Layout::Nothing => row.len().saturating_sub(statement.facts.len()),
+    }
 }
 
 /// A column as PostgreSQL would print it. Facts are numbers, booleans or text.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::{Error, Fault},
     outcome::Sink,
-    sql::{Fact, Fragment, Layout},
+    sql::{Fragment, Layout, Statement},
 };
 use futures_util::TryStreamExt;
 use std::{mem, pin::pin, sync::Arc, task::Poll, time::Duration};
@@ -141,7 +141,7 @@ impl<'a> Conversation<'a> {
         start.answer().await?;
         let rows = rows.answer().await?;
         self.rows = Rows::Coming;
-        let mut report = deliver(rows, &unit.statement.facts, sink).await?;
+        let mut report = deliver(rows, &unit.statement, sink).await?;
         sink.complete().map_err(Stop::Result)?;
         let planned = match planned {
             Some(planned) => Some(planned_rows(planned).await?),
@@ -255,7 +255,7 @@ impl Start<'_> {
 }
 
 /// Hands rows to the sink as they come.
-async fn deliver(rows: RowStream, facts: &[Fact], sink: &mut impl Sink) -> Result<Report, Stop> {
+async fn deliver(rows: RowStream, statement: &Statement, sink: &mut impl Sink) -> Result<Report, Stop> {
     let mut rows = pin!(rows);
     let mut report = Report::default();
     let mut last: Option<Row> = None;
@@ -268,7 +268,7 @@ async fn deliver(rows: RowStream, facts: &[Fact], sink: &mut impl Sink) -> Resul
             }
         };
         let Some(row) = next else { break };
-        if facts::has_data(&row, facts) {
+        if facts::has_data(&row, statement) {
             sink.row(&Received(&row)).map_err(Stop::Sink)?;
             report.rows += 1;
             if report.rows.is_multiple_of(ROWS_AT_ONCE) {
@@ -278,7 +278,7 @@ async fn deliver(rows: RowStream, facts: &[Fact], sink: &mut impl Sink) -> Resul
         last = Some(row);
     }
     match last {
-        Some(last) => facts::read(&mut report, &last, facts),
+        Some(last) => facts::read(&mut report, &last, statement),
         // What returns no rows says how many it affected.
         None => report.rows = rows.rows_affected().unwrap_or(0),
     }

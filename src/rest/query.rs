@@ -116,7 +116,9 @@ impl<'a> Parameters<'a> {
         for (key, value) in self.of(Key::Filter) {
             let (path, field) = parse::tree_path(key)?;
             match plain.condition(value)? {
-                Some((negated, operation)) => query.filters.push((path, Filter { field, negated, operation })),
+                Some((negated, operation)) => {
+                    query.filters.push((path, Filter { field, negated, operation }))
+                }
                 None => arguments.push((field.name, value.to_owned())),
             }
         }

@@ -5,7 +5,7 @@ use super::{
     Elements, Encoder, Fact, Fragment, Layout,
     column::{Aggregates, Cell, Cells, Values},
     read::{Rows, rows},
-    statement::{Results, Scope},
+    statement::{Results, Scope, total},
 };
 use crate::{
     catalog::{
@@ -40,19 +40,24 @@ pub(super) struct Page<'p> {
     pub(super) many: Many,
     /// Facts and their expressions, which come after those of the data.
     pub(super) facts: Vec<(Fact, &'static str)>,
+    /// Whether the rows are counted beside the page, and up to how many: `None` for all.
+    pub(super) counted: Option<Option<u64>>,
     pub(super) scope: Scope<'p>,
 }
 
 impl<'p> Page<'p> {
     pub(super) fn of(plan: &'p Plan<'_>, results: Results<'p>) -> Self {
-        Page {
+        let mut page = Page {
             node: plan.operation.node(),
             body: &plan.body,
             each: Each::Object,
             many: Many::Several,
             facts: Vec::new(),
+            counted: None,
             scope: Scope::of(plan, results),
-        }
+        };
+        page.facts.extend(page.made_of().map(|rows| (Fact::Rows, rows)));
+        page
     }
 
     fn cells(&self) -> Cells<'p> {
@@ -60,17 +65,25 @@ impl<'p> Page<'p> {
     }
 
     pub(super) fn facts(&self) -> Vec<Fact> {
-        self.facts.iter().map(|(fact, _)| fact.clone()).collect()
+        let total = self.is_made().then_some(Fact::Total);
+        total.into_iter().chain(self.facts.iter().map(|(fact, _)| fact.clone())).collect()
     }
 
     pub(super) fn expressions(&self) -> Vec<&'static str> {
         self.facts.iter().map(|(_, expression)| *expression).collect()
     }
 
-    /// A body that PostgreSQL makes does not say of how many rows.
-    pub(super) fn made(&mut self) {
-        if matches!(self.body, Body::Handler(_) | Body::GeoJson) {
-            self.facts.push((Fact::Rows, "count(*)"));
+    /// Whether PostgreSQL makes the body, in one row: the total, of how many rows the body is, other facts, the body.
+    pub(super) fn is_made(&self) -> bool {
+        self.made_of().is_some()
+    }
+
+    /// Of how many rows the body is, where it does not say so itself.
+    fn made_of(&self) -> Option<&'static str> {
+        match self.body {
+            Body::Handler(_) | Body::GeoJson => Some("count(*)"),
+            Body::Raw => Some("1::int8"),
+            Body::Array(_) | Body::Object(_) | Body::Csv | Body::Columns | Body::Nothing => None,
         }
     }
 
@@ -107,29 +120,33 @@ impl<'p> Page<'p> {
                 Layout::Columns
             }
             Body::GeoJson => {
+                self.before_made(out);
                 out.sql(
-                    "SELECT json_build_object('type', 'FeatureCollection', 'features', \
+                    "json_build_object('type', 'FeatureCollection', 'features', \
                      coalesce(json_agg(ST_AsGeoJSON(\"row\".*)::json), '[]'))",
                 );
-                self.of_rows(out, Values::Record);
+                self.from_rows(out, Values::Record);
                 Layout::Body
             }
             Body::Handler(handler) => {
-                out.sql("SELECT ").qualified(&handler.function_schema, &handler.function_name);
+                self.before_made(out);
+                out.qualified(&handler.function_schema, &handler.function_name);
                 match self.node.shape.relation().filter(|_| handler.relation != 0) {
                     None => {
                         out.sql("(\"row\".*)");
-                        self.of_rows(out, Values::Record);
+                        self.from_rows(out, Values::Record);
                     }
                     Some(relation) => {
                         out.sql("((\"row\".*)::").qualified(&relation.schema, &relation.name).sql(")");
-                        self.of_rows(out, Values::Whole);
+                        self.from_rows(out, Values::Whole);
                     }
                 }
                 Layout::Body
             }
             Body::Raw => {
-                self.rows(out, Values::Plain);
+                self.before_made(out);
+                out.sql("\"row\".*");
+                self.from_rows(out, Values::Plain);
                 Layout::Body
             }
             Body::Nothing => {
@@ -182,7 +199,9 @@ impl<'p> Page<'p> {
     fn elements(&self) -> Elements {
         let base = match self.node.shape {
             Shape::Scalar(declared) => self.scope.catalog.base_type(declared.oid),
-            Shape::Void | Shape::Relation(_) | Shape::Composite(_) | Shape::Columns(_) | Shape::Record => None,
+            Shape::Void | Shape::Relation(_) | Shape::Composite(_) | Shape::Columns(_) | Shape::Record => {
+                None
+            }
         };
         match base.map(Type::kind) {
             Some(TypeKind::Array) => Elements::Structured,
@@ -198,9 +217,28 @@ impl<'p> Page<'p> {
         rows(out, self.node, Rows { values, link: None, facts: &self.expressions() }, self.scope);
     }
 
+    /// What stands in the row before a body that PostgreSQL makes.
+    fn before_made(&self, out: &mut Fragment) {
+        out.sql("SELECT ");
+        match self.counted {
+            Some(limit) => {
+                out.sql("(");
+                total(out, self.node, limit, self.scope);
+                out.sql(")")
+            }
+            None => out.sql("NULL::int8"),
+        };
+        self.more(out);
+        out.sql(", ");
+    }
+
     /// The rows as something to be read from, after an expression made of them.
     fn of_rows(&self, out: &mut Fragment, values: Values) {
         self.more(out);
+        self.from_rows(out, values);
+    }
+
+    fn from_rows(&self, out: &mut Fragment, values: Values) {
         out.sql(" FROM (");
         rows(out, self.node, Rows { values, link: None, facts: &[] }, self.scope);
         out.sql(") AS \"row\"");

@@ -75,8 +75,8 @@ pub fn statement(plan: &Plan<'_>) -> Statement {
 
 /// Rows that are read, with the total beside them if it comes along.
 fn selected(mut out: Fragment, plan: &Plan<'_>, mut page: Page<'_>) -> Statement {
-    page.made();
-    let Some(limit) = counted(plan) else {
+    page.counted = counted(plan);
+    let Some(limit) = page.counted.filter(|_| !page.is_made()) else {
         let layout = page.write(&mut out);
         return Statement { fragment: out, layout, facts: page.facts() };
     };
@@ -97,7 +97,6 @@ fn changed(mut out: Fragment, mutation: &Mutation<'_>, mut page: Page<'_>) -> St
     if matches!(page.body, Body::Nothing) {
         return mutate::unseen(out, mutation, page.node, page.scope);
     }
-    page.made();
     page.facts.extend(mutate::inserted(mutation).map(|counted| (Fact::Inserted, counted)));
     let layout = match page.returned() {
         Some(layout) => {
@@ -168,7 +167,7 @@ pub fn count(plan: &Plan<'_>) -> Option<Count> {
 }
 
 /// Counts the rows without limit and offset, but no more than `limit`.
-fn total(out: &mut Fragment, node: &Node<'_>, limit: Option<u64>, scope: Scope<'_>) {
+pub(super) fn total(out: &mut Fragment, node: &Node<'_>, limit: Option<u64>, scope: Scope<'_>) {
     match limit {
         None => {
             out.sql("SELECT count(*) AS \"total\"");

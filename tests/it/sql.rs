@@ -198,14 +198,16 @@ pub(super) fn parsed(text: &str) -> Query {
 }
 
 fn answer(statement: &Statement, rows: &[Row]) -> Answer {
-    let facts = statement.facts.len();
+    let first = |row: &Row| match statement.layout {
+        Layout::Body => 0,
+        _ => row.len() - statement.facts.len(),
+    };
     let is_data = |row: &&Row| {
-        let first = row.len() - facts;
         statement.facts.first() != Some(&Fact::Present)
-            || row.try_get::<_, Option<bool>>(first).unwrap().is_some()
+            || row.try_get::<_, Option<bool>>(first(row)).unwrap().is_some()
     };
     let data: Vec<_> = rows.iter().filter(is_data).collect();
-    let bytes = |row: &Row| match row.try_get::<_, Option<Raw>>(0).unwrap() {
+    let bytes = |row: &Row| match row.try_get::<_, Option<Raw>>(row.len() - 1).unwrap() {
         Some(Raw(bytes)) => String::from_utf8(bytes).unwrap(),
         None => String::new(),
     };
@@ -245,7 +247,7 @@ fn answer(statement: &Statement, rows: &[Row]) -> Answer {
     };
     let fact = |at: usize| {
         let row = rows.last()?;
-        let at = row.len() - facts + at;
+        let at = first(row) + at;
         match *row.columns()[at].type_() {
             Type::INT8 => row.get::<_, Option<i64>>(at).map(|n| n.to_string()),
             Type::INT4 => row.get::<_, Option<i32>>(at).map(|n| n.to_string()),

@@ -18,7 +18,7 @@ fn handlers_make_bodies_of_rows() {
         .run(accepting(read("clients", "select=id,projects(id)&id=lt.3&order=id"), other("text/tab")))
         .unwrap();
     assert_eq!(tab.body, "(1,\"[{\"\"id\"\": 1}, {\"\"id\"\": 2}]\")\n(2,\"[{\"\"id\"\": 3}]\")\n");
-    assert_eq!(tab.facts, [(Fact::Rows, Some("2".to_owned()))]);
+    assert_eq!(tab.facts, [(Fact::Total, None), (Fact::Rows, Some("2".to_owned()))]);
     let names = bench.run(accepting(read("clients", "id=gt.1&order=id.desc"), other("text/names"))).unwrap();
     assert_eq!(names.body, "Idle;Bolt;");
     let called =
@@ -52,7 +52,7 @@ fn totals_come_beside_bodies_too() {
     let answer = bench.run(request).unwrap();
     assert_eq!(answer.body, "Bolt;");
     let facts: Vec<_> = answer.facts.iter().map(|(fact, value)| (fact, value.as_deref().unwrap())).collect();
-    assert_eq!(facts, [(&Fact::Rows, "1"), (&Fact::Present, "true"), (&Fact::Total, "3")]);
+    assert_eq!(facts, [(&Fact::Total, "3"), (&Fact::Rows, "1")]);
 }
 
 #[test]
