@@ -205,7 +205,7 @@ fn theirs(samples: &[Sample]) -> Unit {
         out.identifier(sample.name);
     });
     out.sql(" FROM sample ORDER BY n) AS \"row\"");
-    unit(out, Layout::Lines)
+    unit(out, Layout::Scalar(Encoder::Verbatim))
 }
 
 fn insert(samples: &[Sample], rows: Vec<Vec<Option<String>>>) -> Unit {

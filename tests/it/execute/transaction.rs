@@ -187,7 +187,7 @@ async fn a_unit_that_ends_by_rollback_answers_and_keeps_nothing() {
     for expectation in [Expectation::Any, Expectation::One] {
         let unit = unit(fragment("INSERT INTO item VALUES (5) RETURNING id::text"), Layout::Lines);
         let (body, report) = run(&pool, Unit { end: End::Rollback, expectation, ..unit }).await.unwrap();
-        assert_eq!((body.as_str(), report.rows), ("5", 1));
+        assert_eq!((body.as_str(), report.rows), ("5\n", 1));
         assert_eq!(seen::<i64>(&client, "SELECT count(*) FROM item").await, 0);
     }
 }

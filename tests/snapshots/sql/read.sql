@@ -16,13 +16,13 @@ SELECT ("types"."u")::text, ("types"."ts")::text, to_json("types"."m")::text, to
 -- projects?select=data->a->>b&data->a->0=eq.1&name=like(any).{A*,B*}&or=(id.eq.1,not.and(id.gt.2,name.is.null))
 -- $1 = a
 -- $2 = b
--- $3 = a
--- $4 = 0
--- $5 = 1
--- $6 = {A%,B%}
+-- $3 = 1
+-- $4 = 2
+-- $5 = a
+-- $6 = 0
 -- $7 = 1
--- $8 = 2
-SELECT ("projects"."data"->$1::text->>$2::text)::text FROM "api"."projects" AS "projects" WHERE "projects"."data"->$3::text->$4::int4 = $5 AND "projects"."name" LIKE ANY ($6) AND ("projects"."id" = $7 OR NOT ("projects"."id" > $8 AND "projects"."name" IS NULL));
+-- $8 = {A%,B%}
+SELECT ("projects"."data"->$1::text->>$2::text)::text FROM "api"."projects" AS "projects" WHERE ("projects"."id" = $3 OR NOT ("projects"."id" > $4 AND "projects"."name" IS NULL)) AND "projects"."data"->$5::text->$6::int4 = $7 AND "projects"."name" LIKE ANY ($8);
 
 -- projects?select=id,clients(name)&order=clients(name)
 SELECT ("projects"."id")::text, (row_to_json("projects_clients_1".*))::text FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "projects"."client_id" = "clients_1"."id") AS "projects_clients_1" ON TRUE ORDER BY "projects_clients_1"."name";
@@ -83,7 +83,7 @@ SELECT ("clients"."id")::text, ("clients"."name")::text, ("clients"."odd ""name"
 
 -- clients?limit=2, by a handler
 -- $1 = 2
-SELECT "api"."as_names"(("row".*)::"api"."clients"), count(*) FROM (SELECT "clients".* FROM "api"."clients" AS "clients" LIMIT $1) AS "row";
+SELECT NULL::int8, count(*), "api"."as_names"(("row".*)::"api"."clients") FROM (SELECT "clients".* FROM "api"."clients" AS "clients" LIMIT $1) AS "row";
 
 -- projects?select=id,data,clients(id),tasks(name), as columns
 SELECT "projects"."id" AS "id", ("projects"."data")::text AS "data", coalesce("projects_clients_1".*) AS "clients", (SELECT array_agg("projects_tasks_1".*) FROM (SELECT ("tasks_1"."name")::text AS "name" FROM "api"."tasks" AS "tasks_1" WHERE "projects"."id" = "tasks_1"."project_id") AS "projects_tasks_1") AS "tasks" FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."clients" AS "clients_1" WHERE "projects"."client_id" = "clients_1"."id") AS "projects_clients_1" ON TRUE;
