@@ -179,11 +179,10 @@ fn missing(source: &str, target: &str, hint: Option<&str>, context: &Context<'_>
     }
 }
 
-/// A name that was perhaps meant: of the target, or of a source that is related to nothing.
+/// A name that was perhaps meant: of the target, or of a source that is no relation.
 fn suggestion(source: &str, target: &str, context: &Context<'_>) -> Option<String> {
     let Context { catalog, schema, .. } = context;
-    let related = |relation: &&Relation| is_related(relation, context);
-    let (instead, meant) = match catalog.relation(schema, source).filter(related) {
+    let (instead, meant) = match catalog.relation(schema, source) {
         Some(relation) => {
             let found = candidates(relation, context).ok()?;
             let targets = found.iter().map(|candidate| candidate.target.name.as_str());
@@ -198,19 +197,6 @@ fn suggestion(source: &str, target: &str, context: &Context<'_>) -> Option<Strin
     // Where the name is right it is the hint that is wrong.
     (meant.to_lowercase() != instead.to_lowercase())
         .then(|| format!("Perhaps you meant '{meant}' instead of '{instead}'."))
-}
-
-/// Whether anything in the schema of the request is related to it, be it through a junction that is not exposed.
-fn is_related(relation: &Relation, context: &Context<'_>) -> bool {
-    let keys = &context.catalog.descriptor().foreign_keys;
-    let in_schema = |oid| context.relation_of(oid).is_ok_and(|target| target.schema == context.schema);
-    let is_end = |junction: u32, here: &str| {
-        let mut others = keys.iter().filter(|key| key.relation == junction && key.name != here);
-        others.any(|key| in_schema(key.referenced))
-    };
-    let mut to_it = keys.iter().filter(|key| key.referenced == relation.oid);
-    candidates(relation, context).is_ok_and(|found| !found.is_empty())
-        || to_it.any(|key| is_end(key.relation, &key.name))
 }
 
 fn ambiguous(source: &str, target: &str, several: &[&Candidate<'_>]) -> Box<Error> {
