@@ -23,8 +23,6 @@ pub(super) enum Values {
     /// As [`Values::Plain`], but what is embedded is jsonb, whose text PostgREST
     /// shows where rows are not JSON themselves.
     Record,
-    /// Not at all: rows are only counted.
-    None,
     /// As text for an [`Encoder`].
     Text,
     /// Not one by one: the row as a whole.
@@ -37,7 +35,7 @@ impl Values {
     /// The form of rows within rows.
     pub(super) fn nested(self) -> Values {
         match self {
-            Values::Plain | Values::Record | Values::Whole | Values::None | Values::Text => Values::Plain,
+            Values::Plain | Values::Record | Values::Whole | Values::Text => Values::Plain,
             Values::Binary => Values::Binary,
         }
     }
@@ -245,7 +243,7 @@ impl<'p> Cell<'p> {
             Source::ToMany(embed) => {
                 let [open, close] = match values {
                     Values::Binary => ["array_agg(", ".*)"],
-                    Values::Plain | Values::Record | Values::Whole | Values::None | Values::Text => {
+                    Values::Plain | Values::Record | Values::Whole | Values::Text => {
                         ["coalesce(json_agg(", ".*), '[]')"]
                     }
                 };

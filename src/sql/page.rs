@@ -150,12 +150,18 @@ impl<'p> Page<'p> {
                 Layout::Body
             }
             Body::Nothing => {
-                // A function is called for what it does; nothing else needs to be looked at.
-                let values = match self.scope.results {
-                    Results::Call(_) => Values::Text,
-                    Results::None | Results::Named => Values::None,
-                };
-                self.rows(out, values);
+                match self.scope.results {
+                    // A function is called for what it does.
+                    Results::Call(_) => self.rows(out, Values::Text),
+                    // PostgreSQL computes nothing that is not looked at, but it groups, and finds mistakes.
+                    Results::None | Results::Named => {
+                        out.sql("SELECT ");
+                        out.separated(", ", self.expressions(), |out, fact| {
+                            out.sql(fact);
+                        });
+                        self.from_rows(out, Values::Plain);
+                    }
+                }
                 Layout::Nothing
             }
         }

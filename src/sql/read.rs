@@ -34,13 +34,8 @@ pub(super) struct Link<'p> {
 
 /// A level: select list, source, joins, conditions, groups, order, range.
 pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope: Scope<'_>) {
-    let cells = match wanted.values {
-        Values::None => Cells(Vec::new()),
-        Values::Plain | Values::Record | Values::Text | Values::Whole | Values::Binary => {
-            let above = wanted.link.map(|link| Aggregates::of(link.embed));
-            Cells::of(node, above.unwrap_or(Aggregates::Here))
-        }
-    };
+    let above = wanted.link.map(|link| Aggregates::of(link.embed));
+    let cells = Cells::of(node, above.unwrap_or(Aggregates::Here));
     out.sql("SELECT");
     select_list(out, node, &cells, &wanted, scope);
     from(out, node, wanted.link, scope);

@@ -67,7 +67,7 @@ SELECT "page".*, "count"."total" FROM (SELECT count(*) AS "total" FROM "api"."cl
 
 -- clients?select=id&limit=2, HEAD, counted
 -- $1 = 2
-SELECT "page".*, "count"."total" FROM (SELECT count(*) AS "total" FROM "api"."clients" AS "clients") AS "count" LEFT JOIN (SELECT TRUE AS "present" FROM "api"."clients" AS "clients" LIMIT $1) AS "page" ON TRUE;
+SELECT "page".*, "count"."total" FROM (SELECT count(*) AS "total" FROM "api"."clients" AS "clients") AS "count" LEFT JOIN (SELECT TRUE AS "present" FROM (SELECT "clients"."id" AS "id" FROM "api"."clients" AS "clients" LIMIT $1) AS "row") AS "page" ON TRUE;
 
 -- clients?select=id&limit=2, as CSV
 -- $1 = 2
