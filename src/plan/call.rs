@@ -100,9 +100,11 @@ pub(super) fn plan<'c>(
             read::tree(shape, Source::Result, alias, query, context)?
         }
         Shape::Void | Shape::Scalar(_) | Shape::Record => {
-            let mut tree =
-                read::tree(shape, Source::Result, alias, Query { select: Vec::new(), ..query }, context)?;
-            tree.root.items = vec![Item::Field(scalar(shape))];
+            let is_whole = query.select.is_empty();
+            let mut tree = read::tree(shape, Source::Result, alias, query, context)?;
+            if is_whole {
+                tree.root.items = vec![Item::Field(scalar(shape))];
+            }
             tree
         }
     };

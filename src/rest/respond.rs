@@ -89,12 +89,9 @@ struct Draft {
 
 /// The answer to a request that succeeded.
 pub(super) fn success(outcome: Outcome, asked: &Asked) -> Result<Response<Body>> {
+    let is_plan = asked.plan == Plan::Possible && outcome.content_type.starts_with("application/vnd.pgrst.plan");
     let mut draft = match &asked.what {
-        _ if asked.plan == Plan::Possible
-            && outcome.content_type.starts_with("application/vnd.pgrst.plan") =>
-        {
-            explained(&outcome, asked)
-        }
+        _ if is_plan => explained(&outcome, asked),
         What::Relation { name, verb: Verb::Read, canonical } => read(name, canonical, &outcome, asked)?,
         What::Relation { name, verb: Verb::Insert, .. } => insert(name, &outcome, asked),
         What::Relation { verb: Verb::Upsert, .. } => upsert(&outcome, asked),
@@ -102,7 +99,9 @@ pub(super) fn success(outcome: Outcome, asked: &Asked) -> Result<Response<Body>>
         What::Relation { verb: Verb::Delete, .. } => delete(&outcome, asked),
         What::Call => call(&outcome, asked)?,
     };
-    put(&mut draft.headers, PREFERENCE_APPLIED, prefer::applied(&applied(&outcome, asked)));
+    if !is_plan {
+        put(&mut draft.headers, PREFERENCE_APPLIED, prefer::applied(&applied(&outcome, asked)));
+    }
     put(&mut draft.headers, header::WARNING, warning(&outcome.facts.legacy_names));
     draft.headers.insert(header::VARY, VARY);
     overridden(draft, &outcome)
