@@ -89,7 +89,8 @@ struct Draft {
 
 /// The answer to a request that succeeded.
 pub(super) fn success(outcome: Outcome, asked: &Asked) -> Result<Response<Body>> {
-    let is_plan = asked.plan == Plan::Possible && outcome.content_type.starts_with("application/vnd.pgrst.plan");
+    let is_plan =
+        asked.plan == Plan::Possible && outcome.content_type.starts_with("application/vnd.pgrst.plan");
     let mut draft = match &asked.what {
         _ if is_plan => explained(&outcome, asked),
         What::Relation { name, verb: Verb::Read, canonical } => read(name, canonical, &outcome, asked)?,
