@@ -11,6 +11,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 pub use self::cache::CacheCounters;
@@ -29,7 +30,7 @@ pub struct Identity {
     pub claims: Map<String, Value>,
     /// Whether the role is another than the anonymous one: a token without a role is anonymous.
     pub caller: Caller,
-    claims_json: String,
+    claims_json: Bytes,
 }
 
 impl Identity {
@@ -37,12 +38,12 @@ impl Identity {
     pub fn new(role: impl Into<String>, mut claims: Map<String, Value>, caller: Caller) -> Identity {
         let role = role.into();
         claims.insert("role".to_owned(), Value::String(role.clone()));
-        let claims_json = Value::Object(claims.clone()).to_string();
+        let claims_json = Value::Object(claims.clone()).to_string().into();
         Identity { role, claims, caller, claims_json }
     }
 
     /// The claims as the setting `request.jwt.claims` has them; written once for each token.
-    pub fn claims_json(&self) -> &str {
+    pub fn claims_json(&self) -> &Bytes {
         &self.claims_json
     }
 }

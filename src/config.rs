@@ -198,7 +198,7 @@ options! {
     /// Proto package of a schema: `{schema}` and `{version}` are replaced.
     grpc_package "grpc-package": String = "{schema}.v{version}", RELOAD.pgduet();
     /// Version of the OpenAPI specification that the root document follows.
-    openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.pgduet();
+    openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
     /// What page tokens are sealed with, the same on all replicas. Without it, derived from `jwt-secret`.
     page_token_secret "page-token-secret": Option<Secret> = "", RELOAD.pgduet().or_file();
     /// Directory of the PostgreSQL binaries that `demo` starts.

@@ -104,10 +104,12 @@ impl Engine {
         sink: &mut S,
     ) -> Result<Report> {
         match self.pool.run(unit, sink).await {
-            Err(error) if outdated::is_suspect(&error) => match self.forget_dropped(plan, identity).await {
-                Ok(true) => self.pool.run(self::unit(plan), sink).await,
-                Ok(false) | Err(_) => Err(error),
-            },
+            Err(error) if outdated::is_suspect(&error) => {
+                match Box::pin(self.forget_dropped(plan, identity)).await {
+                    Ok(true) => self.pool.run(self::unit(plan), sink).await,
+                    Ok(false) | Err(_) => Err(error),
+                }
+            }
             report => report,
         }
     }
@@ -139,8 +141,8 @@ fn unit(plan: &Plan<'_>) -> Unit {
 fn question(statement: Statement, identity: &Identity) -> Unit {
     Unit {
         settings: vec![
-            ("role".to_owned(), identity.role.clone()),
-            ("request.jwt.claims".to_owned(), identity.claims_json().to_owned()),
+            ("role".into(), identity.role.clone().into()),
+            ("request.jwt.claims".into(), identity.claims_json().clone()),
         ],
         access: Access::ReadOnly,
         isolation: Isolation::default(),

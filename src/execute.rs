@@ -44,7 +44,8 @@ pub use pool::{Options, Pool, Status};
 pub use statement_cache::Preparation;
 
 use crate::sql::{Count, Fragment, Statement};
-use std::time::Duration;
+use bytes::Bytes;
+use std::{borrow::Cow, time::Duration};
 
 pub use crate::plan::transaction::{Access, End, Expectation, Isolation, ResponseSettings};
 
@@ -52,8 +53,9 @@ pub use crate::plan::transaction::{Access, End, Expectation, Isolation, Response
 #[derive(Debug)]
 pub struct Unit {
     /// `set_config` pairs, in their order; role first among those that matter
-    /// for privileges. All are local to the transaction.
-    pub settings: Vec<(String, String)>,
+    /// for privileges. All are local to the transaction. Names that are known
+    /// when this is compiled become a part of the statement.
+    pub settings: Vec<(Cow<'static, str>, Bytes)>,
     /// Whether it may write.
     pub access: Access,
     /// The isolation level.

@@ -1,11 +1,13 @@
-//! The OpenAPI 3.1 document of one schema, built with utoipa's builders from
-//! the catalog and from what the caller's role may do. It asks nobody: the
-//! privileges are handed in.
+//! The document of one schema, made from the catalog and from what the caller's
+//! role may do: OpenAPI 3.1 here, with utoipa's builders, Swagger 2.0 in
+//! `swagger`. It asks nobody: the privileges are handed in.
 
+mod comment;
 mod function;
 mod parameter;
 mod relation;
 mod schema;
+mod swagger;
 pub mod ui;
 
 use crate::{
@@ -13,8 +15,10 @@ use crate::{
         Catalog,
         descriptor::{Function, Relation},
     },
+    config::{Config, OpenApiVersion},
     outcome::{Privileges, RelationPrivileges},
 };
+use serde::Serialize;
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, Object, OpenApi, OpenApiBuilder, PathsBuilder, Ref,
     Response, ResponseBuilder, SecurityRequirement, ServerBuilder,
@@ -37,13 +41,48 @@ pub enum Visibility<'a> {
     Everything,
 }
 
-/// Whether tokens are taken.
+/// Whether the document says that tokens are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
     /// Bearer tokens are.
     Bearer,
     /// None are.
     Off,
+}
+
+impl Security {
+    /// What the configuration says; Swagger 2.0 speaks of tokens only where it is told to.
+    pub fn of(config: &Config) -> Self {
+        let taken = match config.openapi_version {
+            OpenApiVersion::V3_1 => config.openapi_security_active || config.jwt_secret.is_some(),
+            OpenApiVersion::V2_0 => config.openapi_security_active,
+        };
+        if taken { Security::Bearer } else { Security::Off }
+    }
+}
+
+/// Where clients reach the server.
+#[derive(Clone, Copy, Debug)]
+pub enum Server<'a> {
+    /// At this address.
+    At(&'a http::Uri),
+    /// Where it listens.
+    Listening {
+        /// A name or an address.
+        host: &'a str,
+        /// The port.
+        port: u16,
+    },
+}
+
+impl<'a> Server<'a> {
+    /// What the configuration says.
+    pub fn of(config: &'a Config) -> Self {
+        match &config.openapi_server_proxy_uri {
+            Some(proxy) => Server::At(proxy.uri()),
+            None => Server::Listening { host: config.server_host.address(), port: config.server_port },
+        }
+    }
 }
 
 /// What a document is made of.
@@ -57,12 +96,32 @@ pub struct Source<'a> {
     pub visibility: Visibility<'a>,
     /// Whether tokens are taken.
     pub security: Security,
-    /// Where clients reach the server, if that is not where the document is.
-    pub server_url: Option<&'a str>,
+    /// Where clients reach the server.
+    pub server: Server<'a>,
+    /// Schemas that a role's requests search besides its own.
+    pub extra_search_path: &'a [String],
+}
+
+/// A document of one version or the other; its JSON is what it serializes to.
+#[derive(Serialize)]
+#[serde(untagged)]
+#[allow(missing_debug_implementations, reason = "utoipa has it only with a feature")]
+pub enum Document {
+    /// OpenAPI 3.1.
+    OpenApi(Box<OpenApi>),
+    /// Swagger 2.0.
+    Swagger(serde_json::Value),
 }
 
 /// Makes the document.
-pub fn document(source: &Source<'_>) -> OpenApi {
+pub fn document(source: &Source<'_>, version: OpenApiVersion) -> Document {
+    match version {
+        OpenApiVersion::V3_1 => Document::OpenApi(Box::new(openapi(source))),
+        OpenApiVersion::V2_0 => Document::Swagger(swagger::document(source)),
+    }
+}
+
+fn openapi(source: &Source<'_>) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut components = parameter::components(ComponentsBuilder::new())
         .schema(ERROR, error_schema())
@@ -71,7 +130,7 @@ pub fn document(source: &Source<'_>) -> OpenApi {
 
     for relation in source.catalog.relations_in(source.schema) {
         let Some(allowed) = source.relation_privileges(relation) else { continue };
-        let (title, _) = split_comment(relation.comment.as_deref());
+        let (title, _) = comment::split(relation.comment.as_deref());
         tags.push(TagBuilder::new().name(&relation.name).description(title).build());
         components =
             components.schema(schema::component_name(relation), schema::row(source.catalog, relation));
@@ -85,10 +144,8 @@ pub fn document(source: &Source<'_>) -> OpenApi {
         }
     }
 
-    let mut document = OpenApiBuilder::new()
-        .info(info(source))
-        .servers(source.server_url.map(|url| [ServerBuilder::new().url(url).build()]))
-        .tags(Some(tags));
+    let mut document =
+        OpenApiBuilder::new().info(info(source)).servers(servers(source.server)).tags(Some(tags));
     if source.security == Security::Bearer {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
@@ -104,6 +161,31 @@ pub fn document(source: &Source<'_>) -> OpenApi {
 }
 
 impl Source<'_> {
+    /// The schema's comment.
+    fn schema_comment(&self) -> Option<&str> {
+        let mut schemas = self.catalog.descriptor().schemas.iter();
+        schemas.find(|schema| schema.name == self.schema)?.comment.as_deref()
+    }
+
+    /// The schemas whose types are called by their names alone, in the order in
+    /// which they are searched: those of the role's requests.
+    fn searched(&self) -> Vec<&str> {
+        match self.visibility {
+            Visibility::Everything => Vec::new(),
+            Visibility::Role(_) => std::iter::once(self.schema)
+                .chain(self.extra_search_path.iter().map(String::as_str))
+                .collect(),
+        }
+    }
+
+    /// Whether the role has any privilege on the relation.
+    fn shows(&self, relation: &Relation) -> bool {
+        match self.visibility {
+            Visibility::Everything => true,
+            Visibility::Role(privileges) => privileges.relations.contains_key(&relation.oid),
+        }
+    }
+
     /// What may be done with the relation; `None` if nothing, or nothing can be.
     fn relation_privileges(&self, relation: &Relation) -> Option<RelationPrivileges> {
         if relation.is_partition {
@@ -133,14 +215,7 @@ impl Source<'_> {
 }
 
 fn info(source: &Source<'_>) -> utoipa::openapi::Info {
-    let comment = source
-        .catalog
-        .descriptor()
-        .schemas
-        .iter()
-        .find(|schema| schema.name == source.schema)
-        .and_then(|schema| schema.comment.as_deref());
-    let (title, description) = split_comment(comment);
+    let (title, description) = comment::split(source.schema_comment());
     InfoBuilder::new()
         .title(title.unwrap_or("pgduet API"))
         .description(Some(description.unwrap_or("This is a dynamic API generated by pgduet.")))
@@ -148,12 +223,11 @@ fn info(source: &Source<'_>) -> utoipa::openapi::Info {
         .build()
 }
 
-/// The first line is the summary, what follows the description.
-fn split_comment(comment: Option<&str>) -> (Option<&str>, Option<&str>) {
-    let Some(comment) = comment else { return (None, None) };
-    match comment.split_once('\n') {
-        Some((first, rest)) => (Some(first.trim()), Some(rest.trim()).filter(|rest| !rest.is_empty())),
-        None => (Some(comment), None),
+/// No servers: where the document is.
+fn servers(server: Server<'_>) -> Option<[utoipa::openapi::Server; 1]> {
+    match server {
+        Server::At(uri) => Some([ServerBuilder::new().url(uri.to_string()).build()]),
+        Server::Listening { .. } => None,
     }
 }
 

@@ -19,7 +19,6 @@ mod value;
 
 use crate::catalog::descriptor;
 use bytes::Bytes;
-use std::fmt::Write;
 
 pub use self::{
     columns::columns,
@@ -45,9 +44,9 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    /// An empty fragment.
+    /// An empty fragment, with room for what most statements need.
     pub fn new() -> Self {
-        Self::default()
+        Self { text: String::with_capacity(512), parameters: Vec::new() }
     }
 
     /// Adds SQL that was known when this was compiled.
@@ -59,12 +58,12 @@ impl Fragment {
     /// Adds an identifier, quoted. It ends at a NUL, which no name in PostgreSQL has
     /// and no statement may have.
     pub fn identifier(&mut self, name: &str) -> &mut Self {
-        let name = name.split('\0').next().unwrap_or_default();
         self.text.push('"');
-        for part in name.split_inclusive('"') {
-            self.text.push_str(part);
-            if part.ends_with('"') {
-                self.text.push('"');
+        match memchr::memchr2(b'"', b'\0', name.as_bytes()) {
+            None => self.text.push_str(name),
+            Some(_) => {
+                let name = name.split('\0').next().unwrap_or_default();
+                self.text.push_str(&name.replace('"', "\"\""));
             }
         }
         self.text.push('"');
@@ -85,9 +84,8 @@ impl Fragment {
     /// Adds a parameter.
     pub fn parameter(&mut self, value: Value) -> &mut Self {
         self.parameters.push(value);
-        // Writing to a String cannot fail.
-        let _ = write!(self.text, "${}", self.parameters.len());
-        self
+        self.text.push('$');
+        self.position(self.parameters.len())
     }
 
     /// Adds a text parameter.
@@ -97,7 +95,7 @@ impl Fragment {
 
     /// Adds a number that stands for a column of the select list.
     pub fn position(&mut self, position: usize) -> &mut Self {
-        let _ = write!(self.text, "{position}");
+        self.text.push_str(itoa::Buffer::new().format(position));
         self
     }
 

@@ -13,7 +13,7 @@ use crate::{
         export::{self, ExportError},
         lock::{self, Lock},
     },
-    openapi::{self, Security, Visibility},
+    openapi::{self, Security, Server, Visibility},
     server::ready::{self, NotReady, Ready},
 };
 use std::{fs, path::Path};
@@ -58,14 +58,16 @@ pub async fn openapi(mut sources: Sources, schema: &SchemaSource) -> Result<Stri
     let config = configuration_for(&mut sources, schema).await?;
     let catalog = catalog(&config, schema).await?;
     let described = catalog.descriptor().schemas.first().map(|schema| schema.name.as_str());
-    let document = openapi::document(&openapi::Source {
+    let source = openapi::Source {
         catalog: &catalog,
         schema: described.unwrap_or_else(|| config.db_schemas.default_schema()),
         visibility: Visibility::Everything,
         security: Security::Bearer,
-        server_url: None,
-    });
-    document.to_pretty_json().map_err(|error| Error::Database(internal(&error)))
+        server: Server::of(&config),
+        extra_search_path: &config.db_extra_search_path,
+    };
+    let document = openapi::document(&source, config.openapi_version);
+    serde_json::to_string_pretty(&document).map_err(|error| Error::Database(internal(&error)))
 }
 
 /// From a saved schema no database is asked, for its settings neither.

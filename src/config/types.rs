@@ -86,6 +86,20 @@ pub enum ListenHost {
     Named(String),
 }
 
+impl ListenHost {
+    /// What stands for it in an address: of a wild card, that of every interface.
+    pub fn address(&self) -> &str {
+        match self {
+            ListenHost::Any
+            | ListenHost::PreferIpv4
+            | ListenHost::OnlyIpv4
+            | ListenHost::PreferIpv6
+            | ListenHost::OnlyIpv6 => "0.0.0.0",
+            ListenHost::Named(name) => name,
+        }
+    }
+}
+
 impl Value for ListenHost {
     const FORM: &'static str = "a host name, an address, or one of `*`, `*4`, `!4`, `*6`, `!6`";
 

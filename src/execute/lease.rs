@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{error::Result, outcome::Sink};
 use deadpool::managed::Object;
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time::Instant};
 use tokio_postgres::CancelToken;
 
@@ -83,9 +83,9 @@ impl Lease {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         // From here on, dropping this cancels.
         self.state = State::Busy;
-        let conversation = session.hold(async |client, statements| {
+        let conversation = pin!(session.hold(async |client, statements| {
             Conversation::new(client, statements, unit).run(left, sink).await
-        });
+        }));
         let outcome = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline, conversation)
                 .await

@@ -211,7 +211,8 @@ impl managed::Manager for Manager {
 
     async fn create(&self) -> std::result::Result<Session, tokio_postgres::Error> {
         let generation = self.generation.load(Ordering::Relaxed);
-        let (client, connection) = self.connector.connect().await?;
+        // Apart from the requests that wait for it: most find a connection, and need no room for making one.
+        let (client, connection) = Box::pin(self.connector.connect()).await?;
         Ok(Session::new(client, connection, self.options.preparation, generation))
     }
 

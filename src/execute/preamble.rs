@@ -5,7 +5,7 @@
 
 use super::{Access, Isolation, ResponseSettings, Unit};
 use crate::sql::Fragment;
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 /// How the transaction begins: READ ONLY holds inside functions, too, and they
 /// cannot switch it off.
@@ -59,7 +59,12 @@ pub(super) fn settings(unit: &Unit, left: Option<Duration>) -> Fragment {
         ResponseSettings::Unset => &mut fragment,
     };
     for (name, value) in &unit.settings {
-        fragment.sql(" OR set_config(").text(name).sql(", ").text(value).sql(", true) IS NULL");
+        fragment.sql(" OR set_config(");
+        match name {
+            Cow::Borrowed(name) => fragment.sql("'").sql(name).sql("'"),
+            Cow::Owned(name) => fragment.text(name),
+        };
+        fragment.sql(", ").parameter(Some(value.clone())).sql(", true) IS NULL");
     }
     if let Some(left) = left {
         timeout(&mut fragment, left);
@@ -86,12 +91,9 @@ mod tests {
         sql::{Layout, Statement},
     };
 
-    fn unit(settings: &[(&str, &str)], response_settings: ResponseSettings) -> Unit {
+    fn unit(settings: &[(&'static str, &'static str)], response_settings: ResponseSettings) -> Unit {
         Unit {
-            settings: settings
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
+            settings: settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             access: Access::ReadOnly,
             isolation: Isolation::default(),
             pre_request: None,
@@ -105,23 +107,25 @@ mod tests {
     }
 
     #[test]
-    fn names_and_values_are_parameters_in_their_order() {
-        let unit = unit(&[("role", "anonymous"), ("request.method", "GET'")], ResponseSettings::Unset);
+    fn values_are_parameters_in_their_order_and_so_are_names_from_elsewhere() {
+        let mut unit = unit(&[("role", "anonymous")], ResponseSettings::Unset);
+        unit.settings.push(("app.it's".to_owned().into(), "1'".into()));
         let fragment = super::settings(&unit, None);
         assert_eq!(
             fragment.as_str(),
-            "SELECT WHERE set_config('DateStyle', 'ISO', true) IS NULL OR set_config($1, $2, true) IS NULL \
-             OR set_config($3, $4, true) IS NULL"
+            "SELECT WHERE set_config('DateStyle', 'ISO', true) IS NULL OR set_config('role', $1, true) IS NULL \
+             OR set_config($2, $3, true) IS NULL"
         );
         let values: Vec<_> = fragment.parameters().iter().flatten().map(|bytes| bytes.as_ref()).collect();
-        assert_eq!(values, [&b"role"[..], b"anonymous", b"request.method", b"GET'"]);
+        assert_eq!(values, [&b"anonymous"[..], b"app.it's", b"1'"]);
     }
 
     #[test]
-    fn the_text_depends_on_the_number_of_settings_alone() {
-        let one = super::settings(&unit(&[("a", "1")], ResponseSettings::Read), Some(Duration::from_secs(1)));
-        let other =
-            super::settings(&unit(&[("b", "2")], ResponseSettings::Read), Some(Duration::from_micros(1)));
-        assert_eq!(one.as_str(), other.as_str());
+    fn the_text_depends_on_the_names_of_the_settings_alone() {
+        let text = |value, left| {
+            let unit = unit(&[("request.path", value)], ResponseSettings::Read);
+            super::settings(&unit, Some(left)).as_str().to_owned()
+        };
+        assert_eq!(text("/a", Duration::from_secs(1)), text("/b", Duration::from_micros(1)));
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use std::{
     fmt,
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
@@ -26,8 +26,8 @@ pub(super) struct Session {
     quiet_since: Instant,
 }
 
-/// The socket, as long as it works.
-struct Line(Option<Connection<Socket, Stream>>);
+/// The socket, as long as it works. Boxed, for sessions are moved from hand to hand.
+struct Line(Option<Box<Connection<Socket, Stream>>>);
 
 impl Session {
     pub(super) fn new(
@@ -38,7 +38,7 @@ impl Session {
     ) -> Self {
         Self {
             client: Arc::new(client),
-            line: Line(Some(connection)),
+            line: Line(Some(Box::new(connection))),
             statements: Statements::new(preparation),
             generation,
             quiet_since: Instant::now(),
@@ -51,7 +51,7 @@ impl Session {
         conversation: impl AsyncFnOnce(&Arc<Client>, &mut Statements) -> T,
     ) -> T {
         let Self { client, line, statements, .. } = self;
-        let outcome = line.drive(conversation(client, statements)).await;
+        let outcome = line.drive(pin!(conversation(client, statements))).await;
         self.quiet_since = Instant::now();
         outcome
     }
@@ -89,8 +89,7 @@ impl fmt::Debug for Session {
 
 impl Line {
     /// Runs a conversation and the connection, in one task.
-    async fn drive<T>(&mut self, conversation: impl Future<Output = T>) -> T {
-        let mut conversation = pin!(conversation);
+    async fn drive<T>(&mut self, mut conversation: Pin<&mut impl Future<Output = T>>) -> T {
         std::future::poll_fn(|cx| {
             // First all that there is to say, then the write, then the answers that are there already.
             if let Poll::Ready(outcome) = conversation.as_mut().poll(cx) {

@@ -1,9 +1,9 @@
 //! The path of a function: GET where it cannot write, POST always.
 
 use super::{
-    ERROR, JSON,
+    ERROR, JSON, comment,
     parameter::{self, Shared},
-    schema, split_comment,
+    schema,
 };
 use crate::catalog::{
     Catalog,
@@ -36,7 +36,7 @@ pub(super) fn path(catalog: &Catalog, function: &Function) -> PathItem {
 }
 
 fn operation(catalog: &Catalog, function: &Function) -> OperationBuilder {
-    let (title, description) = split_comment(function.comment.as_deref());
+    let (title, description) = comment::split(function.comment.as_deref());
     let mut operation = OperationBuilder::new()
         .tag(format!("(rpc) {}", function.name))
         .summary(Some(title.unwrap_or(&function.name)))

@@ -1,9 +1,9 @@
 //! The path of a relation: an operation for each method that the role may use.
 
 use super::{
-    ERROR, JSON,
+    ERROR, JSON, comment,
     parameter::{self, Shared},
-    schema, split_comment,
+    schema,
 };
 use crate::{catalog::descriptor::Relation, outcome::RelationPrivileges};
 use utoipa::openapi::{
@@ -115,7 +115,7 @@ pub(super) fn path(relation: &Relation, allowed: RelationPrivileges) -> PathItem
 }
 
 fn operation(method: &Method, relation: &Relation) -> Operation {
-    let (title, description) = split_comment(relation.comment.as_deref());
+    let (title, description) = comment::split(relation.comment.as_deref());
     let mut operation = OperationBuilder::new()
         .tag(&relation.name)
         .summary(Some(match title {

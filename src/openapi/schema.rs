@@ -1,6 +1,6 @@
 //! PostgreSQL types as JSON Schema: what REST writes for a value of the type.
 
-use super::parameter::nullable;
+use super::{comment, parameter::nullable};
 use crate::catalog::{
     Catalog,
     descriptor::{Column, Identity, Relation, TypeKind},
@@ -61,7 +61,7 @@ pub(super) fn row(catalog: &Catalog, relation: &Relation) -> Object {
 }
 
 fn property(catalog: &Catalog, relation: &Relation, column: &Column) -> RefOr<Schema> {
-    let notes = notes(catalog, relation, column);
+    let notes = comment::of_column(catalog, relation, column);
     match of_type(catalog, column.r#type, &column.sql_type) {
         Schema::Object(mut object) => {
             object.description = notes;
@@ -91,29 +91,6 @@ fn with_null(kind: SchemaType) -> SchemaType {
     match kind {
         SchemaType::Type(kind) => nullable(kind),
         SchemaType::Array(_) | SchemaType::AnyValue => kind,
-    }
-}
-
-/// The column's comment and PostgREST's notes on keys.
-fn notes(catalog: &Catalog, relation: &Relation, column: &Column) -> Option<String> {
-    let mut notes = Vec::new();
-    if relation.primary_key.contains(&column.name) {
-        notes.push("This is a Primary Key.<pk/>".to_owned());
-    }
-    let foreign = catalog.descriptor().foreign_keys.iter().filter(|key| key.relation == relation.oid);
-    for key in foreign {
-        let pair = key.columns.iter().zip(&key.referenced_columns).find(|(own, _)| **own == column.name);
-        if let (Some((_, theirs)), Some(target)) = (pair, catalog.relation_by_oid(key.referenced)) {
-            notes.push(format!(
-                "This is a Foreign Key to `{0}.{theirs}`.<fk table='{0}' column='{theirs}'/>",
-                target.name
-            ));
-        }
-    }
-    let notes = (!notes.is_empty()).then(|| format!("Note:\n{}", notes.join("\n")));
-    match (column.comment.clone(), notes) {
-        (Some(comment), Some(notes)) => Some(format!("{comment}\n\n{notes}")),
-        (comment, notes) => comment.or(notes),
     }
 }
 

@@ -22,7 +22,8 @@ window.onload = () => {
     persistAuthorization: true,
     tryItOutEnabled: true,
     requestInterceptor: (request) => {
-      if (request.loadSpec && token()) request.headers.Authorization = `Bearer ${token()}`;
+      // Swagger 2.0 has people type the whole header, OpenAPI 3.1 the token alone.
+      if (request.loadSpec && token()) request.headers.Authorization = token().replace(/^(Bearer )?/, "Bearer ");
       return request;
     },
   });

@@ -7,7 +7,7 @@ use crate::catalog::descriptor::{
 };
 use serde_json::{Value, json};
 
-fn base(oid: u32, name: &str, sql_name: &str) -> PgType {
+pub(super) fn base(oid: u32, name: &str, sql_name: &str) -> PgType {
     PgType {
         oid,
         schema: "pg_catalog".into(),
@@ -18,11 +18,11 @@ fn base(oid: u32, name: &str, sql_name: &str) -> PgType {
     }
 }
 
-fn column(number: i32, name: &str, kind: u32, sql_type: &str) -> Column {
+pub(super) fn column(number: i32, name: &str, kind: u32, sql_type: &str) -> Column {
     Column { number, name: name.into(), r#type: kind, sql_type: sql_type.into(), ..Default::default() }
 }
 
-fn table(oid: u32, name: &str, columns: Vec<Column>) -> Relation {
+pub(super) fn table(oid: u32, name: &str, columns: Vec<Column>) -> Relation {
     Relation {
         oid,
         schema: "api".into(),
@@ -37,7 +37,7 @@ fn table(oid: u32, name: &str, columns: Vec<Column>) -> Relation {
     }
 }
 
-fn catalog() -> Catalog {
+pub(super) fn catalog() -> Catalog {
     let id = || Column { not_null: true, ..column(1, "id", 23, "integer") };
     Catalog::new(Database {
         schemas: vec![Schema { name: "api".into(), comment: Some("Library\nBooks and people.".into()) }],
@@ -84,11 +84,21 @@ fn catalog() -> Catalog {
     })
 }
 
+pub(super) fn source<'a>(catalog: &'a Catalog, visibility: Visibility<'a>) -> Source<'a> {
+    Source {
+        catalog,
+        schema: "api",
+        visibility,
+        security: Security::Bearer,
+        server: Server::Listening { host: "0.0.0.0", port: 3000 },
+        extra_search_path: &[],
+    }
+}
+
 fn rendered(visibility: Visibility<'_>) -> Value {
     let catalog = catalog();
-    let source =
-        Source { catalog: &catalog, schema: "api", visibility, security: Security::Bearer, server_url: None };
-    serde_json::to_value(document(&source)).unwrap_or_default()
+    let source = source(&catalog, visibility);
+    serde_json::to_value(document(&source, OpenApiVersion::V3_1)).unwrap_or_default()
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
     engine::Engine,
     error::{Error, Fault, Result},
     media::MediaType,
-    openapi::{self, Security, Source, Visibility},
+    openapi::{self, Security, Server, Source, Visibility},
 };
 use axum::body::Body;
 use http::{Response, request::Parts};
@@ -37,18 +37,15 @@ pub(super) async fn describe(
         OpenApiMode::IgnorePrivileges | OpenApiMode::Disabled => None,
     };
     stopwatch.lap(Stage::Transaction);
-    let server_url = config.openapi_server_proxy_uri.as_ref().map(|proxy| proxy.uri().to_string());
-    let document = openapi::document(&Source {
+    let source = Source {
         catalog: engine.catalog(),
         schema: &profile.schema,
         visibility: privileges.as_ref().map_or(Visibility::Everything, Visibility::Role),
-        security: match config.openapi_security_active || config.jwt_secret.is_some() {
-            true => Security::Bearer,
-            false => Security::Off,
-        },
-        server_url: server_url.as_deref(),
-    });
-    let text =
-        document.to_json().map_err(|error| Error::new(Fault::Internal, "Internal error").cause(error))?;
+        security: Security::of(config),
+        server: Server::of(config),
+        extra_search_path: &config.db_extra_search_path,
+    };
+    let text = serde_json::to_string(&openapi::document(&source, config.openapi_version))
+        .map_err(|error| Error::new(Fault::Internal, "Internal error").cause(error))?;
     Ok(respond::document(text, content(&head.method), &profile))
 }

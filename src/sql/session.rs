@@ -2,27 +2,30 @@
 //! PostgREST's order, and the call of the pre-request function.
 
 use super::Fragment;
-use crate::plan::Plan;
+use crate::plan::{Plan, transaction::Caller};
+use bytes::Bytes;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// `set_config` pairs in their order: the role's own settings come before the
 /// role, for they may need privileges that only the connection's user has.
-pub fn settings(plan: &Plan<'_>) -> Vec<(String, String)> {
+pub fn settings(plan: &Plan<'_>) -> Vec<(Cow<'static, str>, Bytes)> {
     let session = &plan.transaction.session;
-    let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    let mut settings = vec![("search_path".to_owned(), search_path(plan))];
-    settings.extend(session.caller.settings.iter().cloned());
+    let Caller { identity, settings: of_role } = session.caller;
+    let pair = |name: &str, value: &str| (name.to_owned().into(), value.to_owned().into());
+    let mut settings = vec![("search_path".into(), search_path(plan).into())];
+    settings.extend(of_role.iter().map(|(name, value)| pair(name, value)));
     settings.extend([
-        pair(("role", &session.caller.identity.role)),
-        pair(("request.jwt.claims", session.caller.identity.claims_json())),
-        pair(("request.method", &session.context.method)),
-        pair(("request.path", &session.context.path)),
-        ("request.headers".to_owned(), object(&session.context.headers)),
-        ("request.cookies".to_owned(), object(&session.context.cookies)),
+        ("role".into(), identity.role.clone().into()),
+        ("request.jwt.claims".into(), identity.claims_json().clone()),
+        ("request.method".into(), session.context.method.clone().into()),
+        ("request.path".into(), session.context.path.clone().into()),
+        ("request.headers".into(), object(&session.context.headers).into()),
+        ("request.cookies".into(), object(&session.context.cookies).into()),
     ]);
-    settings.extend(session.timezone.as_deref().map(|zone| pair(("timezone", zone))));
-    settings.extend(session.function.iter().copied().map(pair));
-    settings.extend(plan.config.app_settings.iter().map(|(name, value)| pair((name, value))));
+    settings.extend(session.timezone.as_ref().map(|zone| ("timezone".into(), zone.clone().into())));
+    settings.extend(session.function.iter().map(|(name, value)| pair(name, value)));
+    settings.extend(plan.config.app_settings.iter().map(|(name, value)| pair(name, value)));
     settings
 }
 

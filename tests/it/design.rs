@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("admin", ""),
     ("rest", "auth catalog config engine error media openapi outcome request"),
     ("grpc", "auth catalog config engine error media outcome request server"),
-    ("openapi", "catalog outcome"),
+    ("openapi", "catalog config outcome"),
     ("telemetry", "config"),
     ("engine", "auth catalog config error execute media outcome plan request sql"),
     ("execute", "config error media outcome plan sql"),

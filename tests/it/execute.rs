@@ -11,6 +11,7 @@ mod transaction;
 mod turns;
 
 use crate::support::database::Database;
+use bytes::Bytes;
 use pgduet::{
     config::Connection,
     error::{Error, Result},
@@ -21,6 +22,7 @@ use pgduet::{
     sql::{Encoder, Fragment, Layout, Statement},
 };
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     num::NonZeroUsize,
     time::{Duration, Instant},
@@ -79,8 +81,8 @@ fn act(sql: &'static str) -> Unit {
     unit(fragment(sql), Layout::Nothing)
 }
 
-fn settings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn settings(pairs: &[(&'static str, &str)]) -> Vec<(Cow<'static, str>, Bytes)> {
+    pairs.iter().map(|(name, value)| ((*name).into(), (*value).to_owned().into())).collect()
 }
 
 async fn run(pool: &Pool, unit: Unit) -> Result<(String, Report)> {

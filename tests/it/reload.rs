@@ -290,6 +290,13 @@ fn the_configuration_is_read_again_from_file_and_database() {
     database.execute("NOTIFY pgrst, 'reload config'");
     until_rows(3);
 
+    setting("SET pgrst.openapi_version = '2.0'");
+    database.execute("NOTIFY pgrst, 'reload config'");
+    until("the root is Swagger", || {
+        let document = send(server.address(), "GET", "/", &[], None).text();
+        document.starts_with(r#"{"swagger":"2.0""#).then_some(())
+    });
+
     // The database's word still counts more.
     write("db-max-rows = many");
     server.signal("USR2");

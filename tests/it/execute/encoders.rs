@@ -156,7 +156,7 @@ fn json() -> BoxedStrategy<String> {
 }
 
 /// What the text of values depends on, and bodies must not, or only as PostgreSQL's own.
-fn sessions() -> BoxedStrategy<Vec<(String, String)>> {
+fn sessions() -> BoxedStrategy<Vec<(Cow<'static, str>, Bytes)>> {
     let zones = select(vec![
         "UTC",
         "Asia/Kathmandu",

@@ -83,7 +83,7 @@ async fn nothing_is_left_after_an_error() {
     assert_eq!(left(&pool).await, before);
     // One in the settings, half-way.
     let mut unit = told(show("SELECT 'x'"));
-    unit.settings.push(("role".to_owned(), "nobody at all".to_owned()));
+    unit.settings.push(("role".into(), "nobody at all".into()));
     assert_eq!(code(&pool, unit).await, "22023");
     assert_eq!(left(&pool).await, before);
     // One of the result.
@@ -120,7 +120,7 @@ async fn nothing_is_left_after_a_time_out() {
     assert_eq!(code(&pool, late).await, "PGDUET08");
     assert_eq!(left(&pool).await, before);
     let mut unit = told(show("SELECT pg_sleep(600)::text"));
-    unit.settings.push(("statement_timeout".to_owned(), "50ms".to_owned()));
+    unit.settings.push(("statement_timeout".into(), "50ms".into()));
     assert_eq!(code(&pool, unit).await, "57014");
     assert_eq!(left(&pool).await, before);
 }

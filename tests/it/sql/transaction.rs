@@ -29,7 +29,8 @@ fn settings_come_in_postgrest_s_order() {
     let role = [pair("statement_timeout", "9s")];
     bench.plan_as(request, &role, |plan| {
         let settings = sql::settings(plan);
-        let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let settings: Vec<_> =
+            settings.iter().map(|(name, value)| (&**name, std::str::from_utf8(value).unwrap())).collect();
         let expected = [
             ("search_path", r#""api", "public", "odd ""one""#),
             ("statement_timeout", "9s"),
