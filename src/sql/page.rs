@@ -125,7 +125,7 @@ impl<'p> Page<'p> {
                     "json_build_object('type', 'FeatureCollection', 'features', \
                      coalesce(json_agg(ST_AsGeoJSON(\"row\".*)::json), '[]'))",
                 );
-                self.from_rows(out, Values::Record);
+                self.read_from(out, Values::Record);
                 Layout::Body
             }
             Body::Handler(handler) => {
@@ -134,11 +134,11 @@ impl<'p> Page<'p> {
                 match self.node.shape.relation().filter(|_| handler.relation != 0) {
                     None => {
                         out.sql("(\"row\".*)");
-                        self.from_rows(out, Values::Record);
+                        self.read_from(out, Values::Record);
                     }
                     Some(relation) => {
                         out.sql("((\"row\".*)::").qualified(&relation.schema, &relation.name).sql(")");
-                        self.from_rows(out, Values::Whole);
+                        self.read_from(out, Values::Whole);
                     }
                 }
                 Layout::Body
@@ -146,7 +146,7 @@ impl<'p> Page<'p> {
             Body::Raw => {
                 self.before_made(out);
                 out.sql("\"row\".*");
-                self.from_rows(out, Values::Plain);
+                self.read_from(out, Values::Plain);
                 Layout::Body
             }
             Body::Nothing => {
@@ -159,7 +159,7 @@ impl<'p> Page<'p> {
                         out.separated(", ", self.expressions(), |out, fact| {
                             out.sql(fact);
                         });
-                        self.from_rows(out, Values::Plain);
+                        self.read_from(out, Values::Plain);
                     }
                 }
                 Layout::Nothing
@@ -241,10 +241,10 @@ impl<'p> Page<'p> {
     /// The rows as something to be read from, after an expression made of them.
     fn of_rows(&self, out: &mut Fragment, values: Values) {
         self.more(out);
-        self.from_rows(out, values);
+        self.read_from(out, values);
     }
 
-    fn from_rows(&self, out: &mut Fragment, values: Values) {
+    fn read_from(&self, out: &mut Fragment, values: Values) {
         out.sql(" FROM (");
         rows(out, self.node, Rows { values, link: None, facts: &[] }, self.scope);
         out.sql(") AS \"row\"");
