@@ -98,7 +98,7 @@ impl<'p> Page<'p> {
                 self.json()
             }
             Body::Array(Nulls::Stripped) | Body::Object(Nulls::Stripped) => {
-                let value = match self.each {
+                let value = match self.each() {
                     Each::Object => "SELECT json_strip_nulls(row_to_json(\"row\".*))::text",
                     Each::Value => "SELECT json_strip_nulls(to_json(\"row\".\"pgrst_scalar\"))::text",
                 };
@@ -133,7 +133,10 @@ impl<'p> Page<'p> {
                 out.qualified(&handler.function_schema, &handler.function_name);
                 match self.node.shape.relation().filter(|_| handler.relation != 0) {
                     None => {
-                        out.sql("(\"row\".*)");
+                        out.sql(match (self.each, self.many) {
+                            (Each::Value, Many::One) => "(\"row\".\"pgrst_scalar\")",
+                            (Each::Value, Many::Several) | (Each::Object, _) => "(\"row\".*)",
+                        });
                         self.read_from(out, Values::Record);
                     }
                     Some(relation) => {
@@ -188,7 +191,7 @@ impl<'p> Page<'p> {
     fn json(&self) -> Layout {
         let cells = self.cells();
         let mut columns = cells.0.iter().map(|cell| cell.column(self.scope));
-        match (self.each, self.is_one()) {
+        match (self.each(), self.is_one()) {
             (Each::Object, false) => Layout::Array(columns.collect()),
             (Each::Object, true) => Layout::Object(columns.collect()),
             (Each::Value, one) => {
@@ -212,6 +215,14 @@ impl<'p> Page<'p> {
         match base.map(Type::kind) {
             Some(TypeKind::Array) => Elements::Structured,
             Some(_) | None => Elements::Plain,
+        }
+    }
+
+    /// What one row becomes. The one value of a set is an object where it is asked for as such, as PostgREST has it.
+    fn each(&self) -> Each {
+        match (self.each, self.many, self.body.is_singular()) {
+            (Each::Value, Many::Several, true) => Each::Object,
+            (each, ..) => each,
         }
     }
 

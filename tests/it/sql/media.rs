@@ -19,6 +19,8 @@ fn handlers_make_bodies_of_rows() {
         .unwrap();
     assert_eq!(tab.body, "(1,\"[{\"\"id\"\": 1}, {\"\"id\"\": 2}]\")\n(2,\"[{\"\"id\"\": 3}]\")\n");
     assert_eq!(tab.facts, [(Fact::Total, None), (Fact::Rows, Some("2".to_owned()))]);
+    let sum = bench.run(accepting(get("add", &[("a", "1")], ""), other("text/tab"))).unwrap();
+    assert_eq!(sum.body, "3\n");
     let names = bench.run(accepting(read("clients", "id=gt.1&order=id.desc"), other("text/names"))).unwrap();
     assert_eq!(names.body, "Idle;Bolt;");
     let called =
