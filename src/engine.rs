@@ -19,7 +19,7 @@ use crate::{
         self, Plan,
         transaction::{Access, Caller, End, Expectation, Isolation, ResponseSettings},
     },
-    request::{Request, payload::Arguments},
+    request::{Request, payload::Arguments, prefer::Count, range::Range},
     sql::{self, Fact, Statement},
 };
 use std::{sync::Arc, time::Instant};
@@ -157,10 +157,16 @@ fn question(statement: Statement, identity: &Identity) -> Unit {
 }
 
 fn outcome(plan: &Plan<'_>, facts: &[Fact], report: Report) -> Result<Outcome> {
+    let is_whole = plan.count == Some(Count::Exact) && plan.operation.node().range == Range::default();
+    let (rows, total) = match (plan.operation.is_single(), is_whole) {
+        (false, _) => (report.rows, report.total),
+        (true, false) => (1, report.total),
+        (true, true) => (1, Some(1)),
+    };
     let mut outcome = Outcome {
         content_type: plan.media.as_ref().map(MediaType::content_type).unwrap_or_default(),
-        rows: report.rows,
-        total: report.total,
+        rows,
+        total,
         headers: response::headers(report.headers.as_deref())?,
         status: response::status(report.status.as_deref())?,
         facts: plan.facts.clone(),

@@ -83,6 +83,15 @@ impl<'c> Operation<'c> {
         }
     }
 
+    /// Whether there is one result, whatever filters leave of it: that of a
+    /// function that returns no set.
+    pub fn is_single(&self) -> bool {
+        match self {
+            Operation::Call(call, _) => !call.function.returns_set,
+            Operation::Read(_) | Operation::Mutation(..) => false,
+        }
+    }
+
     /// Has rows come back whole where the body is made of such.
     fn serve(&mut self, body: &Body<'_>) {
         if matches!(body, Body::Handler(handler) if handler.relation != 0) {
@@ -178,13 +187,11 @@ pub fn plan<'c>(
     let Planned { mut operation, access, function, legacy_names } =
         by_action(action, query, &preferences, &context)?;
     let agreed = negotiate::agree(&accept, selected, &operation, &context);
-    // A mutation looks at its preferences first.
     let Agreed { body, media, explain } = match operation {
+        // Of two faults, PostgREST tells this one first.
         Operation::Mutation(..) => known_preferences(&preferences).and(agreed)?,
         Operation::Read(_) | Operation::Call(..) => {
-            let agreed = agreed?;
-            known_preferences(&preferences)?;
-            agreed
+            agreed.and_then(|agreed| known_preferences(&preferences).map(|()| agreed))?
         }
     };
     let expectation = expectation(&operation, &body, &accept, explain.as_ref(), &preferences)?;
@@ -214,7 +221,12 @@ pub fn plan<'c>(
         legacy_names,
     };
     let count = match operation {
-        Operation::Read(_) | Operation::Call(..) => preferences.count,
+        Operation::Read(_) => preferences.count,
+        // As PostgREST has it: what the planner thinks of a function is worth nothing.
+        Operation::Call(..) => match preferences.count {
+            Some(Count::Exact | Count::Estimated) => Some(Count::Exact),
+            Some(Count::Planned) | None => None,
+        },
         // A mutation's total is the number of its rows.
         Operation::Mutation(..) => None,
     };
@@ -312,7 +324,7 @@ fn expectation(
         Operation::Mutation(Mutation { change: Change::Upsert { .. }, .. }, _) => {
             return Ok(Expectation::UpsertedOne);
         }
-        Operation::Call(call, _) if limit.is_some() && !call.function.returns_set => {
+        Operation::Call(..) if limit.is_some() && operation.is_single() => {
             return Err(Error::new(
                 Fault::MaxAffectedUnusable,
                 "Function must return SETOF or TABLE when max-affected preference is used with handling=strict",
@@ -325,7 +337,7 @@ fn expectation(
         ) => limit,
         Operation::Mutation(Mutation { change: Change::Insert { .. }, .. }, _) | Operation::Read(_) => None,
     };
-    Ok(match (body.is_singular(), limit, accept) {
+    Ok(match (body.is_singular() && !operation.is_single(), limit, accept) {
         (true, ..) => Expectation::One,
         (false, Some(limit), _) => Expectation::AtMost(limit),
         (false, None, Accept::CheckedColumns) => Expectation::Sink,

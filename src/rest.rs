@@ -207,7 +207,7 @@ fn relation_action(
     head: &Parts,
     body: Bytes,
 ) -> Result<Action> {
-    let columns = parsed.columns.take();
+    let columns = body::columns(&head.headers, parsed.columns.take());
     let on_conflict = parsed.on_conflict.take();
     let payload = |columns: &Option<Vec<String>>| body::rows(&head.headers, body, columns.as_deref());
     Ok(match verb {

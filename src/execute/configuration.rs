@@ -38,8 +38,9 @@ pub async fn database_settings(
 
 /// The settings of the roles that the login role can become (PostgREST's "impersonated role settings").
 pub async fn role_settings(client: &Client) -> Result<RoleSettings> {
+    let granted = granted_parameters(client).await.map_err(unreadable)?;
     let mut found = RoleSettings::new();
-    for row in client.query(include_str!("sql/role_settings.sql"), &[]).await.map_err(unreadable)? {
+    for row in client.query(include_str!("sql/role_settings.sql"), &[&granted]).await.map_err(unreadable)? {
         let (role, name, value) = (
             row.try_get(0).map_err(unreadable)?,
             row.try_get(1).map_err(unreadable)?,
@@ -48,6 +49,16 @@ pub async fn role_settings(client: &Client) -> Result<RoleSettings> {
         found.entry(role).or_default().push((name, value));
     }
     Ok(found)
+}
+
+/// The parameters beyond everybody's that the login role may set. Before PostgreSQL 15 none could be granted.
+async fn granted_parameters(client: &Client) -> std::result::Result<Vec<String>, tokio_postgres::Error> {
+    const GRANTABLE: &str = "SELECT current_setting('server_version_num')::int4 >= 150000";
+    if !client.query_one(GRANTABLE, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(Vec::new());
+    }
+    let rows = client.query(include_str!("sql/granted_parameters.sql"), &[]).await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
 }
 
 fn pairs(

@@ -11,6 +11,7 @@ use super::{
     unit::{Conversation, Failure, Transaction},
 };
 use crate::{error::Result, outcome::Sink};
+use bytes::Bytes;
 use deadpool::managed::Object;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time::Instant};
@@ -24,6 +25,10 @@ const QUIET_WITHIN: Duration = Duration::from_secs(30);
 /// so long, and twice as long each time, it is sent again.
 const CANCEL_AGAIN_AFTER: Duration = Duration::from_millis(20);
 const CANCEL_AGAIN_AFTER_AT_MOST: Duration = Duration::from_secs(2);
+
+/// What a connection has sent keeps its room twice over, in the driver's buffers, for as long
+/// as it lives. One that has sent more bytes than this is not kept.
+const MOST_SENT: usize = 4 << 20;
 
 type Connection = Object<Manager>;
 
@@ -42,6 +47,8 @@ enum State {
     Quiet,
     /// Something was sent, and not everything is answered.
     Busy,
+    /// Nothing, and it has grown too large to be kept.
+    Grown,
 }
 
 impl Lease {
@@ -63,6 +70,10 @@ impl Lease {
             }
             outcome => outcome,
         };
+        let sent: usize = unit.statement.fragment.parameters().iter().flatten().map(Bytes::len).sum();
+        if self.state == State::Quiet && sent > MOST_SENT {
+            self.state = State::Grown;
+        }
         outcome.map_err(|failure| match deadline {
             // PostgreSQL was faster, by `statement_timeout`.
             Some(deadline) if deadline <= Instant::now() && error::is_cancelled(&failure.error) => {
@@ -112,7 +123,7 @@ impl Drop for Lease {
                 runtime.spawn(cancel(connection, Arc::clone(&self.connector)));
             }
             // Of no use, or with nobody left who could wait for it.
-            (State::Quiet | State::Busy, _) => drop(Object::take(connection)),
+            (State::Quiet | State::Busy | State::Grown, _) => drop(Object::take(connection)),
         }
     }
 }

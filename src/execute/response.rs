@@ -26,10 +26,12 @@ pub fn headers(setting: Option<&str>) -> Result<Vec<(String, String)>> {
     objects.into_iter().map(pair).collect()
 }
 
-/// Reads `response.status`: three digits.
+/// Reads `response.status`: three digits, and perhaps words behind them.
 pub fn status(setting: Option<&str>) -> Result<Option<u16>> {
     let Some(setting) = given(setting) else { return Ok(None) };
-    match setting.trim().parse() {
+    let setting = setting.trim();
+    let digits = setting.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(setting.len());
+    match setting[..digits].parse() {
         Ok(status @ 200..=999) => Ok(Some(status)),
         Ok(_) | Err(_) => {
             Err(Error::new(Fault::ResponseStatus, "response.status guc must be a valid status code"))
@@ -64,10 +66,11 @@ mod tests {
 
     #[test]
     fn a_malformed_status_is_pgrst112() {
-        for setting in ["abc", "20x", "-1", "100", "99999"] {
+        for setting in ["abc", "20 x", "-1", "100", "99999"] {
             assert_eq!(status(Some(setting)).unwrap_err().code(), "PGRST112", "{setting}");
         }
         assert_eq!(status(Some("418")).unwrap(), Some(418));
+        assert_eq!(status(Some("404 Not here")).unwrap(), Some(404));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! At first sight a statement runs unnamed: parsed, bound and executed in the
 //! same flush as the rest of its unit. At second sight it runs unnamed again and
 //! is prepared behind itself, in the same flush; from then on it is bound only.
+//! What fails then, because a function was replaced since it ran, fails within a
+//! savepoint and costs the transaction nothing.
 //! What strangers send once displaces nothing. Only statements with columns of
 //! any type have to be described before they run, see `describe`.
 //!
@@ -14,6 +16,7 @@
 
 use super::{row::Text, sent::Sent};
 use crate::sql::Value;
+use futures_util::future;
 use lru::LruCache;
 use std::{
     hash::{BuildHasher, Hash, RandomState},
@@ -23,6 +26,11 @@ use std::{
 };
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Error, RowStream, Statement, types::Type};
+
+/// What a failure to prepare a statement goes back to. What was prepared stays. None is left
+/// behind: going back to it would bring a transaction to life that has failed since.
+const SAVEPOINT: &str = "SAVEPOINT pgduet";
+const BACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT pgduet; RELEASE SAVEPOINT pgduet";
 
 /// Whether statements are prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,10 +175,16 @@ impl Statements {
     }
 
     async fn prepare(&mut self, client: &Arc<Client>, sql: &str) {
-        let (client, text) = (Arc::clone(client), Box::<str>::from(sql));
+        let text = Box::<str>::from(sql);
+        let (before, after) = (Arc::clone(client), Arc::clone(client));
+        let client = Arc::clone(client);
+        let before = Sent::new(async move { before.batch_execute(SAVEPOINT).await }).await;
         let sent = Sent::new(async move { client.prepare(&text).await }).await;
-        if let Ok(sent) = sent {
-            self.preparing.push(Preparing { sql: sql.into(), statement: tokio::spawn(sent.answer()) });
+        let after = Sent::new(async move { after.batch_execute(BACK_TO_SAVEPOINT).await }).await;
+        if let (Ok(before), Ok(sent), Ok(after)) = (before, sent, after) {
+            // At once: the second may have more to ask when the third is answered.
+            let answers = async { future::join3(before.answer(), sent.answer(), after.answer()).await.1 };
+            self.preparing.push(Preparing { sql: sql.into(), statement: tokio::spawn(answers) });
         }
     }
 }

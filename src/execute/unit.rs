@@ -106,6 +106,8 @@ impl<'a> Conversation<'a> {
         let error = match (outcome, ended) {
             (Ok(report), Ok(())) => return Ok(report),
             (Err(Stop::Database(error)), _) if self.rows == Rows::Awaited && is_outdated(&error) => {
+                // What is being described would come in between when the unit runs again.
+                self.statements.settle().await;
                 self.statements.clear();
                 return Err(Failure { error: reported(&error), transaction: Transaction::Outdated });
             }

@@ -6,10 +6,10 @@
 use super::{
     Context, Planned, contradiction,
     hint::{CLOSE, SIMILAR, closest},
-    mutate::{Returned, returned},
+    mutate::{Returned, Taken, returned},
     read,
     transaction::Access,
-    tree::{Field, Item, Origin, Output, Source},
+    tree::{Condition, Field, Item, Node, Origin, Output, Source},
 };
 use crate::{
     catalog::{
@@ -28,6 +28,10 @@ use std::collections::BTreeSet;
 
 /// What a scalar result is called.
 pub const SCALAR: &str = "pgrst_scalar";
+
+/// What PostgREST calls the rows of a function where it takes columns of them. PostgreSQL says so
+/// when there is no such column.
+const CALL: &str = "pgrst_call";
 
 /// A call.
 #[derive(Debug)]
@@ -97,7 +101,12 @@ pub(super) fn plan<'c>(
     let alias = shape.relation().map_or(name, |relation| relation.name.as_str()).to_owned();
     let tree = match shape {
         Shape::Relation(_) | Shape::Composite(_) | Shape::Columns(_) => {
-            read::tree(shape, Source::Result, alias, query, context)?
+            let taken = Taken::by(&query.select);
+            let mut tree = read::tree(shape, Source::Result, alias, query, context)?;
+            if taken == Taken::ByName && names_unknown(&tree.root) {
+                CALL.clone_into(&mut tree.root.alias);
+            }
+            tree
         }
         Shape::Void | Shape::Scalar(_) | Shape::Record => {
             let is_whole = query.select.is_empty();
@@ -125,6 +134,23 @@ pub(super) fn plan<'c>(
         function: Some(function),
         legacy_names: tree.legacy_names,
     })
+}
+
+/// Whether something of a row is selected or compared that the catalog does not know.
+fn names_unknown(root: &Node<'_>) -> bool {
+    let selected = root.items.iter().any(|item| match item {
+        Item::Field(output) => matches!(output.field.origin, Origin::Unknown),
+        Item::Embed(_) => false,
+    });
+    selected || root.conditions.iter().any(compares_unknown)
+}
+
+fn compares_unknown(condition: &Condition<'_>) -> bool {
+    match condition {
+        Condition::Group { members, .. } => members.iter().any(compares_unknown),
+        Condition::Compare { field, .. } => matches!(field.origin, Origin::Unknown),
+        Condition::Embed { .. } => false,
+    }
 }
 
 impl Call<'_> {

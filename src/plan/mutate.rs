@@ -20,11 +20,11 @@ use crate::{
         payload::{Payload, Rows},
         prefer::{Missing, Preferences, Resolution, Return},
         range::Range,
-        select::Field as Named,
+        select::{Field as Named, SelectItem},
     },
 };
 use bytes::Bytes;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// A change to a relation.
 #[derive(Debug)]
@@ -37,8 +37,8 @@ pub struct Mutation<'c> {
     pub conditions: Vec<Condition<'c>>,
     /// What the answer needs of the changed rows besides the select list.
     pub returned: Returned,
-    /// The columns whose values say where a created row is.
-    pub location: &'c [String],
+    /// The columns whose values say where a created row is, in their order.
+    pub location: Vec<&'c str>,
 }
 
 /// How a relation is changed.
@@ -123,6 +123,23 @@ pub enum Whole {
     NotNeeded,
 }
 
+/// How PostgREST takes the rows that a mutation changed or a call gave, which shows in the order of
+/// keys and in what PostgreSQL says of columns that are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// With all their columns.
+    Whole,
+    /// With those that are named.
+    ByName,
+}
+
+impl Taken {
+    pub(super) fn by(select: &[SelectItem]) -> Self {
+        let is_star = |item: &SelectItem| matches!(item, SelectItem::Field { field, aggregate: None, .. } if field.name == "*");
+        if select.is_empty() || select.iter().any(is_star) { Taken::Whole } else { Taken::ByName }
+    }
+}
+
 /// What a request says of a mutation.
 pub(super) enum Asked {
     Insert { payload: Payload, columns: Option<Vec<String>>, on_conflict: Option<Vec<String>> },
@@ -151,12 +168,13 @@ pub(super) fn plan<'c>(
     let filters = of_root(&mut query.filters).map(|filter| context.compare(shape, filter));
     let trees = of_root(&mut query.logic).map(|logic| context.logic(shape, logic));
     let conditions = filters.chain(trees).collect();
+    let taken = Taken::by(&query.select);
     let tree = read::tree(shape, Source::Result, relation.name.clone(), query, context)?;
     let change = context.change(relation, asked, preferences)?;
     let creates = matches!(change, Change::Insert { .. });
     let location = match preferences.representation {
-        Some(Return::HeadersOnly) if creates => relation.primary_key.as_slice(),
-        Some(Return::HeadersOnly | Return::Minimal | Return::Representation) | None => &[],
+        Some(Return::HeadersOnly) if creates => location(relation, taken),
+        Some(Return::HeadersOnly | Return::Minimal | Return::Representation) | None => Vec::new(),
     };
     let returned = returned(&tree.root);
     let mutation = Mutation { relation, change, conditions, returned, location };
@@ -166,6 +184,17 @@ pub(super) fn plan<'c>(
         function: None,
         legacy_names: tree.legacy_names,
     })
+}
+
+/// The columns of the primary key: in the relation's order where rows are whole, else in the alphabet's.
+fn location(relation: &Relation, taken: Taken) -> Vec<&str> {
+    let is_key = |column: &&str| relation.primary_key.iter().any(|key| key == column);
+    let mut key: Vec<_> = relation.columns.iter().map(|column| column.name.as_str()).filter(is_key).collect();
+    match taken {
+        Taken::Whole => {}
+        Taken::ByName => key.sort_unstable(),
+    }
+    key
 }
 
 /// Takes out what is about the root.
@@ -212,9 +241,8 @@ impl<'c> Context<'c> {
     ) -> Result<Values<'c>> {
         // Without a list of columns every object has every key.
         let missing = if columns.is_some() { missing } else { Missing::Null };
-        let mut names = columns.unwrap_or(payload.keys);
-        let mut seen = HashSet::new();
-        names.retain(|name| seen.insert(name.clone()));
+        // In this order, so that the first mistake is the same whatever the order of keys.
+        let names: BTreeSet<_> = columns.unwrap_or(payload.keys).into_iter().collect();
         let columns = names.iter().map(|name| self.target(relation, name)).collect::<Result<_>>()?;
         Ok(Values { json: payload.json, rows: payload.rows, columns, missing })
     }

@@ -53,6 +53,12 @@ fn content_type(headers: &HeaderMap) -> MediaType {
     text.map_or(MediaType::Json, |text| MediaType::parse(&text))
 }
 
+/// The columns of `columns=`, which is about JSON alone: other bodies name theirs
+/// by themselves.
+pub(super) fn columns(headers: &HeaderMap, columns: Option<Vec<String>>) -> Option<Vec<String>> {
+    columns.filter(|_| content_type(headers) == MediaType::Json)
+}
+
 /// Rows to write. With `columns` the keys are given and JSON goes to PostgreSQL
 /// as it came.
 pub(super) fn rows(headers: &HeaderMap, body: Bytes, columns: Option<&[String]>) -> Result<Payload> {

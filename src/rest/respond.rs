@@ -165,8 +165,9 @@ fn paged(outcome: &Outcome, asked: &Asked) -> Result<Draft> {
 }
 
 fn insert(name: &str, outcome: &Outcome, asked: &Asked) -> Draft {
-    let merged =
-        asked.preferences.resolution == Some(Resolution::MergeDuplicates) && outcome.inserted == Some(0);
+    // Without a key to tell duplicates by, all rows are new.
+    let inserted = outcome.inserted.unwrap_or(outcome.rows);
+    let merged = asked.preferences.resolution == Some(Resolution::MergeDuplicates) && inserted == 0;
     let status = if merged { StatusCode::OK } else { StatusCode::CREATED };
     let mut draft = mutation(status, status, outcome, asked);
     let key = outcome.location.iter().flatten().map(|(column, value)| {
@@ -272,7 +273,8 @@ fn overridden(draft: Draft, outcome: &Outcome) -> Result<Response<Body>> {
         let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| malformed().cause(error))?;
         Ok((name, value))
     });
-    let own = own.collect::<Result<Vec<_>>>()?;
+    let mut own = own.collect::<Result<Vec<_>>>()?;
+    own.retain(|(name, _)| !frames(name));
     for (name, _) in &own {
         headers.remove(name);
     }
@@ -282,6 +284,12 @@ fn overridden(draft: Draft, outcome: &Outcome) -> Result<Response<Body>> {
     let mut response = response(status, body);
     *response.headers_mut() = headers;
     Ok(response)
+}
+
+/// Whether a header says where an answer ends, which the database has no say in:
+/// a wrong one would break the connection.
+fn frames(name: &HeaderName) -> bool {
+    [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION].contains(name)
 }
 
 fn response(status: StatusCode, body: impl Into<Body>) -> Response<Body> {

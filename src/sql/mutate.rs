@@ -21,9 +21,9 @@ use crate::{
     },
 };
 
-/// What the written values are called within a statement, and each object as
-/// it came, where keys can be missing.
-const BODY: &str = "pgduet_body";
+/// What the written values are called within a statement, which PostgreSQL's
+/// messages tell, and each object as it came, where keys can be missing.
+const BODY: &str = "pgrst_body";
 const OBJECT: &str = "pgduet_object";
 
 /// Adds one for each row that comes to be inserted.
@@ -61,7 +61,7 @@ pub(super) fn unseen(
     scope: Scope<'_>,
 ) -> Statement {
     let mut facts = Vec::new();
-    let keys = mutation.location;
+    let keys = mutation.location.as_slice();
     if inserted(mutation).is_none() && keys.is_empty() {
         change(&mut out, mutation, node, scope, None);
         return Statement { fragment: out, layout: Layout::Nothing, facts };
@@ -86,7 +86,7 @@ pub(super) fn unseen(
     for key in keys {
         // Of one row the largest value is the value.
         out.sql(", max(").identifier(key).sql(")");
-        facts.push(Fact::Key(key.clone()));
+        facts.push(Fact::Key((*key).to_owned()));
     }
     out.sql(" FROM ").identifier(SOURCE);
     Statement { fragment: out, layout: Layout::Nothing, facts }

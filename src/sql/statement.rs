@@ -146,13 +146,9 @@ pub fn count(plan: &Plan<'_>) -> Option<Count> {
         return None;
     }
     let planned = || {
-        let results = match &plan.operation {
-            Operation::Call(call, _) => Results::Call(call),
-            Operation::Read(_) | Operation::Mutation(..) => Results::None,
-        };
         let mut out = Fragment::new();
         out.sql("EXPLAIN (FORMAT JSON) SELECT");
-        existing(&mut out, plan.operation.node(), None, Scope::of(plan, results));
+        existing(&mut out, plan.operation.node(), None, Scope::of(plan, Results::None));
         out
     };
     Some(match (plan.count?, counted(plan)) {

@@ -41,10 +41,15 @@ fn insert(content_type: &str, body: &str) -> Answer {
     connection.send("GET", "/readings?select=count(),id.min(),id.max(),value.sum()", &[], None).unwrap()
 }
 
-/// The most memory that a process has had so far (`VmHWM`), in bytes.
+/// The most memory that a process has had so far, in bytes.
 fn peak_memory(process: u32) -> usize {
+    memory(process, "VmHWM:")
+}
+
+/// What `/proc` says of a process's memory under this name, in bytes.
+fn memory(process: u32, name: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
 }
 
@@ -74,4 +79,27 @@ fn a_hundred_thousand_csv_rows_are_one_request_in_bounded_memory() {
         writeln!(body, "{id},north {id},{value:.1},nothing to say").unwrap();
     }
     assert_eq!(insert("text/csv", &body).text(), ALL);
+}
+
+#[test]
+fn the_memory_of_a_large_body_is_given_back() {
+    const BODY: usize = 48 << 20;
+    let database = Database::fresh(SCHEMA);
+    let server = Server::start(&[
+        ("PGRST_DB_URI", &database.uri("authenticator")),
+        ("PGRST_DB_SCHEMAS", "api"),
+        ("PGRST_DB_ANON_ROLE", "anonymous"),
+        ("PGRST_DB_TX_END", "rollback"),
+    ]);
+    let mut connection = Connection::open(server.address());
+    let mut insert = |note: &str| {
+        let body = format!(r#"{{"id":1,"sensor":"s","note":"{note}"}}"#);
+        assert_eq!(connection.send("POST", "/readings", &[], Some(body.as_bytes())).unwrap().status, 201);
+        memory(server.id(), "VmRSS:")
+    };
+    let before = insert("small");
+    let large = "x".repeat(BODY);
+    let after = (0..3).map(|_| insert(&large)).last().unwrap();
+    eprintln!("{before} bytes before and {after} after three bodies of {BODY}");
+    assert!(after < before + BODY / 2, "{after} bytes are left of {before} and three bodies of {BODY}");
 }

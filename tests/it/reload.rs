@@ -257,18 +257,18 @@ fn the_configuration_is_read_again_from_file_and_database() {
     let database = Database::fresh(&format!("{SCHEMA} INSERT INTO api.items VALUES (2), (3)"));
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.conf", database.name()));
     let write = |rows: &str| {
-        let uri = database.uri("reloader");
+        let uri = database.uri("Reloader");
         let lines =
             format!("db-uri = \"{uri}\"\ndb-schemas = \"api\"\ndb-anon-role = \"anonymous\"\n{rows}\n");
         fs::write(&file, lines).unwrap();
     };
-    // Settings belong to the role, and the role to the server: this one is no other test's.
+    // Settings belong to the role, and the role to the server: this one is no other test's. Its name is to be quoted.
     database.execute(
-        "DO $$ BEGIN IF to_regrole('reloader') IS NULL THEN
-            CREATE ROLE reloader LOGIN NOINHERIT; GRANT anonymous TO reloader; END IF; END $$",
+        "DO $$ BEGIN IF to_regrole('\"Reloader\"') IS NULL THEN
+            CREATE ROLE \"Reloader\" LOGIN NOINHERIT; GRANT anonymous TO \"Reloader\"; END IF; END $$",
     );
     let setting = |change: &str| {
-        database.execute(&format!("ALTER ROLE reloader IN DATABASE {} {change}", database.name()));
+        database.execute(&format!("ALTER ROLE \"Reloader\" IN DATABASE {} {change}", database.name()));
     };
     write("db-max-rows = 2");
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));

@@ -9,22 +9,24 @@ use crate::{
 use csv::StringRecord;
 
 /// The rows as a JSON array. It is written row by row: what is kept beside the
-/// array is one row.
+/// array is one row. Their keys are as many names as the first row has fields.
 pub(super) fn rows(csv: &[u8]) -> Result<Payload> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(csv);
     let malformed = |error: csv::Error| invalid(format!("parse error ({error})"));
-    let keys: Vec<String> = reader.headers().map_err(malformed)?.iter().map(str::to_owned).collect();
-    if keys.is_empty() {
-        return Err(invalid("parse error (not enough input)"));
+    // The names are a line of their own, with an end.
+    if !csv.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return Err(invalid("parse error (not enough input) at \"\""));
     }
+    let names: Vec<String> = reader.headers().map_err(malformed)?.iter().map(str::to_owned).collect();
+    let mut keys = Vec::new();
     let mut json = vec![b'['];
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(malformed)? {
-        if record.len() < keys.len() {
-            return Err(invalid("All lines must have same number of fields"));
-        }
-        if json.len() > 1 {
-            json.push(b',');
+        let named = record.len().min(names.len());
+        match json.len() {
+            1 => keys = names.iter().take(named).cloned().collect(),
+            _ if named == keys.len() => json.push(b','),
+            _ => return Err(invalid("All lines must have same number of fields")),
         }
         object(&keys, &record, &mut json).map_err(unwritable)?;
     }
@@ -63,11 +65,24 @@ mod tests {
     }
 
     #[test]
+    fn lines_may_all_be_short_and_there_may_be_none() {
+        let payload = rows(b"a,b\n1\n2").unwrap();
+        assert_eq!(
+            (payload.json.as_ref(), payload.keys),
+            (br#"[{"a":"1"},{"a":"2"}]"#.as_slice(), vec!["a".to_owned()])
+        );
+        let payload = rows(b"a,b\n").unwrap();
+        assert_eq!((payload.json.as_ref(), payload.keys.len()), (b"[]".as_slice(), 0));
+    }
+
+    #[test]
     fn short_lines_and_nothing_at_all_are_refused() {
         assert_eq!(
             rows(b"a,b\nfoo,bar\nbaz").unwrap_err().message,
             "All lines must have same number of fields"
         );
-        assert_eq!(rows(b"").unwrap_err().code(), "PGRST102");
+        for lines in [b"".as_slice(), b"a,b"] {
+            assert_eq!(rows(lines).unwrap_err().message, "parse error (not enough input) at \"\"");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Errors on the wire: the body that clients compare, and the headers that say
 //! what to do about it. Causes are for the log and not here.
 
-use super::{put, response};
+use super::{frames, put, response};
 use crate::{
     config::Verbosity,
     error::{Caller, Error, Fault, Origin, classify},
@@ -38,7 +38,9 @@ pub(in crate::rest) fn failure(error: &Error, caller: Caller, verbosity: Verbosi
     }
     if let Origin::PostgreSql(report) = &error.origin {
         for (name, value) in report.raised.iter().flat_map(|raised| &raised.headers) {
-            if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            if let Ok(name) = HeaderName::from_bytes(name.as_bytes())
+                && !frames(&name)
+            {
                 headers.remove(&name);
                 put(headers, name, Some(value));
             }
@@ -55,7 +57,8 @@ fn challenge(error: &Error, status: StatusCode) -> Option<String> {
             error.message.replace('\\', "\\\\").replace('"', "\\\"")
         )),
         Origin::Pgduet(Fault::AnonymousDisabled) => Some("Bearer".to_owned()),
-        Origin::PostgreSql(report) if report.raised.is_none() && status == StatusCode::UNAUTHORIZED => {
+        // `RAISE SQLSTATE 'PGRST'` chooses all headers by itself.
+        Origin::PostgreSql(report) if report.sqlstate != "PGRST" && status == StatusCode::UNAUTHORIZED => {
             Some("Bearer".to_owned())
         }
         Origin::Pgduet(_) | Origin::PostgreSql(_) => None,

@@ -178,3 +178,23 @@ fn fragment_of_moods() -> Statement {
     fragment.text("ok").sql("::mood, number FROM generate_series(1, 50) AS number");
     unit(fragment, Layout::Columns).statement
 }
+
+/// A function that writes and takes itself away, so that its call cannot be prepared behind itself.
+const LEAVE: &str = "CREATE FUNCTION leave() RETURNS text SECURITY DEFINER LANGUAGE plpgsql
+    AS $$ BEGIN INSERT INTO visits DEFAULT VALUES; DROP FUNCTION leave(); RETURN 'left'; END $$";
+
+#[tokio::test]
+async fn what_cannot_be_prepared_any_more_has_run_all_the_same() {
+    let database = Database::fresh("CREATE TABLE visits (id int GENERATED ALWAYS AS IDENTITY)");
+    let admin = database.client().await;
+    let pool = pool(&database);
+    for response_settings in [ResponseSettings::Unset, ResponseSettings::Read] {
+        for _ in 0..3 {
+            let visits: i64 = seen(&admin, "SELECT count(*) FROM visits").await;
+            admin.batch_execute(LEAVE).await.unwrap();
+            let call = Unit { response_settings, ..show("SELECT leave()") };
+            assert_eq!(body(&pool, call).await, "\"left\"");
+            assert_eq!(seen::<i64>(&admin, "SELECT count(*) FROM visits").await, visits + 1);
+        }
+    }
+}

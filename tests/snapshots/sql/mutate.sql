@@ -1,53 +1,53 @@
 -- insert
 -- $1 = [{"a":7,"b":"x","note":"new"}]
-INSERT INTO "api"."pairs" AS "pairs"("a", "b", "note") SELECT "pgduet_body"."a", "pgduet_body"."b", "pgduet_body"."note" FROM json_to_recordset($1::json) AS "pgduet_body"("a" "pg_catalog"."int4", "b" "pg_catalog"."text", "note" "pg_catalog"."text");
+INSERT INTO "api"."pairs" AS "pairs"("a", "b", "note") SELECT "pgrst_body"."a", "pgrst_body"."b", "pgrst_body"."note" FROM json_to_recordset($1::json) AS "pgrst_body"("a" "pg_catalog"."int4", "b" "pg_catalog"."text", "note" "pg_catalog"."text");
 
 -- insert, return=headers-only
 -- $1 = {"title":"A","colour":"#ff"}
-WITH "pgduet_source" AS (INSERT INTO "api"."notes" AS "notes"("title", "colour") SELECT "pgduet_body"."title", "api"."colour"("pgduet_body"."colour") FROM json_to_record($1::json) AS "pgduet_body"("title" "pg_catalog"."text", "colour" json) RETURNING to_json("notes"."id") #>> '{}' AS "id") SELECT count(*), max("id") FROM "pgduet_source";
+WITH "pgduet_source" AS (INSERT INTO "api"."notes" AS "notes"("colour", "title") SELECT "api"."colour"("pgrst_body"."colour"), "pgrst_body"."title" FROM json_to_record($1::json) AS "pgrst_body"("colour" json, "title" "pg_catalog"."text") RETURNING to_json("notes"."id") #>> '{}' AS "id") SELECT count(*), max("id") FROM "pgduet_source";
 
 -- insert, return=representation
 -- $1 = {"title":"A","colour":"#ff"}
-INSERT INTO "api"."notes" AS "notes"("title", "colour") SELECT "pgduet_body"."title", "api"."colour"("pgduet_body"."colour") FROM json_to_record($1::json) AS "pgduet_body"("title" "pg_catalog"."text", "colour" json) RETURNING ("notes"."id")::text, ("api"."json"("notes"."colour"))::text;
+INSERT INTO "api"."notes" AS "notes"("colour", "title") SELECT "api"."colour"("pgrst_body"."colour"), "pgrst_body"."title" FROM json_to_record($1::json) AS "pgrst_body"("colour" json, "title" "pg_catalog"."text") RETURNING ("notes"."id")::text, ("api"."json"("notes"."colour"))::text;
 
 -- insert, select=title,clients(name),payer(id)
 -- $1 = {"title":"A","colour":"#ff"}
-WITH "pgduet_source" AS (INSERT INTO "api"."notes" AS "notes"("title", "colour") SELECT "pgduet_body"."title", "api"."colour"("pgduet_body"."colour") FROM json_to_record($1::json) AS "pgduet_body"("title" "pg_catalog"."text", "colour" json) RETURNING "notes"."title", "notes"."client_id", coalesce("notes".*) AS "pgduet_row") SELECT ("notes"."title")::text, (row_to_json("notes_clients_1".*))::text, (row_to_json("notes_payer_1".*))::text FROM "pgduet_source" AS "notes" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "notes"."client_id" = "clients_1"."id") AS "notes_clients_1" ON TRUE LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."payer"("notes"."pgduet_row") AS "clients_1") AS "notes_payer_1" ON TRUE;
+WITH "pgduet_source" AS (INSERT INTO "api"."notes" AS "notes"("colour", "title") SELECT "api"."colour"("pgrst_body"."colour"), "pgrst_body"."title" FROM json_to_record($1::json) AS "pgrst_body"("colour" json, "title" "pg_catalog"."text") RETURNING "notes"."title", "notes"."client_id", coalesce("notes".*) AS "pgduet_row") SELECT ("notes"."title")::text, (row_to_json("notes_clients_1".*))::text, (row_to_json("notes_payer_1".*))::text FROM "pgduet_source" AS "notes" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "notes"."client_id" = "clients_1"."id") AS "notes_clients_1" ON TRUE LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."payer"("notes"."pgduet_row") AS "clients_1") AS "notes_payer_1" ON TRUE;
 
 -- insert, missing=default
 -- $1 = id
 -- $2 = "api"."notes"
 -- $3 = id
--- $4 = title
--- $5 = stars
+-- $4 = stars
+-- $5 = title
 -- $6 = [{"title":"A"}]
-INSERT INTO "api"."notes" AS "notes"("id", "title", "stars") SELECT CASE WHEN "pgduet_object"."value" ? $1 THEN "pgduet_body"."id" ELSE nextval(pg_get_serial_sequence($2, $3)::regclass) END, CASE WHEN "pgduet_object"."value" ? $4 THEN "pgduet_body"."title" ELSE 'untitled'::text END, CASE WHEN "pgduet_object"."value" ? $5 THEN "pgduet_body"."stars" ELSE 3 END FROM jsonb_array_elements($6::jsonb) AS "pgduet_object"("value") CROSS JOIN LATERAL jsonb_to_record("pgduet_object"."value") AS "pgduet_body"("id" "pg_catalog"."int4", "title" "pg_catalog"."text", "stars" "pg_catalog"."int4");
+INSERT INTO "api"."notes" AS "notes"("id", "stars", "title") SELECT CASE WHEN "pgduet_object"."value" ? $1 THEN "pgrst_body"."id" ELSE nextval(pg_get_serial_sequence($2, $3)::regclass) END, CASE WHEN "pgduet_object"."value" ? $4 THEN "pgrst_body"."stars" ELSE 3 END, CASE WHEN "pgduet_object"."value" ? $5 THEN "pgrst_body"."title" ELSE 'untitled'::text END FROM jsonb_array_elements($6::jsonb) AS "pgduet_object"("value") CROSS JOIN LATERAL jsonb_to_record("pgduet_object"."value") AS "pgrst_body"("id" "pg_catalog"."int4", "stars" "pg_catalog"."int4", "title" "pg_catalog"."text");
 
 -- insert, resolution=merge-duplicates
 -- $1 = [{"a":7,"b":"x","note":"new"}]
-WITH "pgduet_source" AS (INSERT INTO "api"."pairs" AS "pairs"("a", "b", "note") SELECT "pgduet_body"."a", "pgduet_body"."b", "pgduet_body"."note" FROM json_to_recordset($1::json) AS "pgduet_body"("a" "pg_catalog"."int4", "b" "pg_catalog"."text", "note" "pg_catalog"."text") WHERE set_config('pgduet.inserted', (coalesce(nullif(current_setting('pgduet.inserted', TRUE), ''), '0')::int8 + 1)::text, TRUE) IS NOT NULL ON CONFLICT ("a", "b") DO UPDATE SET "a" = EXCLUDED."a", "b" = EXCLUDED."b", "note" = EXCLUDED."note" WHERE set_config('pgduet.inserted', (coalesce(nullif(current_setting('pgduet.inserted', TRUE), ''), '0')::int8 - 1)::text, TRUE) IS NOT NULL RETURNING 1) SELECT count(*), nullif(current_setting('pgduet.inserted', TRUE), '')::int8 FROM "pgduet_source";
+WITH "pgduet_source" AS (INSERT INTO "api"."pairs" AS "pairs"("a", "b", "note") SELECT "pgrst_body"."a", "pgrst_body"."b", "pgrst_body"."note" FROM json_to_recordset($1::json) AS "pgrst_body"("a" "pg_catalog"."int4", "b" "pg_catalog"."text", "note" "pg_catalog"."text") WHERE set_config('pgduet.inserted', (coalesce(nullif(current_setting('pgduet.inserted', TRUE), ''), '0')::int8 + 1)::text, TRUE) IS NOT NULL ON CONFLICT ("a", "b") DO UPDATE SET "a" = EXCLUDED."a", "b" = EXCLUDED."b", "note" = EXCLUDED."note" WHERE set_config('pgduet.inserted', (coalesce(nullif(current_setting('pgduet.inserted', TRUE), ''), '0')::int8 - 1)::text, TRUE) IS NOT NULL RETURNING 1) SELECT count(*), nullif(current_setting('pgduet.inserted', TRUE), '')::int8 FROM "pgduet_source";
 
 -- insert, resolution=ignore-duplicates
 -- $1 = [{"a":7,"b":"x","note":"new"}]
-INSERT INTO "api"."pairs" AS "pairs"("a", "b", "note") SELECT "pgduet_body"."a", "pgduet_body"."b", "pgduet_body"."note" FROM json_to_recordset($1::json) AS "pgduet_body"("a" "pg_catalog"."int4", "b" "pg_catalog"."text", "note" "pg_catalog"."text") ON CONFLICT ("a", "b") DO NOTHING RETURNING ("pairs"."a")::text;
+INSERT INTO "api"."pairs" AS "pairs"("a", "b", "note") SELECT "pgrst_body"."a", "pgrst_body"."b", "pgrst_body"."note" FROM json_to_recordset($1::json) AS "pgrst_body"("a" "pg_catalog"."int4", "b" "pg_catalog"."text", "note" "pg_catalog"."text") ON CONFLICT ("a", "b") DO NOTHING RETURNING ("pairs"."a")::text;
 
 -- put
 -- $1 = {"a":9,"b":"q"}
 -- $2 = 9
 -- $3 = q
-INSERT INTO "api"."pairs" AS "pairs"("a", "b") SELECT "pgduet_body"."a", "pgduet_body"."b" FROM json_to_record($1::json) AS "pgduet_body"("a" "pg_catalog"."int4", "b" "pg_catalog"."text") WHERE "pgduet_body"."a" = $2 AND "pgduet_body"."b" = $3 AND set_config('pgduet.inserted', (coalesce(nullif(current_setting('pgduet.inserted', TRUE), ''), '0')::int8 + 1)::text, TRUE) IS NOT NULL ON CONFLICT ("a", "b") DO UPDATE SET "a" = EXCLUDED."a", "b" = EXCLUDED."b" WHERE set_config('pgduet.inserted', (coalesce(nullif(current_setting('pgduet.inserted', TRUE), ''), '0')::int8 - 1)::text, TRUE) IS NOT NULL RETURNING ("pairs"."a")::text, ("pairs"."b")::text, ("pairs"."note")::text, nullif(current_setting('pgduet.inserted', TRUE), '')::int8;
+INSERT INTO "api"."pairs" AS "pairs"("a", "b") SELECT "pgrst_body"."a", "pgrst_body"."b" FROM json_to_record($1::json) AS "pgrst_body"("a" "pg_catalog"."int4", "b" "pg_catalog"."text") WHERE "pgrst_body"."a" = $2 AND "pgrst_body"."b" = $3 AND set_config('pgduet.inserted', (coalesce(nullif(current_setting('pgduet.inserted', TRUE), ''), '0')::int8 + 1)::text, TRUE) IS NOT NULL ON CONFLICT ("a", "b") DO UPDATE SET "a" = EXCLUDED."a", "b" = EXCLUDED."b" WHERE set_config('pgduet.inserted', (coalesce(nullif(current_setting('pgduet.inserted', TRUE), ''), '0')::int8 - 1)::text, TRUE) IS NOT NULL RETURNING ("pairs"."a")::text, ("pairs"."b")::text, ("pairs"."note")::text, nullif(current_setting('pgduet.inserted', TRUE), '')::int8;
 
 -- update
 -- $1 = {"note":"n"}
 -- $2 = 9
-UPDATE "api"."pairs" AS "pairs" SET "note" = "pgduet_body"."note" FROM json_to_record($1::json) AS "pgduet_body"("note" "pg_catalog"."text") WHERE "pairs"."a" = $2;
+UPDATE "api"."pairs" AS "pairs" SET "note" = "pgrst_body"."note" FROM json_to_record($1::json) AS "pgrst_body"("note" "pg_catalog"."text") WHERE "pairs"."a" = $2;
 
 -- update of nothing
 SELECT ("pairs"."note")::text FROM "api"."pairs" AS "pairs" WHERE FALSE;
 
 -- update, order=a
 -- $1 = {"note":"n"}
-WITH "pgduet_source" AS (UPDATE "api"."pairs" AS "pairs" SET "note" = "pgduet_body"."note" FROM json_to_record($1::json) AS "pgduet_body"("note" "pg_catalog"."text") RETURNING "pairs"."note", "pairs"."a") SELECT ("pairs"."note")::text FROM "pgduet_source" AS "pairs" ORDER BY "pairs"."a";
+WITH "pgduet_source" AS (UPDATE "api"."pairs" AS "pairs" SET "note" = "pgrst_body"."note" FROM json_to_record($1::json) AS "pgrst_body"("note" "pg_catalog"."text") RETURNING "pairs"."note", "pairs"."a") SELECT ("pairs"."note")::text FROM "pgduet_source" AS "pairs" ORDER BY "pairs"."a";
 
 -- delete
 -- $1 = 9
