@@ -66,7 +66,7 @@ impl Engine {
         let unit = unit(&plan);
         let planned = self.config.server_timing_enabled.then(Instant::now);
         let facts = unit.statement.facts.clone();
-        let mut body = Body::new(&unit.statement.layout, plan.body.nulls());
+        let mut body = Body::new(&unit.statement.layout);
         let report = self.execute(unit, &mut plan, identity, &mut body).await?;
         let outcome = outcome(&plan, &facts, report)?;
         Ok(Outcome { body: body.finish(), planned, ..outcome })

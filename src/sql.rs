@@ -161,7 +161,12 @@ pub enum Layout {
     /// The one column of the one row is a JSON value: a function's scalar.
     Scalar(Encoder),
     /// The one column of each row is an element of a JSON array.
-    Scalars(Encoder),
+    Scalars {
+        /// How it becomes JSON.
+        encoder: Encoder,
+        /// What stands before it.
+        elements: Elements,
+    },
     /// The one column of the one row is the body as it is: PostgreSQL made it.
     Body,
     /// Each row's one column is a line of the body.
@@ -173,6 +178,17 @@ pub enum Layout {
     Columns,
     /// Rows are only counted.
     Nothing,
+}
+
+/// Elements of a JSON array, by what `json_agg` sets between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elements {
+    /// A comma and a blank.
+    Plain,
+    /// A line break, too, before those that are not NULL: arrays, as composites are.
+    Structured,
+    /// A comma alone: what was stripped of keys without a value.
+    Stripped,
 }
 
 /// A column that carries a fact rather than data.

@@ -4,9 +4,8 @@
 use super::json;
 use crate::{
     error::Result,
-    media::Nulls,
     outcome::{Row, Sink},
-    sql::{Column, Encoder, Layout},
+    sql::{Column, Elements, Encoder, Layout},
 };
 use bytes::Bytes;
 
@@ -26,11 +25,11 @@ enum Form {
     Object(Object),
     /// The first row's value.
     Scalar(Encoder),
-    /// `[…, …]`, or without the space.
-    Scalars { encoder: Encoder, separator: &'static [u8] },
-    /// The first row's bytes.
+    /// `[…, …]`
+    Scalars { encoder: Encoder, elements: Elements },
+    /// The bytes of the first row's last column.
     Bytes,
-    /// Rows' bytes with line feeds between them.
+    /// Rows' bytes, each with a line feed after it.
     Lines,
     /// A header, and a line for each row.
     Csv { header: Vec<u8> },
@@ -58,21 +57,13 @@ struct Member {
 }
 
 impl Body {
-    /// A body for rows of this layout. Keys without a value were stripped by the
-    /// statement; `nulls` says whether they were, since PostgreSQL's function
-    /// for that leaves no white space in an array either.
-    pub fn new(layout: &Layout, nulls: Nulls) -> Self {
+    /// A body for rows of this layout.
+    pub fn new(layout: &Layout) -> Self {
         let form = match layout {
             Layout::Array(columns) => Form::Array(Object::new(columns)),
             Layout::Object(columns) => Form::Object(Object::new(columns)),
             Layout::Scalar(encoder) => Form::Scalar(*encoder),
-            Layout::Scalars(encoder) => Form::Scalars {
-                encoder: *encoder,
-                separator: match nulls {
-                    Nulls::Kept => b", ",
-                    Nulls::Stripped => b",",
-                },
-            },
+            Layout::Scalars { encoder, elements } => Form::Scalars { encoder: *encoder, elements: *elements },
             Layout::Body => Form::Bytes,
             Layout::Lines => Form::Lines,
             Layout::Csv(names) => Form::Csv { header: names.join(",").into_bytes() },
@@ -106,8 +97,13 @@ impl Sink for Body {
                 out.extend_from_slice(if place == Place::First { b"[" } else { b", \n " });
                 object.write(row, out);
             }
-            (Form::Scalars { encoder, separator }, place) => {
-                out.extend_from_slice(if place == Place::First { b"[" } else { separator });
+            (Form::Scalars { encoder, elements }, place) => {
+                out.extend_from_slice(match (place, elements, row.get(0)) {
+                    (Place::First, ..) => b"[",
+                    (Place::Later, Elements::Structured, Some(_)) => b", \n ",
+                    (Place::Later, Elements::Plain, _) | (Place::Later, Elements::Structured, None) => b", ",
+                    (Place::Later, Elements::Stripped, _) => b",",
+                });
                 write_scalar(*encoder, row, out);
             }
             (Form::Object(object), Place::First) => object.write(row, out),
@@ -181,8 +177,8 @@ mod tests {
         }
     }
 
-    fn body(layout: &Layout, nulls: Nulls, rows: &[&'static [Option<&'static str>]]) -> String {
-        let mut body = Body::new(layout, nulls);
+    fn body(layout: &Layout, rows: &[&'static [Option<&'static str>]]) -> String {
+        let mut body = Body::new(layout);
         for row in rows {
             body.row(&Texts(row)).unwrap();
         }
@@ -194,46 +190,56 @@ mod tests {
         vec![column("id", Encoder::Verbatim), column("a \"b\"", Encoder::Text)]
     }
 
+    fn scalars(elements: Elements) -> Layout {
+        Layout::Scalars { encoder: Encoder::Verbatim, elements }
+    }
+
     const ROWS: &[&[Option<&str>]] = &[&[Some("1"), Some("x y"), Some("fact")], &[Some("2"), None, None]];
 
     #[test]
     fn an_array_has_the_separators_of_json_agg() {
         let layout = Layout::Array(columns());
         assert_eq!(
-            body(&layout, Nulls::Kept, ROWS),
+            body(&layout, ROWS),
             "[{\"id\":1,\"a \\\"b\\\"\":\"x y\"}, \n {\"id\":2,\"a \\\"b\\\"\":null}]"
         );
-        assert_eq!(body(&layout, Nulls::Kept, &[]), "[]");
+        assert_eq!(body(&layout, &[]), "[]");
     }
 
     #[test]
     fn stripped_arrays_have_no_white_space() {
-        let layout = Layout::Scalars(Encoder::Verbatim);
-        assert_eq!(body(&layout, Nulls::Stripped, &[&[Some("{}")], &[Some("{\"a\":1}")]]), r#"[{},{"a":1}]"#);
+        let layout = scalars(Elements::Stripped);
+        assert_eq!(body(&layout, &[&[Some("{}")], &[Some("{\"a\":1}")]]), r#"[{},{"a":1}]"#);
     }
 
     #[test]
     fn scalars_stand_alone_or_in_an_array() {
-        assert_eq!(body(&Layout::Scalar(Encoder::Text), Nulls::Kept, &[&[Some("a")]]), r#""a""#);
-        assert_eq!(body(&Layout::Scalar(Encoder::Text), Nulls::Kept, &[&[None]]), "null");
-        assert_eq!(body(&Layout::Scalar(Encoder::Text), Nulls::Kept, &[]), "null");
-        assert_eq!(body(&Layout::Scalars(Encoder::Verbatim), Nulls::Kept, ROWS), "[1, 2]");
-        assert_eq!(body(&Layout::Scalars(Encoder::Verbatim), Nulls::Kept, &[]), "[]");
+        assert_eq!(body(&Layout::Scalar(Encoder::Text), &[&[Some("a")]]), r#""a""#);
+        assert_eq!(body(&Layout::Scalar(Encoder::Text), &[&[None]]), "null");
+        assert_eq!(body(&Layout::Scalar(Encoder::Text), &[]), "null");
+        assert_eq!(body(&scalars(Elements::Plain), ROWS), "[1, 2]");
+        assert_eq!(body(&scalars(Elements::Plain), &[]), "[]");
+    }
+
+    #[test]
+    fn arrays_in_an_array_begin_lines_and_nulls_do_not() {
+        let rows: &[&[Option<&str>]] = &[&[Some("[1]")], &[None], &[Some("[2]")]];
+        assert_eq!(body(&scalars(Elements::Structured), rows), "[[1], null, \n [2]]");
     }
 
     #[test]
     fn csv_has_a_header_and_no_final_line_feed() {
         let layout = Layout::Csv(vec!["id".to_owned(), "name".to_owned()]);
         let rows: &[&[Option<&str>]] = &[&[Some("1,\"x y\"")], &[Some("2,")]];
-        assert_eq!(body(&layout, Nulls::Kept, rows), "id,name\n1,\"x y\"\n2,");
-        assert_eq!(body(&layout, Nulls::Kept, &[]), "\n");
+        assert_eq!(body(&layout, rows), "id,name\n1,\"x y\"\n2,");
+        assert_eq!(body(&layout, &[]), "\n");
     }
 
     #[test]
     fn what_postgresql_wrote_passes_as_it_is() {
-        assert_eq!(body(&Layout::Body, Nulls::Kept, ROWS), "1");
-        assert_eq!(body(&Layout::Lines, Nulls::Kept, ROWS), "1\n2\n");
-        assert_eq!(body(&Layout::Nothing, Nulls::Kept, ROWS), "");
-        assert_eq!(body(&Layout::Columns, Nulls::Kept, ROWS), "");
+        assert_eq!(body(&Layout::Body, ROWS), "1");
+        assert_eq!(body(&Layout::Lines, ROWS), "1\n2\n");
+        assert_eq!(body(&Layout::Nothing, ROWS), "");
+        assert_eq!(body(&Layout::Columns, ROWS), "");
     }
 }

@@ -229,7 +229,7 @@ fn has_any_columns(layout: &Layout) -> bool {
         Layout::Array(_)
         | Layout::Object(_)
         | Layout::Scalar(_)
-        | Layout::Scalars(_)
+        | Layout::Scalars { .. }
         | Layout::Lines
         | Layout::Csv(_)
         | Layout::Nothing => false,

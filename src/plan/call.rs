@@ -110,11 +110,13 @@ pub(super) fn plan<'c>(
             tree
         }
         Shape::Void | Shape::Scalar(_) | Shape::Record => {
+            let is_whole = query.select.is_empty();
             let as_text = query.texts.contains(&Part::Result { of: function.oid });
-            let cast = as_text.then(|| "text".to_owned());
-            let mut tree =
-                read::tree(shape, Source::Result, alias, Query { select: Vec::new(), ..query }, context)?;
-            tree.root.items = vec![Item::Field(scalar(shape, cast))];
+            let mut tree = read::tree(shape, Source::Result, alias, query, context)?;
+            if is_whole {
+                let cast = as_text.then(|| "text".to_owned());
+                tree.root.items = vec![Item::Field(scalar(shape, cast))];
+            }
             tree
         }
     };

@@ -175,6 +175,7 @@ pub(super) fn level<'t, 'c>(
     let Tree { root, legacy_names, .. } = tree;
     let mut node = root;
     let legacy = context.config.url_use_legacy_target_names;
+    let mut replaced = Vec::new();
     for name in path {
         let mut embeds = node.items.iter().enumerate().filter_map(|(at, item)| match item {
             Item::Embed(embed) => Some((at, embed)),
@@ -187,14 +188,14 @@ pub(super) fn level<'t, 'c>(
             return Err(alias.map_or_else(|| not_embedded(name), |alias| target_name(name, alias)));
         };
         if let Some(alias) = embed.alias.as_ref().filter(|alias| *alias != name) {
-            let used = LegacyName { target: name.clone(), alias: alias.clone() };
-            if !legacy_names.contains(&used) {
-                legacy_names.push(used);
-            }
+            replaced.push(LegacyName { target: name.clone(), alias: alias.clone() });
         }
         let Some(Item::Embed(embed)) = node.items.get_mut(at) else { return Err(not_embedded(name)) };
         node = &mut embed.node;
     }
+    // What was typed last is addressed first.
+    legacy_names.retain(|known| !replaced.contains(known));
+    legacy_names.splice(0..0, replaced);
     Ok(node)
 }
 

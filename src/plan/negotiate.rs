@@ -50,16 +50,6 @@ impl Body<'_> {
             | Body::Nothing => false,
         }
     }
-
-    /// What became of keys without a value.
-    pub fn nulls(&self) -> Nulls {
-        match self {
-            Body::Array(nulls) | Body::Object(nulls) => *nulls,
-            Body::Csv | Body::GeoJson | Body::Handler(_) | Body::Raw | Body::Columns | Body::Nothing => {
-                Nulls::Kept
-            }
-        }
-    }
 }
 
 /// A statement is not run but explained.

@@ -12,9 +12,9 @@ use crate::{
     request::{self, Excess},
 };
 
-/// Orders, by own fields and by those of embeds.
+/// Orders, by own fields and by those of embeds. Of several for one level the first counts.
 pub(super) fn orders<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tree<'c>> {
-    for (path, terms) in std::mem::take(&mut tree.query.order) {
+    for (path, terms) in std::mem::take(&mut tree.query.order).into_iter().rev() {
         let node = level(&mut tree, &path, context)?;
         let terms = terms.into_iter().map(|term| order_term(node, term, context));
         node.order = terms.collect::<Result<_>>()?;

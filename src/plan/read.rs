@@ -24,8 +24,9 @@ pub(super) struct Tree<'c> {
 
 type Pass = for<'c> fn(Tree<'c>, &Context<'c>) -> Result<Tree<'c>>;
 
-/// The passes, in their order.
-const PASSES: [Pass; 6] = [filters, logic, order::orders, order::ranges, order::max_rows, aggregate::check];
+/// The passes, in their order. That decides which of several mistakes is told, as does that each begins with what was
+/// typed last.
+const PASSES: [Pass; 6] = [filters, order::orders, order::ranges, logic, order::max_rows, aggregate::check];
 
 /// Plans a read of the relation of this name.
 pub(super) fn plan<'c>(relation: &str, query: Query, context: &Context<'c>) -> Result<Planned<'c>> {

@@ -52,6 +52,7 @@ pub(super) struct Parsed {
 }
 
 /// The keys that mean something, by their last word; everything else filters.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Key {
     Select,
     Columns,
@@ -95,40 +96,45 @@ impl<'a> Parameters<'a> {
         self.pairs.iter().find(|(key, _)| key == wanted).and_then(|(_, value)| value.as_deref())
     }
 
+    /// The pairs of this sort.
+    fn of(&self, sort: Key) -> impl Iterator<Item = (&str, &str)> {
+        self.given().filter(move |(key, _)| Key::of(key) == sort)
+    }
+
+    /// Of several mistakes the one is told that PostgREST finds first, so the sorts are taken in its order.
     pub(super) fn parse(&self, plain: Plain) -> Result<Parsed> {
         let mut query = Query::default();
+        for (key, value) in self.of(Key::Order) {
+            query.order.push((parse::tree_path(key)?.0, parse::order(value)?));
+        }
+        for (key, value) in self.of(Key::Logic) {
+            query.logic.push(parse::logic(key, value)?);
+        }
+        let columns = self.first("columns").map(parse::columns).transpose()?;
+        query.select = every_column(parse::select(self.first("select").unwrap_or("*"))?);
         let mut arguments = Vec::new();
-        let mut ranges = Ranges::default();
-        for (key, value) in self.given() {
-            match Key::of(key) {
-                Key::Order => query.order.push((parse::tree_path(key)?.0, parse::order(value)?)),
-                Key::Logic => query.logic.push(parse::logic(key, value)?),
-                Key::Limit => ranges.of(key)?.1 = Some(value),
-                Key::Offset => ranges.of(key)?.2 = Some(value),
-                Key::Filter => {
-                    let (path, field) = parse::tree_path(key)?;
-                    match plain.condition(value)? {
-                        Some((negated, operation)) => {
-                            query.filters.push((path, Filter { field, negated, operation }));
-                        }
-                        None => arguments.push((field.name, value.to_owned())),
-                    }
+        for (key, value) in self.of(Key::Filter) {
+            let (path, field) = parse::tree_path(key)?;
+            match plain.condition(value)? {
+                Some((negated, operation)) => {
+                    query.filters.push((path, Filter { field, negated, operation }))
                 }
-                Key::Select | Key::Columns | Key::OnConflict => {}
+                None => arguments.push((field.name, value.to_owned())),
             }
         }
-        query.select = every_column(parse::select(self.first("select").unwrap_or("*"))?);
+        let on_conflict = self.first("on_conflict").map(parse::on_conflict).transpose()?;
+        let mut ranges = Ranges::default();
+        for (key, value) in self.of(Key::Limit) {
+            ranges.of(key)?.1 = Some(value);
+        }
+        for (key, value) in self.of(Key::Offset) {
+            ranges.of(key)?.2 = Some(value);
+        }
         let (bounds, embedded) = ranges.split();
         for (path, bounds) in embedded {
             query.ranges.push((path, bounds.of_embed()?));
         }
-        Ok(Parsed {
-            query,
-            bounds,
-            arguments,
-            columns: self.first("columns").map(parse::columns).transpose()?,
-            on_conflict: self.first("on_conflict").map(parse::on_conflict).transpose()?,
-        })
+        Ok(Parsed { query, bounds, columns, on_conflict, arguments })
     }
 
     /// The same query in the one form that all who ask it share: sorted by key,

@@ -11,7 +11,7 @@ use super::{
     value::{aggregate_encoder, aggregated, field_encoder, plain_type, value},
 };
 use crate::{
-    plan::tree::{Arity, Embed, Form, Item, Node, Output},
+    plan::tree::{Arity, Embed, Field, Form, Item, Node, Output},
     request::select::Aggregate,
 };
 
@@ -178,6 +178,18 @@ impl<'p> Cell<'p> {
             Source::ToOne(_) | Source::ToMany(_) | Source::Collected(_) => true,
             Source::Field(_) => false,
             Source::Lifted(_, cell) => cell.is_json(),
+        }
+    }
+
+    /// What rows are grouped by where it is not what is shown: what a domain is in JSON has no equality.
+    pub(super) fn group_key(&self) -> Option<&'p Field<'p>> {
+        match &self.source {
+            Source::Field(Output { field, representation: Some(_), .. }) => Some(field),
+            Source::Field(Output { representation: None, .. })
+            | Source::ToOne(_)
+            | Source::ToMany(_)
+            | Source::Lifted(..)
+            | Source::Collected(_) => None,
         }
     }
 

@@ -2,12 +2,16 @@
 //! that says what they become.
 
 use super::{
-    Encoder, Fact, Fragment, Layout,
+    Elements, Encoder, Fact, Fragment, Layout,
     column::{Aggregates, Cell, Cells, Values},
     read::{Rows, rows},
     statement::{Results, Scope},
 };
 use crate::{
+    catalog::{
+        descriptor::{Type, TypeKind},
+        routine::Shape,
+    },
     media::Nulls,
     plan::{Plan, negotiate::Body, tree::Node},
 };
@@ -81,7 +85,7 @@ impl<'p> Page<'p> {
                 self.json()
             }
             Body::Array(Nulls::Stripped) | Body::Object(Nulls::Stripped) => {
-                let value = match self.each {
+                let value = match self.each() {
                     Each::Object => "SELECT json_strip_nulls(row_to_json(\"row\".*))::text",
                     Each::Value => "SELECT json_strip_nulls(to_json(\"row\".\"pgrst_scalar\"))::text",
                 };
@@ -89,7 +93,7 @@ impl<'p> Page<'p> {
                 self.of_rows(out, Values::Plain);
                 match self.is_one() {
                     true => Layout::Scalar(Encoder::Verbatim),
-                    false => Layout::Scalars(Encoder::Verbatim),
+                    false => Layout::Scalars { encoder: Encoder::Verbatim, elements: Elements::Stripped },
                 }
             }
             Body::Csv => {
@@ -154,7 +158,7 @@ impl<'p> Page<'p> {
                     Nulls::Kept => "coalesce((",
                     Nulls::Stripped => "coalesce(json_strip_nulls(",
                 });
-                out.sql(match self.each {
+                out.sql(match self.each() {
                     Each::Object => "json_agg(\"row\".*)",
                     Each::Value => "json_agg(\"row\".\"pgrst_scalar\")",
                 });
@@ -176,7 +180,10 @@ impl<'p> Page<'p> {
                 out.qualified(&handler.function_schema, &handler.function_name);
                 match self.node.shape.relation().filter(|_| handler.relation != 0) {
                     None => {
-                        out.sql("(\"row\".*)");
+                        out.sql(match (self.each, self.many) {
+                            (Each::Value, Many::One) => "(\"row\".\"pgrst_scalar\")",
+                            (Each::Value, Many::Several) | (Each::Object, _) => "(\"row\".*)",
+                        });
                         Values::Record
                     }
                     Some(relation) => {
@@ -217,13 +224,38 @@ impl<'p> Page<'p> {
     fn json(&self) -> Layout {
         let cells = self.cells();
         let mut columns = cells.0.iter().map(|cell| cell.column(self.scope));
-        match (self.each, self.is_one()) {
+        match (self.each(), self.is_one()) {
             (Each::Object, false) => Layout::Array(columns.collect()),
             (Each::Object, true) => Layout::Object(columns.collect()),
             (Each::Value, one) => {
                 let encoder = columns.next().map_or(Encoder::Verbatim, |column| column.encoder);
-                if one { Layout::Scalar(encoder) } else { Layout::Scalars(encoder) }
+                match one {
+                    true => Layout::Scalar(encoder),
+                    false => Layout::Scalars { encoder, elements: self.elements() },
+                }
             }
+        }
+    }
+
+    /// What the values of a set are in an array.
+    fn elements(&self) -> Elements {
+        let base = match self.node.shape {
+            Shape::Scalar(declared) => self.scope.catalog.base_type(declared.oid),
+            Shape::Void | Shape::Relation(_) | Shape::Composite(_) | Shape::Columns(_) | Shape::Record => {
+                None
+            }
+        };
+        match base.map(Type::kind) {
+            Some(TypeKind::Array) => Elements::Structured,
+            Some(_) | None => Elements::Plain,
+        }
+    }
+
+    /// What one row becomes. The one value of a set is an object where it is asked for as such, as PostgREST has it.
+    fn each(&self) -> Each {
+        match (self.each, self.many, self.body.is_singular()) {
+            (Each::Value, Many::Several, true) => Each::Object,
+            (each, ..) => each,
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
     Fragment, ROW, SOURCE,
     call::function,
     column::{Aggregates, Cells, Values},
-    filter::{condition, order_term},
+    filter::{condition, field, order_term},
     statement::{Results, Scope},
 };
 use crate::{
@@ -46,7 +46,7 @@ pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope:
     }
     conditions(out, node, wanted.link, Joined::Yes, scope);
     if cells.are_groups() {
-        group_by(out, &cells);
+        group_by(out, node, &cells, scope);
     }
     if !node.order.is_empty() {
         out.sql(" ORDER BY ");
@@ -92,11 +92,17 @@ fn whole_row(out: &mut Fragment, node: &Node<'_>, scope: Scope<'_>) {
     };
 }
 
-/// By what is not an aggregate, by its position in the select list.
-fn group_by(out: &mut Fragment, cells: &Cells<'_>) {
+/// By what is not an aggregate, by its position in the select list unless it has a key of its own.
+fn group_by(out: &mut Fragment, node: &Node<'_>, cells: &Cells<'_>, scope: Scope<'_>) {
     let mut separator = " GROUP BY ";
-    for (at, _) in cells.0.iter().enumerate().filter(|(_, cell)| !cell.is_aggregate()) {
-        out.sql(separator).position(at + 1);
+    for (at, cell) in cells.0.iter().enumerate().filter(|(_, cell)| !cell.is_aggregate()) {
+        out.sql(separator);
+        match cell.group_key() {
+            Some(key) => field(out, &node.alias, key, scope),
+            None => {
+                out.position(at + 1);
+            }
+        }
         separator = ", ";
     }
 }

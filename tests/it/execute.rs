@@ -18,7 +18,6 @@ use pgduet::{
     execute::{
         Access, Body, End, Expectation, Isolation, Options, Pool, Preparation, Report, ResponseSettings, Unit,
     },
-    media::Nulls,
     outcome::{Row, Sink},
     sql::{Encoder, Fragment, Layout, Statement},
 };
@@ -87,7 +86,7 @@ fn settings(pairs: &[(&'static str, &str)]) -> Vec<(Cow<'static, str>, Bytes)> {
 }
 
 async fn run(pool: &Pool, unit: Unit) -> Result<(String, Report)> {
-    let mut body = Body::new(&unit.statement.layout, Nulls::Kept);
+    let mut body = Body::new(&unit.statement.layout);
     let report = pool.run(unit, &mut body).await?;
     Ok((String::from_utf8(body.finish().to_vec()).unwrap(), report))
 }

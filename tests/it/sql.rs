@@ -233,7 +233,7 @@ fn answer(statement: &Statement, rows: &[Row]) -> Answer {
     let body = match &statement.layout {
         Layout::Array(columns) => list(data.iter().map(|row| object(row, columns)).collect()),
         Layout::Object(columns) => data.first().map(|row| object(row, columns)).unwrap_or_default(),
-        Layout::Scalars(encoder) => list(data.iter().map(|row| value(*encoder, row, 0)).collect()),
+        Layout::Scalars { encoder, .. } => list(data.iter().map(|row| value(*encoder, row, 0)).collect()),
         Layout::Scalar(encoder) => data.first().map(|row| value(*encoder, row, 0)).unwrap_or_default(),
         Layout::Csv(names) => {
             let lines = data.iter().map(|row| text(row, 0).unwrap());

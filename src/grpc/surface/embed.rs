@@ -72,7 +72,10 @@ fn named(catalog: &Catalog, relationship: &Relationship, resource: usize, target
         Some(Named { field, target: target.to_owned(), hint, resource, multiplicity })
     };
     let (one, many) = (singular(&snake(target)), plural(&snake(target)));
+    let own_schema = catalog.relation_by_oid(relationship.source).map(|source| &source.schema);
     match &relationship.cardinality {
+        // It is looked up in the schema of the request.
+        Cardinality::Computed { function_schema, .. } if own_schema != Some(function_schema) => None,
         Cardinality::Computed { function_name, to_one, .. } => {
             let multiplicity = if *to_one { Multiplicity::One } else { Multiplicity::Many };
             name(function_name.clone(), function_name, None, multiplicity)

@@ -42,20 +42,22 @@ struct Candidate<'c> {
     junction: Option<&'c Relation>,
 }
 
-/// The relationships of a relation to what the request's schema has.
+/// The relationships of a relation to what the request's schema has: a target, or a function that finds it.
 fn candidates<'c>(source: &'c Relation, context: &Context<'c>) -> Result<Vec<Candidate<'c>>> {
     let mut candidates = Vec::new();
     for relationship in context.catalog.relationships(source.oid) {
         let target = context.relation_of(relationship.target)?;
-        let junction = match &relationship.cardinality {
-            Cardinality::ManyToMany(junction) => Some(context.relation_of(junction.relation)?),
+        let (junction, schema) = match &relationship.cardinality {
+            Cardinality::ManyToMany(junction) => {
+                (Some(context.relation_of(junction.relation)?), &target.schema)
+            }
             Cardinality::ManyToOne(_)
             | Cardinality::OneToMany(_)
             | Cardinality::OneToOneChild(_)
-            | Cardinality::OneToOneParent(_)
-            | Cardinality::Computed { .. } => None,
+            | Cardinality::OneToOneParent(_) => (None, &target.schema),
+            Cardinality::Computed { function_schema, .. } => (None, function_schema),
         };
-        if target.schema == context.schema {
+        if *schema == context.schema {
             candidates.push(Candidate { relationship, source, target, junction });
         }
     }

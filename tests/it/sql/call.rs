@@ -3,7 +3,7 @@
 use super::{Bench, read};
 use pgduet::{
     error::Result,
-    media::MediaType,
+    media::{MediaType, Nulls},
     request::{
         Accept, Action, CallAccess, Request,
         payload::{Arguments, BodyKind, Payload, Rows},
@@ -110,6 +110,9 @@ fn scalars_and_nothing_have_forms_too() {
     columns.accept = Accept::Columns;
     assert_eq!(bench.run(columns).unwrap().rows, 2);
     assert_eq!(bench.run(get("nothing", &[], "")).unwrap().body, "");
+    let mut one = get("numbers", &[("n", "1")], "");
+    one.accept = Accept::Media(vec![MediaType::Object(Nulls::Kept)]);
+    assert_eq!(bench.run(one).unwrap().body, r#"{"pgrst_scalar":1}"#);
 }
 
 #[test]

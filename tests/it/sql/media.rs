@@ -19,6 +19,8 @@ fn handlers_make_bodies_of_rows() {
         .unwrap();
     assert_eq!(tab.body, "(1,\"[{\"\"id\"\": 1}, {\"\"id\"\": 2}]\")\n(2,\"[{\"\"id\"\": 3}]\")\n");
     assert_eq!(tab.facts, [(Fact::Rows, Some("2".to_owned()))]);
+    let sum = bench.run(accepting(get("add", &[("a", "1")], ""), other("text/tab"))).unwrap();
+    assert_eq!(sum.body, "3\n");
     let names = bench.run(accepting(read("clients", "id=gt.1&order=id.desc"), other("text/names"))).unwrap();
     assert_eq!(names.body, "Idle;Bolt;");
     let called =
@@ -120,6 +122,9 @@ fn head_counts_and_makes_nothing() {
     request.preferences.count = Some(Count::Exact);
     let answer = bench.run(request).unwrap();
     assert_eq!((answer.rows, answer.body.as_str()), (3, ""));
+    // What would fail is not computed.
+    let accept = Accept::Head(vec![MediaType::Json]);
+    assert_eq!(bench.run(Request { accept, ..read("clients", "select=name::int4") }).unwrap().rows, 3);
 }
 
 #[test]

@@ -16,13 +16,13 @@ SELECT ("types"."u")::text, ("types"."ts")::text, to_json("types"."m")::text, to
 -- projects?select=data->a->>b&data->a->0=eq.1&name=like(any).{A*,B*}&or=(id.eq.1,not.and(id.gt.2,name.is.null))
 -- $1 = a
 -- $2 = b
--- $3 = a
--- $4 = 0
--- $5 = 1
--- $6 = {A%,B%}
+-- $3 = 1
+-- $4 = 2
+-- $5 = a
+-- $6 = 0
 -- $7 = 1
--- $8 = 2
-SELECT ("projects"."data"->$1::text->>$2::text)::text FROM "api"."projects" AS "projects" WHERE "projects"."data"->$3::text->$4::int4 = $5 AND "projects"."name" LIKE ANY ($6) AND ("projects"."id" = $7 OR NOT ("projects"."id" > $8 AND "projects"."name" IS NULL));
+-- $8 = {A%,B%}
+SELECT ("projects"."data"->$1::text->>$2::text)::text FROM "api"."projects" AS "projects" WHERE ("projects"."id" = $3 OR NOT ("projects"."id" > $4 AND "projects"."name" IS NULL)) AND "projects"."data"->$5::text->$6::int4 = $7 AND "projects"."name" LIKE ANY ($8);
 
 -- projects?select=id,clients(name)&order=clients(name)
 SELECT ("projects"."id")::text, (row_to_json("projects_clients_1".*))::text FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE ORDER BY "projects_clients_1"."name";
