@@ -77,7 +77,13 @@ fn embed<'c>(
     let found = relationship::find(above, &target, hint.as_deref(), context)?;
     let relation = context.relation_of(found.target)?;
     let (link, source, arity) = context.joined(found, depth)?;
-    let node_alias = sql_alias(&[&relation.name], depth, |name| name == above.alias);
+    let node_alias = match &link {
+        // PostgREST has them go by their own name, which PostgreSQL's messages tell.
+        Link::Junction { .. } if relation.name != above.alias => relation.name.clone(),
+        Link::Junction { .. } | Link::Columns(_) | Link::Computed(_) => {
+            sql_alias(&[&relation.name], depth, |name| name == above.alias)
+        }
+    };
     let mut node = empty(Shape::Relation(relation), source, node_alias);
     node.items = items(&node, select, depth + 1, context)?;
     let alias = match &form {
@@ -121,7 +127,8 @@ fn hidden(item: &Item<'_>) -> bool {
 impl<'c> Context<'c> {
     /// How a relationship joins, where its rows come from, and how many there are.
     fn joined(&self, found: &'c Relationship, depth: usize) -> Result<(Link<'c>, Source<'c>, Arity)> {
-        let relation = Source::Relation(self.relation_of(found.target)?);
+        let target = self.relation_of(found.target)?;
+        let relation = Source::Relation(target);
         Ok(match &found.cardinality {
             Cardinality::ManyToOne(link)
             | Cardinality::OneToOneChild(link)
@@ -131,7 +138,7 @@ impl<'c> Context<'c> {
                 let through = self.relation_of(junction.relation)?;
                 let link = Link::Junction {
                     relation: through,
-                    alias: sql_alias(&[&through.name, "junction"], depth, |_| false),
+                    alias: sql_alias(&[&through.name, "junction"], depth, |name| name == target.name),
                     above: &junction.source.columns,
                     here: &junction.target.columns,
                 };

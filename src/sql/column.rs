@@ -181,15 +181,15 @@ impl<'p> Cell<'p> {
         }
     }
 
-    /// What rows are grouped by where it is not what is shown: what a domain is in JSON has no equality.
+    /// The column that rows are grouped by where it is not what is shown. SQL looks for names among the columns
+    /// first, so what is made of a column groups by that as long as it goes by its name; and what a domain is in
+    /// JSON has no equality.
     pub(super) fn group_key(&self) -> Option<&'p Field<'p>> {
         match &self.source {
-            Source::Field(Output { field, representation: Some(_), .. }) => Some(field),
-            Source::Field(Output { representation: None, .. })
-            | Source::ToOne(_)
-            | Source::ToMany(_)
-            | Source::Lifted(..)
-            | Source::Collected(_) => None,
+            Source::Field(Output { key, field, representation, .. }) => {
+                (representation.is_some() || *key == field.name).then_some(field)
+            }
+            Source::ToOne(_) | Source::ToMany(_) | Source::Lifted(..) | Source::Collected(_) => None,
         }
     }
 

@@ -41,7 +41,7 @@ SELECT ("clients"."id")::text, ((SELECT coalesce(json_agg("clients_projects_1".*
 SELECT ("projects"."id")::text, (row_to_json("projects_clients_1".*))::text FROM "api"."projects" AS "projects" INNER JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE;
 
 -- users?select=name,tasks(name)
-SELECT ("users"."name")::text, ((SELECT coalesce(json_agg("users_tasks_1".*), '[]') FROM (SELECT "tasks_1"."name" AS "name" FROM "api"."tasks" AS "tasks_1", "api"."users_tasks" AS "users_tasks_junction_1" WHERE "users_tasks_junction_1"."user_id" = "users"."id" AND "tasks_1"."id" = "users_tasks_junction_1"."task_id") AS "users_tasks_1"))::text FROM "api"."users" AS "users";
+SELECT ("users"."name")::text, ((SELECT coalesce(json_agg("users_tasks_1".*), '[]') FROM (SELECT "tasks"."name" AS "name" FROM "api"."tasks" AS "tasks", "api"."users_tasks" AS "users_tasks_junction_1" WHERE "users_tasks_junction_1"."user_id" = "users"."id" AND "tasks"."id" = "users_tasks_junction_1"."task_id") AS "users_tasks_1"))::text FROM "api"."users" AS "users";
 
 -- people?select=name,boss(name),people(name)
 SELECT ("people"."name")::text, (row_to_json("people_boss_1".*))::text, ((SELECT coalesce(json_agg("people_people_1".*), '[]') FROM (SELECT "people_1"."name" AS "name" FROM "api"."people" AS "people_1" WHERE "people_1"."boss" = "people"."id") AS "people_people_1"))::text FROM "api"."people" AS "people" LEFT JOIN LATERAL (SELECT "people_1"."name" AS "name" FROM "api"."people" AS "people_1" WHERE "people_1"."id" = "people"."boss") AS "people_boss_1" ON TRUE;
@@ -59,7 +59,7 @@ SELECT ("projects"."id")::text, ("projects_clients_1"."name")::text FROM "api"."
 SELECT ("clients"."id")::text, ("clients_projects_1"."name")::text FROM "api"."clients" AS "clients" LEFT JOIN LATERAL (SELECT coalesce(json_agg("clients_projects_1"."name"), '[]') AS "name" FROM (SELECT "projects_1"."name" AS "name" FROM "api"."projects" AS "projects_1" WHERE "projects_1"."client_id" = "clients"."id") AS "clients_projects_1") AS "clients_projects_1" ON TRUE;
 
 -- projects?select=client_id,count(),...clients(id.max())
-SELECT ("group"."c0")::text, ("group"."c1")::text, to_json("group"."c2")::text FROM (SELECT "projects"."client_id" AS "client_id", count(*) AS "count", max("projects_clients_1"."max") AS "max" FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "max" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE GROUP BY 1) AS "group"("c0", "c1", "c2");
+SELECT ("group"."c0")::text, ("group"."c1")::text, to_json("group"."c2")::text FROM (SELECT "projects"."client_id" AS "client_id", count(*) AS "count", max("projects_clients_1"."max") AS "max" FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "max" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE GROUP BY "projects"."client_id") AS "group"("c0", "c1", "c2");
 
 -- clients?select=id&limit=2, counted
 -- $1 = 2
