@@ -39,6 +39,8 @@ pub struct Mutation<'c> {
     pub returned: Returned,
     /// The columns whose values say where a created row is, in their order.
     pub location: Vec<&'c str>,
+    /// What must be readable of the changed rows though the answer does not have it.
+    pub readable: Returned,
 }
 
 /// How a relation is changed.
@@ -172,12 +174,15 @@ pub(super) fn plan<'c>(
     let tree = read::tree(shape, Source::Result, relation.name.clone(), query, context)?;
     let change = context.change(relation, asked, preferences)?;
     let creates = matches!(change, Change::Insert { .. });
-    let location = match preferences.representation {
-        Some(Return::HeadersOnly) if creates => location(relation, taken),
-        Some(Return::HeadersOnly | Return::Minimal | Return::Representation) | None => Vec::new(),
+    let (location, readable) = match preferences.representation {
+        Some(Return::HeadersOnly) => {
+            let location = if creates { location(relation, taken) } else { Vec::new() };
+            (location, readable(&tree.root, relation))
+        }
+        Some(Return::Minimal | Return::Representation) | None => (Vec::new(), Returned::default()),
     };
     let returned = returned(&tree.root);
-    let mutation = Mutation { relation, change, conditions, returned, location };
+    let mutation = Mutation { relation, change, conditions, returned, location, readable };
     Ok(Planned {
         operation: Operation::Mutation(mutation, tree.root),
         access: Access::ReadWrite,
@@ -195,6 +200,13 @@ fn location(relation: &Relation, taken: Taken) -> Vec<&str> {
         Taken::ByName => key.sort_unstable(),
     }
     key
+}
+
+/// What is selected and the key: where only headers are wanted, PostgREST has both come back.
+fn readable(node: &Node<'_>, relation: &Relation) -> Returned {
+    let mut readable = selected(node);
+    relation.primary_key.iter().for_each(|key| readable.add(key));
+    readable
 }
 
 /// Takes out what is about the root.
@@ -294,6 +306,14 @@ fn by_key(relation: &Relation, query: &Query) -> Result<()> {
 
 /// What reading `node` needs of the rows that it reads from.
 pub(super) fn returned(node: &Node<'_>) -> Returned {
+    let mut returned = selected(node);
+    node.order.iter().filter(|term| term.embed.is_none()).for_each(|term| returned.add(&term.field.name));
+    node.conditions.iter().for_each(|condition| returned.add_fields(condition));
+    returned
+}
+
+/// What its select list needs of them.
+fn selected(node: &Node<'_>) -> Returned {
     let mut returned = Returned::default();
     for item in &node.items {
         match item {
@@ -311,8 +331,6 @@ pub(super) fn returned(node: &Node<'_>) -> Returned {
             },
         }
     }
-    node.order.iter().filter(|term| term.embed.is_none()).for_each(|term| returned.add(&term.field.name));
-    node.conditions.iter().for_each(|condition| returned.add_fields(condition));
     returned
 }
 

@@ -62,18 +62,19 @@ pub(super) fn unseen(
 ) -> Statement {
     let mut facts = Vec::new();
     let keys = mutation.location.as_slice();
-    if inserted(mutation).is_none() && keys.is_empty() {
+    if inserted(mutation).is_none() && mutation.readable == Returned::default() {
         change(&mut out, mutation, node, scope, None);
         return Statement { fragment: out, layout: Layout::Nothing, facts };
     }
     with_source(&mut out, |out| {
         let write = |out: &mut Fragment| {
-            if keys.is_empty() {
-                out.sql("1");
-            }
-            out.separated(", ", keys, |out, key| {
+            for key in keys {
                 out.sql("to_json(").qualified(&node.alias, key).sql(") #>> '{}' AS ").identifier(key);
-            });
+                out.sql(", ");
+            }
+            let mut others = mutation.readable.clone();
+            others.names.retain(|name| !keys.contains(&name.as_str()));
+            returned(out, &others, &node.alias);
         };
         change(out, mutation, node, scope, Some(&write));
     });
@@ -157,12 +158,14 @@ fn change(
         Change::Update(values) => {
             out.sql("UPDATE ").qualified(&relation.schema, &relation.name).sql(" AS ");
             out.identifier(&node.alias).sql(" SET ");
+            let mut ahead = Vec::new();
             out.separated(", ", &values.columns, |out, target| {
                 out.identifier(&target.column.name).sql(" = ");
-                value(out, target, values, otherwise(target, values, relation));
+                // All rows take the same.
+                value(out, target, values, otherwise(target, values, relation).ahead(target, &mut ahead));
             });
             out.sql(" FROM ");
-            objects(out, values, &[]);
+            objects(out, values, &ahead);
             conditions(out, mutation, node, &node.alias, scope);
         }
         Change::UpdateEach { values, key } => {
@@ -216,12 +219,10 @@ fn insert(
     out.sql(" SELECT ");
     let mut ahead = Vec::new();
     out.separated(", ", &values.columns, |out, target| {
-        let otherwise = match (otherwise(target, values, relation), values.rows) {
-            (default @ (Otherwise::Expression | Otherwise::Sequence(_)), Rows::Many) => {
-                ahead.push((target.column, default));
-                Otherwise::Ahead(ahead.len())
-            }
-            (otherwise, _) => otherwise,
+        let otherwise = otherwise(target, values, relation);
+        let otherwise = match values.rows {
+            Rows::One => otherwise,
+            Rows::Many => otherwise.ahead(target, &mut ahead),
         };
         value(out, target, values, otherwise);
     });
@@ -328,6 +329,19 @@ enum Otherwise<'s> {
     Ahead(usize),
     /// What it has, in the row that is called so.
     Kept(&'s str),
+}
+
+impl<'s> Otherwise<'s> {
+    /// The same, but a default is computed with the object, as one more of these.
+    fn ahead<'p>(self, target: &Target<'p>, computed: &mut Vec<(&'p Column, Otherwise<'s>)>) -> Self {
+        match self {
+            Otherwise::Expression | Otherwise::Sequence(_) => {
+                computed.push((target.column, self));
+                Otherwise::Ahead(computed.len())
+            }
+            Otherwise::Null | Otherwise::Ahead(_) | Otherwise::Kept(_) => self,
+        }
+    }
 }
 
 fn otherwise<'s>(target: &Target<'_>, values: &Values<'_>, relation: &'s Relation) -> Otherwise<'s> {

@@ -165,7 +165,7 @@ fn updates_and_deletes_touch_what_their_filters_leave() {
 #[test]
 fn the_key_of_a_created_row_is_told_where_only_headers_are_wanted() {
     let bench = Bench::new();
-    let mut asked = request(insert("pairs", r#"[{"a":8,"b":"k, 'l"}]"#), "select=nonsense");
+    let mut asked = request(insert("pairs", r#"[{"a":8,"b":"k, 'l"}]"#), "select=b");
     asked.preferences.representation = Some(Return::HeadersOnly);
     let key = |name: &str, value: &str| (Fact::Key(name.to_owned()), Some(value.to_owned()));
     let wanted = [(Fact::Rows, Some("1".to_owned())), key("a", "8"), key("b", "k, 'l")];

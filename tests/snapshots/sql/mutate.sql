@@ -4,7 +4,7 @@ INSERT INTO "api"."pairs" AS "pairs"("a", "b", "note") SELECT "pgrst_body"."a", 
 
 -- insert, return=headers-only
 -- $1 = {"title":"A","colour":"#ff"}
-WITH "pgduet_source" AS (INSERT INTO "api"."notes" AS "notes"("colour", "title") SELECT "api"."colour"("pgrst_body"."colour"), "pgrst_body"."title" FROM json_to_record($1::json) AS "pgrst_body"("colour" json, "title" "pg_catalog"."text") RETURNING to_json("notes"."id") #>> '{}' AS "id") SELECT count(*), max("id") FROM "pgduet_source";
+WITH "pgduet_source" AS (INSERT INTO "api"."notes" AS "notes"("colour", "title") SELECT "api"."colour"("pgrst_body"."colour"), "pgrst_body"."title" FROM json_to_record($1::json) AS "pgrst_body"("colour" json, "title" "pg_catalog"."text") RETURNING to_json("notes"."id") #>> '{}' AS "id", "notes"."title", "notes"."stars", "notes"."tags", "notes"."colour", "notes"."client_id", "notes"."loud") SELECT count(*), max("id") FROM "pgduet_source";
 
 -- insert, return=representation
 -- $1 = {"title":"A","colour":"#ff"}
