@@ -81,6 +81,11 @@ fn answer_status(status: Option<u16>) -> Option<u16> {
     status.filter(|status| (200..=999).contains(status))
 }
 
+/// A number of JSON as a status, however it is written: `402.0` is one.
+fn whole_status(number: f64) -> Option<u16> {
+    answer_status((number.fract() == 0.0).then_some(number as u16))
+}
+
 /// The MESSAGE of `RAISE SQLSTATE 'PGRST'`.
 #[derive(Deserialize)]
 struct RaisedBody {
@@ -93,7 +98,7 @@ struct RaisedBody {
 /// Its DETAIL.
 #[derive(Deserialize)]
 struct RaisedAnswer {
-    status: u16,
+    status: f64,
     status_text: Option<String>,
     headers: BTreeMap<String, String>,
 }
@@ -117,7 +122,7 @@ fn raised(message: &str, detail: Option<&str>) -> Box<Error> {
     };
     let answer = serde_json::from_str::<RaisedAnswer>(detail).ok();
     let Some((answer, status)) =
-        answer.and_then(|answer| answer_status(Some(answer.status)).map(|s| (answer, s)))
+        answer.and_then(|answer| whole_status(answer.status).map(|status| (answer, status)))
     else {
         return malformed(format!("Invalid JSON value for DETAIL: '{detail}'"), ANSWER_FORM);
     };
@@ -161,6 +166,17 @@ mod tests {
         assert_eq!((raised.status, raised.status_text.as_deref()), (402, Some("Pay")));
         assert_eq!(raised.headers, [("X-Powered-By".to_owned(), "Nerd Rage".to_owned())]);
         assert_eq!(classify(&error, Caller::Anonymous).http, 402);
+    }
+
+    #[test]
+    fn a_raised_status_may_be_written_with_a_fraction_of_nothing() {
+        let status = |detail| raised(r#"{"code":"1","message":"m"}"#, Some(detail));
+        for detail in [r#"{"status":402.0,"headers":{}}"#, r#"{"status":4.02e2,"headers":{}}"#] {
+            assert_eq!(raised_of(&status(detail)).status, 402, "{detail}");
+        }
+        for detail in [r#"{"status":402.5,"headers":{}}"#, r#"{"status":-402,"headers":{}}"#] {
+            assert_eq!(status(detail).code(), "PGRST121", "{detail}");
+        }
     }
 
     #[test]
