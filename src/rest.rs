@@ -117,9 +117,10 @@ where
     match task {
         Task::Describe => root::describe(engine, identity, head, profile, stopwatch).await,
         Task::Options(resource) => {
-            let parsed = parameters.parse(Plain::Argument)?;
+            let parsed = parameters.parse(Plain::Refused)?;
+            range::top_level(&head.method, &head.headers, parsed.bounds)?;
             stopwatch.lap(Stage::Parse);
-            let methods = options::methods(engine, &profile.schema, &resource, parsed.arguments)?;
+            let methods = options::methods(engine, &profile.schema, &resource)?;
             stopwatch.lap(Stage::Plan);
             Ok(respond::allow(&methods))
         }

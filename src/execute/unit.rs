@@ -308,7 +308,7 @@ fn check(expectation: Expectation, rows: u64) -> Result<(), Box<Error>> {
             Fault::UpsertKeyMismatch,
             "Payload values do not match URL in primary key column(s)",
         )),
-        Expectation::AtMost(most) if rows > most => Err(Error::new(
+        Expectation::AtMost(most) if i128::from(rows) > i128::from(most) => Err(Error::new(
             Fault::MaxAffectedExceeded,
             "Query result exceeds max-affected preference constraint",
         )

@@ -7,6 +7,7 @@ use super::{
     Context, Planned, contradiction,
     hint::{CLOSE, SIMILAR, closest},
     mutate::{Returned, Taken, returned},
+    negotiate::Selected,
     read,
     transaction::Access,
     tree::{Condition, Field, Item, Node, Origin, Output, Source},
@@ -110,7 +111,7 @@ pub(super) fn plan<'c>(
             tree
         }
         Shape::Void | Shape::Scalar(_) | Shape::Record => {
-            let is_whole = query.select.is_empty();
+            let is_whole = query.select.is_empty() || Selected::by(&query.select) == Selected::Everything;
             let as_text = query.texts.contains(&Part::Result { of: function.oid });
             let mut tree = read::tree(shape, Source::Result, alias, query, context)?;
             if is_whole {

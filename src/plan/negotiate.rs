@@ -82,7 +82,8 @@ pub(super) enum Selected {
 impl Selected {
     pub(super) fn by(select: &[SelectItem]) -> Self {
         match select {
-            [] => Selected::Everything,
+            // Every column too, but that was not said.
+            [] => Selected::Some,
             [SelectItem::Field { field, cast: None, aggregate: None, alias: None }] if field.name == "*" => {
                 Selected::Everything
             }

@@ -54,7 +54,7 @@ pub enum Expectation {
     /// The one row that PUT is about: PGRST115 otherwise.
     UpsertedOne,
     /// At most so many rows: PGRST124 otherwise.
-    AtMost(u64),
+    AtMost(i64),
     /// Whatever the sink expects: its error otherwise.
     Sink,
 }

@@ -76,7 +76,7 @@ pub struct Preferences {
     /// `timezone=`.
     pub timezone: Option<String>,
     /// `max-affected=`.
-    pub max_affected: Option<u64>,
+    pub max_affected: Option<i64>,
     /// What is none of the above, as it was sent.
     pub unknown: Vec<String>,
 }

@@ -75,8 +75,12 @@ pub(super) fn arguments(headers: &HeaderMap, body: Bytes, columns: Option<&[Stri
     let raw = |kind, raw| Ok(Arguments::Body { kind, raw, object: None });
     match content_type(headers) {
         MediaType::Json => {
-            let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
-            let object = Some(json_rows(body.clone(), columns)?);
+            // Of no body there are no arguments, but it is no JSON either.
+            let object = match (body.is_empty(), columns) {
+                (true, None) => Bytes::from_static(b"{}"),
+                (true, Some(_)) | (false, _) => body.clone(),
+            };
+            let object = Some(json_rows(object, columns)?);
             Ok(Arguments::Body { kind: BodyKind::Json, raw: body, object })
         }
         MediaType::Csv => {

@@ -9,18 +9,13 @@ use crate::{
     request::payload::Arguments,
 };
 
-/// The value of `Allow`. `arguments` are those that a call would give.
-pub(super) fn methods(
-    engine: &Engine,
-    schema: &str,
-    resource: &Resource,
-    arguments: Vec<(String, String)>,
-) -> Result<String> {
+/// The value of `Allow`. Of a function's overloads it is that of the one without arguments, as PostgREST has it.
+pub(super) fn methods(engine: &Engine, schema: &str, resource: &Resource) -> Result<String> {
     match resource {
         Resource::Root => Ok("OPTIONS,GET,HEAD".to_owned()),
         Resource::Relation(name) => engine.relation(schema, name).map(of_relation),
         Resource::Function(name) => {
-            engine.function(schema, name, &Arguments::Named(arguments)).map(of_function)
+            engine.function(schema, name, &Arguments::Named(Vec::new())).map(of_function)
         }
     }
 }

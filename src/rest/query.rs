@@ -8,7 +8,6 @@ use crate::{
         EmbedPath, Query,
         filter::{Filter, Operation},
         parse,
-        select::SelectItem,
         urlencoded::{self, Pair},
     },
 };
@@ -111,7 +110,7 @@ impl<'a> Parameters<'a> {
             query.logic.push(parse::logic(key, value)?);
         }
         let columns = self.first("columns").map(parse::columns).transpose()?;
-        query.select = every_column(parse::select(self.first("select").unwrap_or("*"))?);
+        query.select = parse::select(self.first("select").unwrap_or("*"))?;
         let mut arguments = Vec::new();
         for (key, value) in self.of(Key::Filter) {
             let (path, field) = parse::tree_path(key)?;
@@ -152,16 +151,6 @@ impl<'a> Parameters<'a> {
         let pairs: Vec<_> =
             groups.into_iter().map(|(key, values)| format!("{}={values}", urlencoded::encode(key))).collect();
         pairs.join("&")
-    }
-}
-
-/// A lone `*` is what an empty list stands for.
-fn every_column(select: Vec<SelectItem>) -> Vec<SelectItem> {
-    match select.as_slice() {
-        [SelectItem::Field { field, cast: None, aggregate: None, alias: None }] if field.name == "*" => {
-            Vec::new()
-        }
-        _ => select,
     }
 }
 
@@ -221,9 +210,10 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_star_is_every_column() {
-        assert!(parsed("select=*", Plain::Refused).unwrap().query.select.is_empty());
-        assert_eq!(parsed("select=*,rel(*)", Plain::Refused).unwrap().query.select.len(), 2);
+    fn a_star_is_selected_where_nothing_is_said_but_not_by_an_empty_list() {
+        let select = |query| parsed(query, Plain::Refused).unwrap().query.select;
+        assert_eq!(select(""), select("select=*"));
+        assert_eq!((select("").len(), select("select=").len()), (1, 0));
     }
 
     #[test]

@@ -177,7 +177,7 @@ pub(super) fn read(relation: &str, query: &str) -> Request {
 
 /// A query string without the percent signs.
 pub(super) fn parsed(text: &str) -> Query {
-    let mut query = Query::default();
+    let mut query = Query { select: parse::select("*").unwrap(), ..Query::default() };
     for (key, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
         let words: Vec<_> = key.split('.').collect();
         let (last, path) = words.split_last().unwrap();

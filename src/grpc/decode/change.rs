@@ -48,8 +48,10 @@ impl Relation<'_> {
         }
         query.select = selection.select(self.package, self.resource);
         let most = self.message.get_field_by_number(number::MAX_AFFECTED).and_then(|most| most.as_i64());
-        let most = u64::try_from(most.unwrap_or_default())
-            .map_err(|_| refuse("max_affected", "cannot be negative"))?;
+        let most = most.unwrap_or_default();
+        if most < 0 {
+            return Err(refuse("max_affected", "cannot be negative"));
+        }
         let preferences = Preferences {
             representation: Some(representation),
             max_affected: (most > 0).then_some(most),
