@@ -115,10 +115,10 @@ impl Grpc {
 
 /// What calls are looked up in, and what reflection says of it.
 fn described(catalog: &Catalog, package: &str, lock: &Lock) -> Result<(Services, Index)> {
-    let (services, encoded) = Services::new(catalog, package, lock)?;
-    let own = reflection::own_descriptors().concat();
-    let all = [&encoded, tonic_types::pb::FILE_DESCRIPTOR_SET, &own].concat();
-    let index = Index::new(&all, services.names()).map_err(services::broken)?;
+    let (services, mut files) = Services::new(catalog, package, lock)?;
+    files.extend_from_slice(tonic_types::pb::FILE_DESCRIPTOR_SET);
+    files.extend(reflection::own_descriptors().concat());
+    let index = Index::new(files, services.names()).map_err(services::broken)?;
     Ok((services, index))
 }
 

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `reload schema` | `ReloadCatalog` |
 //! | `reload config` | `ReloadConfig` |
-//! | empty | `ReloadConfig`, `ReloadCatalog` |
+//! | empty | `ReloadConfig`: the catalog comes with it |
 //! | any other | none |
 //!
 //! Events wait while the last ones are being worked on, one of each kind at the
@@ -32,7 +32,7 @@ const LAST_DELAY: Duration = Duration::from_secs(32);
 pub enum Event {
     /// There is no connection; another attempt follows.
     Lost,
-    /// The configuration is to be read again.
+    /// The configuration is to be read again, and with it the catalog.
     ReloadConfig,
     /// The catalog is to be read again: as notified, or because notifications
     /// may have been missed while there was no connection.
@@ -152,9 +152,8 @@ fn tell(permit: std::result::Result<Permit<'_, Event>, SendError<()>>, pending: 
 
 fn meaning(payload: &str) -> &'static [Event] {
     match payload {
-        "" => &[Event::ReloadConfig, Event::ReloadCatalog],
+        "" | "reload config" => &[Event::ReloadConfig],
         "reload schema" => &[Event::ReloadCatalog],
-        "reload config" => &[Event::ReloadConfig],
         // Other users of the channel.
         _ => &[],
     }

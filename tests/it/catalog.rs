@@ -240,7 +240,7 @@ async fn notifications_become_events_and_a_lost_connection_a_reload() {
             &[Event::ReloadCatalog][..],
         ),
         ("NOTIFY \"pg duet\", 'reload config'", &[Event::ReloadConfig]),
-        ("NOTIFY \"pg duet\"", &[Event::ReloadConfig, Event::ReloadCatalog]),
+        ("NOTIFY \"pg duet\"", &[Event::ReloadConfig]),
         (
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'",
             &[Event::Lost, Event::ReloadCatalog],

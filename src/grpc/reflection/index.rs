@@ -5,7 +5,6 @@
 use super::OWN_SERVICES;
 use bytes::Bytes;
 use prost::{DecodeError, Message as _};
-use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, ServiceDescriptorProto};
 use std::{
     collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     sync::Arc,
@@ -19,9 +18,9 @@ struct EncodedFiles {
     file: Vec<Bytes>,
 }
 
-/// As much of a `FileDescriptorProto` as has names: the comments are the greater part of it.
+/// As much of a `FileDescriptorProto` as has names: comments and types are the greater part of it.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Named {
+struct NamedFile {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(string, tag = "2")]
@@ -29,13 +28,57 @@ struct Named {
     #[prost(string, repeated, tag = "3")]
     imports: Vec<String>,
     #[prost(message, repeated, tag = "4")]
-    messages: Vec<DescriptorProto>,
+    messages: Vec<NamedMessage>,
     #[prost(message, repeated, tag = "5")]
-    enums: Vec<EnumDescriptorProto>,
+    enums: Vec<NamedGroup>,
     #[prost(message, repeated, tag = "6")]
-    services: Vec<ServiceDescriptorProto>,
+    services: Vec<NamedGroup>,
     #[prost(message, repeated, tag = "7")]
-    extensions: Vec<FieldDescriptorProto>,
+    extensions: Vec<NamedExtension>,
+}
+
+/// A `DescriptorProto`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct NamedMessage {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, repeated, tag = "2")]
+    fields: Vec<Named>,
+    #[prost(message, repeated, tag = "3")]
+    messages: Vec<NamedMessage>,
+    #[prost(message, repeated, tag = "4")]
+    enums: Vec<NamedGroup>,
+    #[prost(message, repeated, tag = "6")]
+    extensions: Vec<NamedExtension>,
+    #[prost(message, repeated, tag = "8")]
+    oneofs: Vec<Named>,
+}
+
+/// An `EnumDescriptorProto` with its values, or a `ServiceDescriptorProto` with its methods.
+#[derive(Clone, PartialEq, prost::Message)]
+struct NamedGroup {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, repeated, tag = "2")]
+    members: Vec<Named>,
+}
+
+/// The `FieldDescriptorProto` of an extension.
+#[derive(Clone, PartialEq, prost::Message)]
+struct NamedExtension {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    extendee: String,
+    #[prost(int32, tag = "3")]
+    number: i32,
+}
+
+/// Whatever has no names within.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Named {
+    #[prost(string, tag = "1")]
+    name: String,
 }
 
 /// Descriptors by everything that reflection is asked for.
@@ -59,11 +102,11 @@ impl Index {
     ///
     /// # Errors
     /// `encoded` is no encoded `FileDescriptorSet`.
-    pub fn new(encoded: &[u8], services: Vec<String>) -> Result<Self, DecodeError> {
+    pub fn new(encoded: impl Into<Bytes>, services: Vec<String>) -> Result<Self, DecodeError> {
         let mut files = HashMap::new();
         let mut declarations = Declarations::default();
-        for encoded in EncodedFiles::decode(Bytes::copy_from_slice(encoded))?.file {
-            let proto = Named::decode(encoded.clone())?;
+        for encoded in EncodedFiles::decode(encoded.into())?.file {
+            let proto = NamedFile::decode(encoded.clone())?;
             let name: Arc<str> = Arc::from(proto.name.as_str());
             if let Entry::Vacant(entry) = files.entry(name) {
                 declarations.read(entry.key(), &proto);
@@ -134,57 +177,54 @@ struct Declarations {
 }
 
 impl Declarations {
-    fn read(&mut self, file: &Arc<str>, proto: &Named) {
+    fn read(&mut self, file: &Arc<str>, proto: &NamedFile) {
         let scope = proto.package.as_str();
         for message in &proto.messages {
             self.message(file, scope, message);
         }
-        for proto in &proto.enums {
-            self.enumeration(file, scope, proto);
+        for found in &proto.enums {
+            self.enumeration(file, scope, found);
         }
         for extension in &proto.extensions {
             self.extension(file, scope, extension);
         }
         for service in &proto.services {
-            let name = self.symbol(file, scope, service.name());
-            for method in &service.method {
-                self.symbol(file, &name, method.name());
+            let name = self.symbol(file, scope, &service.name);
+            for method in &service.members {
+                self.symbol(file, &name, &method.name);
             }
         }
     }
 
-    fn message(&mut self, file: &Arc<str>, scope: &str, message: &DescriptorProto) {
-        let name = self.symbol(file, scope, message.name());
-        for field in &message.field {
-            self.symbol(file, &name, field.name());
+    fn message(&mut self, file: &Arc<str>, scope: &str, message: &NamedMessage) {
+        let name = self.symbol(file, scope, &message.name);
+        for member in message.fields.iter().chain(&message.oneofs) {
+            self.symbol(file, &name, &member.name);
         }
-        for oneof in &message.oneof_decl {
-            self.symbol(file, &name, oneof.name());
-        }
-        for nested in &message.nested_type {
+        for nested in &message.messages {
             self.message(file, &name, nested);
         }
-        for proto in &message.enum_type {
-            self.enumeration(file, &name, proto);
+        for found in &message.enums {
+            self.enumeration(file, &name, found);
         }
-        for extension in &message.extension {
+        for extension in &message.extensions {
             self.extension(file, &name, extension);
         }
     }
 
     /// Values are siblings of their enum, not children
     /// (<https://protobuf.dev/programming-guides/proto3/#enum>).
-    fn enumeration(&mut self, file: &Arc<str>, scope: &str, proto: &EnumDescriptorProto) {
-        self.symbol(file, scope, proto.name());
-        for value in &proto.value {
-            self.symbol(file, scope, value.name());
+    fn enumeration(&mut self, file: &Arc<str>, scope: &str, found: &NamedGroup) {
+        self.symbol(file, scope, &found.name);
+        for value in &found.members {
+            self.symbol(file, scope, &value.name);
         }
     }
 
-    fn extension(&mut self, file: &Arc<str>, scope: &str, field: &FieldDescriptorProto) {
-        self.symbol(file, scope, field.name());
-        let extendee = field.extendee().trim_start_matches('.').to_owned();
-        self.extensions.entry(extendee).or_default().entry(field.number()).or_insert_with(|| file.clone());
+    fn extension(&mut self, file: &Arc<str>, scope: &str, field: &NamedExtension) {
+        self.symbol(file, scope, &field.name);
+        let extendee = field.extendee.trim_start_matches('.').to_owned();
+        self.extensions.entry(extendee).or_default().entry(field.number).or_insert_with(|| file.clone());
     }
 
     /// Notes the symbol and gives its full name.

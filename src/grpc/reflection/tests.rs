@@ -22,7 +22,7 @@ const COUNT_MODE: &str = "pgduet/query/v1/count_mode.proto";
 const TIMESTAMP: &str = "google/protobuf/timestamp.proto";
 
 fn index(encoded: &[u8]) -> Index {
-    Index::new(encoded, vec!["api.v1.StudentsService".to_owned()]).unwrap()
+    Index::new(encoded.to_vec(), vec!["api.v1.StudentsService".to_owned()]).unwrap()
 }
 
 async fn open(
@@ -182,8 +182,8 @@ async fn files_go_out_as_they_were_encoded_with_options_that_nobody_here_knows()
 
 #[test]
 fn what_is_no_descriptor_set_is_refused() {
-    assert!(Index::new(&[0x0a, 0xff], Vec::new()).is_err());
-    assert!(Index::new(&[0x0a, 0x01, 0x0a], Vec::new()).is_err());
+    assert!(Index::new(vec![0x0a, 0xff], Vec::new()).is_err());
+    assert!(Index::new(vec![0x0a, 0x01, 0x0a], Vec::new()).is_err());
 }
 
 #[tokio::test]
