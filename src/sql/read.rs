@@ -250,10 +250,14 @@ fn equal_columns<'p>(link: &Link<'p>, node: &'p Node<'p>) -> Vec<[(&'p str, &'p 
 }
 
 /// The rows of an embed, for asking whether there are any. They go by another name than the rows that are
-/// shown: PostgreSQL would tell them apart by a number, and in plans the plain name is looked for.
+/// shown, if any are: PostgreSQL would tell them apart by a number, and in plans the plain name is looked for.
 pub(super) fn exists(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, scope: Scope<'_>) {
     out.sql("SELECT");
-    let node = Node { alias: format!("{}_any", embed.node.alias), ..embed.node.clone() };
+    let alias = match embed.form {
+        Form::Hidden => embed.node.alias.clone(),
+        Form::Key | Form::Spread => format!("{}_any", embed.node.alias),
+    };
+    let node = Node { alias, ..embed.node.clone() };
     existing(out, &node, Some(Link { embed, above }), scope);
     let Range { offset, limit } = node.range;
     if limit == Some(0) {

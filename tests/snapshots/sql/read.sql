@@ -50,7 +50,7 @@ SELECT ("people"."name")::text, (row_to_json("people_boss_1".*))::text, ((SELECT
 SELECT ("clients"."id")::text, (row_to_json("clients_first_project_1".*))::text FROM "api"."clients" AS "clients" LEFT JOIN LATERAL (SELECT "projects_1"."id" AS "id" FROM "api"."first_project"(("clients".*)::"api"."clients") AS "projects_1") AS "clients_first_project_1" ON TRUE;
 
 -- clients?select=id,projects()&projects=is.null
-SELECT ("clients"."id")::text FROM "api"."clients" AS "clients" WHERE NOT EXISTS (SELECT FROM "api"."projects" AS "projects_1_any" WHERE "projects_1_any"."client_id" = "clients"."id");
+SELECT ("clients"."id")::text FROM "api"."clients" AS "clients" WHERE NOT EXISTS (SELECT FROM "api"."projects" AS "projects_1" WHERE "projects_1"."client_id" = "clients"."id");
 
 -- projects?select=id,...clients(name)
 SELECT ("projects"."id")::text, ("projects_clients_1"."name")::text FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE;
