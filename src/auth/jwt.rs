@@ -6,7 +6,7 @@ use std::{slice, str::FromStr};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, crypto};
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use super::jwks::Keys;
 use crate::error::{Error, Fault, Result};
@@ -65,15 +65,13 @@ pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Map<String, Value>> {
 /// Whether the claims hold at `now` (seconds since 1970) for this audience. The first that
 /// does not is told.
 pub(super) fn check(claims: &Map<String, Value>, audience: Option<&str>, now: i64) -> Result<()> {
-    // What is no whole number of 64 bits is 0 to PostgREST, which has long passed.
-    let expiry = time(claims, "exp")?.map(|expiry| whole(expiry).unwrap_or(0));
-    if expiry.is_some_and(|expiry| expiry < now.saturating_sub(SKEW)) {
+    if time(claims, "exp")?.is_some_and(|expiry| expiry < now.saturating_sub(SKEW)) {
         return Err(refused("JWT expired"));
     }
-    if time(claims, "nbf")?.is_some_and(|start| floor(start) > now.saturating_add(SKEW)) {
+    if time(claims, "nbf")?.is_some_and(|start| start > now.saturating_add(SKEW)) {
         return Err(refused("JWT not yet valid"));
     }
-    if time(claims, "iat")?.is_some_and(|issue| floor(issue) > now.saturating_add(SKEW)) {
+    if time(claims, "iat")?.is_some_and(|issue| issue > now.saturating_add(SKEW)) {
         return Err(refused("JWT issued at future"));
     }
     match audiences(claims)? {
@@ -84,29 +82,18 @@ pub(super) fn check(claims: &Map<String, Value>, audience: Option<&str>, now: i6
     }
 }
 
-/// A `NumericDate`. Null is as good as absent.
-fn time<'c>(claims: &'c Map<String, Value>, name: &str) -> Result<Option<&'c Number>> {
+/// A `NumericDate` in whole seconds. Null is as good as absent.
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>> {
     match claims.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(number)) => Ok(Some(number)),
+        Some(Value::Number(number)) => Ok(number.as_i64().or_else(|| {
+            // A fraction, or beyond what 64 bits hold: `as` rounds to the nearest there is.
+            number.as_f64().map(|seconds| seconds.floor() as i64)
+        })),
         Some(Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
             Err(refused(format!("The JWT '{name}' claim must be a number")))
         }
     }
-}
-
-/// A number without a fraction, however it is written, if 64 bits hold it.
-fn whole(number: &Number) -> Option<i64> {
-    const BEYOND: f64 = (1_u64 << 63) as f64;
-    number.as_i64().or_else(|| {
-        let seconds = number.as_f64()?;
-        (seconds.fract() == 0.0 && (-BEYOND..BEYOND).contains(&seconds)).then_some(seconds as i64)
-    })
-}
-
-/// In whole seconds. Beyond what 64 bits hold, `as` takes the nearest there is.
-fn floor(number: &Number) -> i64 {
-    number.as_i64().unwrap_or_else(|| number.as_f64().map_or(0, |seconds| seconds.floor() as i64))
 }
 
 /// The audiences that a token is for: a text is one, an empty list is for everybody.

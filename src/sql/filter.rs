@@ -198,18 +198,14 @@ pub(super) fn array_literal(values: &[String]) -> String {
     literal
 }
 
-/// What a term of the order of `node` orders by.
-pub(super) fn order_field(out: &mut Fragment, term: &OrderTerm<'_>, node: &Node<'_>, scope: Scope<'_>) {
+/// A term of the order of `node`.
+pub(super) fn order_term(out: &mut Fragment, term: &OrderTerm<'_>, node: &Node<'_>, scope: Scope<'_>) {
     let embed = term.embed.and_then(|item| match node.items.get(item) {
         Some(Item::Embed(embed)) => Some(embed),
         Some(Item::Field(_)) | None => None,
     });
     let alias = embed.map_or(&node.alias, |embed| &embed.join_alias);
     field(out, alias, &term.field, scope);
-}
-
-/// Which way a term of an order goes.
-pub(super) fn direction(out: &mut Fragment, term: &OrderTerm<'_>) {
     out.sql(match term.direction {
         None => "",
         Some(Direction::Asc) => " ASC",

@@ -7,7 +7,7 @@ use super::{
     Fragment, ROW, SOURCE,
     call::function,
     column::{Aggregates, Cells, Values},
-    filter::{column, condition, direction, order_field},
+    filter::{column, condition, order_term},
     statement::{Results, Scope},
 };
 use crate::{
@@ -23,14 +23,6 @@ pub(super) struct Rows<'p> {
     pub(super) link: Option<Link<'p>>,
     /// More expressions, at the end of the select list.
     pub(super) facts: &'p [&'static str],
-}
-
-impl Rows<'_> {
-    /// Whether each column becomes an array. PostgREST sorts what is in these arrays: limits come first.
-    fn are_collected(&self) -> bool {
-        self.link
-            .is_some_and(|link| matches!((link.embed.form, link.embed.arity), (Form::Spread, Arity::ToMany)))
-    }
 }
 
 /// An embed and the level that it is embedded in.
@@ -56,12 +48,9 @@ pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope:
     if cells.are_groups() {
         group_by(out, node, &cells);
     }
-    if !node.order.is_empty() && !wanted.are_collected() {
+    if !node.order.is_empty() {
         out.sql(" ORDER BY ");
-        out.separated(", ", &node.order, |out, term| {
-            order_field(out, term, node, scope);
-            direction(out, term);
-        });
+        out.separated(", ", &node.order, |out, term| order_term(out, term, node, scope));
     }
     if let Some(limit) = node.range.limit {
         out.sql(" LIMIT ").text(limit.to_string());
@@ -87,23 +76,10 @@ fn select_list(out: &mut Fragment, node: &Node<'_>, cells: &Cells<'_>, wanted: &
         cell.write(out, node, wanted.values, scope);
         separator = ", ";
     }
-    if let Some(link) = wanted.link.filter(|_| wanted.are_collected()) {
-        for (at, term) in node.order.iter().enumerate() {
-            out.sql(separator);
-            order_field(out, term, node, scope);
-            out.sql(" AS ").identifier(&order_name(link.embed, at));
-            separator = ", ";
-        }
-    }
     for fact in wanted.facts {
         out.sql(separator).sql(fact);
         separator = ", ";
     }
-}
-
-/// What rows that become arrays call a term of their order.
-fn order_name(embed: &Embed<'_>, at: usize) -> String {
-    format!("{}_{at}", embed.join_alias)
 }
 
 /// Every column of the row.
@@ -181,14 +157,8 @@ fn join(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, values: Values,
         Arity::ToMany => {
             out.sql("SELECT ");
             out.separated(", ", Cells::of(&embed.node, Aggregates::Here).0, |out, cell| {
-                out.sql("coalesce(json_agg(").qualified(&embed.join_alias, cell.key);
-                let mut separator = " ORDER BY ";
-                for (at, term) in embed.node.order.iter().enumerate() {
-                    out.sql(separator).qualified(&embed.join_alias, &order_name(embed, at));
-                    direction(out, term);
-                    separator = ", ";
-                }
-                out.sql("), '[]') AS ").identifier(cell.key);
+                out.sql("coalesce(json_agg(").qualified(&embed.join_alias, cell.key).sql("), '[]') AS ");
+                out.identifier(cell.key);
             });
             out.sql(" FROM (");
             rows(out, &embed.node, wanted, scope);

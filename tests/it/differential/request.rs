@@ -259,9 +259,6 @@ fn embed(
         level.order.retain(|term| term.embed.is_none());
     } else if form == Form::Key {
         keys.insert(alias.clone().unwrap_or_else(|| name.to_owned()));
-    } else if relationship.many {
-        // Limits come before the order there, of rows as PostgreSQL finds them.
-        (level.limit, level.offset) = (None, None);
     }
     let relationship = schema.relationships.iter().position(|other| std::ptr::eq(other, relationship))?;
     Some(Embed { relationship, target, alias, inner: random.chance(25), form, level })
