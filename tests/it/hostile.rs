@@ -18,7 +18,7 @@ const SCHEMA: &str = "
     CREATE TABLE api.items (id int PRIMARY KEY, name text, data jsonb, parent int REFERENCES api.items);
     INSERT INTO api.items VALUES (1, 'one', '{}', NULL), (2, 'two', '{\"a\": 1}', 1);
     CREATE FUNCTION api.echo(value text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT value';
-    CREATE FUNCTION api.raw(json) RETURNS json IMMUTABLE LANGUAGE sql AS 'SELECT $1';
+    CREATE FUNCTION api.raw(jsonb) RETURNS jsonb IMMUTABLE LANGUAGE sql AS 'SELECT $1';
     GRANT USAGE ON SCHEMA api TO anonymous, authenticated;
     GRANT SELECT, INSERT, UPDATE, DELETE ON api.items TO anonymous, authenticated;
 ";
