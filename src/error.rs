@@ -87,6 +87,7 @@ fault_table! {
     NotSingular             "PGRST116" 406 NotFound           "NOT_SINGULAR",               "One row was asked for and there is not exactly one.";
     MethodNotAllowed        "PGRST117" 405 Unimplemented      "METHOD_NOT_ALLOWED",         "No resource takes this HTTP method.";
     RelatedOrder            "PGRST118" 400 InvalidArgument    "RELATED_ORDER",              "Ordering by an embed needs a to-one relationship.";
+    EmbedOperator           "PGRST120" 400 InvalidArgument    "EMBED_OPERATOR",             "An embed can only be compared with null.";
     MalformedRaise          "PGRST121" 500 Internal           "MALFORMED_RAISE",            "An error raised with SQLSTATE PGRST is malformed.";
     InvalidPreferences      "PGRST122" 400 InvalidArgument    "INVALID_PREFERENCES",        "Strict handling met unknown preferences.";
     AggregatesDisabled      "PGRST123" 400 InvalidArgument    "AGGREGATES_DISABLED",        "Aggregates are switched off.";

@@ -27,7 +27,7 @@ enum Form {
     Scalar(Encoder),
     /// `[…, …]`
     Scalars { encoder: Encoder, elements: Elements },
-    /// The bytes of the first row's last column.
+    /// The first row's bytes.
     Bytes,
     /// Rows' bytes, each with a line feed after it.
     Lines,

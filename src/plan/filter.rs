@@ -6,10 +6,10 @@ use super::{
     Context,
     embed::level,
     read::Tree,
-    tree::{Condition, Existence, Item, Node},
+    tree::{Condition, Existence, Item, Node, Origin},
 };
 use crate::{
-    error::Result,
+    error::{Error, Fault, Result},
     request::filter::{Is, Operation},
 };
 
@@ -17,7 +17,7 @@ use crate::{
 pub(super) fn filters<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tree<'c>> {
     for (path, filter) in std::mem::take(&mut tree.query.filters).into_iter().rev() {
         let node = level(&mut tree, &path, context)?;
-        let condition = about_embeds(context.compare(node.shape, filter), node);
+        let condition = about_embeds(context.compare(node.shape, filter), node)?;
         node.conditions.insert(0, condition);
     }
     Ok(tree)
@@ -27,34 +27,40 @@ pub(super) fn filters<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<T
 pub(super) fn logic<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tree<'c>> {
     for (path, logic) in std::mem::take(&mut tree.query.logic).into_iter().rev() {
         let node = level(&mut tree, &path, context)?;
-        let condition = about_embeds(context.logic(node.shape, logic), node);
+        let condition = about_embeds(context.logic(node.shape, logic), node)?;
         node.conditions.insert(0, condition);
     }
     Ok(tree)
 }
 
 /// Turns comparisons of an embed with null into questions for its rows.
-fn about_embeds<'c>(condition: Condition<'c>, node: &Node<'c>) -> Condition<'c> {
+fn about_embeds<'c>(condition: Condition<'c>, node: &Node<'c>) -> Result<Condition<'c>> {
     let (negated, field, operation) = match condition {
         Condition::Group { negated, junction, members } => {
             let members = members.into_iter().map(|member| about_embeds(member, node));
-            return Condition::Group { negated, junction, members: members.collect() };
+            return Ok(Condition::Group { negated, junction, members: members.collect::<Result<_>>()? });
         }
-        Condition::Embed { .. } => return condition,
+        Condition::Embed { .. } => return Ok(condition),
         Condition::Compare { negated, ref field, ref operation, .. } => (negated, field, operation),
     };
     let embedded = |item: &Item<'_>| matches!(item, Item::Embed(embed) if embed.name() == field.name);
     let Some(item) = node.items.iter().position(embedded).filter(|_| field.path.is_empty()) else {
-        return condition;
+        return Ok(condition);
     };
     match (operation, negated) {
         (Operation::Is(Is::Null), false) | (Operation::Is(Is::NotNull), true) => {
-            Condition::Embed { item, existence: Existence::None }
+            Ok(Condition::Embed { item, existence: Existence::None })
         }
         (Operation::Is(Is::Null), true) | (Operation::Is(Is::NotNull), false) => {
-            Condition::Embed { item, existence: Existence::Some }
+            Ok(Condition::Embed { item, existence: Existence::Some })
         }
         // A column may have the name of an embed.
-        _ => condition,
+        _ if matches!(field.origin, Origin::Column(_)) => Ok(condition),
+        _ => Err(bad_operator(&field.name)),
     }
+}
+
+fn bad_operator(name: &str) -> Box<Error> {
+    Error::new(Fault::EmbedOperator, format!("Bad operator on the '{name}' embedded resource"))
+        .details("Only is null or not is null filters are allowed on embedded resources")
 }

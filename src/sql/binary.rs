@@ -15,20 +15,8 @@ use crate::{
 pub(super) fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&mut Fragment)) {
     match form(scope.catalog, declared.oid) {
         Form::Text => text(out, declared, scope, write),
-        Form::Array(element) => match *element {
-            Form::Text => texts(out, declared, scope, write),
-            Form::Record(_) => records(out, declared, scope, write),
-            Form::Bool
-            | Form::Int2
-            | Form::Int4
-            | Form::Int8
-            | Form::Float4
-            | Form::Float8
-            | Form::TimestampTz
-            | Form::Bytea
-            | Form::Hstore
-            | Form::Array(_) => write(out),
-        },
+        Form::Array(element) if *element == Form::Text => texts(out, declared, scope, write),
+        Form::Array(element) if matches!(*element, Form::Record(_)) => records(out, declared, scope, write),
         Form::Record(oid) => {
             let attributes =
                 scope.catalog.type_of(oid).map(|found| found.attributes.as_slice()).unwrap_or_default();
@@ -62,7 +50,8 @@ pub(super) fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, writ
         | Form::Float8
         | Form::TimestampTz
         | Form::Bytea
-        | Form::Hstore => write(out),
+        | Form::Hstore
+        | Form::Array(_) => write(out),
     }
 }
 

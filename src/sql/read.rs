@@ -223,10 +223,14 @@ fn equal_columns<'p>(link: &Link<'p>, node: &'p Node<'p>) -> Vec<[(&'p str, &'p 
 /// shown, if any are: PostgreSQL would tell them apart by a number, and in plans the plain name is looked for.
 pub(super) fn exists(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, scope: Scope<'_>) {
     out.sql("SELECT");
-    let alias = match embed.form {
-        Form::Hidden => embed.node.alias.clone(),
-        Form::Key | Form::Spread => format!("{}_any", embed.node.alias),
-    };
+    let mut alias = embed.node.alias.clone();
+    if embed.form != Form::Hidden {
+        alias.push_str("_any");
+    }
+    // A relation may be called so, too, and must not be hidden where it is compared with.
+    if alias == above.alias {
+        alias.push('_');
+    }
     let node = Node { alias, ..embed.node.clone() };
     existing(out, &node, Some(Link { embed, above }), scope);
     let Range { offset, limit } = node.range;

@@ -274,6 +274,13 @@ fn what_does_not_exist_is_named() {
             "A related order on 'projects' is not possible",
             "",
         ),
+        (
+            "clients",
+            "select=projects(*)&projects=eq.1",
+            "PGRST120",
+            "Bad operator on the 'projects' embedded resource",
+            "",
+        ),
         ("clients", "select=count()", "PGRST123", "Use of aggregate functions is not allowed", ""),
     ] {
         let error = bench.run(read(relation, query)).unwrap_err();
