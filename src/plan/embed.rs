@@ -5,7 +5,7 @@
 mod relationship;
 
 use super::{
-    Context, contradiction,
+    Context, contradiction, limits,
     read::Tree,
     resolve::SelectedField,
     tree::{Arity, Embed, Form, Item, Link, Node, Source},
@@ -56,6 +56,7 @@ fn items<'c>(
             SelectItem::Field { field, cast, aggregate, alias } => {
                 let selected = SelectedField { field, cast, aggregate, alias };
                 items.extend(context.outputs(above.shape, selected).into_iter().map(Item::Field));
+                limits::columns(items.len())?;
             }
             SelectItem::Embed(selected) => {
                 let embed = embed(above, &items, selected, depth, context)?;
