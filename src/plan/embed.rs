@@ -5,7 +5,7 @@
 mod relationship;
 
 use super::{
-    Context, contradiction,
+    Context, contradiction, limits,
     read::Tree,
     resolve::SelectedField,
     tree::{Arity, Embed, Form, Item, Link, Node, Source},
@@ -55,6 +55,7 @@ fn items<'c>(
         match item {
             SelectItem::Every => {
                 items.extend(context.every_column(above.shape).into_iter().map(Item::Field));
+                limits::columns(items.len())?;
             }
             SelectItem::Field { field, cast, aggregate, alias } => {
                 let selected = SelectedField { field, cast, aggregate, alias };
