@@ -194,13 +194,25 @@ const CHECKS: &[Check] = &[
     },
 ];
 
+/// The options that a secret stands in.
+pub const SECRETS: [&str; 2] = [given::JWT_SECRET, given::PAGE_TOKEN_SECRET];
+
+/// A secret that the server does not start with.
+#[derive(Debug)]
+pub struct RefusedSecret {
+    /// One of [`SECRETS`].
+    pub option: &'static str,
+    /// What is wrong with it.
+    pub error: config::Error,
+}
+
 /// What a check starts from.
 #[derive(Debug)]
 pub struct Subject<'a> {
     /// The configuration in force.
     pub config: &'a Config,
-    /// Why its secret had to be left out, where it cannot be used.
-    pub refused_secret: Option<config::Error>,
+    /// The secrets that had to be left out of it.
+    pub refused: Vec<RefusedSecret>,
     /// A connection to the database.
     pub client: &'a mut Client,
     /// Another one: a pooler shows where two are used at once.
@@ -214,7 +226,7 @@ pub struct Subject<'a> {
 pub async fn check(subject: Subject<'_>) -> Result<Report> {
     let given = Given {
         config: subject.config,
-        refused_secret: subject.refused_secret,
+        refused: &subject.refused,
         pooling: pooling::pooling(subject.client, subject.other).await?,
     };
     let database = database::Database::open(subject.client, subject.config).await?;

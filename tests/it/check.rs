@@ -282,6 +282,17 @@ fn options_that_open_a_door_are_found() {
         assert_eq!(said.status, Some(i32::from(status)), "{options:?}");
         assert!(!said.out.contains("\"short"), "the secret is told: {}", said.out);
     }
+    // One that is set in the database is stronger than a flag.
+    let set =
+        format!("ALTER ROLE check_careful IN DATABASE {} SET pgrst.jwt_secret = 'short'", database.name());
+    database.execute(&set);
+    let said = check(&uri, &["--json", "--page-token-secret=short"]);
+    let both = [
+        ["secret", "critical", "option jwt-secret"],
+        ["page-token-secret", "warning", "option page-token-secret"],
+    ];
+    assert_found(&said, &both);
+    database.execute(&set.replace("SET pgrst.jwt_secret = 'short'", "RESET ALL"));
     let said = Command::new(env!("CARGO_BIN_EXE_pgduet"))
         .env_clear()
         .args(["--db-uri", &uri, "check", "--json", "--db-schemas", "api"])
