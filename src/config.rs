@@ -10,6 +10,7 @@ pub mod connection;
 mod error;
 mod file;
 mod option;
+pub mod package;
 mod render;
 mod sources;
 mod types;
@@ -22,6 +23,7 @@ pub use self::{
     connection::Connection,
     error::{Error, Invalid, Origin, Warning},
     option::{Alias, Change, Family, InDatabase, OptionRow, Rules},
+    package::PackageTemplate,
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
@@ -195,8 +197,8 @@ options! {
     grpc_lock "grpc-lock": Option<PathBuf> = "", RELOAD.pgduet();
     /// Largest gRPC message taken, in bytes.
     grpc_max_receive_bytes "grpc-max-receive-bytes": usize = "4194304", RESTART.pgduet();
-    /// Proto package of a schema: `{schema}` and `{version}` are replaced.
-    grpc_package "grpc-package": String = "{schema}.v{version}", RELOAD.pgduet();
+    /// Proto package of a schema: `{schema}` and `{version}` are replaced. Every schema has to get one of its own.
+    grpc_package "grpc-package": PackageTemplate = "{schema}.v{version}", RELOAD.pgduet();
     /// Version of the OpenAPI specification that the root document follows.
     openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
     /// What page tokens are sealed with, the same on all replicas. Without it, derived from `jwt-secret`.
@@ -259,6 +261,13 @@ impl Config {
     fn check(&self) -> Result<(), Error> {
         if self.admin_server_port == Some(self.server_port) {
             return Err(Error::Unusable("admin-server-port cannot be the same as server-port".to_owned()));
+        }
+        if let Some((one, other)) = self.grpc_package.mixed_up(&self.db_schemas) {
+            let template = self.grpc_package.render();
+            return Err(Error::Unusable(format!(
+                "grpc-package \"{}\" gives the schemas {one} and {other} the same package; with {{schema}} in it each has its own",
+                template.text()
+            )));
         }
         // A JSON Web Key is longer than that anyway; whether it is one, only a look inside tells.
         if self.jwt_key()?.is_some_and(|key| key.len() < 32 && !key.starts_with(b"{")) {

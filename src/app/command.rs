@@ -7,10 +7,11 @@ use crate::{
     catalog::{Catalog, descriptor, introspect::introspect},
     check::{self, RefusedSecret, Report, Subject},
     cli::SchemaSource,
-    config::{Config, Sources},
+    config::{self, Config, Sources},
     error,
     execute::{Options, Pool, configuration},
     grpc::{
+        SurfaceError,
         export::{self, ExportError},
         lock::{self, Lock},
     },
@@ -50,7 +51,10 @@ pub async fn proto(mut sources: Sources, out: &Path, schema: &SchemaSource) -> R
     let path = config.grpc_lock.clone().unwrap_or_else(|| out.join(lock::FILE));
     let lock = Lock::read(&path).map_err(Error::Lock)?.unwrap_or_default();
     let export = export::export(&catalog, &config.grpc_package, &lock).map_err(|error| match error {
-        ExportError::Lock(error) => Error::Lock(error),
+        ExportError::Surface(SurfaceError::Lock(error)) => Error::Lock(error),
+        ExportError::Surface(error @ SurfaceError::Package(_)) => {
+            Error::Config(config::Error::Unusable(error.to_string()))
+        }
         ExportError::Descriptors(error) => Error::Database(internal(&error)),
     })?;
     let text = export.lock.to_json().map_err(Error::Lock)?;
