@@ -112,7 +112,7 @@ const CHECKS: &[Check] = &[
         name: "create-in-schema",
         severity: Severity::Warning,
         look: Look::Database(include_str!("check/create_in_schema.sql")),
-        consequence: "A function that the role creates there is served, and is found by the calls of other roles.",
+        consequence: "What the role creates there is found by names in the requests of other roles.",
         advice: "",
     },
     Check {
@@ -149,6 +149,13 @@ const CHECKS: &[Check] = &[
         look: Look::Given(given::plans_shown),
         consequence: "Plans tell clients of row counts and conditions that policies are to hide.",
         advice: "",
+    },
+    Check {
+        name: "no-effect",
+        severity: Severity::Warning,
+        look: Look::Given(given::no_effect),
+        consequence: "What it was to protect is not protected.",
+        advice: "CONFIG.md lists the options, and where each can be set.",
     },
     Check {
         name: "nobody-served",
@@ -211,6 +218,8 @@ pub struct RefusedSecret {
 pub struct Subject<'a> {
     /// The configuration in force.
     pub config: &'a Config,
+    /// What was said of it when it was read.
+    pub warnings: Vec<config::Warning>,
     /// The secrets that had to be left out of it.
     pub refused: Vec<RefusedSecret>,
     /// A connection to the database.
@@ -226,6 +235,7 @@ pub struct Subject<'a> {
 pub async fn check(subject: Subject<'_>) -> Result<Report> {
     let given = Given {
         config: subject.config,
+        warnings: &subject.warnings,
         refused: &subject.refused,
         pooling: pooling::pooling(subject.client, subject.other).await?,
     };

@@ -93,7 +93,9 @@ async fn look(mut sources: Sources) -> Result<Report, Error> {
     let (mut client, connection) = pool.connect_one().await.map_err(Error::Database)?;
     let (mut other, other_connection) = pool.connect_one().await.map_err(Error::Database)?;
     let drivers = [tokio::spawn(connection), tokio::spawn(other_connection)];
-    let subject = Subject { config: &config, refused, client: &mut client, other: &mut other };
+    let (_, mut warnings) = Config::load(&sources).map_err(Error::Config)?;
+    warnings.extend(config.connection().map_err(Error::Config)?.1);
+    let subject = Subject { config: &config, warnings, refused, client: &mut client, other: &mut other };
     let found = check::check(subject).await;
     drop((client, other));
     for driver in drivers {

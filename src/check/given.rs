@@ -3,7 +3,7 @@
 use super::{RefusedSecret, Seen, pooling::Pooling, transport};
 use crate::{
     auth::Authenticator,
-    config::{Config, ListenHost, OpenApiMode},
+    config::{Config, ListenHost, OpenApiMode, Warning},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -12,6 +12,8 @@ use std::net::IpAddr;
 /// What there is besides the database.
 pub(super) struct Given<'a> {
     pub(super) config: &'a Config,
+    /// What was said of `config` when it was read.
+    pub(super) warnings: &'a [Warning],
     /// The secrets that had to be left out of `config`.
     pub(super) refused: &'a [RefusedSecret],
     pub(super) pooling: Pooling,
@@ -31,8 +33,10 @@ pub(super) const PAGE_TOKEN_SECRET: &str = "page-token-secret";
 /// As long as what HS256 makes of it (RFC 7518, section 3.2).
 const SECRET_BYTES: usize = 32;
 
-/// Secrets that anybody can read: in the tutorial of PostgREST, in the examples of Supabase, in `pgduet demo`.
+/// Secrets that anybody can read: in the tutorial of PostgREST, in the examples of Supabase, in `pgduet demo` and in this
+/// repository's `compose.yaml`.
 const PUBLISHED: &[&[u8]] = &[
+    b"example-of-a-secret-with-32-characters-or-more",
     b"reallyreallyreallyreallyverysafe",
     b"super-secret-jwt-token-with-at-least-32-characters-long",
     b"your-super-secret-jwt-token-with-at-least-32-characters-long",
@@ -114,6 +118,19 @@ fn is_loopback(host: &ListenHost) -> bool {
 pub(super) fn plans_shown(given: &Given<'_>) -> Option<Seen> {
     let cause = "Clients may ask for execution plans.".to_owned();
     given.config.db_plan_enabled.then(|| option("db-plan-enabled", cause, "db-plan-enabled = false"))
+}
+
+pub(super) fn no_effect(given: &Given<'_>) -> Option<Seen> {
+    let idle = given.warnings.iter().filter(|warning| match warning {
+        Warning::Unknown(_) | Warning::NotInDatabase(_) | Warning::IgnoredConnectionParameter(_) => true,
+        Warning::NeedsRestart(_) | Warning::LegacyClaimPath(_) => false,
+    });
+    let causes: Vec<_> = idle.map(ToString::to_string).collect();
+    (!causes.is_empty()).then(|| Seen {
+        subject: "configuration".to_owned(),
+        cause: causes.join("; "),
+        remedy: "pgduet --example".to_owned(),
+    })
 }
 
 pub(super) fn nobody_served(given: &Given<'_>) -> Option<Seen> {
