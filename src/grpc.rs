@@ -90,7 +90,7 @@ impl Grpc {
         let lock = Lock::of_server(config.grpc_lock.as_deref()).map_err(services::unusable)?;
         let (services, index) = described(engine.catalog(), &config.grpc_package, &lock)?;
         let reflection = Reflection::new(Arc::new(index), shutdown);
-        let sealer = Sealer::new(config, &secret)?;
+        let sealer = Sealer::new(config, authenticator.secret(), &secret)?;
         let cors = serve::cors(&config.server_cors_allowed_origins);
         Ok(Arc::new(Self { engine, authenticator, services, sealer, reflection, health, cors }))
     }
