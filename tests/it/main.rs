@@ -21,6 +21,7 @@ mod openapi;
 mod process;
 mod readme;
 mod reload;
+mod security;
 mod spec;
 mod sql;
 mod support;
