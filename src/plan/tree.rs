@@ -53,8 +53,8 @@ pub enum Taken {
 impl Taken {
     /// By the select list of an embed, which can be empty.
     pub(super) fn by(select: &[SelectItem]) -> Self {
-        let is_star = |item: &SelectItem| matches!(item, SelectItem::Field { field, aggregate: None, .. } if field.name == "*");
-        if select.iter().any(is_star) { Taken::Whole } else { Taken::ByName }
+        let is_every = |item: &SelectItem| matches!(item, SelectItem::Every);
+        if select.iter().any(is_every) { Taken::Whole } else { Taken::ByName }
     }
 
     /// By the select list of a request.
