@@ -6,8 +6,14 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::support::database::Database;
 
+/// The test's database as one that the demo is given.
+pub(crate) fn given(database: &Database) -> Source {
+    let uri = database.superuser_uri();
+    Source::Given { database: Box::new(uri.parse().unwrap()), uri }
+}
+
 async fn prepare(database: &Database) -> Demo {
-    demo::prepare(Source::Given { uri: database.superuser_uri() }).await.unwrap()
+    demo::prepare(given(database)).await.unwrap()
 }
 
 async fn login(database: &Database) -> Client {
@@ -104,7 +110,7 @@ async fn the_guide_has_three_lines_for_each_protocol_and_a_token_that_verifies()
 #[tokio::test]
 async fn a_schema_of_that_name_that_is_not_the_sample_is_left_alone() {
     let database = Database::fresh("CREATE SCHEMA api; CREATE TABLE api.theirs ()");
-    let error = demo::prepare(Source::Given { uri: database.superuser_uri() }).await.unwrap_err();
+    let error = demo::prepare(given(&database)).await.unwrap_err();
     assert!(error.to_string().contains("schema \"api\" already exists"), "{error}");
     database.execute("SELECT FROM api.theirs");
 }
