@@ -14,6 +14,7 @@ use std::{
     io::{self, Write},
     process::ExitCode,
 };
+use tokio::runtime::Runtime;
 
 /// The status of a check that could not look: its status 1 says that something was found.
 const UNCHECKED: u8 = 2;
@@ -31,13 +32,18 @@ fn main() -> ExitCode {
             return ExitCode::from(UNCHECKED);
         }
     };
-    match run(command) {
+    let outcome = Runtime::new().map_err(Into::into).and_then(|runtime| {
+        let outcome = runtime.block_on(run(command));
+        // What still runs on a thread of its own, such as a load of the catalog, may never end.
+        runtime.shutdown_background();
+        outcome
+    });
+    match outcome {
         Ok(code) => code,
         Err(error) => fail(&format!("pgduet: {error}\n")),
     }
 }
 
-#[tokio::main]
 async fn run(command: Command) -> Result<ExitCode> {
     Ok(match command {
         Command::Serve(sources) => {
@@ -82,9 +88,12 @@ async fn run(command: Command) -> Result<ExitCode> {
 /// address: secret and token of the demo are public.
 async fn serve_demo(mut sources: Sources, options: cli::Demo) -> Result<()> {
     let (config, _) = pgduet::config::Config::load(&sources)?;
-    let source = match sources.environment.get("PGRST_DB_URI").or_else(|| sources.flags.get("db-uri")) {
-        Some(uri) => demo::Source::Given { uri: uri.clone() },
-        None => demo::Source::Local {
+    let source = match sources.have("db-uri")? {
+        true => {
+            let (connection, _) = config.connection()?;
+            demo::Source::Given { uri: config.db_uri.0.clone(), database: Box::new(connection.postgres) }
+        }
+        false => demo::Source::Local {
             pg_bin: config.pg_bin.clone(),
             data_dir: options.data_dir,
             start: match options.data {

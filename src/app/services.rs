@@ -5,7 +5,7 @@ use crate::{
     auth::Authenticator,
     catalog::Catalog,
     config::Config,
-    engine::Engine,
+    engine::{Engine, Renewal},
     error::Result,
     execute::{Pool, configuration::RoleSettings},
     grpc::{Grpc, Lasting},
@@ -27,10 +27,11 @@ impl Services {
         pool: Pool,
         roles: RoleSettings,
         lasting: Lasting,
+        renewal: Arc<Renewal>,
     ) -> Result<Self> {
         let authenticator = Authenticator::new(&config).map_err(|error| super::unusable(&error))?;
         let authenticator = Arc::new(authenticator);
-        let engine = Arc::new(Engine::new(catalog, config, pool, roles));
+        let engine = Arc::new(Engine::new(catalog, config, pool, roles, renewal));
         let grpc = Grpc::new(engine.clone(), authenticator.clone(), lasting)?;
         Ok(Self { engine, authenticator, grpc })
     }

@@ -13,6 +13,7 @@ mod design;
 mod differential;
 mod embedded;
 mod execute;
+mod growth;
 mod grpc;
 mod hostile;
 mod lock;
