@@ -14,6 +14,7 @@ use crate::{
     error::Result,
     execute::{Body, Pool, Report, Unit, configuration::RoleSettings, response},
     media::MediaType,
+    memory::Memory,
     outcome::{Outcome, Privileges, Sink},
     plan::{
         self, Plan,
@@ -32,12 +33,19 @@ pub struct Engine {
     config: Arc<Config>,
     pool: Pool,
     roles: RoleSettings,
+    memory: Memory,
 }
 
 impl Engine {
-    /// An engine; `roles` are the settings of the roles that requests run as.
-    pub fn new(catalog: Arc<Catalog>, config: Arc<Config>, pool: Pool, roles: RoleSettings) -> Self {
-        Self { catalog, config, pool, roles }
+    /// An engine; `roles` are the settings of the roles that requests run as, and `memory` is what answers may hold.
+    pub fn new(
+        catalog: Arc<Catalog>,
+        config: Arc<Config>,
+        pool: Pool,
+        roles: RoleSettings,
+        memory: Memory,
+    ) -> Self {
+        Self { catalog, config, pool, roles, memory }
     }
 
     /// What is known of the database.
@@ -48,6 +56,11 @@ impl Engine {
     /// The configuration in force.
     pub fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    /// The memory that bodies and answers may hold.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// The relation of this name; PGRST205 if there is none.
@@ -66,7 +79,12 @@ impl Engine {
         let unit = unit(&plan);
         let planned = self.config.server_timing_enabled.then(Instant::now);
         let facts = unit.statement.facts.clone();
-        let mut body = Body::new(&unit.statement.layout);
+        // What has been carried out is answered, whatever others hold: a client that is told to try again would do it twice.
+        let lease = match unit.access {
+            Access::ReadOnly => self.memory.lease(),
+            Access::ReadWrite => self.memory.overdraft(),
+        };
+        let mut body = Body::new(&unit.statement.layout, lease);
         let report = self.execute(unit, &mut plan, identity, &mut body).await?;
         let outcome = outcome(&plan, &facts, report)?;
         Ok(Outcome { body: body.finish(), planned, ..outcome })

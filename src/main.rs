@@ -7,6 +7,7 @@ use pgduet::{
     config::Sources,
     demo::{self, Start},
     server::listen::Address,
+    telemetry::one_line,
 };
 use std::{
     env,
@@ -23,13 +24,20 @@ fn main() -> ExitCode {
         Err(Exit::Answer(text)) => return print(&text),
         Err(Exit::Usage(text)) => return fail(&text),
     };
-    match run(command) {
+    match in_runtime(run(command)) {
         Ok(code) => code,
-        Err(error) => fail(&format!("pgduet: {error}\n")),
+        Err(error) => fail(&format!("pgduet: {}\n", one_line(&error.to_string()))),
     }
 }
 
-#[tokio::main]
+/// Runs a future. What it leaves behind, such as a catalog that is being read, is not waited for.
+fn in_runtime(future: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_background();
+    outcome
+}
+
 async fn run(command: Command) -> Result<ExitCode> {
     Ok(match command {
         Command::Serve(sources) => {
@@ -84,8 +92,9 @@ async fn serve_demo(mut sources: Sources, options: cli::Demo) -> Result<()> {
         let address = address.to_string().replace("127.0.0.1", "localhost");
         print(&demo::guide(&demo, &format!("http://{address}")));
     };
-    app::serve(sources, listening).await?;
-    Ok(demo.stop()?)
+    let served = app::serve(sources, listening).await;
+    demo.stop()?;
+    Ok(served?)
 }
 
 fn print(text: &str) -> ExitCode {

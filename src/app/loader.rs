@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Fault, Origin},
     execute::{Client, Pool, configuration},
     grpc::{Lasting, health::Database},
+    memory::Memory,
     telemetry::Diagnostics,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -84,6 +85,7 @@ pub(super) struct Loader {
     pool: Pool,
     diagnostics: Diagnostics,
     grpc: Lasting,
+    memory: Memory,
     counters: Counters,
 }
 
@@ -104,6 +106,7 @@ impl Loader {
         pool: Pool,
         diagnostics: Diagnostics,
         grpc: Lasting,
+        memory: Memory,
     ) -> Self {
         Self {
             sources: Mutex::new(sources),
@@ -112,6 +115,7 @@ impl Loader {
             pool,
             diagnostics,
             grpc,
+            memory,
             counters: Counters::default(),
         }
     }
@@ -234,9 +238,10 @@ impl Loader {
             took.as_secs_f64() * 1000.0
         );
         let (known, pool, grpc) = (config.clone(), self.pool.clone(), self.grpc.clone());
+        let memory = self.memory.clone();
         // Thousands of tables take a while, and requests under way are not to wait for them.
         let making = tokio::task::spawn_blocking(move || {
-            Services::new(Arc::new(Catalog::new(database)), known, pool, roles, grpc)
+            Services::new(Arc::new(Catalog::new(database)), known, pool, roles, grpc, memory)
         });
         let broken = |panic| Error::new(Fault::Internal, "Internal error").cause(panic);
         let services = making.await.map_err(broken)??;
