@@ -17,6 +17,7 @@ mod grpc;
 mod hostile;
 mod lock;
 mod openapi;
+mod planning;
 mod process;
 mod readme;
 mod reload;
