@@ -53,8 +53,7 @@ pub enum Taken {
 impl Taken {
     /// By the select list of an embed, which can be empty.
     pub(super) fn by(select: &[SelectItem]) -> Self {
-        let is_every = |item: &SelectItem| matches!(item, SelectItem::Every);
-        if select.iter().any(is_every) { Taken::Whole } else { Taken::ByName }
+        if select.contains(&SelectItem::Every) { Taken::Whole } else { Taken::ByName }
     }
 
     /// By the select list of a request.

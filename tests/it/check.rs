@@ -271,7 +271,10 @@ fn options_that_open_a_door_are_found() {
         (vec![flag("admin-server-port", "3001"), flag("admin-server-host", "::1")], &[]),
         (
             vec![flag("db-anon-role", "check_careful")],
-            &[["no-statement-timeout", "warning", "role check_careful"]],
+            &[
+                ["requests-as-login", "warning", "role check_careful"],
+                ["no-statement-timeout", "warning", "role check_careful"],
+            ],
         ),
         (vec![flag("db-plan-enabled", "true")], &[["plans-shown", "warning", "option db-plan-enabled"]]),
         (
