@@ -16,6 +16,7 @@ use crate::{
     error::Result,
     execute::{Body, Pool, Report, Unit, configuration::RoleSettings, response},
     media::MediaType,
+    memory::Memory,
     outcome::{Outcome, Privileges, Sink},
     plan::{
         self, Plan,
@@ -43,18 +44,21 @@ pub struct Engine {
     pool: Pool,
     roles: RoleSettings,
     renewal: Arc<Renewal>,
+    memory: Memory,
 }
 
 impl Engine {
-    /// An engine; `roles` are the settings of the roles that requests run as, and by `renewal` it finds its successor.
+    /// An engine; `roles` are the settings of the roles that requests run as, by `renewal` it finds its successor, and
+    /// `memory` is what answers may hold.
     pub fn new(
         catalog: Arc<Catalog>,
         config: Arc<Config>,
         pool: Pool,
         roles: RoleSettings,
         renewal: Arc<Renewal>,
+        memory: Memory,
     ) -> Self {
-        Self { catalog, config, pool, roles, renewal }
+        Self { catalog, config, pool, roles, renewal, memory }
     }
 
     /// What is known of the database.
@@ -65,6 +69,11 @@ impl Engine {
     /// The configuration in force.
     pub fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    /// The memory that bodies and answers may hold.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// The relation of this name; PGRST205 if there is none.
@@ -97,7 +106,12 @@ impl Engine {
         let unit = unit(&plan);
         let planned = self.config.server_timing_enabled.then(Instant::now);
         let facts = unit.statement.facts.clone();
-        let mut body = Body::new(&unit.statement.layout);
+        // What has been carried out is answered, whatever others hold: a client that is told to try again would do it twice.
+        let lease = match unit.access {
+            Access::ReadOnly => self.memory.lease(),
+            Access::ReadWrite => self.memory.overdraft(),
+        };
+        let mut body = Body::new(&unit.statement.layout, lease);
         let report = self.pool.run(unit, &mut body).await?;
         let outcome = outcome(&plan, &facts, report)?;
         Ok(Outcome { body: body.finish(), planned, ..outcome })
@@ -182,7 +196,7 @@ impl Engine {
     pub async fn is_answered(&self, within: Duration) -> bool {
         let mut unit = question(sql::ping(), Vec::new());
         unit.deadline = Some(within);
-        self.pool.run(unit, &mut Body::new(&Layout::Nothing)).await.is_ok()
+        self.pool.run(unit, &mut Body::new(&Layout::Nothing, self.memory.lease())).await.is_ok()
     }
 
     fn caller<'e>(&'e self, identity: &'e Identity) -> Caller<'e> {

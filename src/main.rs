@@ -8,13 +8,13 @@ use pgduet::{
     config::Sources,
     demo::{self, Start},
     server::listen::Address,
+    telemetry::one_line,
 };
 use std::{
     env,
     io::{self, Write},
     process::ExitCode,
 };
-use tokio::runtime::Runtime;
 
 /// The status of a check that could not look: its status 1 says that something was found.
 const UNCHECKED: u8 = 2;
@@ -32,16 +32,18 @@ fn main() -> ExitCode {
             return ExitCode::from(UNCHECKED);
         }
     };
-    let outcome = Runtime::new().map_err(Into::into).and_then(|runtime| {
-        let outcome = runtime.block_on(run(command));
-        // What still runs on a thread of its own, such as a load of the catalog, may never end.
-        runtime.shutdown_background();
-        outcome
-    });
-    match outcome {
+    match in_runtime(run(command)) {
         Ok(code) => code,
-        Err(error) => fail(&format!("pgduet: {error}\n")),
+        Err(error) => fail(&format!("pgduet: {}\n", one_line(&error.to_string()))),
     }
+}
+
+/// Runs a future. What it leaves behind, such as a catalog that is being read, is not waited for.
+fn in_runtime(future: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn run(command: Command) -> Result<ExitCode> {
@@ -117,8 +119,9 @@ async fn serve_demo(mut sources: Sources, options: cli::Demo) -> Result<()> {
         let address = address.to_string().replace("127.0.0.1", "localhost");
         print(&demo::guide(&demo, &format!("http://{address}")));
     };
-    app::serve(sources, listening).await?;
-    Ok(demo.stop()?)
+    let served = app::serve(sources, listening).await;
+    demo.stop()?;
+    Ok(served?)
 }
 
 fn print(text: &str) -> ExitCode {

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Fault, Origin},
     execute::{Client, Pool, configuration},
     grpc::{Lasting, health::Database},
+    memory::Memory,
     telemetry::Diagnostics,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -90,6 +91,7 @@ pub(super) struct Loader {
     diagnostics: Diagnostics,
     grpc: Lasting,
     renewal: Arc<Renewal>,
+    memory: Memory,
     counters: Counters,
 }
 
@@ -110,6 +112,7 @@ impl Loader {
         pool: Pool,
         diagnostics: Diagnostics,
         grpc: Lasting,
+        memory: Memory,
     ) -> Self {
         Self {
             sources: Mutex::new(sources),
@@ -119,6 +122,7 @@ impl Loader {
             diagnostics,
             grpc,
             renewal: Arc::default(),
+            memory,
             counters: Counters::default(),
         }
     }
@@ -259,10 +263,10 @@ impl Loader {
             took.as_secs_f64() * 1000.0
         );
         let (known, pool, grpc) = (config.clone(), self.pool.clone(), self.grpc.clone());
-        let renewal = self.renewal.clone();
+        let (renewal, memory) = (self.renewal.clone(), self.memory.clone());
         // Thousands of tables take a while, and requests under way are not to wait for them.
         let making = tokio::task::spawn_blocking(move || {
-            Services::new(Arc::new(Catalog::new(database)), known, pool, roles, grpc, renewal)
+            Services::new(Arc::new(Catalog::new(database)), known, pool, roles, grpc, renewal, memory)
         });
         let broken = |panic| Error::new(Fault::Internal, "Internal error").cause(panic);
         let services = making.await.map_err(broken)??;

@@ -9,6 +9,7 @@ use crate::{
     error::Result,
     execute::{Pool, configuration::RoleSettings},
     grpc::{Grpc, Lasting},
+    memory::Memory,
 };
 use std::sync::Arc;
 
@@ -28,10 +29,11 @@ impl Services {
         roles: RoleSettings,
         lasting: Lasting,
         renewal: Arc<Renewal>,
+        memory: Memory,
     ) -> Result<Self> {
         let authenticator = Authenticator::new(&config).map_err(|error| super::unusable(&error))?;
         let authenticator = Arc::new(authenticator);
-        let engine = Arc::new(Engine::new(catalog, config, pool, roles, renewal));
+        let engine = Arc::new(Engine::new(catalog, config, pool, roles, renewal, memory));
         let grpc = Grpc::new(engine.clone(), authenticator.clone(), lasting)?;
         Ok(Self { engine, authenticator, grpc })
     }

@@ -347,8 +347,7 @@ fn where_nothing_can_be_looked_at_the_status_is_another() {
 #[tokio::test]
 async fn what_is_said_of_the_demo_is_true() {
     let database = Database::fresh("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
-    let uri = database.superuser_uri();
-    let source = pgduet::demo::Source::Given { database: Box::new(uri.parse().unwrap()), uri };
+    let source = crate::demo::given(&database);
     pgduet::demo::prepare(source).await.unwrap();
     let secret = format!("--jwt-secret={}", pgduet::demo::JWT_SECRET);
     let said = check(&database.uri("authenticator"), &["--db-anon-role=anonymous", &secret, "--json"]);

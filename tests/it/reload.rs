@@ -293,6 +293,7 @@ fn the_configuration_is_read_again_from_file_and_database() {
     write(r#"jwt-secret = "-----BEGIN PUBLIC KEY----- MCowBQYDK2VwAyEANURoJTlSNWDcMGWi2XTW""#);
     server.signal("USR2");
     server.says("The configuration stays as it was: jwt-secret is in PEM", 1);
+    write("");
     setting(
         "SET pgrst.jwt_secret = '{\"keys\":[{\"kty\":\"RSA\",\"kid\":7,\"n\":\"AQAB\",\"e\":\"AQAB\"}]}'",
     );

@@ -62,6 +62,9 @@ fn metric(admin: &str, name: &str) -> f64 {
     page.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().parse().unwrap()
 }
 
+/// What makes loads fail, or lets them succeed again.
+type Change<'c> = &'c dyn Fn();
+
 #[test]
 fn a_reload_that_fails_leaves_what_is_there_in_service() {
     let database = Database::fresh(&format!("{SCHEMA} CREATE SCHEMA more"));
@@ -72,7 +75,7 @@ fn a_reload_that_fails_leaves_what_is_there_in_service() {
     let ready = || send(&admin, "GET", "/ready", &[], None).status;
     until("the database is seen", || is_serving(&server).then_some(()));
     assert_eq!((ready(), metric(&admin, "pgduet_schema_cache_stale")), (200, 0.0));
-    let broken: [(&dyn Fn(), &dyn Fn()); 2] = [
+    let broken: [(Change<'_>, Change<'_>); 2] = [
         (&|| fs::write(&lock, "{").unwrap(), &|| fs::write(&lock, &text).unwrap()),
         (&|| database.execute("DROP SCHEMA more"), &|| database.execute("CREATE SCHEMA more")),
     ];
