@@ -7,7 +7,7 @@ use super::{
     call::returned,
     column::{Aggregates, Cells, Values as Form},
     filter::condition,
-    premise::{Kinds, Premise},
+    premise::Premise,
     statement::{Scope, with_source},
 };
 use crate::{
@@ -100,6 +100,7 @@ pub(super) fn returning(
     mutation: &Mutation<'_>,
     node: &Node<'_>,
     form: Form,
+    premise: Option<Premise<'_>>,
     facts: &[&'static str],
     scope: Scope<'_>,
 ) {
@@ -107,10 +108,7 @@ pub(super) fn returning(
         out.separated(", ", Cells::of(node, Aggregates::Here).0, |out, cell| {
             cell.write(out, node, form, scope)
         });
-        // Of binary columns their sink looks at the types.
-        if form != Form::Binary
-            && let Some(premise) = Premise::of(node, Kinds::Matter, scope)
-        {
+        if let Some(premise) = &premise {
             premise.write_column(out, &node.alias);
         }
         for fact in facts {
@@ -126,12 +124,13 @@ pub(super) fn source(
     mutation: &Mutation<'_>,
     needed: &Returned,
     node: &Node<'_>,
+    premise: Option<Premise<'_>>,
     scope: Scope<'_>,
 ) {
     with_source(out, |out| {
         let write = |out: &mut Fragment| {
             returned(out, needed, &node.alias);
-            if let Some(premise) = Premise::of(node, Kinds::Matter, scope) {
+            if let Some(premise) = &premise {
                 premise.write_column(out, &node.alias);
             }
         };
