@@ -11,6 +11,7 @@ mod channel;
 pub mod command;
 mod front;
 mod loader;
+mod pulse;
 mod reloads;
 mod services;
 mod status;
@@ -38,6 +39,7 @@ use channel::Channel;
 use front::Front;
 use futures_util::StreamExt;
 use loader::{Loader, Reload};
+use pulse::Ear;
 use reloads::Reloads;
 use status::AppStatus;
 use std::{fmt, io, sync::Arc, time::Duration};
@@ -111,6 +113,7 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     let front = Front::new(loader.clone());
     let serving = tokio::spawn(async move { serve_connections(listener, front, &limits, shutdown).await });
 
+    let ear = pulse::follow(loader.clone());
     let mut reloads = Reloads::new(loader.clone(), retry);
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     loop {
@@ -123,20 +126,27 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
             },
             event = channel.next() => match event {
                 Event::Lost => {
-                    loader.database_lost();
+                    ear.send_replace(Ear::Deaf);
                     if !loader.config().db_pool_automatic_recovery {
                         return Err(Error::Database(connection_lost()));
                     }
                 }
+                Event::Listening => {
+                    ear.send_replace(Ear::Listening);
+                }
                 Event::ReloadConfig => reloads.ask(Reload::Configuration),
                 Event::ReloadCatalog => reloads.ask(Reload::Catalog),
             },
+            () = loader.suspected() => reloads.suspect(),
             reloaded = reloads.next() => reloaded?,
             _ = housekeeping.tick() => pool.close_idle(),
         }
     }
 
     tracing::info!("Shutting down");
+    // No more is asked, so that the last that is told is the end.
+    drop(ear);
+    loader.tell_end();
     trigger.announce();
     let ended = async {
         for task in [Some(serving), admin].into_iter().flatten() {

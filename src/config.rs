@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod key_material;
 mod option;
+pub mod package;
 mod render;
 mod sources;
 mod types;
@@ -24,6 +25,7 @@ pub use self::{
     error::{Error, Invalid, Origin, Warning},
     key_material::{KeyMaterial, SHORTEST_SECRET},
     option::{Alias, Change, Family, InDatabase, OptionRow, Rules},
+    package::PackageTemplate,
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
@@ -197,8 +199,8 @@ options! {
     grpc_lock "grpc-lock": Option<PathBuf> = "", RELOAD.pgduet();
     /// Largest gRPC message taken, in bytes.
     grpc_max_receive_bytes "grpc-max-receive-bytes": usize = "4194304", RESTART.pgduet();
-    /// Proto package of a schema: `{schema}` and `{version}` are replaced.
-    grpc_package "grpc-package": String = "{schema}.v{version}", RELOAD.pgduet();
+    /// Proto package of a schema: `{schema}` and `{version}` are replaced. Every schema has to get one of its own.
+    grpc_package "grpc-package": PackageTemplate = "{schema}.v{version}", RELOAD.pgduet();
     /// Version of the OpenAPI specification that the root document follows.
     openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
     /// What page tokens are sealed with, the same on all replicas: a text of at least 32 bytes. Without it, derived from
@@ -276,6 +278,13 @@ impl Config {
     fn check(&self) -> Result<(), Error> {
         if self.admin_server_port == Some(self.server_port) {
             return Err(Error::Unusable("admin-server-port cannot be the same as server-port".to_owned()));
+        }
+        if let Some((one, other)) = self.grpc_package.mixed_up(&self.db_schemas) {
+            let template = self.grpc_package.render();
+            return Err(Error::Unusable(format!(
+                "grpc-package \"{}\" gives the schemas {one} and {other} the same package; with {{schema}} in it each has its own",
+                template.text()
+            )));
         }
         if let Some(key) = self.jwt_key()? {
             match KeyMaterial::of(&key) {

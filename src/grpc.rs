@@ -30,6 +30,7 @@ mod surface;
 use crate::{
     auth::Authenticator,
     catalog::Catalog,
+    config::PackageTemplate,
     engine::Engine,
     error::{Caller, Error, Result},
     server::shutdown::Shutdown,
@@ -42,6 +43,7 @@ use page_token::{OwnSecret, Sealer};
 use reflection::{Index, Reflection};
 use services::Services;
 use std::sync::Arc;
+pub use surface::SurfaceError;
 use tonic::body::Body;
 use tower_http::cors::CorsLayer;
 
@@ -117,7 +119,7 @@ impl Grpc {
 }
 
 /// What calls are looked up in, and what reflection says of it.
-fn described(catalog: &Catalog, package: &str, lock: &Lock) -> Result<(Services, Index)> {
+fn described(catalog: &Catalog, package: &PackageTemplate, lock: &Lock) -> Result<(Services, Index)> {
     let (services, mut files) = Services::new(catalog, package, lock)?;
     files.extend_from_slice(tonic_types::pb::FILE_DESCRIPTOR_SET);
     files.extend(reflection::own_descriptors().concat());

@@ -5,7 +5,7 @@ use crate::{
     auth::Authenticator,
     catalog::Catalog,
     config::Config,
-    engine::Engine,
+    engine::{Engine, Renewal},
     error::Result,
     execute::{Pool, configuration::RoleSettings},
     grpc::{Grpc, Lasting},
@@ -28,11 +28,12 @@ impl Services {
         pool: Pool,
         roles: RoleSettings,
         lasting: Lasting,
+        renewal: Arc<Renewal>,
         memory: Memory,
     ) -> Result<Self> {
         let authenticator = Authenticator::new(&config).map_err(|error| super::unusable(&error))?;
         let authenticator = Arc::new(authenticator);
-        let engine = Arc::new(Engine::new(catalog, config, pool, roles, memory));
+        let engine = Arc::new(Engine::new(catalog, config, pool, roles, renewal, memory));
         let grpc = Grpc::new(engine.clone(), authenticator.clone(), lasting)?;
         Ok(Self { engine, authenticator, grpc })
     }

@@ -10,9 +10,10 @@ const LAYERS: &[(&str, &str)] = &[
     ("main", ""),
     (
         "app",
-        "admin auth catalog cli config engine error execute grpc memory openapi rest server sql telemetry",
+        "admin auth catalog check cli config engine error execute grpc memory openapi rest server sql telemetry",
     ),
     ("cli", "config"),
+    ("check", "auth config error"),
     ("demo", "embedded"),
     ("embedded", ""),
     ("server", "config memory"),
@@ -44,7 +45,8 @@ const PROTOCOL_MODULES: &[&str] = &["app", "rest", "grpc", "openapi", "admin", "
 const PROTOBUF_CRATES: &[&str] = &["prost", "prost_types", "prost_reflect"];
 const PROTOBUF_FILES: &[&str] = &["catalog/descriptor.rs"];
 
-/// Who speaks to PostgreSQL. `config/connection` only reads connection strings, and the demo loads its sample.
+/// Who speaks to PostgreSQL. `config/connection` only reads connection strings, the demo loads its sample,
+/// and the check asks what no request asks.
 const DATABASE_CRATES: &[&str] = &["tokio_postgres", "deadpool", "tokio_postgres_rustls"];
 const DATABASE_FILES: &[&str] = &[
     "execute.rs",
@@ -52,6 +54,8 @@ const DATABASE_FILES: &[&str] = &[
     "catalog/introspect",
     "catalog/watch",
     "config/connection",
+    "check.rs",
+    "check/",
     "demo.rs",
     "demo/",
 ];

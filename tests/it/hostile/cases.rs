@@ -57,7 +57,26 @@ fn bodies() -> Vec<Row> {
         ("a deep value", item(&format!("\"data\":{deep}")), 500, Some("54001")),
         ("a deep array for rows", post("/items", &deep), 400, Some("PGRST102")),
         ("a deep argument", post("/rpc/raw", format!("{{\"a\":{deep}}}")), 500, Some("54001")),
-        ("CSV with too many fields", typed("/items", "text/csv", "id,name\n3,x,y\n"), 201, None),
+        ("CSV with too many fields", typed("/items", "text/csv", "id,name\n3,x,y\n"), 400, Some("PGRST102")),
+        (
+            "CSV with an open quote",
+            typed("/items", "text/csv", "id,name\n3,\"x\n4,y\n"),
+            400,
+            Some("PGRST102"),
+        ),
+        (
+            "CSV with text behind a quote",
+            typed("/items", "text/csv", "id,name\n3,\"a\"b\n"),
+            400,
+            Some("PGRST102"),
+        ),
+        ("CSV with a bare quote", typed("/items", "text/csv", "id,name\n3,a\"b\n"), 400, Some("PGRST102")),
+        (
+            "CSV with JSON that is not quoted",
+            typed("/items", "text/csv", "id,data\n3,{\"a\":213,\"b\":2}\n"),
+            400,
+            Some("PGRST102"),
+        ),
         ("CSV that is not UTF-8", typed("/items", "text/csv", b"id,name\n3,\xff\n"), 400, Some("PGRST102")),
         ("another type of body", typed("/items", "image/png", "x"), 400, Some("PGRST102")),
         ("a type that is none", typed("/items", ";;;", "{\"id\":3}"), 400, Some("PGRST102")),
@@ -280,7 +299,7 @@ fn headers() -> Vec<Row> {
 fn identities() -> Vec<Row> {
     let head =
         |headers: &str| format!("GET /items HTTP/1.1\r\n{headers}Connection: close\r\n\r\n").into_bytes();
-    let refused = Some("PGDUET13");
+    let refused = Some("PGDUET14");
     vec![
         ("no host", head(""), 400, refused),
         ("two hosts", head("Host: x\r\nHost: y\r\n"), 400, refused),
