@@ -299,7 +299,7 @@ fn headers() -> Vec<Row> {
 fn identities() -> Vec<Row> {
     let head =
         |headers: &str| format!("GET /items HTTP/1.1\r\n{headers}Connection: close\r\n\r\n").into_bytes();
-    let refused = Some("PGDUET13");
+    let refused = Some("PGDUET14");
     vec![
         ("no host", head(""), 400, refused),
         ("two hosts", head("Host: x\r\nHost: y\r\n"), 400, refused),
