@@ -27,8 +27,8 @@ pub use self::{
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
-        Audience, DbUri, FileMode, FunctionName, ListenHost, LogLevel, OpenApiMode, OpenApiVersion, ProxyUri,
-        Schemas, Secret, TraceHeader, TxEnd, Verbosity,
+        Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogLevel, OpenApiMode,
+        OpenApiVersion, ProxyUri, Schemas, Secret, TraceHeader, TxEnd, Verbosity,
     },
 };
 use self::{
@@ -199,6 +199,9 @@ options! {
     grpc_max_receive_bytes "grpc-max-receive-bytes": usize = "4194304", RESTART.pgduet();
     /// Proto package of a schema: `{schema}` and `{version}` are replaced. Every schema has to get one of its own.
     grpc_package "grpc-package": PackageTemplate = "{schema}.v{version}", RELOAD.pgduet();
+    /// Whether reflection tells the services to everybody (without `db-anon-role`: to whoever has a valid token), to
+    /// whoever has one, or to nobody.
+    grpc_reflection "grpc-reflection": GrpcReflection = "enabled", RELOAD.pgduet();
     /// Version of the OpenAPI specification that the root document follows.
     openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
     /// What page tokens are sealed with, the same on all replicas. Without it, derived from `jwt-secret`.
@@ -209,6 +212,9 @@ options! {
     server_max_body_bytes "server-max-body-bytes": usize = "134217728", RESTART.pgduet();
     /// Largest request line and headers taken, in bytes.
     server_max_header_bytes "server-max-header-bytes": usize = "131072", RESTART.pgduet();
+    /// How long a gRPC stream waits for a reader that takes nothing, before it ends and its connection is free again.
+    /// 0: for ever.
+    stream_idle_timeout "stream-idle-timeout": Duration = "60", RELOAD.pgduet();
 }
 
 impl Config {
