@@ -12,12 +12,15 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
+use tokio::time::{Instant, timeout_at};
 use tonic::{Status, body::Body};
 
 /// The most that is thrown away.
 const MOST: usize = 16 << 20;
 /// How long that may take.
 const WITHIN: Duration = Duration::from_secs(5);
+/// How long a client that writes says nothing.
+const QUIET: Duration = Duration::from_millis(50);
 
 /// Where a body comes back to.
 #[derive(Debug)]
@@ -41,26 +44,51 @@ pub(super) fn lend(request: Request<Body>) -> (Request<Body>, Rest) {
 }
 
 impl Rest {
-    /// Throws away what was not read.
+    /// Throws away what was not read, before the answer as long as it goes on coming: a client that
+    /// writes does not listen. One that says no more waits for its answer, be the body at its end or
+    /// not; what it sends after that is thrown away beside the answer.
     pub(super) async fn drain(self) {
         let body = self.place.lock().ok().and_then(|mut place| place.take());
-        let Some(mut body) = body.filter(|body| {
-            !self.is_held_back && body.size_hint().lower() <= u64::try_from(MOST).unwrap_or(u64::MAX)
-        }) else {
-            return;
-        };
-        let drained = async {
-            let mut left = MOST;
-            while let Some(Ok(frame)) = body.frame().await {
-                let length = frame.data_ref().map_or(0, Bytes::len);
-                match left.checked_sub(length) {
-                    Some(less) => left = less,
-                    None => return,
-                }
+        let fits = |body: &Body| body.size_hint().lower() <= u64::try_from(MOST).unwrap_or(u64::MAX);
+        let Some(body) = body.filter(|body| !self.is_held_back && fits(body)) else { return };
+        let mut drain = Drain { body, left: MOST, until: Instant::now() + WITHIN };
+        if let Step::Quiet = drain.go_on(QUIET).await {
+            tokio::spawn(async move { drain.go_on(WITHIN).await });
+        }
+    }
+}
+
+/// A body on its way out.
+struct Drain {
+    body: Body,
+    left: usize,
+    until: Instant,
+}
+
+/// How far it got.
+enum Step {
+    /// Everything came, or too much.
+    Over,
+    /// Nothing came for a while.
+    Quiet,
+}
+
+impl Drain {
+    /// Reads on until nothing comes for so long.
+    async fn go_on(&mut self, quiet: Duration) -> Step {
+        loop {
+            let due = self.until.min(Instant::now() + quiet);
+            match timeout_at(due, self.body.frame()).await {
+                Ok(Some(Ok(frame))) => match self.left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+                    Some(left) => self.left = left,
+                    None => return Step::Over,
+                },
+                Ok(Some(Err(_)) | None) => return Step::Over,
+                Err(_) if Instant::now() < self.until => return Step::Quiet,
+                // Whoever is slower than that sees the connection end.
+                Err(_) => return Step::Over,
             }
-        };
-        // Whoever is slower than that sees the connection end.
-        let _ = tokio::time::timeout(WITHIN, drained).await;
+        }
     }
 }
 
