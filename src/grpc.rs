@@ -15,6 +15,7 @@ pub mod export;
 mod fixture;
 pub mod health;
 mod infrastructure;
+mod intake;
 mod lent;
 pub mod lock;
 #[doc(hidden)]
@@ -97,7 +98,7 @@ impl Grpc {
         let lock = Lock::of_server(config.grpc_lock.as_deref()).map_err(services::unusable)?;
         let (services, index) = described(engine.catalog(), &config.grpc_package, &lock)?;
         let reflection = Reflection::new(Arc::new(index), shutdown);
-        let sealer = Sealer::new(config, &secret)?;
+        let sealer = Sealer::new(config, authenticator.secret(), &secret)?;
         let infrastructure = infrastructure::Methods::new(config.grpc_reflection)?;
         let cors = serve::cors(&config.server_cors_allowed_origins);
         Ok(Arc::new(Self {
@@ -134,7 +135,9 @@ impl Grpc {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        serve::serve(self, request).await
+        let memory = self.engine.memory().clone();
+        let response = serve::serve(self, intake::request(request)).await;
+        response.map(|body| intake::answer(body, memory))
     }
 }
 

@@ -162,7 +162,7 @@ pub(super) fn streaming(
     };
     let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
     let config = grpc.engine.config();
-    let progress = Progress::new(config.stream_idle_timeout);
+    let progress = Progress::new(config.stream_idle_timeout.0);
     let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), progress.clone(), config.db_max_rows);
     let engine = grpc.engine.clone();
     let running = tokio::spawn(async move {

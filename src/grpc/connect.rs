@@ -19,7 +19,9 @@ mod request;
 mod stream;
 
 use super::{
+    Grpc,
     ended::Ended,
+    intake,
     protocol::NotTaken,
     services::{Responses, Signature},
 };
@@ -27,7 +29,7 @@ use crate::error::Fault;
 use bytes::Bytes;
 use codec::Schema;
 use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use request::Query;
 use tonic::{Status, body::Body};
 
@@ -35,7 +37,7 @@ pub(crate) use codec::Codec;
 pub(crate) use request::Form;
 
 /// What a frame begins with: a flag byte and the length.
-const PREFIX: usize = 5;
+pub(super) const PREFIX: usize = 5;
 
 /// Why a request does not become a gRPC call.
 #[derive(Debug)]
@@ -62,17 +64,25 @@ fn unimplemented(why: impl AsRef<str>) -> Status {
     super::serve::fault(Fault::NotImplemented, why.as_ref())
 }
 
-/// Answers a request in this form by a gRPC service. Of a method without a signature the
-/// service says what is wrong, whatever the message; messages are at most `limit` bytes long.
+/// A method that there is.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Where.
+    pub(super) grpc: &'a Grpc,
+    /// What goes into it and comes out of it.
+    pub(super) signature: &'a Signature,
+}
+
+/// Answers a request in this form by a gRPC service. Of a method that is not known the service
+/// says what is wrong, whatever the message.
 pub(super) async fn serve<F: Future<Output = Response<Body>>>(
     form: Form,
-    signature: Option<&Signature>,
-    limit: usize,
+    known: Option<Known<'_>>,
     request: Request<Body>,
     service: impl FnOnce(Request<Body>) -> F,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
-    match translate(form, signature, limit, &head, body, service).await {
+    match translate(form, known, &head, body, service).await {
         Ok(response) => response,
         Err(Refusal::Failed(status)) => form.refuse(&status),
         Err(Refusal::NotTaken(why)) => why.into_response(&head),
@@ -81,21 +91,18 @@ pub(super) async fn serve<F: Future<Output = Response<Body>>>(
 
 async fn translate<F: Future<Output = Response<Body>>>(
     form: Form,
-    signature: Option<&Signature>,
-    limit: usize,
+    known: Option<Known<'_>>,
     head: &Parts,
     body: Body,
     service: impl FnOnce(Request<Body>) -> F,
 ) -> Result<Response<Body>, Refusal> {
     form.check(head)?;
+    let signature = known.map(|known| known.signature);
     match form {
         Form::Get => {
             let query = Query::of(head.uri.query().unwrap_or_default())?;
             let schema = Schema::new(query.codec, signature);
             let message = schema.request(query.message()?)?;
-            if message.len() > limit {
-                return Err(super::serve::too_large(limit).into());
-            }
             let metadata = request::metadata(head, form, query.codec)?;
             let request = request::call(head, metadata, frame(0, &message));
             unary(service(request).await, query.codec, &schema).await
@@ -104,7 +111,7 @@ async fn translate<F: Future<Output = Response<Body>>>(
             let schema = Schema::new(codec, signature);
             let metadata = request::metadata(head, form, codec)?;
             let compressed = u8::from(metadata.contains_key("grpc-encoding"));
-            let message = schema.request(whole(body, signature, limit).await?)?;
+            let message = schema.request(whole(known, head, body).await?)?;
             let request = request::call(head, metadata, frame(compressed, &message));
             unary(service(request).await, codec, &schema).await
         }
@@ -120,7 +127,7 @@ async fn translate<F: Future<Output = Response<Body>>>(
             let metadata = request::metadata(head, form, codec)?;
             let body = match &schema {
                 Schema::Proto => body,
-                Schema::Json { .. } => stream::request(&whole(body, signature, limit).await?, &schema)?,
+                Schema::Json { .. } => stream::request(&whole(known, head, body).await?, &schema)?,
             };
             let request = request::call(head, metadata, body);
             Ok(stream::response(service(request).await, codec, schema))
@@ -128,17 +135,14 @@ async fn translate<F: Future<Output = Response<Body>>>(
     }
 }
 
-/// The whole body, if it is not too large; of a method that is not known nothing is read.
-async fn whole(body: Body, signature: Option<&Signature>, limit: usize) -> Result<Bytes, Refusal> {
-    if signature.is_none() {
-        return Ok(Bytes::new());
-    }
-    match Limited::new(body, limit).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(super::serve::too_large(limit).into())
+/// The whole body; of a method that is not known nothing is read.
+async fn whole(known: Option<Known<'_>>, head: &Parts, body: Body) -> Result<Bytes, Status> {
+    match known {
+        Some(Known { grpc, .. }) => {
+            let limit = grpc.engine.config().grpc_max_receive_bytes;
+            intake::whole(grpc, &head.extensions, body, limit).await
         }
-        Err(error) => Err(invalid(format!("The request ended early: {error}")).into()),
+        None => Ok(Bytes::new()),
     }
 }
 

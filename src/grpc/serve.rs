@@ -6,15 +6,19 @@ use super::{
     Grpc, call as calls,
     call::Asker,
     codec::RawCodec,
-    connect::{self, Form},
+    connect::{self, Form, Known, PREFIX},
     ended::{Ended, watched},
     infrastructure::Infrastructure,
+    intake,
     lent::lend,
     protocol::{NotTaken, Protocol},
     respond,
     services::{Effects, Method, Responses, Signature},
 };
-use crate::error::{Caller, Error, Fault};
+use crate::{
+    config::Origins,
+    error::{Caller, Error, Fault},
+};
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
@@ -62,15 +66,15 @@ where
 }
 
 /// What browsers are told; `allowed` is the option `server-cors-allowed-origins`.
-pub(super) fn cors(allowed: &[String]) -> CorsLayer {
+pub(super) fn cors(allowed: &Origins) -> CorsLayer {
     let layer = CorsLayer::new()
         .allow_methods([http::Method::POST, http::Method::GET])
         .allow_headers(tower_http::cors::AllowHeaders::mirror_request())
         .expose_headers(EXPOSED)
         .max_age(PREFLIGHT);
     match allowed {
-        [] => layer.allow_origin(tower_http::cors::Any),
-        origins => {
+        Origins::Any => layer.allow_origin(tower_http::cors::Any),
+        Origins::Listed(origins) => {
             let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
             layer.allow_origin(AllowOrigin::list(origins)).allow_credentials(true)
         }
@@ -81,10 +85,10 @@ pub(super) fn cors(allowed: &[String]) -> CorsLayer {
 async fn enter(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     let (request, rest) = lend(request);
     let path = request.uri().path().to_owned();
-    let limit = grpc.engine.config().grpc_max_receive_bytes;
+    let known = grpc.signature(&path).map(|signature| Known { grpc: &grpc, signature });
     let called = grpc.clone();
     let service = move |request| answer(called.clone(), request);
-    let response = translated(request, grpc.signature(&path), limit, service).await;
+    let response = translated(request, known, service).await;
     let ended = response.extensions().get::<Ended>().and_then(Ended::code);
     if ended.is_some_and(|code| code != Code::Ok) {
         rest.drain().await;
@@ -96,7 +100,7 @@ async fn enter(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
 pub(super) async fn refuse(request: Request<Body>, status: Status) -> Response<Body> {
     let (request, rest) = lend(request);
     let service = |_| std::future::ready(watched(status.clone().into_http()));
-    let response = translated(request, None, 0, service).await;
+    let response = translated(request, None, service).await;
     rest.drain().await;
     response
 }
@@ -104,13 +108,12 @@ pub(super) async fn refuse(request: Request<Body>, status: Status) -> Response<B
 /// The answer of a gRPC service to a request of any protocol. What is in none does not reach it.
 async fn translated<F: Future<Output = Response<Body>>>(
     mut request: Request<Body>,
-    signature: Option<&Signature>,
-    limit: usize,
+    known: Option<Known<'_>>,
     service: impl Fn(Request<Body>) -> F,
 ) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let (head, body) = request.into_parts();
-    let protocol = match Protocol::of(&head).and_then(|protocol| fitting(protocol, signature, &path)) {
+    let protocol = match Protocol::of(&head).and_then(|protocol| fitting(protocol, known, &path)) {
         Ok(protocol) => protocol,
         Err(why) => return why.into_response(&head),
     };
@@ -126,14 +129,16 @@ async fn translated<F: Future<Output = Response<Body>>>(
             });
             infallible(tonic_web::GrpcWebLayer::new().layer(service).oneshot(request).await)
         }
-        Protocol::Connect(form) => connect::serve(form, signature, limit, request, service).await,
+        Protocol::Connect(form) => connect::serve(form, known, request, service).await,
     }
 }
 
 /// The protocol, if the method can be called so: with one message in Connect only what answers
 /// by one, and by GET only what changes nothing.
-fn fitting(protocol: Protocol, signature: Option<&Signature>, path: &str) -> Result<Protocol, NotTaken> {
-    let Some(Signature { responses, effects, .. }) = signature else { return Ok(protocol) };
+fn fitting(protocol: Protocol, known: Option<Known<'_>>, path: &str) -> Result<Protocol, NotTaken> {
+    let Some(Known { signature: Signature { responses, effects, .. }, .. }) = known else {
+        return Ok(protocol);
+    };
     match (protocol, responses, effects) {
         (Protocol::Connect(Form::Get), Responses::Stream, _)
         | (Protocol::Connect(Form::Get), Responses::One, Effects::Some) => Err(NotTaken::Method("POST")),
@@ -215,6 +220,11 @@ async fn call(
             server = server.send_compressed(encoding);
         }
     }
+    let (head, body) = request.into_parts();
+    let message = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
+    // Counted until the call is answered; the decoder has a copy.
+    let _held = message.clone();
+    let request = Request::from_parts(head, Body::new(http_body_util::Full::new(message)));
     let handler = Handler { grpc: grpc.clone(), path, asker: Some(asker) };
     let mut response = match responses {
         Responses::One => server.unary(handler, request).await,

@@ -10,7 +10,7 @@ mod transaction;
 
 use crate::support::database::Database;
 use pgduet::{
-    auth::Identity,
+    auth::{Claims, Identity},
     catalog::{Catalog, introspect::introspect},
     config::{Config, Sources},
     error::{Caller as Presence, Result},
@@ -19,7 +19,7 @@ use pgduet::{
     request::{Accept, Action, Context, Query, Request, parse, prefer::Preferences},
     sql::{self, Encoder, Fact, Layout, Statement},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::error::Error;
 use tokio::runtime::Runtime;
 use tokio_postgres::{
@@ -110,7 +110,7 @@ impl Bench {
 
     /// Plans and runs a request.
     pub(super) fn run(&self, request: Request) -> Result<Answer> {
-        let identity = Identity::new("someone", Map::new(), Presence::Anonymous);
+        let identity = Identity::new("someone", Claims::default(), Presence::Anonymous);
         let caller = Caller { identity: &identity, settings: &[] };
         let plan = plan::plan(request, &self.catalog, &self.config, caller)?;
         let statement = sql::statement(&plan);
@@ -139,7 +139,7 @@ impl Bench {
         settings: &[(String, String)],
         see: impl FnOnce(&Plan<'_>),
     ) {
-        let identity = Identity::new("someone", Map::new(), Presence::Anonymous);
+        let identity = Identity::new("someone", Claims::default(), Presence::Anonymous);
         let caller = Caller { identity: &identity, settings };
         see(&plan::plan(request, &self.catalog, &self.config, caller).unwrap());
     }
@@ -218,8 +218,7 @@ fn answer(statement: &Statement, rows: &[Row]) -> Answer {
             _ => Value::String(text).to_string(),
         },
         (Encoder::Text, Some(text)) => Value::String(text).to_string(),
-        (Encoder::Timestamp, Some(text)) => Value::String(text.replacen(' ', "T", 1)).to_string(),
-        (Encoder::TimestampTz, Some(text)) => {
+        (Encoder::Timestamp, Some(text)) => {
             Value::String(text.replacen(' ', "T", 1).replace("+00", "+00:00")).to_string()
         }
     };

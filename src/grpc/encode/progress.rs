@@ -10,7 +10,7 @@ use std::{
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     last: Arc<Mutex<Instant>>,
-    /// How long nothing may be; for ever if zero.
+    /// How long nothing may be.
     idle: Duration,
 }
 
@@ -29,9 +29,6 @@ impl Progress {
 
     /// Waits for `taken` as long as the reader goes on taking what came before it; none if it does not.
     pub(super) async fn until<T>(&self, taken: impl Future<Output = T>) -> Option<T> {
-        if self.idle.is_zero() {
-            return Some(taken.await);
-        }
         // There was nothing to take before.
         let since = Instant::now();
         let mut taken = std::pin::pin!(taken);

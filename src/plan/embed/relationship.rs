@@ -186,12 +186,12 @@ fn suggestion(source: &str, target: &str, context: &Context<'_>) -> Option<Strin
         Some(relation) => {
             let found = candidates(relation, context).ok()?;
             let targets = found.iter().map(|candidate| candidate.target.name.as_str());
-            (target, closest(target, targets, SIMILAR)?.to_owned())
+            (target, closest(target, targets, SIMILAR)?)
         }
         None => {
             let related = |relation: &&Relation| !catalog.relationships(relation.oid).is_empty();
             let sources = catalog.relations_in(schema).filter(related);
-            (source, closest(source, sources.map(|relation| relation.name.as_str()), SIMILAR)?.to_owned())
+            (source, closest(source, sources.map(|relation| relation.name.as_str()), SIMILAR)?)
         }
     };
     // Where the name is right it is the hint that is wrong.
