@@ -123,6 +123,7 @@ fault_table! {
     InvalidHeaders          "PGDUET14" 400 InvalidArgument    "INVALID_HEADERS",            "A header is missing or there twice that HTTP wants once.";
     BodyTimeout             "PGDUET15" 408 DeadlineExceeded   "BODY_TIMEOUT",               "The body stopped coming.";
     MemoryExhausted         "PGDUET16" 503 ResourceExhausted  "MEMORY_EXHAUSTED",           "Bodies and answers under way hold all the memory they may.";
+    StreamIdle              "PGDUET17" 504 DeadlineExceeded   "STREAM_IDLE",                "The reader of a stream took nothing for too long.";
     Internal                "PGDUET99" 500 Internal           "INTERNAL",                   "A fault of pgduet itself.";
 }
 

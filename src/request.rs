@@ -2,6 +2,7 @@
 //! nothing below them knows which one did. Nothing here is resolved: names may
 //! be wrong, types unknown.
 
+pub mod cookie;
 pub mod filter;
 pub mod operator;
 pub mod order;
