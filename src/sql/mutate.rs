@@ -87,7 +87,10 @@ pub(super) fn unseen(
     with_source(&mut out, |out| {
         let write = |out: &mut Fragment| {
             for key in keys {
-                out.sql("pg_catalog.to_json(").qualified(&node.alias, key).sql(") OPERATOR(pg_catalog.#>>) '{}' AS ").identifier(key);
+                out.sql("pg_catalog.to_json(")
+                    .qualified(&node.alias, key)
+                    .sql(") OPERATOR(pg_catalog.#>>) '{}' AS ")
+                    .identifier(key);
                 out.sql(", ");
             }
             let mut others = mutation.readable.clone();
@@ -415,8 +418,12 @@ impl ObjectType {
     /// The cast to it, and the functions that take arrays and objects apart.
     fn words(&self) -> (&'static str, &'static str, &'static str) {
         match self {
-            ObjectType::Json => ("::pg_catalog.json", "pg_catalog.json_array_elements", "pg_catalog.json_to_record"),
-            ObjectType::Jsonb => ("::pg_catalog.jsonb", "pg_catalog.jsonb_array_elements", "pg_catalog.jsonb_to_record"),
+            ObjectType::Json => {
+                ("::pg_catalog.json", "pg_catalog.json_array_elements", "pg_catalog.json_to_record")
+            }
+            ObjectType::Jsonb => {
+                ("::pg_catalog.jsonb", "pg_catalog.jsonb_array_elements", "pg_catalog.jsonb_to_record")
+            }
         }
     }
 }
@@ -428,13 +435,21 @@ fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column, Otherwise
         // Only their number is left.
         match values.rows {
             Rows::One => out.sql("(VALUES (1)) AS ").identifier(BODY),
-            Rows::Many => out.sql("pg_catalog.json_array_elements(").parameter(json).sql("::pg_catalog.json) AS ").identifier(BODY),
+            Rows::Many => out
+                .sql("pg_catalog.json_array_elements(")
+                .parameter(json)
+                .sql("::pg_catalog.json) AS ")
+                .identifier(BODY),
         };
         return;
     }
     match (values.missing, values.rows) {
-        (Missing::Null, Rows::One) => out.sql("pg_catalog.json_to_record(").parameter(json).sql("::pg_catalog.json)"),
-        (Missing::Null, Rows::Many) => out.sql("pg_catalog.json_to_recordset(").parameter(json).sql("::pg_catalog.json)"),
+        (Missing::Null, Rows::One) => {
+            out.sql("pg_catalog.json_to_record(").parameter(json).sql("::pg_catalog.json)")
+        }
+        (Missing::Null, Rows::Many) => {
+            out.sql("pg_catalog.json_to_recordset(").parameter(json).sql("::pg_catalog.json)")
+        }
         (Missing::Default, rows) => {
             let (one, elements, record) = ObjectType::of(values).words();
             if !ahead.is_empty() {

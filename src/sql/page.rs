@@ -92,8 +92,12 @@ impl<'p> Page<'p> {
             }
             Body::Array(Nulls::Stripped) | Body::Object(Nulls::Stripped) => {
                 let value = match self.each() {
-                    Each::Object => "SELECT pg_catalog.json_strip_nulls(pg_catalog.row_to_json(\"row\".*))::pg_catalog.text",
-                    Each::Value => "SELECT pg_catalog.json_strip_nulls(pg_catalog.to_json(\"row\".\"pgrst_scalar\"))::pg_catalog.text",
+                    Each::Object => {
+                        "SELECT pg_catalog.json_strip_nulls(pg_catalog.row_to_json(\"row\".*))::pg_catalog.text"
+                    }
+                    Each::Value => {
+                        "SELECT pg_catalog.json_strip_nulls(pg_catalog.to_json(\"row\".\"pgrst_scalar\"))::pg_catalog.text"
+                    }
                 };
                 out.sql(value);
                 self.of_rows(out, Values::Plain);

@@ -157,7 +157,9 @@ fn join(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, values: Values,
         Arity::ToMany => {
             out.sql("SELECT ");
             out.separated(", ", Cells::of(&embed.node, Aggregates::Here).0, |out, cell| {
-                out.sql("coalesce(pg_catalog.json_agg(").qualified(&embed.join_alias, cell.key).sql("), '[]') AS ");
+                out.sql("coalesce(pg_catalog.json_agg(")
+                    .qualified(&embed.join_alias, cell.key)
+                    .sql("), '[]') AS ");
                 out.identifier(cell.key);
             });
             out.sql(" FROM (");

@@ -21,9 +21,9 @@ use crate::support::{
 use random::Random;
 use request::Level;
 use schema::Schema;
-use syntax::Sent;
 use serde_json::Value;
 use std::{env, str::FromStr};
+use syntax::Sent;
 use tokio_postgres::Client;
 
 const CASES: u64 = 2_000;
