@@ -143,8 +143,7 @@ impl<'c> Context<'c> {
             Fault::RelationMissing,
             format!("Could not find the table '{schema}.{name}' in the schema cache"),
         );
-        let names = self.catalog.relations_in(schema).map(|relation| relation.name.as_str());
-        match hint::closest(name, names, hint::CLOSE) {
+        match self.catalog.relation_like(schema, name, hint::CLOSE) {
             Some(meant) => error.hint(format!("Perhaps you meant the table '{schema}.{meant}'")),
             None => error,
         }

@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, crypto};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
-use super::jwks::Keys;
+use super::{claims::Claims, jwks::Keys};
 use crate::error::{Error, Fault, Result};
 
 /// How far clocks may differ, in seconds.
@@ -24,7 +24,7 @@ struct Header {
 }
 
 /// The claims of a token whose signature one of the keys made.
-pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Map<String, Value>> {
+pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Claims> {
     if token.is_empty() {
         return Err(undecodable("Empty JWT is sent in Authorization header"));
     }
@@ -59,7 +59,8 @@ pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Map<String, Value>> {
         return Err(no_key("None of the keys was able to decode the JWT"));
     }
 
-    serde_json::from_slice(&payload).map_err(|_| claims_unreadable())
+    // The payload is no JSON object.
+    Claims::parse(&payload).map_err(|_| refused("Parsing claims failed"))
 }
 
 /// Whether the claims hold at `now` (seconds since 1970) for this audience. The first that
@@ -123,9 +124,4 @@ fn no_key(details: &'static str) -> Box<Error> {
 
 fn refused(message: impl Into<String>) -> Box<Error> {
     Error::new(Fault::JwtClaims, message)
-}
-
-/// The payload is no JSON object.
-pub(super) fn claims_unreadable() -> Box<Error> {
-    refused("Parsing claims failed")
 }

@@ -30,13 +30,20 @@ use crate::{
         Accept, Action, Context, Excess, Query, Request,
         filter::{Filter, Operation},
         operator::Operator,
-        prefer::{Preferences, TransactionEnd},
+        prefer::{Preferences, Return, TransactionEnd},
         select::Field,
     },
 };
 use bytes::Bytes;
 use prost_reflect::{DynamicMessage, Value};
 use std::{sync::Arc, time::Duration};
+
+/// How long a text in the grammar of the REST side may be: as long as there, where it is a part of the request target. What
+/// is made of it takes many times its length.
+const MAX_TEXT: usize = 65_534;
+
+/// How many paths a mask may have.
+const MAX_PATHS: usize = 3000;
 
 /// A call, decoded.
 #[derive(Debug)]
@@ -166,7 +173,7 @@ impl Relation<'_> {
         let selection = self.selection(number::READ_MASK)?;
         let mut query = self.query(&selection);
         self.conditions(&mut query)?;
-        query.order = order::order(self.resource, &self.text(number::ORDER_BY))?;
+        query.order = order::order(self.resource, &self.grammar(number::ORDER_BY)?)?;
         query.range.offset = self.count_field(number::SKIP)?;
         query.excess = Excess::Told;
         let action = Action::Read { relation: self.resource.relation.clone() };
@@ -197,15 +204,25 @@ impl Relation<'_> {
         Query { select, texts: self.package.texts.clone(), ..Query::default() }
     }
 
-    /// What the mask in this field of the request selects.
+    /// What the mask in this field of a reading request selects; every column if it is empty.
     fn selection(&self, number: u32) -> Result<Selection> {
-        let paths = mask(self.message, number);
-        Selection::of_mask(
-            self.package,
-            self.resource,
-            &self.request_field(number),
-            paths.iter().map(String::as_str),
-        )
+        let selection = self.masked(number)?;
+        Ok(if selection.is_empty() { Selection::all(self.resource) } else { selection })
+    }
+
+    /// What the mask in this field of a writing request selects: every column if there is none,
+    /// nothing if it is there and empty.
+    fn written_selection(&self, number: u32) -> Result<Selection> {
+        match self.message.has_field_by_number(number) {
+            true => self.masked(number),
+            false => Ok(Selection::all(self.resource)),
+        }
+    }
+
+    fn masked(&self, number: u32) -> Result<Selection> {
+        let paths = self.mask(number)?;
+        let paths = paths.iter().map(String::as_str);
+        Selection::of_mask(self.package, self.resource, &self.request_field(number), paths)
     }
 
     /// Conditions that hold for the row with the key that `message` has.
@@ -239,7 +256,27 @@ impl Relation<'_> {
             let logic = predicate::conditions(self.resource, predicates, "where")?;
             query.logic.extend(logic.into_iter().map(|tree| (Vec::new(), tree)));
         }
-        filter::add(self.resource, &self.text(number::FILTER), query)
+        filter::add(self.resource, &self.grammar(number::FILTER)?, query)
+    }
+
+    /// A text that is going to be parsed.
+    fn grammar(&self, number: u32) -> Result<String> {
+        let text = self.text(number);
+        match text.len() {
+            ..=MAX_TEXT => Ok(text),
+            _ => Err(too_complex(&self.request_field(number), format!("at most {MAX_TEXT} bytes"))),
+        }
+    }
+
+    /// The paths of the mask in this field.
+    fn mask(&self, number: u32) -> Result<Vec<String>> {
+        let Some(mask) = self.message.get_field_by_number(number) else { return Ok(Vec::new()) };
+        let paths = mask.as_message().and_then(|mask| mask.get_field_by_number(1));
+        let list = paths.as_deref().and_then(Value::as_list).unwrap_or_default();
+        if list.len() > MAX_PATHS {
+            return Err(too_complex(&self.request_field(number), format!("at most {MAX_PATHS} paths")));
+        }
+        Ok(list.iter().filter_map(|path| path.as_str().map(str::to_owned)).collect())
     }
 
     fn text(&self, number: u32) -> String {
@@ -266,16 +303,23 @@ impl Relation<'_> {
     }
 }
 
+/// What has to come back of written rows: whoever may only write asks for nothing, which needs
+/// no right to read.
+fn representation(selection: &Selection) -> (Accept, Option<Return>) {
+    match selection.is_empty() {
+        true => (Accept::Columns, Some(Return::Minimal)),
+        false => (Accept::CheckedColumns, Some(Return::Representation)),
+    }
+}
+
 /// How the transaction ends.
 fn preferences(validate_only: bool) -> Preferences {
     let transaction_end = validate_only.then_some(TransactionEnd::Rollback);
     Preferences { transaction_end, ..Preferences::default() }
 }
 
-/// The paths of the mask in this field.
-fn mask(message: &DynamicMessage, number: u32) -> Vec<String> {
-    let Some(mask) = message.get_field_by_number(number) else { return Vec::new() };
-    let paths = mask.as_message().and_then(|mask| mask.get_field_by_number(1));
-    let list = paths.as_deref().and_then(Value::as_list).unwrap_or_default();
-    list.iter().filter_map(|path| path.as_str().map(str::to_owned)).collect()
+/// What a field has too much of.
+fn too_complex(field: &str, most: String) -> Box<Error> {
+    Error::new(Fault::RequestTooComplex, "The request is too complex")
+        .details(format!("{field} can have {most}."))
 }

@@ -331,8 +331,7 @@ impl<'c> Context<'c> {
 
     fn meant(&self, name: &str, names: &[&str], named: &[&Function]) -> Option<String> {
         if named.is_empty() {
-            let others = self.catalog.functions_in(&self.schema).map(|function| function.name.as_str());
-            return closest(name, others, CLOSE).map(str::to_owned);
+            return self.catalog.function_like(&self.schema, name, CLOSE).map(str::to_owned);
         }
         let signature = |mut names: Vec<&str>| {
             names.sort_unstable();

@@ -56,6 +56,11 @@ pub(super) fn check(query: &Query) -> Result<()> {
     within(query.order.iter().map(|(_, terms)| terms.len()).sum(), ORDER_TERMS)
 }
 
+/// Refuses a select list that names more columns than all of them may have, by stars that stand for every one.
+pub(super) fn columns(count: usize) -> Result<()> {
+    within(count, SELECTED)
+}
+
 #[derive(Default)]
 struct Size {
     embeds: usize,
@@ -69,6 +74,7 @@ impl Size {
         self.selected += items.len();
         for item in items {
             match item {
+                SelectItem::Every => {}
                 SelectItem::Field { field, .. } => path(field)?,
                 SelectItem::Embed(embed) => {
                     self.embeds += 1;

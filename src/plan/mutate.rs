@@ -24,7 +24,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// A change to a relation.
 #[derive(Debug)]
@@ -137,8 +137,7 @@ pub(super) enum Taken {
 
 impl Taken {
     pub(super) fn by(select: &[SelectItem]) -> Self {
-        let is_star = |item: &SelectItem| matches!(item, SelectItem::Field { field, aggregate: None, .. } if field.name == "*");
-        if select.is_empty() || select.iter().any(is_star) { Taken::Whole } else { Taken::ByName }
+        if select.is_empty() || select.contains(&SelectItem::Every) { Taken::Whole } else { Taken::ByName }
     }
 }
 
@@ -212,9 +211,10 @@ fn location(relation: &Relation, taken: Taken) -> Vec<&str> {
 
 /// What is selected and the key: where only headers are wanted, PostgREST has both come back.
 fn readable(node: &Node<'_>, relation: &Relation) -> Returned {
-    let mut readable = selected(node);
-    relation.primary_key.iter().for_each(|key| readable.add(key));
-    readable
+    let mut needed = Needed::default();
+    needed.select(node);
+    relation.primary_key.iter().for_each(|key| needed.add(key));
+    needed.returned
 }
 
 /// Takes out what is about the root.
@@ -314,44 +314,48 @@ fn by_key(relation: &Relation, query: &Query) -> Result<()> {
 
 /// What reading `node` needs of the rows that it reads from.
 pub(super) fn returned(node: &Node<'_>) -> Returned {
-    let mut returned = selected(node);
-    node.order.iter().filter(|term| term.embed.is_none()).for_each(|term| returned.add(&term.field.name));
-    node.conditions.iter().for_each(|condition| returned.add_fields(condition));
-    returned
+    let mut needed = Needed::default();
+    needed.select(node);
+    node.order.iter().filter(|term| term.embed.is_none()).for_each(|term| needed.add(&term.field.name));
+    node.conditions.iter().for_each(|condition| needed.compare(condition));
+    needed.returned
 }
 
-/// What its select list needs of them.
-fn selected(node: &Node<'_>) -> Returned {
-    let mut returned = Returned::default();
-    for item in &node.items {
-        match item {
-            Item::Field(output) => match output.field.origin {
-                Origin::Gone(_) => {}
-                Origin::Column(_) | Origin::Computed(_) | Origin::Unknown => {
-                    returned.add(&output.field.name);
-                }
-            },
-            Item::Embed(embed) => match &embed.link {
-                Link::Columns(columns) | Link::Junction { above: columns, .. } => {
-                    columns.iter().for_each(|(above, _)| returned.add(above));
-                }
-                Link::Computed(_) => returned.row = Whole::Needed,
-            },
-        }
-    }
-    returned
+/// Collects what is needed of rows.
+#[derive(Default)]
+struct Needed<'n> {
+    returned: Returned,
+    names: HashSet<&'n str>,
 }
 
-impl Returned {
-    fn add(&mut self, name: &str) {
-        if !name.is_empty() && !self.names.iter().any(|found| found == name) {
-            self.names.push(name.to_owned());
+impl<'n> Needed<'n> {
+    fn add(&mut self, name: &'n str) {
+        if !name.is_empty() && self.names.insert(name) {
+            self.returned.names.push(name.to_owned());
         }
     }
 
-    fn add_fields(&mut self, condition: &Condition<'_>) {
+    /// For the select list.
+    fn select(&mut self, node: &'n Node<'_>) {
+        for item in &node.items {
+            match item {
+                Item::Field(output) => match output.field.origin {
+                    Origin::Gone(_) => {}
+                    Origin::Column(_) | Origin::Computed(_) | Origin::Unknown => self.add(&output.field.name),
+                },
+                Item::Embed(embed) => match &embed.link {
+                    Link::Columns(columns) | Link::Junction { above: columns, .. } => {
+                        columns.iter().for_each(|(above, _)| self.add(above));
+                    }
+                    Link::Computed(_) => self.returned.row = Whole::Needed,
+                },
+            }
+        }
+    }
+
+    fn compare(&mut self, condition: &'n Condition<'_>) {
         match condition {
-            Condition::Group { members, .. } => members.iter().for_each(|member| self.add_fields(member)),
+            Condition::Group { members, .. } => members.iter().for_each(|member| self.compare(member)),
             Condition::Compare { field, .. } => self.add(&field.name),
             // Its link is among the items.
             Condition::Embed { .. } => {}

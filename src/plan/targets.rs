@@ -23,7 +23,7 @@ fn target(mut select: &[SelectItem], path: &[String], context: &Context<'_>) -> 
     for name in path {
         let embeds = select.iter().filter_map(|item| match item {
             SelectItem::Embed(embed) => Some(Named { embed, target: &embed.target, alias: alias(embed) }),
-            SelectItem::Field { .. } => None,
+            SelectItem::Every | SelectItem::Field { .. } => None,
         });
         select = &addressed(embeds, name, context)?.select;
     }

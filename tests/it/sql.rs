@@ -10,7 +10,7 @@ mod transaction;
 
 use crate::support::database::Database;
 use pgduet::{
-    auth::Identity,
+    auth::{Claims, Identity},
     catalog::{Catalog, introspect::introspect},
     config::{Config, Sources},
     error::{Caller as Presence, Result},
@@ -23,7 +23,7 @@ use pgduet::{
     },
     sql::{self, Encoder, Fact, Layout, Statement},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::error::Error;
 use tokio::runtime::Runtime;
 use tokio_postgres::{
@@ -114,7 +114,7 @@ impl Bench {
 
     /// Plans and runs a request.
     pub(super) fn run(&self, request: Request) -> Result<Answer> {
-        let identity = Identity::new("someone", Map::new(), Presence::Anonymous);
+        let identity = Identity::new("someone", Claims::default(), Presence::Anonymous);
         let caller = Caller { identity: &identity, settings: &[] };
         let plan = plan::plan(request, &self.catalog, &self.config, caller)?;
         let statement = sql::statement(&plan);
@@ -143,7 +143,7 @@ impl Bench {
         settings: &[(String, String)],
         see: impl FnOnce(&Plan<'_>),
     ) {
-        let identity = Identity::new("someone", Map::new(), Presence::Anonymous);
+        let identity = Identity::new("someone", Claims::default(), Presence::Anonymous);
         let caller = Caller { identity: &identity, settings };
         see(&plan::plan(request, &self.catalog, &self.config, caller).unwrap());
     }

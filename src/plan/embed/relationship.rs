@@ -184,7 +184,9 @@ fn suggestion(source: &str, target: &str, context: &Context<'_>) -> Option<Strin
     let Context { catalog, schema, .. } = context;
     let relation = catalog.relation(schema, source);
     let found = relation.map(|relation| candidates(relation, context)).transpose().ok()?.unwrap_or_default();
-    let (instead, meant) = match found.is_empty() {
+    // For PostgREST what is related through a junction that is not exposed is not alone, though nothing can be suggested.
+    let is_unrelated = found.is_empty() && !relation.is_some_and(|relation| relation.meets_unseen);
+    let (instead, meant) = match is_unrelated {
         false => {
             let targets = found.iter().map(|candidate| candidate.target.name.as_str());
             let meant = closest(target, targets, SIMILAR)?;
