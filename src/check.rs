@@ -88,6 +88,13 @@ const CHECKS: &[Check] = &[
         advice: "If the view is meant to show them, it is all that stands between its readers and these rows.",
     },
     Check {
+        name: "requests-as-login",
+        severity: Severity::Warning,
+        look: Look::Database(include_str!("check/requests_as_login.sql")),
+        consequence: "Whatever the login role may do, anybody may do without a token.",
+        advice: "Then name that role in db-anon-role.",
+    },
+    Check {
         name: "bypass-rls",
         severity: Severity::Warning,
         look: Look::Database(include_str!("check/bypass_rls.sql")),

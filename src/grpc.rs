@@ -12,6 +12,7 @@ pub mod export;
 #[cfg(test)]
 mod fixture;
 pub mod health;
+mod intake;
 pub mod lock;
 #[doc(hidden)]
 pub mod measure;
@@ -111,7 +112,9 @@ impl Grpc {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        serve::serve(self, request).await
+        let memory = self.engine.memory().clone();
+        let response = serve::serve(self, intake::request(request)).await;
+        response.map(|body| intake::answer(body, memory))
     }
 }
 

@@ -107,16 +107,22 @@ async fn look(mut sources: Sources) -> Result<Report, Error> {
 /// The configuration without those secrets that keep the server from starting, and why each does: it is a finding, and
 /// not all that there may be.
 async fn in_force_but_for_secrets(sources: &mut Sources) -> Result<(Config, Vec<RefusedSecret>), Error> {
-    let mut refused = Vec::new();
-    let mut left_out = Vec::new();
+    let flags = sources.flags.clone();
+    let (mut refused, mut left_out) = (Vec::new(), Vec::new());
     let mut config = in_force(sources, &left_out).await;
-    for option in check::SECRETS {
-        let Err(Error::Config(error)) = config else { break };
-        left_out.push(option);
-        config = in_force(sources, &left_out).await;
-        if !matches!(&config, Err(Error::Config(same)) if *same == error) {
-            refused.push(RefusedSecret { option, error });
+    // Each twice: one may show only when the other is left out.
+    for option in check::SECRETS.into_iter().chain(check::SECRETS) {
+        let Err(Error::Config(error)) = &config else { break };
+        let error = error.clone();
+        let without = [left_out.as_slice(), &[option]].concat();
+        sources.flags = flags.clone();
+        let tried = in_force(sources, &without).await;
+        // It is another secret, or no secret at all.
+        if matches!(&tried, Err(Error::Config(same)) if *same == error) {
+            continue;
         }
+        refused.push(RefusedSecret { option, error });
+        (config, left_out) = (tried, without);
     }
     Ok((config?, refused))
 }

@@ -9,7 +9,7 @@ use super::{
     read::Tree,
     resolve::SelectedField,
     targets::{Named, addressed, not_embedded},
-    tree::{Arity, Embed, Form, Item, Link, Node, Source},
+    tree::{Arity, Embed, Form, Item, Link, Node, Source, Taken},
 };
 use crate::{
     catalog::{
@@ -33,7 +33,7 @@ pub(super) fn root<'c>(
     select: Vec<SelectItem>,
     context: &Context<'c>,
 ) -> Result<Node<'c>> {
-    let mut node = empty(shape, source, alias);
+    let mut node = empty(shape, source, alias, Taken::by_request(&select));
     node.items = match select.is_empty() {
         true => context.every_column(shape).into_iter().map(Item::Field).collect(),
         false => items(&node, select, 1, context)?,
@@ -41,9 +41,17 @@ pub(super) fn root<'c>(
     Ok(node)
 }
 
-fn empty<'c>(shape: Shape<'c>, source: Source<'c>, alias: String) -> Node<'c> {
-    let range = Range::default();
-    Node { shape, source, alias, items: Vec::new(), conditions: Vec::new(), order: Vec::new(), range }
+fn empty<'c>(shape: Shape<'c>, source: Source<'c>, alias: String, taken: Taken) -> Node<'c> {
+    Node {
+        shape,
+        source,
+        alias,
+        taken,
+        items: Vec::new(),
+        conditions: Vec::new(),
+        order: Vec::new(),
+        range: Range::default(),
+    }
 }
 
 fn items<'c>(
@@ -121,7 +129,7 @@ fn embed<'c>(
             sql_alias(&[&relation.name], depth, |name| name == above.alias)
         }
     };
-    let mut node = empty(Shape::Relation(relation), source, node_alias);
+    let mut node = empty(Shape::Relation(relation), source, node_alias, Taken::by(&select));
     node.items = items(&node, select, depth + 1, context)?;
     let alias = match &form {
         EmbedForm::Nested { alias } => alias.clone(),

@@ -4,7 +4,7 @@
 use super::{
     Context, Planned, read,
     transaction::Access,
-    tree::{Condition, Item, Link, Node, Origin, Source},
+    tree::{Condition, Item, Link, Node, Origin, Source, Taken},
 };
 use crate::{
     catalog::{
@@ -20,7 +20,7 @@ use crate::{
         payload::{Payload, Rows},
         prefer::{Missing, Preferences, Resolution, Return},
         range::Range,
-        select::{Field as Named, SelectItem},
+        select::Field as Named,
     },
 };
 use bytes::Bytes;
@@ -125,22 +125,6 @@ pub enum Whole {
     NotNeeded,
 }
 
-/// How PostgREST takes the rows that a mutation changed or a call gave, which shows in the order of
-/// keys and in what PostgreSQL says of columns that are not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
-    /// With all their columns.
-    Whole,
-    /// With those that are named.
-    ByName,
-}
-
-impl Taken {
-    pub(super) fn by(select: &[SelectItem]) -> Self {
-        if select.is_empty() || select.contains(&SelectItem::Every) { Taken::Whole } else { Taken::ByName }
-    }
-}
-
 /// What a request says of a mutation.
 pub(super) enum Asked {
     Insert { payload: Payload, columns: Option<Vec<String>>, on_conflict: Option<Vec<String>> },
@@ -176,7 +160,7 @@ pub(super) fn plan<'c>(
             filters.chain(trees).collect()
         }
     };
-    let taken = Taken::by(&query.select);
+    let taken = Taken::by_request(&query.select);
     let tree = read::tree(shape, Source::Result, relation.name.clone(), query, context)?;
     is_keyed?;
     let change = context.change(relation, asked, preferences)?;
@@ -340,7 +324,7 @@ impl<'n> Needed<'n> {
         for item in &node.items {
             match item {
                 Item::Field(output) => match output.field.origin {
-                    Origin::Gone(_) => {}
+                    Origin::Dropped(_) => {}
                     Origin::Column(_) | Origin::Computed(_) | Origin::Unknown => self.add(&output.field.name),
                 },
                 Item::Embed(embed) => match &embed.link {

@@ -7,6 +7,7 @@ use super::{
     call::returned,
     column::{Aggregates, Cells, Values as Form},
     filter::condition,
+    premise::Premise,
     statement::{Scope, with_source},
 };
 use crate::{
@@ -121,6 +122,7 @@ pub(super) fn returning(
     mutation: &Mutation<'_>,
     node: &Node<'_>,
     form: Form,
+    premise: Option<Premise<'_>>,
     facts: &[&'static str],
     scope: Scope<'_>,
 ) {
@@ -128,6 +130,9 @@ pub(super) fn returning(
         out.separated(", ", Cells::of(node, Aggregates::Here).0, |out, cell| {
             cell.write(out, node, form, scope)
         });
+        if let Some(premise) = &premise {
+            premise.write_column(out, &node.alias);
+        }
         for fact in facts {
             out.sql(", ").sql(fact);
         }
@@ -141,11 +146,15 @@ pub(super) fn source(
     mutation: &Mutation<'_>,
     needed: &Returned,
     node: &Node<'_>,
+    premise: Option<Premise<'_>>,
     scope: Scope<'_>,
 ) {
     with_source(out, |out| {
         let write = |out: &mut Fragment| {
             returned(out, needed, &node.alias);
+            if let Some(premise) = &premise {
+                premise.write_column(out, &node.alias);
+            }
             count(out, mutation);
         };
         change(out, mutation, node, scope, Some(&write));

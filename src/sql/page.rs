@@ -4,6 +4,7 @@
 use super::{
     Elements, Encoder, Fact, Fragment, Layout,
     column::{Aggregates, Cell, Cells, Values},
+    premise::{Kinds, Premise},
     read::{Rows, rows},
     statement::{Results, Scope},
 };
@@ -65,6 +66,16 @@ impl<'p> Page<'p> {
 
     pub(super) fn expressions(&self) -> Vec<&'static str> {
         self.facts.iter().map(|(_, expression)| *expression).collect()
+    }
+
+    /// What is taken for granted of the rows that a mutation or a call gives, unless their sink looks at them.
+    pub(super) fn premise(&self) -> Option<Premise<'p>> {
+        match self.body {
+            Body::Columns | Body::Nothing => None,
+            Body::Array(_) | Body::Object(_) | Body::Csv | Body::GeoJson | Body::Handler(_) | Body::Raw => {
+                Premise::of(self.node, Kinds::Matter, self.scope)
+            }
+        }
     }
 
     /// A body that PostgreSQL makes does not say of how many rows, nor does none.

@@ -74,7 +74,7 @@ fn called<'p>(out: &mut Fragment, plan: &'p Plan<'_>, call: &'p Call<'_>) -> Pag
     page.each = if call.is_scalar() { Each::Value } else { Each::Object };
     page.many = if call.function.returns_set { Many::Several } else { Many::One };
     if counted(plan).is_some() {
-        call::source(out, call, page.node);
+        call::source(out, call, page.node, page.premise());
         page.scope.results = Results::Named;
     }
     page
@@ -111,11 +111,12 @@ fn changed(mut out: Fragment, mutation: &Mutation<'_>, mut page: Page<'_>) -> St
     let layout = match returned {
         Some(layout) => {
             let values = if matches!(page.body, Body::Columns) { Values::Binary } else { Values::Text };
-            mutate::returning(&mut out, mutation, page.node, values, &page.expressions(), page.scope);
+            let (premise, facts) = (page.premise(), page.expressions());
+            mutate::returning(&mut out, mutation, page.node, values, premise, &facts, page.scope);
             layout
         }
         None => {
-            mutate::source(&mut out, mutation, &mutation.returned, page.node, page.scope);
+            mutate::source(&mut out, mutation, &mutation.returned, page.node, page.premise(), page.scope);
             page.write(&mut out)
         }
     };
@@ -145,11 +146,11 @@ fn explained(out: &mut Fragment, plan: &Plan<'_>, explain: &Explain) {
         Operation::Mutation(mutation, node) => {
             let page = Page::of(plan, Results::Named);
             if matches!(plan.body, Body::Nothing) {
-                mutate::source(out, mutation, &Returned::default(), node, page.scope);
+                mutate::source(out, mutation, &Returned::default(), node, None, page.scope);
                 out.sql("SELECT NULL, pg_catalog.count(*), '' FROM ").identifier(SOURCE);
                 return;
             }
-            mutate::source(out, mutation, &mutation.returned, node, page.scope);
+            mutate::source(out, mutation, &mutation.returned, node, page.premise(), page.scope);
             page
         }
     };

@@ -271,7 +271,10 @@ fn options_that_open_a_door_are_found() {
         (vec![flag("admin-server-port", "3001"), flag("admin-server-host", "::1")], &[]),
         (
             vec![flag("db-anon-role", "check_careful")],
-            &[["no-statement-timeout", "warning", "role check_careful"]],
+            &[
+                ["requests-as-login", "warning", "role check_careful"],
+                ["no-statement-timeout", "warning", "role check_careful"],
+            ],
         ),
         (vec![flag("db-plan-enabled", "true")], &[["plans-shown", "warning", "option db-plan-enabled"]]),
         (
@@ -344,7 +347,7 @@ fn where_nothing_can_be_looked_at_the_status_is_another() {
 #[tokio::test]
 async fn what_is_said_of_the_demo_is_true() {
     let database = Database::fresh("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
-    let source = pgduet::demo::Source::Given { uri: database.superuser_uri() };
+    let source = crate::demo::given(&database);
     pgduet::demo::prepare(source).await.unwrap();
     let secret = format!("--jwt-secret={}", pgduet::demo::JWT_SECRET);
     let said = check(&database.uri("authenticator"), &["--db-anon-role=anonymous", &secret, "--json"]);

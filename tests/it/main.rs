@@ -18,6 +18,7 @@ mod grpc;
 mod hostile;
 mod lock;
 mod openapi;
+mod planning;
 mod process;
 mod readme;
 mod reload;
