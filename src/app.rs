@@ -9,6 +9,7 @@
 
 mod channel;
 pub mod command;
+mod ended;
 mod front;
 mod loader;
 mod pulse;

@@ -29,8 +29,8 @@ pub use self::{
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
-        Audience, DbUri, FileMode, FunctionName, ListenHost, LogLevel, OpenApiMode, OpenApiVersion, Origins,
-        ProxyUri, Schemas, Secret, Timeout, TraceHeader, TxEnd, Verbosity,
+        Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogLevel, OpenApiMode,
+        OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TraceHeader, TxEnd, Verbosity,
     },
 };
 use self::{
@@ -201,6 +201,9 @@ options! {
     grpc_max_receive_bytes "grpc-max-receive-bytes": usize = "4194304", RESTART.pgduet();
     /// Proto package of a schema: `{schema}` and `{version}` are replaced. Every schema has to get one of its own.
     grpc_package "grpc-package": PackageTemplate = "{schema}.v{version}", RELOAD.pgduet();
+    /// Whether reflection tells the services to everybody (without `db-anon-role`: to whoever has a valid token), to
+    /// whoever has one, or to nobody.
+    grpc_reflection "grpc-reflection": GrpcReflection = "enabled", RELOAD.pgduet();
     /// Version of the OpenAPI specification that the root document follows.
     openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
     /// What page tokens are sealed with, the same on all replicas: a text of at least 32 bytes. Without it, derived from
@@ -226,6 +229,8 @@ options! {
     server_read_timeout "server-read-timeout": Timeout = "30", RESTART.pgduet();
     /// How long an answer may make no progress because the client does not read it.
     server_write_timeout "server-write-timeout": Timeout = "60", RESTART.pgduet();
+    /// How long a gRPC stream waits for a reader that takes nothing, before it ends and its connection is free again.
+    stream_idle_timeout "stream-idle-timeout": Timeout = "60", RELOAD.pgduet();
 }
 
 impl Config {

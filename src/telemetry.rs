@@ -123,9 +123,12 @@ pub struct Access<'a> {
     pub referer: &'a str,
     /// The header `User-Agent`.
     pub agent: &'a str,
+    /// The name of the status of a gRPC call, which is not that of HTTP.
+    pub grpc: Option<&'a str>,
 }
 
-/// Whether a request with this answer is logged; its SQL follows the same rule.
+/// Whether a request with this answer is logged; its SQL follows the same rule. Of a gRPC call it is
+/// the HTTP status that says what its own does.
 pub fn shows(level: LogLevel, status: u16) -> bool {
     match level {
         LogLevel::Crit => false,
@@ -162,6 +165,10 @@ impl Access<'_> {
             line.push_str(" \"");
             push(&mut line, header);
             line.push('"');
+        }
+        if let Some(status) = self.grpc {
+            line.push_str(" grpc-status=");
+            line.push_str(status);
         }
         line.push('\n');
         line
@@ -206,6 +213,7 @@ mod tests {
         length: None,
         referer: "",
         agent: "curl/8",
+        grpc: None,
     };
 
     #[test]
@@ -225,6 +233,8 @@ mod tests {
             known.line(now()),
             "127.0.0.1 - web_anon [23/Nov/2026:03:20:44 +0000] \"GET /x?a=eq.1 HTTP/1.1\" 200 12 \"http://r\" \"curl/8\"\n"
         );
+        let call = Access { grpc: Some("NOT_FOUND"), ..ACCESS };
+        assert!(call.line(now()).ends_with(" 200 - \"\" \"curl/8\" grpc-status=NOT_FOUND\n"));
     }
 
     #[test]

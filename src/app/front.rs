@@ -1,7 +1,7 @@
 //! The service behind the port: each request is steered to a front door of the
 //! services that are in place when it comes, and logged when it is answered.
 
-use super::{loader::Loader, services::Services};
+use super::{ended::logged, loader::Loader, services::Services};
 use crate::{
     auth::Identity,
     error::{Error, Fault},
@@ -12,7 +12,7 @@ use crate::{
         listen::Peer,
         steer::{Branch, steer},
     },
-    telemetry::Access,
+    telemetry::{Access, shows},
 };
 use axum::body::Body;
 use futures_util::future::BoxFuture;
@@ -50,8 +50,18 @@ impl tower::Service<Request<RequestBody>> for Front {
             let config = loader.config();
             let seen = Seen::of(&request);
             let response = answer(loader.services(), request, &loader).await;
-            if !seen.is_preflight && crate::telemetry::shows(config.log_level, response.status().as_u16()) {
-                seen.log(&response);
+            let level = config.log_level;
+            let role = response.extensions().get::<Arc<Identity>>().cloned();
+            match response.extensions().get::<grpc::Ended>().cloned() {
+                Some(ended) => {
+                    let status = response.status();
+                    let log = move |name, length| seen.log(role, status, Some(length), Some(name));
+                    return Ok(logged(response, ended, level, log));
+                }
+                None if !seen.is_preflight && shows(level, response.status().as_u16()) => {
+                    seen.log(role, response.status(), length(&response), None);
+                }
+                None => {}
             }
             Ok(response)
         })
@@ -78,7 +88,7 @@ async fn answer(
     match (branch, services) {
         (Branch::Docs, _) if config.docs_enabled && flaw.is_ok() => documentation(&request),
         (Branch::Grpc, Ok(services)) => services.grpc.clone().serve(request).await.map(Body::new),
-        (Branch::Grpc, Err(error)) => grpc::failure(&error).map(Body::new),
+        (Branch::Grpc, Err(error)) => grpc::failure(request, &error).await.map(Body::new),
         (Branch::Rest | Branch::Docs, Ok(services)) => {
             rest::serve(&services.engine, &services.authenticator, request).await
         }
@@ -163,17 +173,19 @@ impl Seen {
         }
     }
 
-    fn log(&self, response: &Response<Body>) {
+    fn log(
+        &self,
+        role: Option<Arc<Identity>>,
+        status: StatusCode,
+        length: Option<u64>,
+        grpc: Option<&'static str>,
+    ) {
         let text = |value: &Option<HeaderValue>| {
             value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         };
-        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        let length = length
-            .and_then(|length| length.parse().ok())
-            .or_else(|| http_body::Body::size_hint(response.body()).exact());
         Access {
             address: self.address,
-            role: response.extensions().get::<Arc<Identity>>().map(|identity| identity.role.as_str()),
+            role: role.as_ref().map(|identity| identity.role.as_str()),
             method: self.method.as_str(),
             target: &self.target,
             version: match self.version {
@@ -181,13 +193,22 @@ impl Seen {
                 http::Version::HTTP_2 => "HTTP/2.0",
                 _ => "HTTP/1.1",
             },
-            status: response.status().as_u16(),
+            status: status.as_u16(),
             length,
             referer: &text(&self.referer),
             agent: &text(&self.agent),
+            grpc,
         }
         .log();
     }
+}
+
+/// The length of a body, where it is known.
+fn length(response: &Response<Body>) -> Option<u64> {
+    let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length
+        .and_then(|length| length.parse().ok())
+        .or_else(|| http_body::Body::size_hint(response.body()).exact())
 }
 
 /// A CORS preflight, which PostgREST does not log; a plain OPTIONS is no preflight.

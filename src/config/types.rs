@@ -69,6 +69,17 @@ words! {
     RollbackAllowOverride = "rollback-allow-override",
 }
 
+words! {
+    /// Who may ask the gRPC side which services there are.
+    GrpcReflection, "enabled, authenticated or disabled",
+    /// Whoever may call anything: without an anonymous role, the bearers of tokens.
+    Enabled = "enabled",
+    /// The bearers of tokens.
+    Authenticated = "authenticated",
+    /// Nobody.
+    Disabled = "disabled",
+}
+
 /// Where a server listens: one of five wild cards, or a name or address to be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenHost {

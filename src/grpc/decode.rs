@@ -115,9 +115,9 @@ pub(crate) fn decode(
     message: Bytes,
     surroundings: Surroundings<'_>,
 ) -> Result<Call> {
-    let message = DynamicMessage::decode(method.input.clone(), message).map_err(|error| {
-        Error::new(Fault::InvalidMessage, format!("{}: {error}", method.input.full_name()))
-    })?;
+    let input = &method.signature.input;
+    let message = DynamicMessage::decode(input.clone(), message)
+        .map_err(|error| Error::new(Fault::InvalidMessage, format!("{}: {error}", input.full_name())))?;
     let (package, encoders) = services.package(method.package).ok_or_else(gone)?;
     match method.target {
         Target::Relation { resource: at, method } => {

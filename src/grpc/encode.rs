@@ -5,11 +5,13 @@
 //! Nothing is clamped or dropped: a value without a form in protobuf is an
 //! error that names the column.
 
+mod progress;
 mod sink;
 mod value;
 mod whole;
 mod wire;
 
+pub(crate) use progress::Progress;
 pub(crate) use sink::{Envelope, Page, PageSink, StreamSink, number_field, text_field};
 pub(crate) use value::SECONDS;
 pub(crate) use whole::{KeyedSink, Missing, Wanted, WholeSink};

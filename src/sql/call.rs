@@ -18,9 +18,9 @@ pub(super) fn function<'f>(out: &'f mut Fragment, call: &Call<'_>) -> &'f mut Fr
     if let Given::Json { json, rows, arguments } = &call.arguments
         && !arguments.is_empty()
     {
-        out.sql("json_to_record(").parameter(Some(json.clone())).sql(match rows {
-            Rows::One => "::json) AS ",
-            Rows::Many => "::json->0) AS ",
+        out.sql("pg_catalog.json_to_record(").parameter(Some(json.clone())).sql(match rows {
+            Rows::One => "::pg_catalog.json) AS ",
+            Rows::Many => "::pg_catalog.json OPERATOR(pg_catalog.->) 0) AS ",
         });
         out.identifier(ARGUMENTS).sql("(");
         out.separated(", ", arguments, |out, Named { argument, declared }| {
