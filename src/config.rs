@@ -9,7 +9,9 @@ pub mod claim_path;
 pub mod connection;
 mod error;
 mod file;
+mod key_material;
 mod option;
+pub mod package;
 mod render;
 mod sources;
 mod types;
@@ -21,12 +23,14 @@ pub use self::{
     claim_path::ClaimPath,
     connection::Connection,
     error::{Error, Invalid, Origin, Warning},
+    key_material::{KeyMaterial, SHORTEST_SECRET},
     option::{Alias, Change, Family, InDatabase, OptionRow, Rules},
+    package::PackageTemplate,
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
-        Audience, DbUri, FileMode, FunctionName, ListenHost, LogLevel, OpenApiMode, OpenApiVersion, ProxyUri,
-        Schemas, Secret, TraceHeader, TxEnd, Verbosity,
+        Audience, DbUri, FileMode, FunctionName, ListenHost, LogLevel, OpenApiMode, OpenApiVersion, Origins,
+        ProxyUri, Schemas, Secret, Timeout, TraceHeader, TxEnd, Verbosity,
     },
 };
 use self::{
@@ -168,8 +172,8 @@ options! {
     openapi_security_active "openapi-security-active": bool = "false", RELOAD.in_database();
     /// Address at which clients reach the API, for the root document.
     openapi_server_proxy_uri "openapi-server-proxy-uri": Option<ProxyUri> = "", RELOAD.in_database();
-    /// Origins that browsers may call from. Empty: any.
-    server_cors_allowed_origins "server-cors-allowed-origins": Vec<String> = "", RESTART.in_database();
+    /// Origins that browsers may call from. Empty or `*`: any.
+    server_cors_allowed_origins "server-cors-allowed-origins": Origins = "", RESTART.in_database();
     /// Address that the server listens on.
     server_host "server-host": ListenHost = "!4", RESTART;
     /// Port that the server listens on. 0: one that is free.
@@ -195,18 +199,33 @@ options! {
     grpc_lock "grpc-lock": Option<PathBuf> = "", RELOAD.pgduet();
     /// Largest gRPC message taken, in bytes.
     grpc_max_receive_bytes "grpc-max-receive-bytes": usize = "4194304", RESTART.pgduet();
-    /// Proto package of a schema: `{schema}` and `{version}` are replaced.
-    grpc_package "grpc-package": String = "{schema}.v{version}", RELOAD.pgduet();
+    /// Proto package of a schema: `{schema}` and `{version}` are replaced. Every schema has to get one of its own.
+    grpc_package "grpc-package": PackageTemplate = "{schema}.v{version}", RELOAD.pgduet();
     /// Version of the OpenAPI specification that the root document follows.
     openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
-    /// What page tokens are sealed with, the same on all replicas. Without it, derived from `jwt-secret`.
+    /// What page tokens are sealed with, the same on all replicas: a text of at least 32 bytes. Without it, derived from
+    /// `jwt-secret` where that is a secret and not public keys, else another one for each process.
     page_token_secret "page-token-secret": Option<Secret> = "", RELOAD.pgduet().or_file();
     /// Directory of the PostgreSQL binaries that `demo` starts.
     pg_bin "pg-bin": Option<PathBuf> = "", RESTART.pgduet();
+    /// How long requests under way may take to end after a signal has announced the shutdown. Then they are cut off.
+    server_drain_timeout "server-drain-timeout": Duration = "10", RESTART.pgduet();
+    /// How long the head of a request may take to come, counted from the end of the answer before it: an idle connection
+    /// over HTTP/1 is closed after that time.
+    server_head_timeout "server-head-timeout": Timeout = "75", RESTART.pgduet();
     /// Largest request body taken, in bytes.
     server_max_body_bytes "server-max-body-bytes": usize = "134217728", RESTART.pgduet();
+    /// Largest number of client connections. Beyond it the one that has been idle for the longest time is closed.
+    server_max_connections "server-max-connections": NonZeroUsize = "10000", RESTART.pgduet();
     /// Largest request line and headers taken, in bytes.
     server_max_header_bytes "server-max-header-bytes": usize = "131072", RESTART.pgduet();
+    /// Bytes that the bodies and answers under way may hold together. Beyond it requests are answered with 503 and
+    /// `Retry-After`, over gRPC with `RESOURCE_EXHAUSTED`.
+    server_max_memory "server-max-memory": NonZeroUsize = "1073741824", RESTART.pgduet();
+    /// How long the body of a request may make no progress.
+    server_read_timeout "server-read-timeout": Timeout = "30", RESTART.pgduet();
+    /// How long an answer may make no progress because the client does not read it.
+    server_write_timeout "server-write-timeout": Timeout = "60", RESTART.pgduet();
 }
 
 impl Config {
@@ -260,9 +279,39 @@ impl Config {
         if self.admin_server_port == Some(self.server_port) {
             return Err(Error::Unusable("admin-server-port cannot be the same as server-port".to_owned()));
         }
-        // A JSON Web Key is longer than that anyway; whether it is one, only a look inside tells.
-        if self.jwt_key()?.is_some_and(|key| key.len() < 32 && !key.starts_with(b"{")) {
-            return Err(Error::Unusable("The JWT secret must be at least 32 characters long.".to_owned()));
+        if let Some((one, other)) = self.grpc_package.mixed_up(&self.db_schemas) {
+            let template = self.grpc_package.render();
+            return Err(Error::Unusable(format!(
+                "grpc-package \"{}\" gives the schemas {one} and {other} the same package; with {{schema}} in it each has its own",
+                template.text()
+            )));
+        }
+        if let Some(key) = self.jwt_key()? {
+            match KeyMaterial::of(&key) {
+                Ok(KeyMaterial::Text(text)) if text.len() < SHORTEST_SECRET => {
+                    return Err(Error::Unusable(
+                        "The JWT secret must be at least 32 characters long.".to_owned(),
+                    ));
+                }
+                // Whether keys in JSON can be used, only a look inside tells.
+                Ok(KeyMaterial::Text(_) | KeyMaterial::Object(_)) => {}
+                Err(why) => return Err(Error::Unusable(format!("jwt-secret {why}"))),
+            }
+        }
+        if let Some(secret) = &self.page_token_secret {
+            let why = match KeyMaterial::of(secret.bytes()) {
+                Ok(KeyMaterial::Text(text)) if text.len() >= SHORTEST_SECRET => None,
+                Ok(KeyMaterial::Text(_)) => Some("has to have at least 32 bytes"),
+                Ok(KeyMaterial::Object(_)) => Some("is JSON: it has to be a text that nobody else knows"),
+                Err(why) => Some(why),
+            };
+            if let Some(why) = why {
+                return Err(Error::Unusable(format!("page-token-secret {why}")));
+            }
+        }
+        // To PostgreSQL it is not a role: it leaves the one that pgduet logs in with.
+        if self.db_anon_role.as_deref() == Some("none") {
+            return Err(Error::Unusable("db-anon-role cannot be none, which is no role".to_owned()));
         }
         Ok(())
     }

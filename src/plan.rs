@@ -9,9 +9,9 @@ mod filter;
 mod hint;
 pub mod limits;
 pub mod mutate;
+mod named;
 pub mod negotiate;
 mod order;
-mod outdated;
 mod read;
 mod resolve;
 pub mod transaction;
@@ -36,6 +36,7 @@ use crate::{
 };
 use call::Call;
 use mutate::{Change, Mutation, Whole};
+pub use named::Named;
 use negotiate::{Agreed, Body, Explain, Selected};
 use transaction::{
     Access, Caller, End, Expectation, Formats, Isolation, ResponseSettings, Session, Transaction,
@@ -65,6 +66,25 @@ pub struct Plan<'c> {
     pub transaction: Transaction<'c>,
     /// What answers depend on.
     pub facts: Facts,
+}
+
+impl<'c> Plan<'c> {
+    /// Changes what is read in the end.
+    pub fn adapt(&mut self, change: impl FnOnce(&mut Node<'c>) -> Result<()>) -> Result<()> {
+        match &mut self.operation {
+            Operation::Read(node) => change(node),
+            Operation::Mutation(mutation, node) => {
+                change(node)?;
+                mutation.returned = mutate::returned(node);
+                Ok(())
+            }
+            Operation::Call(call, node) => {
+                change(node)?;
+                call.returned = mutate::returned(node);
+                Ok(())
+            }
+        }
+    }
 }
 
 /// What is done before rows are read, and what is read of them.
@@ -401,7 +421,7 @@ fn compares(condition: &tree::Condition<'_>) -> bool {
 
 fn is_column(field: &tree::Field<'_>) -> bool {
     match field.origin {
-        Origin::Column(_) | Origin::Gone(_) => true,
+        Origin::Column(_) | Origin::Dropped(_) => true,
         Origin::Computed(_) | Origin::Unknown => false,
     }
 }

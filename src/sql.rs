@@ -6,10 +6,11 @@
 mod binary;
 mod call;
 mod column;
-mod columns;
+mod differences;
 mod filter;
 mod mutate;
 mod page;
+mod premise;
 mod privileges;
 mod read;
 mod session;
@@ -21,7 +22,7 @@ use crate::catalog::descriptor;
 use bytes::Bytes;
 
 pub use self::{
-    columns::columns,
+    differences::differences,
     privileges::privileges,
     session::{pre_request, settings},
     statement::{count, statement},
@@ -136,10 +137,8 @@ pub enum Encoder {
     Number,
     /// The text becomes a JSON string.
     Text,
-    /// PostgreSQL's ISO `timestamp` text: the space becomes `T`.
+    /// PostgreSQL's ISO text of a date or of a time on one: the space becomes `T`, and an offset is padded.
     Timestamp,
-    /// PostgreSQL's ISO `timestamptz` text: as above, and the offset is padded.
-    TimestampTz,
 }
 
 /// An output column of a statement.
@@ -235,6 +234,13 @@ pub enum Count {
         /// `db-max-rows`.
         limit: u64,
     },
+}
+
+/// A statement that asks for nothing but an answer.
+pub fn ping() -> Statement {
+    let mut fragment = Fragment::new();
+    fragment.sql("SELECT");
+    Statement { fragment, layout: Layout::Nothing, facts: Vec::new() }
 }
 
 /// LISTEN on a channel.

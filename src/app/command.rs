@@ -5,29 +5,34 @@ use super::{Error, admin_endpoint};
 use crate::{
     auth::Authenticator,
     catalog::{Catalog, descriptor, introspect::introspect},
+    check::{self, RefusedSecret, Report, Subject},
     cli::SchemaSource,
-    config::{Config, Sources},
+    config::{self, Config, Sources},
     error,
     execute::{Options, Pool, configuration},
     grpc::{
+        SurfaceError,
         export::{self, ExportError},
         lock::{self, Lock},
     },
     openapi::{self, Security, Server, Visibility},
     server::ready::{self, NotReady, Ready},
 };
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
+
+/// A check that takes longer than this has no answer.
+const CHECK_TIME: Duration = Duration::from_secs(60);
 
 /// The configuration in force, as `--dump-config` prints it.
 pub async fn dump_config(mut sources: Sources) -> Result<String, Error> {
-    let config = in_force(&mut sources).await?;
+    let config = in_force(&mut sources, &[]).await?;
     Authenticator::new(&config).map_err(Error::Config)?;
     Ok(config.dump())
 }
 
 /// The schema as JSON.
 pub async fn dump_schema(mut sources: Sources) -> Result<String, Error> {
-    let config = in_force(&mut sources).await?;
+    let config = in_force(&mut sources, &[]).await?;
     let catalog = catalog(&config, &SchemaSource::Database).await?;
     descriptor::to_json(catalog.descriptor()).map_err(Error::Database)
 }
@@ -46,7 +51,10 @@ pub async fn proto(mut sources: Sources, out: &Path, schema: &SchemaSource) -> R
     let path = config.grpc_lock.clone().unwrap_or_else(|| out.join(lock::FILE));
     let lock = Lock::read(&path).map_err(Error::Lock)?.unwrap_or_default();
     let export = export::export(&catalog, &config.grpc_package, &lock).map_err(|error| match error {
-        ExportError::Lock(error) => Error::Lock(error),
+        ExportError::Surface(SurfaceError::Lock(error)) => Error::Lock(error),
+        ExportError::Surface(error @ SurfaceError::Package(_)) => {
+            Error::Config(config::Error::Unusable(error.to_string()))
+        }
         ExportError::Descriptors(error) => Error::Database(internal(&error)),
     })?;
     let text = export.lock.to_json().map_err(Error::Lock)?;
@@ -70,16 +78,68 @@ pub async fn openapi(mut sources: Sources, schema: &SchemaSource) -> Result<Stri
     serde_json::to_string_pretty(&document).map_err(|error| Error::Database(internal(&error)))
 }
 
+/// What in the database and the configuration lets a client do more than was meant.
+pub async fn check(sources: Sources) -> Result<Report, Error> {
+    let late = || {
+        error::Error::new(error::Fault::DatabaseUnreachable, "The database does not answer")
+            .cause(format_args!("after {} s", CHECK_TIME.as_secs()))
+    };
+    tokio::time::timeout(CHECK_TIME, look(sources)).await.map_err(|_| Error::Database(late()))?
+}
+
+async fn look(mut sources: Sources) -> Result<Report, Error> {
+    let (config, refused) = in_force_but_for_secrets(&mut sources).await?;
+    let pool = pool(&config)?;
+    let (mut client, connection) = pool.connect_one().await.map_err(Error::Database)?;
+    let (mut other, other_connection) = pool.connect_one().await.map_err(Error::Database)?;
+    let drivers = [tokio::spawn(connection), tokio::spawn(other_connection)];
+    let (_, mut warnings) = Config::load(&sources).map_err(Error::Config)?;
+    warnings.extend(config.connection().map_err(Error::Config)?.1);
+    let subject = Subject { config: &config, warnings, refused, client: &mut client, other: &mut other };
+    let found = check::check(subject).await;
+    drop((client, other));
+    for driver in drivers {
+        let _ = driver.await;
+    }
+    found.map_err(Error::Database)
+}
+
+/// The configuration without those secrets that keep the server from starting, and why each does: it is a finding, and
+/// not all that there may be.
+async fn in_force_but_for_secrets(sources: &mut Sources) -> Result<(Config, Vec<RefusedSecret>), Error> {
+    let flags = sources.flags.clone();
+    let (mut refused, mut left_out) = (Vec::new(), Vec::new());
+    let mut config = in_force(sources, &left_out).await;
+    // Each twice: one may show only when the other is left out.
+    for option in check::SECRETS.into_iter().chain(check::SECRETS) {
+        let Err(Error::Config(error)) = &config else { break };
+        let error = error.clone();
+        let without = [left_out.as_slice(), &[option]].concat();
+        sources.flags = flags.clone();
+        let tried = in_force(sources, &without).await;
+        // It is another secret, or no secret at all.
+        if matches!(&tried, Err(Error::Config(same)) if *same == error) {
+            continue;
+        }
+        refused.push(RefusedSecret { option, error });
+        (config, left_out) = (tried, without);
+    }
+    Ok((config?, refused))
+}
+
 /// From a saved schema no database is asked, for its settings neither.
 async fn configuration_for(sources: &mut Sources, schema: &SchemaSource) -> Result<Config, Error> {
     match schema {
-        SchemaSource::Database => in_force(sources).await,
+        SchemaSource::Database => in_force(sources, &[]).await,
         SchemaSource::File(_) => Ok(Config::load(sources).map_err(Error::Config)?.0),
     }
 }
 
-/// The configuration, with the settings that the database holds.
-async fn in_force(sources: &mut Sources) -> Result<Config, Error> {
+/// The configuration, with the settings that the database holds, as if the options `left_out` were set nowhere.
+async fn in_force(sources: &mut Sources, left_out: &[&str]) -> Result<Config, Error> {
+    sources.flags.extend(left_out.iter().map(|option| ((*option).to_owned(), String::new())));
+    // What leads to the database cannot come from there.
+    sources.database.clear();
     let (config, _) = Config::load(sources).map_err(Error::Config)?;
     if !config.db_config {
         return Ok(config);
@@ -92,6 +152,9 @@ async fn in_force(sources: &mut Sources) -> Result<Config, Error> {
     drop(client);
     let _ = driver.await;
     sources.database = found.map_err(Error::Database)?;
+    for option in left_out {
+        sources.database.remove(&format!("pgrst.{}", option.replace('-', "_")));
+    }
     Ok(Config::load(sources).map_err(Error::Config)?.0)
 }
 

@@ -7,6 +7,8 @@ use crate::{
     error::{Error, Fault},
     grpc, openapi, rest,
     server::{
+        body::RequestBody,
+        head::{self, Flaw},
         listen::Peer,
         steer::{Branch, steer},
     },
@@ -15,7 +17,6 @@ use crate::{
 use axum::body::Body;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
 use std::{
     convert::Infallible,
     sync::Arc,
@@ -34,7 +35,7 @@ impl Front {
     }
 }
 
-impl tower::Service<Request<Incoming>> for Front {
+impl tower::Service<Request<RequestBody>> for Front {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
@@ -43,7 +44,7 @@ impl tower::Service<Request<Incoming>> for Front {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let loader = self.loader.clone();
         Box::pin(async move {
             let config = loader.config();
@@ -59,21 +60,23 @@ impl tower::Service<Request<Incoming>> for Front {
 
 async fn answer(
     services: Option<Arc<Services>>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     loader: &Loader,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
     let branch = steer(&head, |name| services.as_ref().is_some_and(|services| services.grpc.knows(name)));
+    let flaw = head::check(&head);
     let request = Request::from_parts(head, body);
     let config = loader.config();
     let limit = config.server_max_header_bytes;
     let services = match services {
         _ if head_bytes(&request) > limit => Err(headers_too_large(limit)),
+        _ if let Err(flaw) = flaw => Err(flawed(flaw)),
         Some(services) => Ok(services),
         None => Err(catalog_unavailable()),
     };
     match (branch, services) {
-        (Branch::Docs, _) if config.docs_enabled => documentation(&request),
+        (Branch::Docs, _) if config.docs_enabled && flaw.is_ok() => documentation(&request),
         (Branch::Grpc, Ok(services)) => services.grpc.clone().serve(request).await.map(Body::new),
         (Branch::Grpc, Err(error)) => grpc::failure(&error).map(Body::new),
         (Branch::Rest | Branch::Docs, Ok(services)) => {
@@ -91,15 +94,26 @@ fn headers_too_large(limit: usize) -> Box<Error> {
     Error::new(Fault::HeadersTooLarge, format!("Target and headers are larger than {limit} bytes"))
 }
 
+/// A head that HTTP itself refuses.
+fn flawed(flaw: Flaw) -> Box<Error> {
+    let fault = match flaw {
+        Flaw::TooManyFields => Fault::HeadersTooLarge,
+        Flaw::HostMissing | Flaw::HostTwice | Flaw::HostInvalid | Flaw::AuthorizationTwice => {
+            Fault::InvalidHeaders
+        }
+    };
+    Error::new(fault, flaw.to_string())
+}
+
 /// The size of target and headers, as HTTP/1.1 writes them.
-fn head_bytes(request: &Request<Incoming>) -> usize {
+fn head_bytes(request: &Request<RequestBody>) -> usize {
     let line =
         |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     target + request.headers().iter().map(line).sum::<usize>()
 }
 
-fn documentation(request: &Request<Incoming>) -> Response<Body> {
+fn documentation(request: &Request<RequestBody>) -> Response<Body> {
     let path = request.uri().path().strip_prefix(openapi::ui::PREFIX).unwrap_or_default();
     let mut response = Response::default();
     match (request.method(), openapi::ui::file(path)) {
@@ -112,7 +126,10 @@ fn documentation(request: &Request<Incoming>) -> Response<Body> {
             }
         }
         (&Method::GET | &Method::HEAD, None) => *response.status_mut() = StatusCode::NOT_FOUND,
-        _ => *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED,
+        _ => {
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
     }
     response
 }
@@ -129,7 +146,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(request: &Request<Incoming>) -> Self {
+    fn of(request: &Request<RequestBody>) -> Self {
         let header = |name| request.headers().get(name).cloned();
         let target = request.uri().path_and_query().map_or("*", |target| target.as_str());
         Self {

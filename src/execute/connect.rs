@@ -10,7 +10,7 @@ use crate::{
 use std::fmt;
 use tokio_postgres::{
     CancelToken, Connection, Socket,
-    config::{Host, SslMode},
+    config::{Host, SslMode, TargetSessionAttrs},
     tls::MakeTlsConnect,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -55,6 +55,15 @@ impl Connector {
 
     pub(super) async fn connect(&self) -> std::result::Result<Pair, tokio_postgres::Error> {
         self.postgres.connect(self.tls.clone()).await
+    }
+
+    /// As `connect`; of several hosts, only to one that can be written to.
+    pub(super) async fn connect_to_primary(&self) -> std::result::Result<Pair, tokio_postgres::Error> {
+        let mut postgres = self.postgres.clone();
+        if postgres.get_hosts().len() > 1 {
+            postgres.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        postgres.connect(self.tls.clone()).await
     }
 
     /// Asks PostgreSQL, by a connection of its own, to stop what runs there.

@@ -14,24 +14,25 @@
 
 mod codec;
 mod error;
+mod leap;
 mod request;
 mod stream;
 
 use super::{
-    Grpc,
+    Grpc, intake,
     services::{Effects, Method},
 };
 use bytes::Bytes;
 use codec::{Codec, Schema};
 use error::Refusal;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use request::Form;
 use std::sync::Arc;
 use tonic::{Status, body::Body};
 
 /// What a frame begins with: a flag byte and the length.
-const PREFIX: usize = 5;
+pub(super) const PREFIX: usize = 5;
 
 /// Answers a request that is neither gRPC nor gRPC-Web.
 pub(super) async fn serve(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
@@ -63,7 +64,7 @@ async fn translate(grpc: Arc<Grpc>, request: Request<Body>) -> Result<Response<B
             let schema = Schema::new(*codec, method)?;
             let metadata = request::metadata(&head, &form)?;
             let compressed = u8::from(metadata.contains_key("grpc-encoding"));
-            let message = schema.request(whole(body, limit).await?)?;
+            let message = schema.request(intake::whole(&grpc, &head.extensions, body, limit).await?)?;
             let request = request::call(&head, metadata, frame(compressed, &message));
             unary(super::serve::answer(grpc, request).await, &schema).await
         }
@@ -72,22 +73,13 @@ async fn translate(grpc: Arc<Grpc>, request: Request<Body>) -> Result<Response<B
             let metadata = request::metadata(&head, &form)?;
             let body = match codec {
                 Codec::Proto => body,
-                Codec::Json => stream::request(&whole(body, limit).await?, &schema)?,
+                Codec::Json => {
+                    stream::request(&intake::whole(&grpc, &head.extensions, body, limit).await?, &schema)?
+                }
             };
             let request = request::call(&head, metadata, body);
             Ok(stream::response(super::serve::answer(grpc, request).await, schema))
         }
-    }
-}
-
-/// The whole body, if it is not too large.
-async fn whole(body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    match Limited::new(body, limit).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(super::serve::too_large(limit).into())
-        }
-        Err(error) => Err(Status::invalid_argument(format!("The request ended early: {error}")).into()),
     }
 }
 

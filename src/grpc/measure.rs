@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    config::Config,
+    config::{Config, PackageTemplate},
     error::{Error, Fault, Result},
     outcome::Row,
     request::{Context, Request},
@@ -34,7 +34,7 @@ pub struct Made(Services);
 /// # Errors
 /// The catalog cannot be described.
 pub fn make(catalog: &Catalog) -> Result<Made> {
-    let (services, index) = described(catalog, "{schema}.v{version}", &Lock::default())?;
+    let (services, index) = described(catalog, &PackageTemplate::default(), &Lock::default())?;
     black_box(index);
     Ok(Made(services))
 }
@@ -65,7 +65,7 @@ impl Made {
     /// The message is malformed.
     pub fn request(&self, path: &str, message: Bytes, config: &Config) -> Result<Option<Request>> {
         let Some(method) = self.0.method(path) else { return Ok(None) };
-        let sealer = Sealer::new(config, &OwnSecret::random()?)?;
+        let sealer = Sealer::new(config, None, &OwnSecret::random()?)?;
         let context = Context::default();
         let surroundings = Surroundings { context, deadline: None, sealer: &sealer, max_rows: None };
         Ok(Some(decode(&self.0, method, message, surroundings)?.request))
@@ -78,7 +78,7 @@ impl Made {
     pub fn page_token(&self, path: &str, token: &str, place: &[u8], config: &Config) -> Result<()> {
         let broken = |why: &str| Error::new(Fault::Internal, why);
         let method = self.0.method(path).ok_or_else(|| broken("no such method"))?;
-        let sealer = Sealer::new(config, &OwnSecret::random()?)?;
+        let sealer = Sealer::new(config, None, &OwnSecret::random()?)?;
         let binding = Binding::new(path, &DynamicMessage::new(method.input.clone()));
         if sealer.open(token, &binding).is_ok() {
             return Err(broken("a token was guessed"));

@@ -1,8 +1,17 @@
 //! The tower service of the gRPC branch: CORS, gRPC-Web and Connect around it,
 //! methods looked up by path in the services of one catalog.
 
-use super::{Grpc, call as calls, codec::RawCodec, connect, respond, services::Responses};
-use crate::error::{Caller, Error, Fault};
+use super::{
+    Grpc, call as calls,
+    codec::RawCodec,
+    connect::{self, PREFIX},
+    intake, respond,
+    services::Responses,
+};
+use crate::{
+    config::Origins,
+    error::{Caller, Error, Fault},
+};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
@@ -51,15 +60,15 @@ where
 }
 
 /// What browsers are told; `allowed` is the option `server-cors-allowed-origins`.
-pub(super) fn cors(allowed: &[String]) -> CorsLayer {
+pub(super) fn cors(allowed: &Origins) -> CorsLayer {
     let layer = CorsLayer::new()
         .allow_methods([http::Method::POST, http::Method::GET])
         .allow_headers(tower_http::cors::AllowHeaders::mirror_request())
         .expose_headers(EXPOSED)
         .max_age(PREFLIGHT);
     match allowed {
-        [] => layer.allow_origin(tower_http::cors::Any),
-        origins => {
+        Origins::Any => layer.allow_origin(tower_http::cors::Any),
+        Origins::Listed(origins) => {
             let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
             layer.allow_origin(AllowOrigin::list(origins)).allow_credentials(true)
         }
@@ -143,6 +152,14 @@ async fn call(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
             server = server.send_compressed(encoding);
         }
     }
+    let (head, body) = request.into_parts();
+    let message = match intake::whole(&grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await {
+        Ok(message) => message,
+        Err(status) => return status.into_http(),
+    };
+    // Counted until the call is answered; the decoder has a copy.
+    let _held = message.clone();
+    let request = Request::from_parts(head, Body::new(http_body_util::Full::new(message)));
     let handler = Handler { grpc, path };
     let response = match responses {
         Responses::One => server.unary(handler, request).await,

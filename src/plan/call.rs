@@ -6,11 +6,11 @@
 use super::{
     Context, Planned, contradiction,
     hint::{CLOSE, SIMILAR, closest},
-    mutate::{Returned, Taken, returned},
+    mutate::{Returned, returned},
     negotiate::Selected,
     read,
     transaction::Access,
-    tree::{Condition, Field, Item, Node, Origin, Output, Source},
+    tree::{Condition, Field, Item, Node, Origin, Output, Source, Taken},
 };
 use crate::{
     catalog::{
@@ -103,7 +103,7 @@ pub(super) fn plan<'c>(
     let alias = shape.relation().map_or(name, |relation| relation.name.as_str()).to_owned();
     let tree = match shape {
         Shape::Relation(_) | Shape::Composite(_) | Shape::Columns(_) => {
-            let taken = Taken::by(&query.select);
+            let taken = Taken::by_request(&query.select);
             let mut tree = read::tree(shape, Source::Result, alias, query, context)?;
             if taken == Taken::ByName && names_unknown(&tree.root) {
                 CALL.clone_into(&mut tree.root.alias);

@@ -8,7 +8,7 @@ use super::{
     Context, contradiction, limits,
     read::Tree,
     resolve::SelectedField,
-    tree::{Arity, Embed, Form, Item, Link, Node, Source},
+    tree::{Arity, Embed, Form, Item, Link, Node, Source, Taken},
 };
 use crate::{
     catalog::{
@@ -31,7 +31,7 @@ pub(super) fn root<'c>(
     select: Vec<SelectItem>,
     context: &Context<'c>,
 ) -> Result<Node<'c>> {
-    let mut node = empty(shape, source, alias);
+    let mut node = empty(shape, source, alias, Taken::by_request(&select));
     node.items = match select.is_empty() {
         true => context.every_column(shape).into_iter().map(Item::Field).collect(),
         false => items(&node, select, 1, context)?,
@@ -39,9 +39,17 @@ pub(super) fn root<'c>(
     Ok(node)
 }
 
-fn empty<'c>(shape: Shape<'c>, source: Source<'c>, alias: String) -> Node<'c> {
-    let range = Range::default();
-    Node { shape, source, alias, items: Vec::new(), conditions: Vec::new(), order: Vec::new(), range }
+fn empty<'c>(shape: Shape<'c>, source: Source<'c>, alias: String, taken: Taken) -> Node<'c> {
+    Node {
+        shape,
+        source,
+        alias,
+        taken,
+        items: Vec::new(),
+        conditions: Vec::new(),
+        order: Vec::new(),
+        range: Range::default(),
+    }
 }
 
 fn items<'c>(
@@ -53,10 +61,13 @@ fn items<'c>(
     let mut items = Vec::with_capacity(select.len());
     for item in select {
         match item {
+            SelectItem::Every => {
+                items.extend(context.every_column(above.shape).into_iter().map(Item::Field));
+                limits::columns(items.len())?;
+            }
             SelectItem::Field { field, cast, aggregate, alias } => {
                 let selected = SelectedField { field, cast, aggregate, alias };
-                items.extend(context.outputs(above.shape, selected).into_iter().map(Item::Field));
-                limits::columns(items.len())?;
+                items.push(Item::Field(context.output(above.shape, selected)));
             }
             SelectItem::Embed(selected) => {
                 let embed = embed(above, &items, selected, depth, context)?;
@@ -85,7 +96,7 @@ fn embed<'c>(
             sql_alias(&[&relation.name], depth, |name| name == above.alias)
         }
     };
-    let mut node = empty(Shape::Relation(relation), source, node_alias);
+    let mut node = empty(Shape::Relation(relation), source, node_alias, Taken::by(&select));
     node.items = items(&node, select, depth + 1, context)?;
     let alias = match &form {
         EmbedForm::Nested { alias } => alias.clone(),

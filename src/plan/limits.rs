@@ -81,6 +81,7 @@ impl<'q> Size<'q> {
         self.selected += items.len();
         for item in items {
             match item {
+                SelectItem::Every => {}
                 SelectItem::Field { field, .. } => path(field)?,
                 SelectItem::Embed(embed) => {
                     self.embeds.push(name(embed));

@@ -4,7 +4,7 @@
 use super::{
     Context, Planned, read,
     transaction::Access,
-    tree::{Condition, Item, Link, Node, Origin, Source},
+    tree::{Condition, Item, Link, Node, Origin, Source, Taken},
 };
 use crate::{
     catalog::{
@@ -20,7 +20,7 @@ use crate::{
         payload::{Payload, Rows},
         prefer::{Missing, Preferences, Resolution, Return},
         range::Range,
-        select::{Field as Named, SelectItem},
+        select::Field as Named,
     },
 };
 use bytes::Bytes;
@@ -125,23 +125,6 @@ pub enum Whole {
     NotNeeded,
 }
 
-/// How PostgREST takes the rows that a mutation changed or a call gave, which shows in the order of
-/// keys and in what PostgreSQL says of columns that are not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
-    /// With all their columns.
-    Whole,
-    /// With those that are named.
-    ByName,
-}
-
-impl Taken {
-    pub(super) fn by(select: &[SelectItem]) -> Self {
-        let is_star = |item: &SelectItem| matches!(item, SelectItem::Field { field, aggregate: None, .. } if field.name == "*");
-        if select.is_empty() || select.iter().any(is_star) { Taken::Whole } else { Taken::ByName }
-    }
-}
-
 /// What a request says of a mutation.
 pub(super) enum Asked {
     Insert { payload: Payload, columns: Option<Vec<String>>, on_conflict: Option<Vec<String>> },
@@ -170,7 +153,7 @@ pub(super) fn plan<'c>(
     let filters = of_root(&mut query.filters).map(|filter| context.compare(shape, filter));
     let trees = of_root(&mut query.logic).map(|logic| context.logic(shape, logic));
     let conditions = filters.chain(trees).collect();
-    let taken = Taken::by(&query.select);
+    let taken = Taken::by_request(&query.select);
     let tree = read::tree(shape, Source::Result, relation.name.clone(), query, context)?;
     let change = context.change(relation, asked, preferences)?;
     let creates = matches!(change, Change::Insert { .. });
@@ -333,7 +316,7 @@ impl<'n> Needed<'n> {
         for item in &node.items {
             match item {
                 Item::Field(output) => match output.field.origin {
-                    Origin::Gone(_) => {}
+                    Origin::Dropped(_) => {}
                     Origin::Column(_) | Origin::Computed(_) | Origin::Unknown => self.add(&output.field.name),
                 },
                 Item::Embed(embed) => match &embed.link {

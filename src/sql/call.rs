@@ -1,6 +1,11 @@
 //! Calls: the function with its arguments, as something to read from.
 
-use super::{Fragment, ROW, filter::array_literal, statement::with_source};
+use super::{
+    Fragment, ROW,
+    filter::array_literal,
+    premise::{Kinds, Premise},
+    statement::{Results, Scope, with_source},
+};
 use crate::{
     plan::{
         call::{Call, Given, Named, SCALAR, Text},
@@ -86,10 +91,14 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// The call as a part of the statement that is found by name: it is read from
 /// twice but must not be made twice.
-pub(super) fn source(out: &mut Fragment, call: &Call<'_>, node: &Node<'_>) {
+pub(super) fn source(out: &mut Fragment, call: &Call<'_>, node: &Node<'_>, scope: Scope<'_>) {
     with_source(out, |out| {
         out.sql("SELECT ");
         returned(out, &call.returned, &node.alias);
+        let scope = Scope { results: Results::Call(call), ..scope };
+        if let Some(premise) = Premise::of(node, Kinds::Matter, scope) {
+            premise.write_column(out, &node.alias);
+        }
         out.sql(" FROM ");
         function(out, call).sql(" AS ").identifier(&node.alias);
     });

@@ -40,8 +40,8 @@ pub(super) fn field(out: &mut Fragment, alias: &str, field: &Field<'_>, scope: S
 pub(super) fn column(out: &mut Fragment, alias: &str, field: &Field<'_>) {
     match field.origin {
         Origin::Column(_) | Origin::Computed(_) | Origin::Unknown => out.qualified(alias, &field.name),
-        Origin::Gone(Some(declared)) => out.sql("CAST(NULL AS ").type_of(declared).sql(")"),
-        Origin::Gone(None) => out.sql("CAST(NULL AS text)"),
+        Origin::Dropped(Some(declared)) => out.sql("CAST(NULL AS ").type_of(declared).sql(")"),
+        Origin::Dropped(None) => out.sql("NULL"),
     };
 }
 

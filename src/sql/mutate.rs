@@ -7,6 +7,7 @@ use super::{
     call::returned,
     column::{Aggregates, Cells, Values as Form},
     filter::condition,
+    premise::{Kinds, Premise},
     statement::{Scope, with_source},
 };
 use crate::{
@@ -106,6 +107,12 @@ pub(super) fn returning(
         out.separated(", ", Cells::of(node, Aggregates::Here).0, |out, cell| {
             cell.write(out, node, form, scope)
         });
+        // Of binary columns their sink looks at the types.
+        if form != Form::Binary
+            && let Some(premise) = Premise::of(node, Kinds::Matter, scope)
+        {
+            premise.write_column(out, &node.alias);
+        }
         for fact in facts {
             out.sql(", ").sql(fact);
         }
@@ -122,7 +129,12 @@ pub(super) fn source(
     scope: Scope<'_>,
 ) {
     with_source(out, |out| {
-        let write = |out: &mut Fragment| returned(out, needed, &node.alias);
+        let write = |out: &mut Fragment| {
+            returned(out, needed, &node.alias);
+            if let Some(premise) = Premise::of(node, Kinds::Matter, scope) {
+                premise.write_column(out, &node.alias);
+            }
+        };
         change(out, mutation, node, scope, Some(&write));
     });
 }

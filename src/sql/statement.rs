@@ -74,7 +74,7 @@ fn called<'p>(out: &mut Fragment, plan: &'p Plan<'_>, call: &'p Call<'_>) -> Pag
     page.each = if call.is_scalar() { Each::Value } else { Each::Object };
     page.many = if call.function.returns_set { Many::Several } else { Many::One };
     if counted(plan).is_some() {
-        call::source(out, call, page.node);
+        call::source(out, call, page.node, page.scope);
         page.scope.results = Results::Named;
     }
     page

@@ -14,34 +14,52 @@ use crate::{
 /// Everything else takes PostgreSQL's `to_json`: `inet` and `bpchar` because
 /// their cast to text is not their output, types of extensions because they may
 /// have a cast to json.
-const ENCODERS: &[(&str, Encoder)] = &[
-    ("bool", Encoder::Verbatim),
-    ("int2", Encoder::Verbatim),
-    ("int4", Encoder::Verbatim),
-    ("int8", Encoder::Verbatim),
-    ("json", Encoder::Verbatim),
-    ("jsonb", Encoder::Verbatim),
-    ("float4", Encoder::Number),
-    ("float8", Encoder::Number),
-    ("numeric", Encoder::Number),
+///
+/// The third column is an expression that PostgreSQL puts into one column with
+/// values of the type, and with none of a type that has another encoder (its
+/// manual, section 10.5): see `premise`.
+const ENCODERS: &[(&str, Encoder, &str)] = &[
+    ("bool", Encoder::Verbatim, "TRUE"),
+    ("json", Encoder::Verbatim, "NULL::pg_catalog.json"),
+    ("jsonb", Encoder::Verbatim, "NULL::pg_catalog.jsonb"),
+    ("int2", Encoder::Number, NUMBER),
+    ("int4", Encoder::Number, NUMBER),
+    ("int8", Encoder::Number, NUMBER),
+    ("float4", Encoder::Number, NUMBER),
+    ("float8", Encoder::Number, NUMBER),
+    ("numeric", Encoder::Number, NUMBER),
     // to_json takes an oid for a string.
-    ("oid", Encoder::Text),
-    ("text", Encoder::Text),
-    ("varchar", Encoder::Text),
-    ("name", Encoder::Text),
-    ("uuid", Encoder::Text),
-    ("date", Encoder::Text),
-    ("time", Encoder::Text),
-    ("timetz", Encoder::Text),
-    ("timestamp", Encoder::Timestamp),
-    ("timestamptz", Encoder::TimestampTz),
+    ("oid", Encoder::Text, "NULL::pg_catalog.oid"),
+    ("text", Encoder::Text, TEXT),
+    ("varchar", Encoder::Text, TEXT),
+    ("name", Encoder::Text, TEXT),
+    ("uuid", Encoder::Text, "NULL::pg_catalog.uuid"),
+    ("time", Encoder::Text, "NULL::pg_catalog.timetz"),
+    ("timetz", Encoder::Text, "NULL::pg_catalog.timetz"),
+    ("date", Encoder::Timestamp, TIMESTAMP),
+    ("timestamp", Encoder::Timestamp, TIMESTAMP),
+    ("timestamptz", Encoder::Timestamp, TIMESTAMP),
 ];
+
+const NUMBER: &str = "0.0";
+const TEXT: &str = "NULL::pg_catalog.text";
+const TIMESTAMP: &str = "NULL::pg_catalog.timestamptz";
 
 /// Those of them whose text depends on `DateStyle`. `to_json` does not.
 const DATES: &[&str] = &["date", "timestamp", "timestamptz"];
 
 /// How the text of this type becomes JSON; `None` if only PostgreSQL knows.
 pub(super) fn encoder(scope: Scope<'_>, declared: &Type) -> Option<Encoder> {
+    Some(row(scope, declared)?.1)
+}
+
+/// An expression that PostgreSQL puts into one column with values that have the encoder of this type,
+/// and with no others.
+pub(super) fn sample(scope: Scope<'_>, declared: &Type) -> Option<&'static str> {
+    Some(row(scope, declared)?.2)
+}
+
+fn row(scope: Scope<'_>, declared: &Type) -> Option<&'static (&'static str, Encoder, &'static str)> {
     let base = scope.catalog.base_type(declared.oid)?;
     if scope.formats == Formats::Chosen && DATES.contains(&base.name.as_str()) {
         return None;
@@ -49,7 +67,7 @@ pub(super) fn encoder(scope: Scope<'_>, declared: &Type) -> Option<Encoder> {
     if base.schema != "pg_catalog" || base.kind() != TypeKind::Base {
         return None;
     }
-    ENCODERS.iter().find(|(name, _)| *name == base.name).map(|(_, encoder)| *encoder)
+    ENCODERS.iter().find(|(name, ..)| *name == base.name)
 }
 
 /// Whether this type, looked at through domains, is one of PostgreSQL's with one of these names.

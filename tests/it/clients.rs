@@ -1,12 +1,13 @@
 //! The demo's schema through clients that others wrote, with code generated from the exported protos: in a real
 //! browser, in Python and in Go.
 
+use crate::demo::given;
 use crate::support::{
     database::Database,
     server::Server,
     tools::{stdout, tool},
 };
-use pgduet::demo::{ANONYMOUS_ROLE, JWT_SECRET, SCHEMA, Source};
+use pgduet::demo::{ANONYMOUS_ROLE, JWT_SECRET, SCHEMA};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -18,8 +19,7 @@ use std::{
 pub(crate) fn demo() -> (Database, Server, String) {
     let database = Database::fresh("");
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let demo =
-        runtime.block_on(pgduet::demo::prepare(Source::Given { uri: database.superuser_uri() })).unwrap();
+    let demo = runtime.block_on(pgduet::demo::prepare(given(&database))).unwrap();
     let server = Server::start(&[
         ("PGRST_DB_URI", &database.uri("authenticator")),
         ("PGRST_DB_SCHEMAS", SCHEMA),

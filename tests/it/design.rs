@@ -8,18 +8,22 @@ use std::{fs, path::Path};
 const LAYERS: &[(&str, &str)] = &[
     // The binary uses the library from outside, as `pgduet::…`.
     ("main", ""),
-    ("app", "admin auth catalog cli config engine error execute grpc openapi rest server sql telemetry"),
+    (
+        "app",
+        "admin auth catalog check cli config engine error execute grpc memory openapi rest server sql telemetry",
+    ),
     ("cli", "config"),
+    ("check", "auth config error"),
     ("demo", "embedded"),
     ("embedded", ""),
-    ("server", "config"),
+    ("server", "config memory"),
     ("admin", ""),
-    ("rest", "auth catalog config engine error media openapi outcome request"),
-    ("grpc", "auth catalog config engine error media outcome request server"),
+    ("rest", "auth catalog config engine error media memory openapi outcome request server"),
+    ("grpc", "auth catalog config engine error media memory outcome request server"),
     ("openapi", "catalog config outcome"),
     ("telemetry", "config"),
-    ("engine", "auth catalog config error execute media outcome plan request sql"),
-    ("execute", "config error media outcome plan sql"),
+    ("engine", "auth catalog config error execute media memory outcome plan request sql"),
+    ("execute", "config error media memory outcome plan sql"),
     ("sql", "auth catalog config error media outcome plan request"),
     ("plan", "auth catalog config error media outcome request"),
     ("auth", "config error"),
@@ -29,6 +33,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("config", ""),
     ("error", ""),
     ("media", ""),
+    ("memory", ""),
 ];
 
 /// Crates of the two protocols, and the files besides the front doors that may name them.
@@ -40,7 +45,8 @@ const PROTOCOL_MODULES: &[&str] = &["app", "rest", "grpc", "openapi", "admin", "
 const PROTOBUF_CRATES: &[&str] = &["prost", "prost_types", "prost_reflect"];
 const PROTOBUF_FILES: &[&str] = &["catalog/descriptor.rs"];
 
-/// Who speaks to PostgreSQL. `config/connection` only reads connection strings, and the demo loads its sample.
+/// Who speaks to PostgreSQL. `config/connection` only reads connection strings, the demo loads its sample,
+/// and the check asks what no request asks.
 const DATABASE_CRATES: &[&str] = &["tokio_postgres", "deadpool", "tokio_postgres_rustls"];
 const DATABASE_FILES: &[&str] = &[
     "execute.rs",
@@ -48,6 +54,8 @@ const DATABASE_FILES: &[&str] = &[
     "catalog/introspect",
     "catalog/watch",
     "config/connection",
+    "check.rs",
+    "check/",
     "demo.rs",
     "demo/",
 ];

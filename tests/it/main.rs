@@ -4,6 +4,7 @@
 mod bench;
 mod bulk;
 mod catalog;
+mod check;
 mod clients;
 mod connect;
 mod crash;
@@ -21,6 +22,7 @@ mod planning;
 mod process;
 mod readme;
 mod reload;
+mod security;
 mod spec;
 mod sql;
 mod support;

@@ -218,8 +218,7 @@ fn answer(statement: &Statement, rows: &[Row]) -> Answer {
             _ => Value::String(text).to_string(),
         },
         (Encoder::Text, Some(text)) => Value::String(text).to_string(),
-        (Encoder::Timestamp, Some(text)) => Value::String(text.replacen(' ', "T", 1)).to_string(),
-        (Encoder::TimestampTz, Some(text)) => {
+        (Encoder::Timestamp, Some(text)) => {
             Value::String(text.replacen(' ', "T", 1).replace("+00", "+00:00")).to_string()
         }
     };

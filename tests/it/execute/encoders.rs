@@ -28,9 +28,9 @@ fn samples() -> Vec<Sample> {
     let made = |name, declaration, values| Sample { name, declaration, encoder: None, values };
     vec![
         sample("bool", "bool", Encoder::Verbatim, any::<bool>().prop_map(|v| v.to_string()).boxed()),
-        sample("int2", "int2", Encoder::Verbatim, any::<i16>().prop_map(|v| v.to_string()).boxed()),
-        sample("int4", "int4", Encoder::Verbatim, any::<i32>().prop_map(|v| v.to_string()).boxed()),
-        sample("int8", "int8", Encoder::Verbatim, any::<i64>().prop_map(|v| v.to_string()).boxed()),
+        sample("int2", "int2", Encoder::Number, any::<i16>().prop_map(|v| v.to_string()).boxed()),
+        sample("int4", "int4", Encoder::Number, any::<i32>().prop_map(|v| v.to_string()).boxed()),
+        sample("int8", "int8", Encoder::Number, any::<i64>().prop_map(|v| v.to_string()).boxed()),
         sample("oid", "oid", Encoder::Text, any::<u32>().prop_map(|v| v.to_string()).boxed()),
         sample("float4", "float4", Encoder::Number, num::f32::ANY.prop_map(|v| format!("{v:e}")).boxed()),
         sample("float8", "float8", Encoder::Number, num::f64::ANY.prop_map(|v| format!("{v:e}")).boxed()),
@@ -40,7 +40,7 @@ fn samples() -> Vec<Sample> {
         sample("a \"key\"\n", "varchar(20)", Encoder::Text, texts(20)),
         sample("name", "name", Encoder::Text, texts(80)),
         sample("uuid", "uuid", Encoder::Text, "[0-9a-f]{32}".boxed()),
-        sample("date", "date", Encoder::Text, or_infinite(era(date(4713, 5_874_897)))),
+        sample("date", "date", Encoder::Timestamp, or_infinite(era(date(4713, 5_874_897)))),
         sample("time", "time", Encoder::Text, time()),
         sample("timetz", "timetz", Encoder::Text, joined(time(), zone())),
         sample("timestamp", "timestamp", Encoder::Timestamp, or_infinite(era(moment()))),
@@ -48,7 +48,7 @@ fn samples() -> Vec<Sample> {
         sample(
             "timestamptz",
             "timestamptz",
-            Encoder::TimestampTz,
+            Encoder::Timestamp,
             or_infinite(era((joined_parts(moment(), zone())).boxed())),
         ),
         sample("json", "json", Encoder::Verbatim, json()),

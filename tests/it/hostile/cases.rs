@@ -13,8 +13,18 @@ pub(super) struct Case {
 
 /// All of them.
 pub(super) fn all() -> Vec<Case> {
-    let parts =
-        [bodies(), queries(), ranges(), sizes(), encodings(), resources(), headers(), tokens(), messages()];
+    let parts = [
+        bodies(),
+        queries(),
+        ranges(),
+        sizes(),
+        encodings(),
+        resources(),
+        headers(),
+        identities(),
+        tokens(),
+        messages(),
+    ];
     parts
         .into_iter()
         .flatten()
@@ -177,14 +187,24 @@ fn sizes() -> Vec<Row> {
             "more headers than anybody needs",
             with("GET", "/items", &many("\r\n", "X-Pad: x", 500), ""),
             431,
-            None,
+            Some("PGDUET02"),
         ),
+        ("a hundred headers", with("GET", "/items", &many("\r\n", "X-Pad: x", 97), ""), 200, None),
+        (
+            "a hundred headers and one",
+            with("GET", "/items", &many("\r\n", "X-Pad: x", 98), ""),
+            431,
+            Some("PGDUET02"),
+        ),
+        ("headers without an end", with("GET", "/items", &many("\r\n", "X-Pad: x", 5000), ""), 431, None),
         (
             "headers far beyond the limit",
             with("GET", "/items", &format!("X-Pad: {}", "x".repeat(900_000)), ""),
             431,
             None,
         ),
+        ("a body that is announced beyond the limit", announced(100_001), 413, Some("PGDUET01")),
+        ("a body that is announced beyond all limits", announced(u64::MAX >> 1), 413, Some("PGDUET01")),
         ("a body beyond the limit", post("/items", "x".repeat(100_001)), 413, Some("PGDUET01")),
         ("chunks beyond the limit", chunked("/items", "x".repeat(100_001)), 413, Some("PGDUET01")),
     ]
@@ -275,6 +295,34 @@ fn headers() -> Vec<Row> {
     ]
 }
 
+/// What has to be there once.
+fn identities() -> Vec<Row> {
+    let head =
+        |headers: &str| format!("GET /items HTTP/1.1\r\n{headers}Connection: close\r\n\r\n").into_bytes();
+    let refused = Some("PGDUET13");
+    vec![
+        ("no host", head(""), 400, refused),
+        ("two hosts", head("Host: x\r\nHost: y\r\n"), 400, refused),
+        ("the same host twice", head("Host: x\r\nHost: x\r\n"), 400, refused),
+        ("a list of hosts", head("Host: x, y\r\n"), 400, refused),
+        ("a host with a user", head("Host: me@x\r\n"), 400, refused),
+        ("no host, as it was once", b"GET /items HTTP/1.0\r\n\r\n".to_vec(), 200, None),
+        ("an empty host", head("Host:\r\n"), 200, None),
+        (
+            "two tokens",
+            head("Host: x\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n"),
+            400,
+            refused,
+        ),
+        (
+            "a token and a password",
+            head("Host: x\r\nAuthorization: Basic a\r\nAuthorization: Bearer b\r\n"),
+            400,
+            refused,
+        ),
+    ]
+}
+
 fn tokens() -> Vec<Row> {
     let bearer = |token: &str| with("GET", "/items", &format!("Authorization: Bearer {token}"), "");
     let flawed = |flaw| bearer(&token(flaw));
@@ -334,6 +382,17 @@ fn tokens() -> Vec<Row> {
         ("claims that are no JSON", flawed(Flaw::Claims("{")), 401, Some("PGRST303")),
         ("an unknown role", flawed(Flaw::Claims(r#"{"role":"nobody_at_all"}"#)), 401, Some("22023")),
         ("a role that is not granted", flawed(Flaw::Claims(r#"{"role":"postgres"}"#)), 403, Some("42501")),
+        ("no role, in PostgreSQL's words", flawed(Flaw::Claims(r#"{"role":"none"}"#)), 401, Some("PGRST303")),
+        ("the login role", flawed(Flaw::Claims(r#"{"role":"authenticator"}"#)), 401, Some("PGRST303")),
+        ("an empty role", flawed(Flaw::Claims(r#"{"role":""}"#)), 401, Some("22023")),
+        (
+            "a role that would be another's default",
+            flawed(Flaw::Claims(r#"{"role":"default"}"#)),
+            401,
+            Some("22023"),
+        ),
+        ("a role in capitals", flawed(Flaw::Claims(r#"{"role":"NONE"}"#)), 401, Some("22023")),
+        ("a role in quotes", flawed(Flaw::Claims(r#"{"role":"\"none\""}"#)), 401, Some("22023")),
         ("a role that is no text", flawed(Flaw::Claims(r#"{"role":{"a":1}}"#)), 401, Some("22023")),
         ("a role with NUL", flawed(Flaw::Claims("{\"role\":\"a\\u0000b\"}")), 400, Some("22021")),
     ]
@@ -414,6 +473,12 @@ fn with(method: &str, target: &str, header: &str, body: impl AsRef<[u8]>) -> Vec
         "{method} {target} HTTP/1.1\r\nHost: x\r\n{header}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     );
     [head.as_bytes(), body].concat()
+}
+
+/// The head of a request whose client waits for leave to send a body.
+fn announced(length: u64) -> Vec<u8> {
+    let head = "POST /items HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\n";
+    format!("{head}Content-Length: {length}\r\n\r\n").into_bytes()
 }
 
 fn header_of_bytes(header: &[u8]) -> Vec<u8> {
