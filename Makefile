@@ -2,7 +2,7 @@
 # ARGS is handed on: make demo ARGS=--fresh, make test ARGS=embedded.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-messages generate audit
+.PHONY: help demo test lint bench bench-messages fuzz generate audit
 
 TOOLS := target/tools
 BUF := $(TOOLS)/node_modules/.bin/buf
@@ -30,6 +30,9 @@ bench: ## Requests per second and latencies, with pgbench beside them
 
 bench-messages: ## Cost of encoding a row for gRPC, and of describing catalogs of up to 10,000 tables
 	cargo bench --locked --bench messages -- $(ARGS)
+
+fuzz: ## Each fuzz target for a minute; ARGS="600 json" runs one for ten
+	tools/fuzz $(ARGS)
 
 generate: ## Write the generated files anew: CONFIG.md, openapi/, tests/snapshots
 	UPDATE=1 cargo test --locked -- $(ARGS)

@@ -7,6 +7,8 @@ mod cors;
 mod headers;
 mod options;
 mod prefer;
+#[doc(hidden)]
+pub mod probe;
 mod query;
 mod range;
 mod respond;

@@ -1,10 +1,27 @@
-//! For benchmarks alone, and so in no documentation: what a reload makes of a
-//! catalog, and the encoder of rows. Both are the server's own, called as it
-//! calls them; a benchmark is another crate and could not reach them otherwise.
+//! For benchmarks and fuzz targets alone, and so in no documentation: what a
+//! reload makes of a catalog, the encoder of rows, and what is read of
+//! messages. All are the server's own, called as it calls them; a benchmark is
+//! another crate and could not reach them otherwise.
 
-use super::{described, encode::MessageEncoder, lock::Lock, selection::Selection, services::Services};
-use crate::{catalog::Catalog, config::PackageTemplate, error::Result, outcome::Row};
-use prost_reflect::MessageDescriptor;
+use super::{
+    decode::{Surroundings, decode},
+    described,
+    encode::MessageEncoder,
+    lock::Lock,
+    page_token::{Binding, OwnSecret, Position, Sealer},
+    refuse::refuse,
+    selection::Selection,
+    services::Services,
+};
+use crate::{
+    catalog::Catalog,
+    config::{Config, PackageTemplate},
+    error::{Error, Fault, Result},
+    outcome::Row,
+    request::{Context, Request},
+};
+use bytes::Bytes;
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 use std::hint::black_box;
 
 /// What a reload makes of a catalog: the surface, descriptors, method table,
@@ -33,6 +50,44 @@ impl Made {
     /// How many methods there are.
     pub fn methods(&self) -> usize {
         self.0.methods()
+    }
+
+    /// The paths of the methods.
+    pub fn paths(&self) -> Vec<&str> {
+        let mut paths: Vec<_> = self.0.paths().collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    /// What a call asks of the engine; none if there is no such method.
+    ///
+    /// # Errors
+    /// The message is malformed.
+    pub fn request(&self, path: &str, message: Bytes, config: &Config) -> Result<Option<Request>> {
+        let Some(method) = self.0.method(path) else { return Ok(None) };
+        let sealer = Sealer::new(config, None, &OwnSecret::random()?)?;
+        let context = Context::default();
+        let surroundings = Surroundings { context, deadline: None, sealer: &sealer, max_rows: None };
+        Ok(Some(decode(&self.0, method, message, surroundings)?.request))
+    }
+
+    /// Reads `token` as one of this method, and `place` as what is in one; the latter has to survive.
+    ///
+    /// # Errors
+    /// One of both is malformed, or did not survive.
+    pub fn page_token(&self, path: &str, token: &str, place: &[u8], config: &Config) -> Result<()> {
+        let broken = |why: &str| Error::new(Fault::Internal, why);
+        let method = self.0.method(path).ok_or_else(|| broken("no such method"))?;
+        let sealer = Sealer::new(config, None, &OwnSecret::random()?)?;
+        let binding = Binding::new(path, &DynamicMessage::new(method.input.clone()));
+        if sealer.open(token, &binding).is_ok() {
+            return Err(broken("a token was guessed"));
+        }
+        let place: Position = serde_json::from_slice(place).map_err(|_| refuse("place", "is no place"))?;
+        match sealer.open(&sealer.seal(&place, &binding)?, &binding) {
+            Ok(opened) if opened == place => Ok(()),
+            Ok(_) | Err(_) => Err(broken("a place did not survive")),
+        }
     }
 
     /// The rows of a relation of the first schema, with every column.

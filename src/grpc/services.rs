@@ -175,6 +175,11 @@ impl Services {
         self.methods.get(path)
     }
 
+    /// The paths of the methods.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.methods.keys().map(String::as_str)
+    }
+
     /// How many methods there are.
     pub(crate) fn methods(&self) -> usize {
         self.methods.len()
