@@ -8,6 +8,9 @@ use crate::{
 };
 use prost_reflect::{DescriptorPool, DynamicMessage, Value};
 
+/// The type of elements and attributes: one of the database's own, which may be a domain over any.
+const DOMAIN: i32 = 16_384;
+
 struct Columns(Vec<Option<Vec<u8>>>);
 
 impl Row for Columns {
@@ -23,7 +26,7 @@ impl Row for Columns {
 fn record(fields: &[Option<&[u8]>]) -> Vec<u8> {
     let mut out = i32::try_from(fields.len()).unwrap().to_be_bytes().to_vec();
     for field in fields {
-        out.extend(25_i32.to_be_bytes());
+        out.extend(DOMAIN.to_be_bytes());
         out.extend(field.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap()).to_be_bytes());
         out.extend(field.unwrap_or_default());
     }
@@ -32,7 +35,7 @@ fn record(fields: &[Option<&[u8]>]) -> Vec<u8> {
 
 fn array(elements: &[Option<&[u8]>]) -> Vec<u8> {
     let mut out = Vec::new();
-    for header in [1, 0, 25, i32::try_from(elements.len()).unwrap(), 1] {
+    for header in [1, 0, DOMAIN, i32::try_from(elements.len()).unwrap(), 1] {
         out.extend(header.to_be_bytes());
     }
     for element in elements {
