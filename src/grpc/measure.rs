@@ -79,7 +79,7 @@ impl Made {
         let broken = |why: &str| Error::new(Fault::Internal, why);
         let method = self.0.method(path).ok_or_else(|| broken("no such method"))?;
         let sealer = Sealer::new(config, None, &OwnSecret::random()?)?;
-        let binding = Binding::new(path, &DynamicMessage::new(method.input.clone()));
+        let binding = Binding::new(path, &DynamicMessage::new(method.signature.input.clone()));
         if sealer.open(token, &binding).is_ok() {
             return Err(broken("a token was guessed"));
         }
