@@ -136,10 +136,6 @@ pub enum Encoder {
     Number,
     /// The text becomes a JSON string.
     Text,
-    /// PostgreSQL's ISO `timestamp` text: the space becomes `T`.
-    Timestamp,
-    /// PostgreSQL's ISO `timestamptz` text: as above, and the offset is padded.
-    TimestampTz,
 }
 
 /// An output column of a statement.

@@ -8,7 +8,8 @@ use super::{
     error,
     lease::Lease,
     session::Session,
-    statement_cache::Preparation,
+    statement_cache::{Preparation, Preparing},
+    wire,
 };
 use crate::{
     config::{Config, Connection},
@@ -88,8 +89,12 @@ impl Pool {
     /// A pool for this database. Connects when the first unit comes; fails
     /// where certificates cannot be read.
     pub fn new(target: &Connection, options: Options) -> Result<Self> {
-        let manager =
-            Manager { connector: Arc::new(Connector::new(target)?), options, generation: AtomicU64::new(0) };
+        let manager = Manager {
+            connector: Arc::new(Connector::new(target)?),
+            options,
+            preparing: Arc::new(Preparing::new(options.preparation)),
+            generation: AtomicU64::new(0),
+        };
         let connections = managed::Pool::builder(manager)
             .max_size(options.size.get())
             .wait_timeout(Some(options.acquisition_timeout))
@@ -142,7 +147,12 @@ impl Pool {
     /// PostgreSQL reports keeps its SQLSTATE, so that a wrong password can be
     /// told from a server that is down.
     pub async fn connect_one(&self) -> Result<Pair> {
-        self.connections.manager().connector.connect().await.map_err(|problem| error::reported(&problem))
+        self.connections
+            .manager()
+            .connector
+            .connect_client()
+            .await
+            .map_err(|problem| error::of_client(&problem))
     }
 
     /// Replaces all connections: those in use when their unit has ended.
@@ -192,14 +202,14 @@ impl Pool {
 pub(super) struct Manager {
     connector: Arc<Connector>,
     options: Options,
+    preparing: Arc<Preparing>,
     /// Connections of an earlier one are not used again.
     generation: AtomicU64,
 }
 
 impl Manager {
     fn is_usable(&self, session: &Session, metrics: &Metrics) -> bool {
-        session.is_open()
-            && session.generation == self.generation.load(Ordering::Relaxed)
+        session.generation == self.generation.load(Ordering::Relaxed)
             && metrics.age() < self.options.max_lifetime
             && session.idle() < self.options.max_idle
     }
@@ -207,21 +217,16 @@ impl Manager {
 
 impl managed::Manager for Manager {
     type Type = Session;
-    type Error = tokio_postgres::Error;
+    type Error = wire::Error;
 
-    async fn create(&self) -> std::result::Result<Session, tokio_postgres::Error> {
+    async fn create(&self) -> std::result::Result<Session, wire::Error> {
         let generation = self.generation.load(Ordering::Relaxed);
         // Apart from the requests that wait for it: most find a connection, and need no room for making one.
-        let (client, connection) = Box::pin(self.connector.connect()).await?;
-        Ok(Session::new(client, connection, self.options.preparation, generation))
+        Box::pin(Session::connect(&self.connector, &self.preparing, generation)).await
     }
 
-    async fn recycle(
-        &self,
-        session: &mut Session,
-        metrics: &Metrics,
-    ) -> RecycleResult<tokio_postgres::Error> {
-        session.look();
+    async fn recycle(&self, session: &mut Session, metrics: &Metrics) -> RecycleResult<wire::Error> {
+        session.look().map_err(RecycleError::Backend)?;
         match self.is_usable(session, metrics) {
             true => Ok(()),
             false => Err(RecycleError::message("closed, or too old")),

@@ -138,7 +138,9 @@ const GEOGRAPHY: &str = "geography";
 fn takes_json(declared: &Type, scope: Scope<'_>) -> bool {
     let base = scope.catalog.base_type(declared.oid);
     let is_own = base.is_some_and(|base| base.schema == "pg_catalog" || base.kind() == TypeKind::Enum);
-    is_one_of(scope.catalog, Some(declared), &["inet", "cidr", "bpchar"]) || !is_own
+    // The text of dates follows `DateStyle`, and their JSON does not.
+    const OWN: &[&str] = &["inet", "cidr", "bpchar", "date", "timestamp", "timestamptz"];
+    is_one_of(scope.catalog, Some(declared), OWN) || !is_own
 }
 
 /// The type that a value is read as before it is written to a column of

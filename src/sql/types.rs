@@ -2,18 +2,15 @@
 //! than an encoder, and the names of types that clients cast to.
 
 use super::{Encoder, Fragment, statement::Scope};
-use crate::{
-    catalog::{
-        Catalog,
-        descriptor::{Type, TypeKind},
-    },
-    plan::transaction::Formats,
+use crate::catalog::{
+    Catalog,
+    descriptor::{Type, TypeKind},
 };
 
 /// Types whose text, which is their output too, is all that their JSON needs.
 /// Everything else takes PostgreSQL's `to_json`: `inet` and `bpchar` because
-/// their cast to text is not their output, types of extensions because they may
-/// have a cast to json.
+/// their cast to text is not their output, dates because theirs follows
+/// `DateStyle`, types of extensions because they may have a cast to json.
 const ENCODERS: &[(&str, Encoder)] = &[
     ("bool", Encoder::Verbatim),
     ("int2", Encoder::Verbatim),
@@ -30,22 +27,13 @@ const ENCODERS: &[(&str, Encoder)] = &[
     ("varchar", Encoder::Text),
     ("name", Encoder::Text),
     ("uuid", Encoder::Text),
-    ("date", Encoder::Text),
     ("time", Encoder::Text),
     ("timetz", Encoder::Text),
-    ("timestamp", Encoder::Timestamp),
-    ("timestamptz", Encoder::TimestampTz),
 ];
-
-/// Those of them whose text depends on `DateStyle`. `to_json` does not.
-const DATES: &[&str] = &["date", "timestamp", "timestamptz"];
 
 /// How the text of this type becomes JSON; `None` if only PostgreSQL knows.
 pub(super) fn encoder(scope: Scope<'_>, declared: &Type) -> Option<Encoder> {
     let base = scope.catalog.base_type(declared.oid)?;
-    if scope.formats == Formats::Chosen && DATES.contains(&base.name.as_str()) {
-        return None;
-    }
     if base.schema != "pg_catalog" || base.kind() != TypeKind::Base {
         return None;
     }

@@ -11,7 +11,7 @@ SELECT ("clients"."id")::text, to_json(CAST("clients"."name" AS "text"))::text, 
 -- $1 = {"#ff"}
 -- $2 = english
 -- $3 = cat
-SELECT ("types"."u")::text, ("types"."ts")::text, to_json("types"."m")::text, to_json("types"."c")::text, ("types"."j")::text, to_json("types"."arr")::text, ("api"."json"("types"."col"))::text FROM "api"."types" AS "types" WHERE "types"."col" = ANY (SELECT "api"."colour"(unnest($1::text[]))) AND "types"."ts_vector" @@ to_tsquery($2::regconfig, $3) AND NOT "types"."b" IS TRUE;
+SELECT ("types"."u")::text, to_json("types"."ts")::text, to_json("types"."m")::text, to_json("types"."c")::text, ("types"."j")::text, to_json("types"."arr")::text, ("api"."json"("types"."col"))::text FROM "api"."types" AS "types" WHERE "types"."col" = ANY (SELECT "api"."colour"(unnest($1::text[]))) AND "types"."ts_vector" @@ to_tsquery($2::regconfig, $3) AND NOT "types"."b" IS TRUE;
 
 -- projects?select=data->a->>b&data->a->0=eq.1&name=like(any).{A*,B*}&or=(id.eq.1,not.and(id.gt.2,name.is.null))
 -- $1 = a
