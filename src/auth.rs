@@ -58,6 +58,8 @@ pub struct Authenticator {
     role_path: ClaimPath,
     /// None: requests without a token are refused.
     anonymous: Option<Arc<Identity>>,
+    /// The role that pgduet logs in with, which no token may name.
+    login: Option<String>,
     cache: Cache,
 }
 
@@ -65,11 +67,13 @@ impl Authenticator {
     /// Fails where `jwt-secret` is no secret.
     pub fn new(config: &Config) -> std::result::Result<Authenticator, config::Error> {
         let anonymous = config.db_anon_role.as_ref();
+        let (connection, _) = config.connection()?;
         Ok(Authenticator {
             keys: config.jwt_key()?.as_deref().map(Keys::new).transpose()?,
             audience: config.jwt_aud.as_ref().map(|audience| audience.0.clone()),
             role_path: config.jwt_role_claim_key.clone(),
             anonymous: anonymous.map(|role| Arc::new(Identity::new(role, Map::new(), Caller::Anonymous))),
+            login: connection.postgres.get_user().map(str::to_owned),
             cache: Cache::new(config.jwt_cache_max_entries),
         })
     }
@@ -102,6 +106,11 @@ impl Authenticator {
         self.cache.counters()
     }
 
+    /// The secret that tokens are signed with; none where the keys are public.
+    pub fn secret(&self) -> Option<&[u8]> {
+        self.keys.as_ref()?.secret()
+    }
+
     /// The role that the claims name, else the anonymous one.
     fn identity(&self, claims: Map<String, Value>) -> Result<Identity> {
         let claims = Value::Object(claims);
@@ -111,6 +120,10 @@ impl Authenticator {
         });
         let anonymous = self.anonymous.as_ref().map(|identity| identity.role.as_str());
         let role = named.or_else(|| anonymous.map(str::to_owned)).ok_or_else(anonymous_disabled)?;
+        if self.stays_logged_in(&role) {
+            return Err(Error::new(Fault::JwtClaims, "The JWT role claim names no role to run as")
+                .cause(format!("the role would be the one that pgduet logs in with: {role}")));
+        }
         let caller = match Some(role.as_str()) == anonymous {
             true => Caller::Anonymous,
             false => Caller::Authenticated,
@@ -121,6 +134,15 @@ impl Authenticator {
                 Err(jwt::claims_unreadable())
             }
         }
+    }
+}
+
+impl Authenticator {
+    /// Whether a transaction of this role would run as the login role. `none` is PostgreSQL's word for that
+    /// (<https://www.postgresql.org/docs/current/sql-set-role.html>); an operator may let anonymous requests do so.
+    fn stays_logged_in(&self, role: &str) -> bool {
+        let is_anonymous = self.anonymous.as_ref().is_some_and(|anonymous| anonymous.role == role);
+        role == "none" || (self.login.as_deref() == Some(role) && !is_anonymous)
     }
 }
 

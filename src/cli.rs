@@ -25,6 +25,8 @@ pub enum Command {
     Proto(Sources, Proto),
     /// `openapi`: print the OpenAPI document.
     OpenApi(Sources, Document),
+    /// `check`: look for what lets a client do more than was meant.
+    Check(Sources, ReportForm),
 }
 
 /// What `demo` takes. The directory of the binaries is the option `pg-bin`.
@@ -61,6 +63,15 @@ pub struct Document {
     pub schema: SchemaSource,
 }
 
+/// How `check` writes what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportForm {
+    /// As a table.
+    Text,
+    /// As JSON (`--json`).
+    Json,
+}
+
 /// Where the schema comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemaSource {
@@ -77,6 +88,8 @@ pub enum Exit {
     Answer(String),
     /// The command line is wrong: to standard error, status 1.
     Usage(String),
+    /// The command line of `check` is wrong: to standard error, status 2, as its status 1 says that something was found.
+    Unchecked(String),
 }
 
 /// Reads the command line; `args` begins with the program's own name.
@@ -86,6 +99,14 @@ pub fn parse(
     args: impl IntoIterator<Item = OsString>,
     environment: BTreeMap<String, String>,
 ) -> Result<Command, Exit> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    read(&args, environment).map_err(|exit| match exit {
+        Exit::Usage(text) if is_check(&args) => Exit::Unchecked(text),
+        exit => exit,
+    })
+}
+
+fn read(args: &[OsString], environment: BTreeMap<String, String>) -> Result<Command, Exit> {
     let matches = grammar().try_get_matches_from(args).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Answer(error.to_string()),
         _ => Exit::Usage(error.to_string()),
@@ -129,8 +150,23 @@ pub fn parse(
         (None, Some(("openapi", arguments))) => {
             Command::OpenApi(sources, Document { schema: schema_source(arguments) })
         }
+        (None, Some((CHECK, arguments))) => Command::Check(
+            sources,
+            match arguments.get_flag("json") {
+                true => ReportForm::Json,
+                false => ReportForm::Text,
+            },
+        ),
         (None, Some((other, _))) => return Err(Exit::Usage(format!("there is no command {other}\n"))),
     })
+}
+
+const CHECK: &str = "check";
+
+/// Whether a command line that is wrong asks for a check nevertheless.
+fn is_check(args: &[OsString]) -> bool {
+    let matches = grammar().ignore_errors(true).try_get_matches_from(args);
+    matches.is_ok_and(|matches| matches.subcommand_name() == Some(CHECK))
 }
 
 /// The switches that take the place of a command.
@@ -195,6 +231,13 @@ fn grammar() -> clap::Command {
         .subcommand(
             subcommand("openapi", "Print the OpenAPI document")
                 .arg(path("schema", "Schema from `pgduet schema`, in place of a database")),
+        )
+        .subcommand(
+            subcommand(CHECK, "Look for what lets a client do more than was meant")
+                .arg(switch("json", "Print JSON in place of a table"))
+                .after_help(
+                    "Status: 0 where there is no warning, 1 where there is one, 2 where nothing could be looked at.",
+                ),
         )
 }
 

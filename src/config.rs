@@ -9,7 +9,9 @@ pub mod claim_path;
 pub mod connection;
 mod error;
 mod file;
+mod key_material;
 mod option;
+pub mod package;
 mod render;
 mod sources;
 mod types;
@@ -21,7 +23,9 @@ pub use self::{
     claim_path::ClaimPath,
     connection::Connection,
     error::{Error, Invalid, Origin, Warning},
+    key_material::{KeyMaterial, SHORTEST_SECRET},
     option::{Alias, Change, Family, InDatabase, OptionRow, Rules},
+    package::PackageTemplate,
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
@@ -195,11 +199,12 @@ options! {
     grpc_lock "grpc-lock": Option<PathBuf> = "", RELOAD.pgduet();
     /// Largest gRPC message taken, in bytes.
     grpc_max_receive_bytes "grpc-max-receive-bytes": usize = "4194304", RESTART.pgduet();
-    /// Proto package of a schema: `{schema}` and `{version}` are replaced.
-    grpc_package "grpc-package": String = "{schema}.v{version}", RELOAD.pgduet();
+    /// Proto package of a schema: `{schema}` and `{version}` are replaced. Every schema has to get one of its own.
+    grpc_package "grpc-package": PackageTemplate = "{schema}.v{version}", RELOAD.pgduet();
     /// Version of the OpenAPI specification that the root document follows.
     openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
-    /// What page tokens are sealed with, the same on all replicas. Without it, derived from `jwt-secret`.
+    /// What page tokens are sealed with, the same on all replicas: a text of at least 32 bytes. Without it, derived from
+    /// `jwt-secret` where that is a secret and not public keys, else another one for each process.
     page_token_secret "page-token-secret": Option<Secret> = "", RELOAD.pgduet().or_file();
     /// Directory of the PostgreSQL binaries that `demo` starts.
     pg_bin "pg-bin": Option<PathBuf> = "", RESTART.pgduet();
@@ -260,9 +265,39 @@ impl Config {
         if self.admin_server_port == Some(self.server_port) {
             return Err(Error::Unusable("admin-server-port cannot be the same as server-port".to_owned()));
         }
-        // A JSON Web Key is longer than that anyway; whether it is one, only a look inside tells.
-        if self.jwt_key()?.is_some_and(|key| key.len() < 32 && !key.starts_with(b"{")) {
-            return Err(Error::Unusable("The JWT secret must be at least 32 characters long.".to_owned()));
+        if let Some((one, other)) = self.grpc_package.mixed_up(&self.db_schemas) {
+            let template = self.grpc_package.render();
+            return Err(Error::Unusable(format!(
+                "grpc-package \"{}\" gives the schemas {one} and {other} the same package; with {{schema}} in it each has its own",
+                template.text()
+            )));
+        }
+        if let Some(key) = self.jwt_key()? {
+            match KeyMaterial::of(&key) {
+                Ok(KeyMaterial::Text(text)) if text.len() < SHORTEST_SECRET => {
+                    return Err(Error::Unusable(
+                        "The JWT secret must be at least 32 characters long.".to_owned(),
+                    ));
+                }
+                // Whether keys in JSON can be used, only a look inside tells.
+                Ok(KeyMaterial::Text(_) | KeyMaterial::Object(_)) => {}
+                Err(why) => return Err(Error::Unusable(format!("jwt-secret {why}"))),
+            }
+        }
+        if let Some(secret) = &self.page_token_secret {
+            let why = match KeyMaterial::of(secret.bytes()) {
+                Ok(KeyMaterial::Text(text)) if text.len() >= SHORTEST_SECRET => None,
+                Ok(KeyMaterial::Text(_)) => Some("has to have at least 32 bytes"),
+                Ok(KeyMaterial::Object(_)) => Some("is JSON: it has to be a text that nobody else knows"),
+                Err(why) => Some(why),
+            };
+            if let Some(why) = why {
+                return Err(Error::Unusable(format!("page-token-secret {why}")));
+            }
+        }
+        // To PostgreSQL it is not a role: it leaves the one that pgduet logs in with.
+        if self.db_anon_role.as_deref() == Some("none") {
+            return Err(Error::Unusable("db-anon-role cannot be none, which is no role".to_owned()));
         }
         Ok(())
     }

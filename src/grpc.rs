@@ -29,6 +29,7 @@ mod surface;
 use crate::{
     auth::Authenticator,
     catalog::Catalog,
+    config::PackageTemplate,
     engine::Engine,
     error::{Caller, Error, Result},
     server::shutdown::Shutdown,
@@ -41,6 +42,7 @@ use page_token::{OwnSecret, Sealer};
 use reflection::{Index, Reflection};
 use services::Services;
 use std::sync::Arc;
+pub use surface::SurfaceError;
 use tonic::body::Body;
 use tower_http::cors::CorsLayer;
 
@@ -88,7 +90,7 @@ impl Grpc {
         let lock = Lock::of_server(config.grpc_lock.as_deref()).map_err(services::unusable)?;
         let (services, index) = described(engine.catalog(), &config.grpc_package, &lock)?;
         let reflection = Reflection::new(Arc::new(index), shutdown);
-        let sealer = Sealer::new(config, &secret)?;
+        let sealer = Sealer::new(config, authenticator.secret(), &secret)?;
         let cors = serve::cors(&config.server_cors_allowed_origins);
         Ok(Arc::new(Self { engine, authenticator, services, sealer, reflection, health, cors }))
     }
@@ -114,7 +116,7 @@ impl Grpc {
 }
 
 /// What calls are looked up in, and what reflection says of it.
-fn described(catalog: &Catalog, package: &str, lock: &Lock) -> Result<(Services, Index)> {
+fn described(catalog: &Catalog, package: &PackageTemplate, lock: &Lock) -> Result<(Services, Index)> {
     let (services, mut files) = Services::new(catalog, package, lock)?;
     files.extend_from_slice(tonic_types::pb::FILE_DESCRIPTOR_SET);
     files.extend(reflection::own_descriptors().concat());

@@ -3,7 +3,8 @@
 use anyhow::Result;
 use pgduet::{
     app::{self, command},
-    cli::{self, Command, DemoData, Exit},
+    check::Verdict,
+    cli::{self, Command, DemoData, Exit, ReportForm},
     config::Sources,
     demo::{self, Start},
     server::listen::Address,
@@ -14,6 +15,9 @@ use std::{
     process::ExitCode,
 };
 
+/// The status of a check that could not look: its status 1 says that something was found.
+const UNCHECKED: u8 = 2;
+
 fn main() -> ExitCode {
     // What is not UTF-8 cannot be an option of ours.
     let environment = env::vars_os()
@@ -22,6 +26,10 @@ fn main() -> ExitCode {
         Ok(command) => command,
         Err(Exit::Answer(text)) => return print(&text),
         Err(Exit::Usage(text)) => return fail(&text),
+        Err(Exit::Unchecked(text)) => {
+            fail(&text);
+            return ExitCode::from(UNCHECKED);
+        }
     };
     match run(command) {
         Ok(code) => code,
@@ -47,6 +55,22 @@ async fn run(command: Command) -> Result<ExitCode> {
             ExitCode::SUCCESS
         }
         Command::OpenApi(sources, document) => print(&command::openapi(sources, &document.schema).await?),
+        Command::Check(sources, form) => match command::check(sources).await {
+            Ok(report) => {
+                print(&match form {
+                    ReportForm::Text => report.text(),
+                    ReportForm::Json => report.json()?,
+                });
+                match report.verdict() {
+                    Verdict::Passed => ExitCode::SUCCESS,
+                    Verdict::Failed => ExitCode::FAILURE,
+                }
+            }
+            Err(error) => {
+                fail(&format!("pgduet: {error}\n"));
+                ExitCode::from(UNCHECKED)
+            }
+        },
         Command::Demo(sources, options) => {
             serve_demo(sources, options).await?;
             ExitCode::SUCCESS

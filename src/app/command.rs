@@ -5,18 +5,23 @@ use super::{Error, admin_endpoint};
 use crate::{
     auth::Authenticator,
     catalog::{Catalog, descriptor, introspect::introspect},
+    check::{self, Report, Subject},
     cli::SchemaSource,
-    config::{Config, Sources},
+    config::{self, Config, Sources},
     error,
     execute::{Options, Pool, configuration},
     grpc::{
+        SurfaceError,
         export::{self, ExportError},
         lock::{self, Lock},
     },
     openapi::{self, Security, Server, Visibility},
     server::ready::{self, NotReady, Ready},
 };
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
+
+/// A check that takes longer than this has no answer.
+const CHECK_TIME: Duration = Duration::from_secs(60);
 
 /// The configuration in force, as `--dump-config` prints it.
 pub async fn dump_config(mut sources: Sources) -> Result<String, Error> {
@@ -46,7 +51,10 @@ pub async fn proto(mut sources: Sources, out: &Path, schema: &SchemaSource) -> R
     let path = config.grpc_lock.clone().unwrap_or_else(|| out.join(lock::FILE));
     let lock = Lock::read(&path).map_err(Error::Lock)?.unwrap_or_default();
     let export = export::export(&catalog, &config.grpc_package, &lock).map_err(|error| match error {
-        ExportError::Lock(error) => Error::Lock(error),
+        ExportError::Surface(SurfaceError::Lock(error)) => Error::Lock(error),
+        ExportError::Surface(error @ SurfaceError::Package(_)) => {
+            Error::Config(config::Error::Unusable(error.to_string()))
+        }
         ExportError::Descriptors(error) => Error::Database(internal(&error)),
     })?;
     let text = export.lock.to_json().map_err(Error::Lock)?;
@@ -68,6 +76,54 @@ pub async fn openapi(mut sources: Sources, schema: &SchemaSource) -> Result<Stri
     };
     let document = openapi::document(&source, config.openapi_version);
     serde_json::to_string_pretty(&document).map_err(|error| Error::Database(internal(&error)))
+}
+
+/// What in the database and the configuration lets a client do more than was meant.
+pub async fn check(sources: Sources) -> Result<Report, Error> {
+    let late = || {
+        error::Error::new(error::Fault::DatabaseUnreachable, "The database does not answer")
+            .cause(format_args!("after {} s", CHECK_TIME.as_secs()))
+    };
+    tokio::time::timeout(CHECK_TIME, look(sources)).await.map_err(|_| Error::Database(late()))?
+}
+
+async fn look(mut sources: Sources) -> Result<Report, Error> {
+    let (config, refused_secret) = match in_force(&mut sources).await {
+        Err(Error::Config(error)) => {
+            // A secret that keeps the server from starting is a finding, and not all that there may be.
+            let Ok(config) = in_force_without_secret(&mut sources).await else {
+                return Err(Error::Config(error));
+            };
+            (config, Some(error))
+        }
+        other => (other?, None),
+    };
+    let pool = pool(&config)?;
+    let (mut client, connection) = pool.connect_one().await.map_err(Error::Database)?;
+    let (mut other, other_connection) = pool.connect_one().await.map_err(Error::Database)?;
+    let drivers = [tokio::spawn(connection), tokio::spawn(other_connection)];
+    let subject = Subject { config: &config, refused_secret, client: &mut client, other: &mut other };
+    let found = check::check(subject).await;
+    drop((client, other));
+    for driver in drivers {
+        let _ = driver.await;
+    }
+    found.map_err(Error::Database)
+}
+
+/// The configuration as if `jwt-secret` were set nowhere.
+async fn in_force_without_secret(sources: &mut Sources) -> Result<Config, Error> {
+    const SECRET: &str = "jwt-secret";
+    sources.flags.insert(SECRET.to_owned(), String::new());
+    sources.database.clear();
+    match in_force(sources).await {
+        Err(Error::Config(_)) => {
+            // It is set in the database, which is stronger than a flag.
+            sources.database.remove("pgrst.jwt_secret");
+            Ok(Config::load(sources).map_err(Error::Config)?.0)
+        }
+        other => other,
+    }
 }
 
 /// From a saved schema no database is asked, for its settings neither.

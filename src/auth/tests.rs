@@ -263,17 +263,119 @@ fn the_cache_is_bounded_and_can_be_off_and_remembers_no_refusal() {
     assert_eq!(off.cache_counters(), CacheCounters::default());
 }
 
+/// What is said against this secret.
+fn objection(options: &[(&str, &str)]) -> Option<String> {
+    let flags = options.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let config = Config::load(&Sources::new(None, BTreeMap::new(), flags)).map(|(config, _)| config);
+    let outcome = config.and_then(|config| Authenticator::new(&config).map(|_| ()));
+    outcome.err().map(|error| error.to_string())
+}
+
+const OKP: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"NURoJTlSNWDcMGWi2XTWytMTfie1LA03kRuFU4Wr64Y"}"#;
+
 #[test]
-fn a_secret_without_a_usable_key_keeps_the_server_from_starting() {
-    for secret in [
-        r#"{"keys":[]}"#,
-        r#"{"kty":"oct","k":""}"#,
-        r#"{"keys":[{"kty":"RSA","use":"enc","n":"AQAB","e":"AQAB"}]}"#,
-        r#"{"kty":"oct","k":"cmVhbGx5cmVhbGx5cmVhbGx5cmVhbGx5","alg":"RS256"}"#,
-    ] {
-        let flags = BTreeMap::from([("jwt-secret".to_owned(), secret.to_owned())]);
-        let config = Config::load(&Sources::new(None, BTreeMap::new(), flags)).map(|(config, _)| config);
-        let outcome = config.and_then(|config| Authenticator::new(&config).map(|_| ()));
-        assert!(outcome.is_err(), "{secret}");
+fn what_looks_like_keys_and_cannot_be_read_is_refused_and_never_a_secret() {
+    let rsa = r#"{"kty":"RSA","kid":"a public key that is longer than a secret","n":"AQAB","e":"AQAB"}"#;
+    let cases = [
+        (r#"{"keys":[]}"#.to_owned(), "no JSON Web Key"),
+        (r#"{"kty":"oct","k":""}"#.to_owned(), "`k` of 0 bytes"),
+        (r#"{"kty":"oct","k":"cmVhbGx5cmVhbGx5cmVhbGx5cmVhbGx5dmVyeXNhZg"}"#.to_owned(), "`k` of 31 bytes"),
+        (format!(r#"{{"keys":[{OKP},{{"kty":"oct","k":"c2hvcnQ"}}]}}"#), "keys[1] has a `k` of 5 bytes"),
+        (
+            r#"{"kty":"oct","k":"not base64url, but long enough for a secret"}"#.to_owned(),
+            "`k` that is no base64url",
+        ),
+        (r#"{"keys":[{"kty":"RSA","use":"enc","n":"AQAB","e":"AQAB"}]}"#.to_owned(), "no JSON Web Key"),
+        (
+            r#"{"kty":"oct","k":"cmVhbGx5cmVhbGx5cmVhbGx5cmVhbGx5dmVyeXNhZmU","alg":"RS256"}"#.to_owned(),
+            "no JSON Web Key",
+        ),
+        (
+            format!(r#"{{"keys":[{OKP},{{"kty":"RSA","e":"AQAB"}}]}}"#),
+            "keys[1] is malformed: missing field `n`",
+        ),
+        (format!(r#"{{"keys":[{OKP},{{"kid":"no kind"}}]}}"#), "keys[1] has no `kty`"),
+        (format!(r#"{{"keys":[{OKP},"a text"]}}"#), "keys[1] is no object"),
+        (format!(r#"{{"keys":[{OKP},{{"kty":1}}]}}"#), "keys[1] has a `kty` that is no text"),
+        (
+            format!(r#"{{"keys":[{}]}}"#, OKP.replace("{", r#"{"kid":7,"#)),
+            "keys[0] is malformed: invalid type: integer `7`",
+        ),
+        (OKP.replace("{", r#"{"kid":7,"#), "the key is malformed"),
+        (OKP.replace("Ed25519", "Ed448"), "no JSON Web Key"),
+        (OKP.replace("OKP", "AKP"), "no JSON Web Key"),
+        (rsa.to_owned(), "no JSON Web Key"),
+        (
+            r#"{"issuer":"https://issuer.example","jwks_uri":"https://issuer.example/jwks"}"#.to_owned(),
+            "no `kty`",
+        ),
+        (r#"{"keys":{"kty":"RSA","n":"AQAB","e":"AQAB"}}"#.to_owned(), "`keys` that is no array"),
+        (format!(r#"{{"keys":[{OKP}"#), "no valid JSON: EOF"),
+        (format!(r#"{{"keys":[{OKP},]}}"#), "no valid JSON: trailing comma"),
+        (format!("{OKP} and more"), "no valid JSON: trailing characters"),
+        (format!("[{OKP}]"), "begins with `[`"),
+        (format!("{:?}", OKP), "begins with `\"`"),
+        (format!("  \n[{OKP}]"), "begins with `[`"),
+        (format!("\u{feff}[{OKP}]"), "begins with `[`"),
+        ("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEANURoJTlSNWDcMGWi2XTW".to_owned(), "is in PEM"),
+        ("https://issuer.example/.well-known/jwks.json".to_owned(), "is an address"),
+        ("http://localhost:8080/a/set/of/keys.json".to_owned(), "is an address"),
+    ];
+    for (secret, says) in cases {
+        let objection = objection(&[("jwt-secret", &secret)]).unwrap_or_else(|| panic!("taken: {secret}"));
+        assert!(objection.contains("jwt-secret") && objection.contains(says), "{secret}: {objection}");
+        let encoded = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &secret);
+        let decoded = self::objection(&[("jwt-secret", &encoded), ("jwt-secret-is-base64", "true")]);
+        assert!(decoded.is_some_and(|objection| objection.contains(says)), "as base64: {secret}");
     }
+}
+
+#[test]
+fn of_a_set_what_is_not_known_is_left_out_and_marks_before_it_do_not_count() {
+    let others = r#"{"kty":"AKP","alg":"ML-DSA-44","pub":"x"},{"kty":"EC","crv":"secp256k1","x":"a","y":"a"},
+                    {"kty":"RSA","use":"enc","n":"AQAB","e":"AQAB"}"#;
+    for set in [
+        format!(r#"{{"keys":[{others},{OKP}]}}"#),
+        format!("\u{feff}{{\"keys\":[{OKP}]}}\n"),
+        format!(" \r\n{OKP}"),
+    ] {
+        let authenticator = authenticator(&[("jwt-secret", &set)]);
+        assert_eq!(ask(&authenticator, Some(&format!("Bearer {EDDSA}"))), Ok("author".into()), "{set}");
+        assert_eq!(authenticator.secret(), None);
+    }
+}
+
+#[test]
+fn a_secret_for_page_tokens_is_as_strong_and_as_secret() {
+    for (secret, says) in
+        [("short", "32 bytes"), (OKP, "is JSON"), ("https://issuer.example/a/secret/of/pages", "address")]
+    {
+        let objection = objection(&[("page-token-secret", secret)]);
+        assert!(
+            objection.is_some_and(|text| text.contains("page-token-secret") && text.contains(says)),
+            "{secret}"
+        );
+    }
+}
+
+#[test]
+fn no_token_leaves_the_login_role_in_force() {
+    let login = ("db-uri", "postgresql://authenticator@localhost/x");
+    let refused = || refusal("PGRST303", "The JWT role claim names no role to run as", Value::Null);
+    let ask_as = |options: &[(&str, &str)], role: &str| {
+        ask(&authenticator(options), Some(&bearer_of(&json!({"role": role}))))
+    };
+    assert_eq!(ask_as(&[login], "none"), refused());
+    assert_eq!(ask_as(&[login], "authenticator"), refused());
+    // These are names of roles to PostgreSQL, which has none of them.
+    for role in ["NONE", " none", "", "default", "\"none\"", "session_user"] {
+        assert_eq!(ask_as(&[login], role), Ok(role.to_owned()), "{role}");
+    }
+    // An operator may let everybody be the login role; then a token says nothing new.
+    assert_eq!(
+        ask_as(&[login, ("db-anon-role", "authenticator")], "authenticator"),
+        Ok("authenticator".into())
+    );
+    assert_eq!(ask_as(&[login, ("db-anon-role", "authenticator")], "none"), refused());
+    assert!(objection(&[("db-anon-role", "none")]).is_some_and(|text| text.contains("db-anon-role")));
 }

@@ -5,7 +5,7 @@
 //! | Form | SQL in the select list | bytes |
 //! |---|---|---|
 //! | `Bool` … `Bytea` | the column | PostgreSQL's binary format |
-//! | `Text` | `col::text`; where a cast differs from the type's output (inet, cidr, bpchar), `to_json(col) #>> '{}'` | UTF-8 |
+//! | `Text` | `col::text`; where a cast differs from the type's output (inet, cidr, bpchar) or from ISO 8601 (date, timestamp), `to_json(col) #>> '{}'` | UTF-8 |
 //! | `Hstore` | the column | the extension's binary format |
 //! | `Array(Text)` | `col::text[]`, or each element by the rule of `Text` | binary array |
 //! | `Array(Record)` | `ARRAY(SELECT …)` of its elements by their form | binary array of binary records |

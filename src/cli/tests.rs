@@ -53,6 +53,11 @@ fn every_command_is_reached() {
     assert!(matches!(command("schema"), Command::DumpSchema(_)));
     assert!(matches!(command("--ready"), Command::Ready(_)));
     assert!(matches!(command("openapi"), Command::OpenApi(_, Document { schema: SchemaSource::Database })));
+    assert!(matches!(
+        command("check f.conf"),
+        Command::Check(Sources { file: Some(_), .. }, ReportForm::Text)
+    ));
+    assert!(matches!(command("check --json"), Command::Check(_, ReportForm::Json)));
     let Command::Proto(sources, proto) = command("proto --out o --schema s.json --lock l.json") else {
         panic!("not proto")
     };
@@ -69,6 +74,15 @@ fn answers_and_mistakes_are_told_apart() {
         ["--no-such-option", "a b", "proto", "--dump-config --ready", "--dump-config demo", "--db-uri"]
     {
         assert!(matches!(run(line), Err(Exit::Usage(_))), "{line}");
+    }
+    for line in [
+        "check --no-such-option",
+        "check a b",
+        "--db-uri x check --db-uri",
+        "check --app.settings a",
+        "--dump-config check",
+    ] {
+        assert!(matches!(run(line), Err(Exit::Unchecked(_))), "{line}");
     }
     assert_eq!(run("-v").err(), Some(Exit::Answer(format!("pgduet {}\n", env!("CARGO_PKG_VERSION")))));
 }

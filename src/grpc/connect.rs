@@ -14,6 +14,7 @@
 
 mod codec;
 mod error;
+mod leap;
 mod request;
 mod stream;
 

@@ -30,7 +30,7 @@ use crate::{
         Accept, Action, Context, Excess, Query, Request,
         filter::{Filter, Operation},
         operator::Operator,
-        prefer::{Preferences, TransactionEnd},
+        prefer::{Preferences, Return, TransactionEnd},
         select::Field,
     },
 };
@@ -197,15 +197,25 @@ impl Relation<'_> {
         Query { select, texts: self.package.texts.clone(), ..Query::default() }
     }
 
-    /// What the mask in this field of the request selects.
+    /// What the mask in this field of a reading request selects; every column if it is empty.
     fn selection(&self, number: u32) -> Result<Selection> {
+        let selection = self.masked(number)?;
+        Ok(if selection.is_empty() { Selection::all(self.resource) } else { selection })
+    }
+
+    /// What the mask in this field of a writing request selects: every column if there is none,
+    /// nothing if it is there and empty.
+    fn written_selection(&self, number: u32) -> Result<Selection> {
+        match self.message.has_field_by_number(number) {
+            true => self.masked(number),
+            false => Ok(Selection::all(self.resource)),
+        }
+    }
+
+    fn masked(&self, number: u32) -> Result<Selection> {
         let paths = mask(self.message, number);
-        Selection::of_mask(
-            self.package,
-            self.resource,
-            &self.request_field(number),
-            paths.iter().map(String::as_str),
-        )
+        let paths = paths.iter().map(String::as_str);
+        Selection::of_mask(self.package, self.resource, &self.request_field(number), paths)
     }
 
     /// Conditions that hold for the row with the key that `message` has.
@@ -263,6 +273,15 @@ impl Relation<'_> {
     fn request_field(&self, number: u32) -> String {
         let field = prost_reflect::ReflectMessage::descriptor(self.message).get_field(number);
         field.map(|field| field.name().to_owned()).unwrap_or_default()
+    }
+}
+
+/// What has to come back of written rows: whoever may only write asks for nothing, which needs
+/// no right to read.
+fn representation(selection: &Selection) -> (Accept, Option<Return>) {
+    match selection.is_empty() {
+        true => (Accept::Columns, Some(Return::Minimal)),
+        false => (Accept::CheckedColumns, Some(Return::Representation)),
     }
 }
 

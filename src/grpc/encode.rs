@@ -11,6 +11,7 @@ mod whole;
 mod wire;
 
 pub(crate) use sink::{Envelope, Page, PageSink, StreamSink, number_field, text_field};
+pub(crate) use value::SECONDS;
 pub(crate) use whole::{KeyedSink, Missing, Wanted, WholeSink};
 
 use super::surface::{EnumValue, Multiplicity, Package, Scalar, Shape};

@@ -6,14 +6,15 @@ mod print;
 
 use super::{
     descriptor,
-    lock::{Lock, LockError},
-    surface::surface,
+    lock::Lock,
+    surface::{SurfaceError, surface},
 };
-use crate::catalog::Catalog;
+use crate::{catalog::Catalog, config::PackageTemplate};
 use prost::Message as _;
 use std::{fmt, fs, io, path::Path};
 
-/// What `buf lint` is run with. What is Google's is not ours to style.
+/// What `buf lint` is run with. What is Google's is not ours to style; a schema may be called
+/// google, too.
 const BUF_YAML: &str = "\
 version: v2
 lint:
@@ -21,7 +22,7 @@ lint:
     - STANDARD
     - COMMENTS
   ignore:
-    - google
+    - google/api
 breaking:
   use:
     - WIRE_JSON
@@ -34,11 +35,11 @@ version: v2
 inputs:
   - directory: .
     exclude_paths:
-      - google
+      - google/api
 managed:
   enabled: true
   disable:
-    - path: google
+    - path: google/api
   override:
     # Your module, and where in it the code is.
     - file_option: go_package_prefix
@@ -87,8 +88,8 @@ pub struct Export {
 /// Why there is no export.
 #[derive(Debug)]
 pub enum ExportError {
-    /// The lock cannot be used.
-    Lock(LockError),
+    /// The lock or the template of packages cannot be used.
+    Surface(SurfaceError),
     /// The bundled descriptors are broken.
     Descriptors(prost::DecodeError),
 }
@@ -96,7 +97,7 @@ pub enum ExportError {
 impl fmt::Display for ExportError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lock(error) => error.fmt(out),
+            Self::Surface(error) => error.fmt(out),
             Self::Descriptors(error) => write!(out, "the schema cannot be described: {error}"),
         }
     }
@@ -105,8 +106,8 @@ impl fmt::Display for ExportError {
 impl std::error::Error for ExportError {}
 
 /// The export of a catalog. `package` is the option `grpc-package`.
-pub fn export(catalog: &Catalog, package: &str, lock: &Lock) -> Result<Export, ExportError> {
-    let (surface, lock) = surface(catalog, package, lock).map_err(ExportError::Lock)?;
+pub fn export(catalog: &Catalog, package: &PackageTemplate, lock: &Lock) -> Result<Export, ExportError> {
+    let (surface, lock) = surface(catalog, package, lock).map_err(ExportError::Surface)?;
     let set = descriptor::files(&surface).map_err(ExportError::Descriptors)?;
     let mut files = vec![
         file("buf.yaml", BUF_YAML),
@@ -115,7 +116,7 @@ pub fn export(catalog: &Catalog, package: &str, lock: &Lock) -> Result<Export, E
     ];
     files.extend(HTTP_PROTOS.map(|(path, text)| file(path, text)));
     // The well-known types come with every compiler.
-    for proto in set.file.iter().filter(|proto| !proto.name().starts_with("google/")) {
+    for proto in set.file.iter().filter(|proto| proto.package() != "google.protobuf") {
         let first = surface.packages.first().filter(|package| package.file == proto.name());
         let rules = first.map(|package| http::rules(package, proto)).unwrap_or_default();
         files.push(file(proto.name(), print::proto(proto, &rules)));

@@ -3,7 +3,7 @@
 //! calls them; a benchmark is another crate and could not reach them otherwise.
 
 use super::{described, encode::MessageEncoder, lock::Lock, selection::Selection, services::Services};
-use crate::{catalog::Catalog, error::Result, outcome::Row};
+use crate::{catalog::Catalog, config::PackageTemplate, error::Result, outcome::Row};
 use prost_reflect::MessageDescriptor;
 use std::hint::black_box;
 
@@ -17,7 +17,7 @@ pub struct Made(Services);
 /// # Errors
 /// The catalog cannot be described.
 pub fn make(catalog: &Catalog) -> Result<Made> {
-    let (services, index) = described(catalog, "{schema}.v{version}", &Lock::default())?;
+    let (services, index) = described(catalog, &PackageTemplate::default(), &Lock::default())?;
     black_box(index);
     Ok(Made(services))
 }

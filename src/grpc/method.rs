@@ -121,6 +121,8 @@ const fn field(name: &'static str, number: u32, kind: FixedKind, comment: &'stat
 
 const READ_MASK_TEXT: &str = "Which fields to return, such as \"id,name\". Embeds are returned only when named, with the fields \
      wanted of them: \"id,orders.total\". Empty: every column.";
+const WRITE_READ_MASK_TEXT: &str = "Which fields to return, as of a read. Not set: every column. Set and empty: nothing, which needs no right to \
+     read.";
 const UPDATE_MASK_TEXT: &str =
     "Which fields to write: those named but not set become NULL; \"*\" names all. Empty: those that are set.";
 const VALIDATE_ONLY_TEXT: &str = "Do everything but keep nothing.";
@@ -185,7 +187,7 @@ const STREAM: Row = Row {
 
 const RESOURCE_FIELD: FixedField = field("", number::RESOURCE, FixedKind::Resource, "The values.");
 const WRITE_READ_MASK_FIELD: FixedField =
-    field("read_mask", number::WRITE_READ_MASK, FixedKind::Mask, READ_MASK_TEXT);
+    field("read_mask", number::WRITE_READ_MASK, FixedKind::Mask, WRITE_READ_MASK_TEXT);
 const WRITE_VALIDATE_ONLY_FIELD: FixedField =
     field("validate_only", number::WRITE_VALIDATE_ONLY, FixedKind::Bool, VALIDATE_ONLY_TEXT);
 
@@ -323,8 +325,8 @@ const CHANGED_READ_MASK_FIELD: FixedField = field(
     "read_mask",
     number::READ_MASK,
     FixedKind::Mask,
-    "Which fields of the affected rows to return, such as \"id,name\"; \"*\" names every column. Empty: no rows, \
-     just their number.",
+    "Which fields of the affected rows to return, such as \"id,name\"; \"*\" names every column. Not set or empty: no \
+     rows, just their number.",
 );
 const CHANGE_VALIDATE_ONLY_FIELD: FixedField =
     field("validate_only", number::CHANGE_VALIDATE_ONLY, FixedKind::Bool, VALIDATE_ONLY_TEXT);

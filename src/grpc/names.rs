@@ -99,6 +99,11 @@ fn inflect(snake: &str, count: isize) -> String {
 pub(crate) struct Claims(HashSet<String>);
 
 impl Claims {
+    /// A scope in which these names are taken.
+    pub(crate) fn of(names: &[&str]) -> Self {
+        Self(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
     /// The first candidate none of whose names is taken; takes all its names.
     /// `candidate` is asked with 0, 1, 2, … and must go on giving new names.
     pub(crate) fn claim<T>(

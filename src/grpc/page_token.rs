@@ -1,12 +1,13 @@
 //! Page tokens: a place in an order, sealed by AES-256-GCM so that a client can
 //! neither read nor forge it, and bound to its query by the associated data.
 //!
-//! The key comes from the option `page-token-secret`, else from `jwt-secret`, so
-//! that all replicas share it; else it is this process's own.
+//! The key comes from the option `page-token-secret`, else from `jwt-secret` where
+//! that is a secret, so that all replicas share it; else it is this process's own.
+//! Public keys are known to everybody: no key comes from them.
 
 use super::refuse::refuse;
 use crate::{
-    config::Config,
+    config::{Config, Secret},
     error::{Error, Fault, Result},
 };
 use aws_lc_rs::{
@@ -83,21 +84,19 @@ impl fmt::Debug for Sealer {
 const PURPOSE: &[u8] = b"pgduet page token 1";
 
 impl Sealer {
-    /// A sealer for this configuration; `own` counts where that has no secret.
-    pub(crate) fn new(config: &Config, own: &OwnSecret) -> Result<Self> {
-        let configured = match &config.page_token_secret {
-            Some(secret) => Some(secret.bytes().to_vec()),
-            None => config.jwt_key().ok().flatten(),
-        };
+    /// A sealer for this configuration; `of_tokens` is the secret of `jwt-secret`, if that is one, and `own` counts
+    /// where there is neither.
+    pub(crate) fn new(config: &Config, of_tokens: Option<&[u8]>, own: &OwnSecret) -> Result<Self> {
+        let configured = config.page_token_secret.as_ref().map(Secret::bytes).or(of_tokens);
         let secret = configured.unwrap_or_else(|| {
             own.told.call_once(|| {
                 tracing::warn!(
-                    "neither page-token-secret nor jwt-secret is set: page tokens end with this process"
+                    "page-token-secret is not set and jwt-secret is no secret: page tokens end with this process"
                 );
             });
-            own.secret.to_vec()
+            &own.secret
         });
-        let material = hkdf::Salt::new(hkdf::HKDF_SHA256, b"pgduet").extract(&secret);
+        let material = hkdf::Salt::new(hkdf::HKDF_SHA256, b"pgduet").extract(secret);
         let key = material.expand(&[PURPOSE], &AES_256_GCM).map_err(broken)?;
         Ok(Sealer(LessSafeKey::new(UnboundKey::from(key))))
     }
@@ -137,7 +136,7 @@ fn broken(error: impl fmt::Display) -> Box<Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Sources;
+    use crate::{auth::Authenticator, config::Sources};
 
     fn config(settings: &[(&str, &str)]) -> Config {
         let environment =
@@ -146,7 +145,13 @@ mod tests {
     }
 
     fn sealer(settings: &[(&str, &str)]) -> Sealer {
-        Sealer::new(&config(settings), &OwnSecret::random().unwrap()).unwrap()
+        sealer_of(settings, &OwnSecret::random().unwrap())
+    }
+
+    fn sealer_of(settings: &[(&str, &str)], own: &OwnSecret) -> Sealer {
+        let config = config(settings);
+        let authenticator = Authenticator::new(&config).unwrap();
+        Sealer::new(&config, authenticator.secret(), own).unwrap()
     }
 
     const SECRET: (&str, &str) = ("PGRST_JWT_SECRET", "reallyreallyreallyreallyverysafe");
@@ -174,9 +179,32 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_derived_from_public_keys() {
+        let public = r#"{"kty":"OKP","crv":"Ed25519","x":"NURoJTlSNWDcMGWi2XTWytMTfie1LA03kRuFU4Wr64Y"}"#;
+        let keys = ("PGRST_JWT_SECRET", public);
+        let token = sealer(&[keys]).seal(&Position::Offset(7), &binding("a")).unwrap();
+        assert!(sealer(&[keys]).open(&token, &binding("a")).is_err(), "another process has another key");
+        let own = OwnSecret { secret: [0; 32], told: Arc::new(Once::new()) };
+        let forger = Sealer::new(&config(&[]), Some(public.as_bytes()), &own).unwrap();
+        let forged = forger.seal(&Position::Offset(7), &binding("a")).unwrap();
+        assert!(sealer(&[keys]).open(&forged, &binding("a")).is_err());
+        // Of a set, the secret member counts, and of a single key its bytes.
+        let secret = r#"{"kty":"oct","k":"cmVhbGx5cmVhbGx5cmVhbGx5cmVhbGx5dmVyeXNhZmU"}"#;
+        let set = format!(r#"{{"keys":[{public},{secret}]}}"#);
+        let token = sealer(&[("PGRST_JWT_SECRET", &set)]).seal(&Position::Offset(7), &binding("a")).unwrap();
+        for shared in [secret, set.as_str(), SECRET.1] {
+            let opened = sealer(&[("PGRST_JWT_SECRET", shared)]).open(&token, &binding("a"));
+            assert_eq!(opened.unwrap(), Position::Offset(7), "{shared}");
+        }
+        let both = [keys, ("PGDUET_PAGE_TOKEN_SECRET", "another secret of these tokens only")];
+        let token = sealer(&both).seal(&Position::Offset(7), &binding("a")).unwrap();
+        assert_eq!(sealer(&both).open(&token, &binding("a")).unwrap(), Position::Offset(7));
+    }
+
+    #[test]
     fn without_a_secret_tokens_are_good_as_long_as_the_process() {
         let own = OwnSecret::random().unwrap();
-        let sealer = |own| Sealer::new(&config(&[]), own).unwrap();
+        let sealer = |own| sealer_of(&[], own);
         let token = sealer(&own).seal(&Position::Offset(7), &binding("a")).unwrap();
         assert_eq!(sealer(&own).open(&token, &binding("a")).unwrap(), Position::Offset(7));
         assert!(sealer(&OwnSecret::random().unwrap()).open(&token, &binding("a")).is_err());

@@ -28,8 +28,7 @@ impl Selection {
         Self { fields: (0..resource.fields.len()).collect(), embeds: Vec::new() }
     }
 
-    /// What `paths` name; every column if there are none. `mask` is the field
-    /// that they come from.
+    /// What `paths` name. `mask` is the field that they come from.
     pub(crate) fn of_mask<'a>(
         package: &Package,
         resource: &Resource,
@@ -43,8 +42,12 @@ impl Selection {
                 refuse(mask, format!("\"{path}\" is no path of \"{}\"", resource.names.singular))
             })?;
         }
-        selection.fill(package, resource);
         Ok(selection)
+    }
+
+    /// Whether it names nothing at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.embeds.is_empty()
     }
 
     /// Adds one path; none if it leads nowhere.
@@ -74,19 +77,6 @@ impl Selection {
         };
         let (_, inner) = self.embeds.get_mut(inner)?;
         if rest.is_empty() { inner.add(package, target, &["*"]) } else { inner.add(package, target, rest) }
-    }
-
-    /// An empty selection is every column.
-    fn fill(&mut self, package: &Package, resource: &Resource) {
-        if self.fields.is_empty() && self.embeds.is_empty() {
-            *self = Selection::all(resource);
-        }
-        for (at, inner) in &mut self.embeds {
-            let target = resource.embeds.get(*at).and_then(|embed| package.resources.get(embed.resource));
-            if let Some(target) = target {
-                inner.fill(package, target);
-            }
-        }
     }
 
     /// The select list.

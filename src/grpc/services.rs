@@ -4,12 +4,13 @@
 use super::{
     descriptor,
     encode::Encoders,
-    lock::{Lock, LockError},
+    lock::Lock,
     method::{Answer, RelationMethod},
     surface::{FUNCTIONS_SERVICE, Multiplicity, Package, surface},
 };
 use crate::{
     catalog::Catalog,
+    config::PackageTemplate,
     error::{Error, Fault, Result},
 };
 use prost::Message as _;
@@ -81,7 +82,7 @@ pub(crate) enum Responses {
 impl Services {
     /// The services of a catalog, and their encoded descriptors with all imports;
     /// `template` is the option `grpc-package`.
-    pub(crate) fn new(catalog: &Catalog, template: &str, lock: &Lock) -> Result<(Self, Vec<u8>)> {
+    pub(crate) fn new(catalog: &Catalog, template: &PackageTemplate, lock: &Lock) -> Result<(Self, Vec<u8>)> {
         let (surface, next) = surface(catalog, template, lock).map_err(unusable)?;
         if *lock != Lock::default() && next != *lock {
             tracing::warn!("The schema has changed since the gRPC lock file was written: export the protos");
@@ -189,8 +190,8 @@ impl Services {
     }
 }
 
-/// A lock that cannot be used.
-pub(super) fn unusable(error: LockError) -> Box<Error> {
+/// A lock or a template that cannot be used.
+pub(super) fn unusable(error: impl std::fmt::Display) -> Box<Error> {
     Error::new(Fault::CatalogUnavailable, "The configuration cannot be used").cause(error)
 }
 

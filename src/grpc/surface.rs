@@ -9,6 +9,7 @@ mod function;
 mod locked;
 mod types;
 
+pub use build::SurfaceError;
 pub(crate) use build::{FUNCTIONS_SERVICE, surface};
 
 use crate::{catalog::descriptor::Volatility, grpc::method::RelationMethod, request::select::Texts};

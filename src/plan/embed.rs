@@ -53,9 +53,12 @@ fn items<'c>(
     let mut items = Vec::with_capacity(select.len());
     for item in select {
         match item {
+            SelectItem::Every => {
+                items.extend(context.every_column(above.shape).into_iter().map(Item::Field));
+            }
             SelectItem::Field { field, cast, aggregate, alias } => {
                 let selected = SelectedField { field, cast, aggregate, alias };
-                items.extend(context.outputs(above.shape, selected).into_iter().map(Item::Field));
+                items.push(Item::Field(context.output(above.shape, selected)));
             }
             SelectItem::Embed(selected) => {
                 let embed = embed(above, &items, selected, depth, context)?;

@@ -69,6 +69,7 @@ impl Size {
         self.selected += items.len();
         for item in items {
             match item {
+                SelectItem::Every => {}
                 SelectItem::Field { field, .. } => path(field)?,
                 SelectItem::Embed(embed) => {
                     self.embeds += 1;

@@ -137,8 +137,7 @@ pub(super) enum Taken {
 
 impl Taken {
     pub(super) fn by(select: &[SelectItem]) -> Self {
-        let is_star = |item: &SelectItem| matches!(item, SelectItem::Field { field, aggregate: None, .. } if field.name == "*");
-        if select.is_empty() || select.iter().any(is_star) { Taken::Whole } else { Taken::ByName }
+        if select.is_empty() || select.contains(&SelectItem::Every) { Taken::Whole } else { Taken::ByName }
     }
 }
 

@@ -84,9 +84,7 @@ impl Selected {
         match select {
             // Every column too, but that was not said.
             [] => Selected::Some,
-            [SelectItem::Field { field, cast: None, aggregate: None, alias: None }] if field.name == "*" => {
-                Selected::Everything
-            }
+            [SelectItem::Every] => Selected::Everything,
             _ => Selected::Some,
         }
     }

@@ -43,14 +43,6 @@ impl<'c> Context<'c> {
         Field { name: field.name, path: field.path, origin }
     }
 
-    /// What an item of the select list stands for: one field, or every column.
-    pub(super) fn outputs(&self, shape: Shape<'c>, selected: SelectedField) -> Vec<Output<'c>> {
-        match (selected.field.name.as_str(), &selected.aggregate) {
-            ("*", None) => self.every_column(shape),
-            _ => vec![self.output(shape, selected)],
-        }
-    }
-
     /// Every column, under its own name.
     pub(super) fn every_column(&self, shape: Shape<'c>) -> Vec<Output<'c>> {
         let columns = shape.columns().into_iter();
@@ -69,9 +61,11 @@ impl<'c> Context<'c> {
             .collect()
     }
 
-    fn output(&self, shape: Shape<'c>, selected: SelectedField) -> Output<'c> {
+    /// What a field of the select list stands for.
+    pub(super) fn output(&self, shape: Shape<'c>, selected: SelectedField) -> Output<'c> {
         let SelectedField { mut field, cast, aggregate, alias } = selected;
-        if field.name == "*" {
+        // An aggregate over `*` is one over rows.
+        if field.name == "*" && aggregate.is_some() {
             field.name.clear();
         }
         let key = alias.unwrap_or_else(|| key(&field, aggregate.as_ref()));

@@ -23,7 +23,7 @@ pub enum Arrow {
 /// A column, and a path into it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Field {
-    /// The column's name; `*` stands for all in a select list.
+    /// The column's name, whatever it is: `*` is a name too.
     pub name: String,
     /// The steps, outermost first.
     pub path: Vec<(Arrow, Step)>,
@@ -116,9 +116,11 @@ pub type Texts = Arc<HashSet<Part>>;
 /// One item of a select list.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SelectItem {
+    /// `*`: every column.
+    Every,
     /// A field.
     Field {
-        /// Which; the name is `*` for all columns, and empty for a bare `count()`.
+        /// Which; the name is empty for a bare `count()`.
         field: Field,
         /// The type it is cast to, before any aggregate.
         cast: Option<String>,

@@ -55,7 +55,8 @@ pub(super) fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, writ
     }
 }
 
-/// PostgreSQL's own text of a value; of what is drawn on maps, GeoJSON.
+/// PostgreSQL's own text of a value; of dates and timestamps ISO 8601, whatever `DateStyle`
+/// says; of what is drawn on maps, GeoJSON.
 fn text(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&mut Fragment)) {
     if !takes_json(declared, scope) {
         out.sql("(");
@@ -134,13 +135,14 @@ const ELEMENTS: &str = "pgduet_elements";
 const GEOMETRY: &str = "geometry";
 const GEOGRAPHY: &str = "geography";
 
-/// Whether the cast to text is not, or may not be, the type's output.
+/// Types of PostgreSQL's own whose cast to text is not what is wanted: their output, or ISO 8601.
+const BY_JSON: &[&str] = &["inet", "cidr", "bpchar", "date", "timestamp"];
+
+/// Whether the text is that of the value's JSON.
 fn takes_json(declared: &Type, scope: Scope<'_>) -> bool {
     let base = scope.catalog.base_type(declared.oid);
     let is_own = base.is_some_and(|base| base.schema == "pg_catalog" || base.kind() == TypeKind::Enum);
-    // The text of dates follows `DateStyle`, and their JSON does not.
-    const OWN: &[&str] = &["inet", "cidr", "bpchar", "date", "timestamp", "timestamptz"];
-    is_one_of(scope.catalog, Some(declared), OWN) || !is_own
+    is_one_of(scope.catalog, Some(declared), BY_JSON) || !is_own
 }
 
 /// The type that a value is read as before it is written to a column of

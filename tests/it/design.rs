@@ -8,8 +8,12 @@ use std::{fs, path::Path};
 const LAYERS: &[(&str, &str)] = &[
     // The binary uses the library from outside, as `pgduet::…`.
     ("main", ""),
-    ("app", "admin auth catalog cli config engine error execute grpc openapi rest server sql telemetry"),
+    (
+        "app",
+        "admin auth catalog check cli config engine error execute grpc openapi rest server sql telemetry",
+    ),
     ("cli", "config"),
+    ("check", "auth config error"),
     ("demo", "embedded"),
     ("embedded", ""),
     ("server", "config"),
@@ -40,7 +44,8 @@ const PROTOCOL_MODULES: &[&str] = &["app", "rest", "grpc", "openapi", "admin", "
 const PROTOBUF_CRATES: &[&str] = &["prost", "prost_types", "prost_reflect"];
 const PROTOBUF_FILES: &[&str] = &["catalog/descriptor.rs"];
 
-/// Who speaks to PostgreSQL. `config/connection` only reads connection strings, and the demo loads its sample.
+/// Who speaks to PostgreSQL. `config/connection` only reads connection strings, the demo loads its sample,
+/// and the check asks what no request asks.
 const DATABASE_CRATES: &[&str] = &["tokio_postgres", "deadpool", "tokio_postgres_rustls"];
 const DATABASE_FILES: &[&str] = &[
     "execute.rs",
@@ -48,6 +53,8 @@ const DATABASE_FILES: &[&str] = &[
     "catalog/introspect",
     "catalog/watch",
     "config/connection",
+    "check.rs",
+    "check/",
     "demo.rs",
     "demo/",
 ];

@@ -4,6 +4,7 @@
 mod bench;
 mod bulk;
 mod catalog;
+mod check;
 mod clients;
 mod connect;
 mod crash;

@@ -303,6 +303,18 @@ fn the_configuration_is_read_again_from_file_and_database() {
     server.says("The configuration stays as it was", 1);
     assert_eq!(rows(), 3);
 
+    // Keys that cannot be read are not taken for a secret, with which everybody could sign.
+    write(r#"jwt-secret = "-----BEGIN PUBLIC KEY----- MCowBQYDK2VwAyEANURoJTlSNWDcMGWi2XTW""#);
+    server.signal("USR2");
+    server.says("The configuration stays as it was: jwt-secret is in PEM", 1);
+    setting(
+        "SET pgrst.jwt_secret = '{\"keys\":[{\"kty\":\"RSA\",\"kid\":7,\"n\":\"AQAB\",\"e\":\"AQAB\"}]}'",
+    );
+    database.execute("NOTIFY pgrst, 'reload config'");
+    server.says("The configuration stays as it was: jwt-secret cannot be used: keys[0]", 1);
+    setting("RESET pgrst.jwt_secret");
+    assert_eq!(rows(), 3);
+
     write("db-max-rows = 2\ndb-channel = \"elsewhere\"");
     setting("RESET pgrst.db_max_rows");
     database.execute("NOTIFY pgrst, 'reload config'");

@@ -1,7 +1,7 @@
 //! Messages in the form that the client wants: protobuf as it is, or its JSON
 //! (<https://protobuf.dev/programming-guides/json/>).
 
-use super::{Method, Refusal};
+use super::{Method, Refusal, leap};
 use bytes::Bytes;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
@@ -86,6 +86,11 @@ impl Schema {
         }
         let invalid =
             |error: serde_json::Error| Status::invalid_argument(format!("The JSON is wrong: {error}"));
+        if let Some(text) = leap::second(&message, input) {
+            return Err(
+                Status::invalid_argument(format!("The JSON is wrong: {text} has no second 60")).into()
+            );
+        }
         let mut json = serde_json::Deserializer::from_slice(&message);
         let message = DynamicMessage::deserialize(input.clone(), &mut json).map_err(invalid)?;
         json.end().map_err(invalid)?;

@@ -2,7 +2,7 @@
 //! or none. Rows that are asked for by keys are matched to their requests by
 //! the keys' form on the wire.
 
-use super::{Answer, Call, Keyed, Relation, Returned, Surroundings, preferences};
+use super::{Answer, Call, Keyed, Relation, Returned, Surroundings, preferences, representation};
 use crate::{
     error::{Error, Fault, Result},
     grpc::{
@@ -55,19 +55,20 @@ impl<'a> Relation<'a> {
         let query = self.any_of(&requests, Query::default())?;
         let preferences = Preferences { representation: Some(Return::Representation), ..self.end() };
         let action = Action::Delete { relation: self.resource.relation.clone() };
-        let mut call = self.keyed(surroundings, action, query, preferences, &Selection::default(), wanted);
-        if let Answer::Keyed(keyed) = &mut call.answer {
-            keyed.returned = Returned::Nothing;
-        }
-        Ok(call)
+        Ok(self.keyed(surroundings, action, query, preferences, &Selection::default(), wanted))
     }
 
     pub(super) fn batch_create(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let requests = self.requests()?;
         self.agree_on_writing(&requests)?;
         let Joined { payload, missing } = self.joined(&requests)?;
-        let selection = self.selection(number::BATCH_READ_MASK)?;
-        let preferences = Preferences { representation: Some(Return::Representation), missing, ..self.end() };
+        let selection = self.written_selection(number::BATCH_READ_MASK)?;
+        let (accept, representation) = representation(&selection);
+        let answer = match selection.is_empty() {
+            true => Answer::Nothing(Missing::Fine),
+            false => Answer::Whole,
+        };
+        let preferences = Preferences { representation, missing, ..self.end() };
         let action = Action::Insert {
             relation: self.resource.relation.clone(),
             columns: Some(payload.keys.clone()),
@@ -75,8 +76,8 @@ impl<'a> Relation<'a> {
             on_conflict: None,
         };
         let query = self.query(&selection);
-        let mut call = self.call(surroundings, action, query, preferences, &selection, Answer::Whole);
-        call.request.accept = Accept::CheckedColumns;
+        let mut call = self.call(surroundings, action, query, preferences, &selection, answer);
+        call.request.accept = accept;
         Ok(call)
     }
 
@@ -94,7 +95,7 @@ impl<'a> Relation<'a> {
         if payload.keys.iter().all(|column| key.contains(column)) {
             return Err(refuse("requests", "no field to be updated is set"));
         }
-        let selection = self.selection(number::BATCH_READ_MASK)?;
+        let selection = self.written_selection(number::BATCH_READ_MASK)?;
         let relation = self.resource.relation.clone();
         let allow_missing =
             requests.first().is_some_and(|first| self.inner(first).flag(number::WRITE_ALLOW_MISSING));
@@ -290,7 +291,9 @@ impl<'a> Relation<'a> {
         query.select.extend(columns);
         let fields: Vec<Field> = self.key_columns().cloned().collect();
         let keys = Arc::new(MessageEncoder::new(self.encoders.fields(&fields)));
-        let answer = Answer::Keyed(Keyed { wanted, keys, returned: Returned::Rows });
+        let writes = !matches!(action, Action::Read { .. });
+        let returned = if writes && selection.is_empty() { Returned::Nothing } else { Returned::Rows };
+        let answer = Answer::Keyed(Keyed { wanted, keys, returned });
         let mut call = self.call(surroundings, action, query, preferences, selection, answer);
         call.request.accept = Accept::CheckedColumns;
         call

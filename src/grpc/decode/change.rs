@@ -2,13 +2,13 @@
 //! PATCH and DELETE. Without a condition they are refused, unless that is what
 //! the request says it wants.
 
-use super::{Answer, Call, Relation, Surroundings, preferences};
+use super::{Answer, Call, Relation, Surroundings, preferences, representation};
 use crate::{
     error::Result,
     grpc::{method::number, refuse::refuse, selection::Selection},
     request::{
-        Accept, Action, Query,
-        prefer::{Handling, Preferences, Return},
+        Action, Query,
+        prefer::{Handling, Preferences},
     },
 };
 
@@ -31,11 +31,11 @@ impl Relation<'_> {
     }
 
     fn affect(self, surroundings: Surroundings<'_>, action: Action) -> Result<Call> {
-        let returns_rows = self.message.has_field_by_number(number::READ_MASK);
-        let (selection, representation) = match returns_rows {
-            true => (self.selection(number::READ_MASK)?, Return::Representation),
-            false => (Selection::default(), Return::Minimal),
+        let selection = match self.message.has_field_by_number(number::READ_MASK) {
+            true => self.written_selection(number::READ_MASK)?,
+            false => Selection::default(),
         };
+        let (accept, representation) = representation(&selection);
         let mut query = Query::default();
         self.conditions(&mut query)?;
         let restricts = query.filters.iter().any(|(path, _)| path.is_empty())
@@ -53,14 +53,14 @@ impl Relation<'_> {
             return Err(refuse("max_affected", "cannot be negative"));
         }
         let preferences = Preferences {
-            representation: Some(representation),
+            representation,
             max_affected: (most > 0).then_some(most),
             // Only so is the number more than advice.
             handling: Some(Handling::Strict),
             ..preferences(self.flag(number::CHANGE_VALIDATE_ONLY))
         };
         let mut call = self.call(surroundings, action, query, preferences, &selection, Answer::Affected);
-        call.request.accept = if returns_rows { Accept::CheckedColumns } else { Accept::Columns };
+        call.request.accept = accept;
         Ok(call)
     }
 }

@@ -1,7 +1,10 @@
 //! Values as text: in filters as PostgreSQL reads them, in payloads as JSON.
 //! Errors say what is wrong with a value; their callers know its field.
 
-use crate::grpc::surface::{Package, Scalar, Shape};
+use crate::grpc::{
+    encode::SECONDS,
+    surface::{Package, Scalar, Shape},
+};
 use prost_reflect::{DynamicMessage, Value};
 use std::fmt::Write as _;
 
@@ -173,10 +176,11 @@ fn timestamp(message: &DynamicMessage) -> Result<String, Refused> {
     let seconds = message.get_field_by_number(1).and_then(|value| value.as_i64()).unwrap_or_default();
     let nanos = message.get_field_by_number(2).and_then(|value| value.as_i32()).unwrap_or_default();
     let range = || "is no time in the years 1 to 9999".to_owned();
-    if nanos < 0 {
+    if !SECONDS.contains(&seconds) || !(0..1_000_000_000).contains(&nanos) {
         return Err(range());
     }
-    let time = jiff::Timestamp::new(seconds, nanos).map_err(|_| range())?;
-    let first = jiff::Timestamp::new(-62_135_596_800, 0).map_err(|_| range())?;
-    if time < first { Err(range()) } else { Ok(time.to_string()) }
+    // jiff's own timestamps end a day before the year does.
+    let epoch = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
+    let time = epoch.checked_add(jiff::SignedDuration::new(seconds, nanos)).map_err(|_| range())?;
+    Ok(format!("{time}Z"))
 }

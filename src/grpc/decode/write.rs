@@ -2,7 +2,7 @@
 //! written is the mask's word, else that of their presence.
 
 use super::{
-    Answer, Call, Missing, Relation, Surroundings, mask, preferences,
+    Answer, Call, Missing, Relation, Surroundings, mask, preferences, representation,
     text::{json, separated, string},
 };
 use crate::{
@@ -102,14 +102,15 @@ impl Relation<'_> {
         resolution: Option<Resolution>,
         missing: Missing,
     ) -> Result<Call> {
-        let selection = self.selection(number::WRITE_READ_MASK)?;
+        let selection = self.written_selection(number::WRITE_READ_MASK)?;
         let query = Query { filters: query.filters, ..self.query(&selection) };
-        let preferences = Preferences {
-            representation: Some(Return::Representation),
-            resolution,
-            ..preferences(self.flag(number::WRITE_VALIDATE_ONLY))
+        let (_, representation) = representation(&selection);
+        let preferences =
+            Preferences { representation, resolution, ..preferences(self.flag(number::WRITE_VALIDATE_ONLY)) };
+        let answer = match selection.is_empty() {
+            true => Answer::Nothing(missing),
+            false => Answer::Row(Envelope::Field(number::ROWS), missing),
         };
-        let answer = Answer::Row(Envelope::Field(number::ROWS), missing);
         let mut call = self.call(surroundings, action, query, preferences, &selection, answer);
         call.request.accept = kept_if_answered(&call.rows);
         Ok(call)

@@ -5,13 +5,14 @@ use crate::catalog::{
     Catalog,
     descriptor::{Column, Database, Relation, Schema, Type, TypeKind},
 };
+use crate::config::PackageTemplate;
 use crate::grpc::{export, fixture::school, lock::Lock, surface};
 use prost_reflect::{Cardinality, DescriptorPool};
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots/grpc/school.proto");
 
 fn surface(catalog: &Catalog) -> Surface {
-    surface::surface(catalog, "{schema}.v{version}", &Lock::default()).unwrap().0
+    surface::surface(catalog, &PackageTemplate::default(), &Lock::default()).unwrap().0
 }
 
 fn pool() -> DescriptorPool {
@@ -21,7 +22,7 @@ fn pool() -> DescriptorPool {
 
 #[test]
 fn the_school_is_described_as_in_the_snapshot() {
-    let files = export::export(&school(), "{schema}.v{version}", &Lock::default()).unwrap().files;
+    let files = export::export(&school(), &PackageTemplate::default(), &Lock::default()).unwrap().files;
     let file = files.iter().find(|file| file.path == "api/v1/api.proto").unwrap();
     let text = String::from_utf8(file.contents.clone()).unwrap();
     if std::env::var_os("UPDATE").is_some() {

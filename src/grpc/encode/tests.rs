@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    config::PackageTemplate,
     grpc::{descriptor, fixture::school, lock::Lock, surface::surface},
     outcome::Sink as _,
 };
@@ -43,7 +44,7 @@ fn array(elements: &[Option<&[u8]>]) -> Vec<u8> {
 
 /// Encodes a row of `students`; columns are by name, the others NULL.
 fn student(columns: &[(&str, Vec<u8>)]) -> Result<DynamicMessage> {
-    let surface = surface(&school(), "{schema}.v{version}", &Lock::default()).unwrap().0;
+    let surface = surface(&school(), &PackageTemplate::default(), &Lock::default()).unwrap().0;
     let package = &surface.packages[0];
     let at = package.resources.iter().position(|resource| resource.relation == "students").unwrap();
     let fields = &package.resources[at].fields;

@@ -35,7 +35,7 @@ impl<'a> Reader<'a> {
 /// Seconds from 1970-01-01, where protobuf begins, to 2000-01-01, where PostgreSQL does.
 const EPOCH: i64 = 946_684_800;
 /// The years 1 to 9999, which are all that `google.protobuf.Timestamp` takes.
-const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+pub(crate) const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
 impl ValueEncoder {
     pub(super) fn wire(&self) -> Wire {

@@ -3,14 +3,13 @@
 use super::*;
 use crate::{
     catalog::{Catalog, descriptor::Database},
+    config::PackageTemplate,
     grpc::{
         export::export,
         fixture::school,
         surface::{Surface, surface},
     },
 };
-
-const TEMPLATE: &str = "{schema}.v{version}";
 
 fn changed(change: impl FnOnce(&mut Database)) -> Catalog {
     let mut database = school().descriptor().clone();
@@ -19,7 +18,7 @@ fn changed(change: impl FnOnce(&mut Database)) -> Catalog {
 }
 
 fn locked(catalog: &Catalog, lock: &Lock) -> (Surface, Lock) {
-    surface(catalog, TEMPLATE, lock).unwrap()
+    surface(catalog, &PackageTemplate::default(), lock).unwrap()
 }
 
 fn first() -> Lock {
@@ -42,14 +41,14 @@ fn text(declarations: &[Declaration]) -> Vec<String> {
 fn a_locked_schema_is_described_as_it_was_and_its_lock_stays_as_it_is() {
     let lock = first();
     assert_eq!(Lock::parse(&lock.to_json().unwrap()).unwrap(), lock);
-    let again = export(&school(), TEMPLATE, &lock).unwrap();
-    let before = export(&school(), TEMPLATE, &Lock::default()).unwrap();
+    let again = export(&school(), &PackageTemplate::default(), &lock).unwrap();
+    let before = export(&school(), &PackageTemplate::default(), &Lock::default()).unwrap();
     assert_eq!((again.files, again.lock), (before.files, lock));
 }
 
 #[test]
 fn each_line_of_the_lock_stands_in_the_exported_file() {
-    let export = export(&school(), TEMPLATE, &Lock::default()).unwrap();
+    let export = export(&school(), &PackageTemplate::default(), &Lock::default()).unwrap();
     let file = export.files.iter().find(|file| file.path == "api/v1/api.proto").unwrap();
     let proto = String::from_utf8(file.contents.clone()).unwrap();
     let package = &export.lock.schemas["api"];
@@ -185,6 +184,6 @@ fn a_broken_lock_is_refused_with_the_place() {
         assert!(error.contains(wanted), "{error}");
     }
     let twice = Lock::parse(&good.replace("\"message\": \"Total\"", "\"message\": \"Student\"")).unwrap();
-    let error = surface(&school(), TEMPLATE, &twice).unwrap_err().to_string();
+    let error = surface(&school(), &PackageTemplate::default(), &twice).unwrap_err().to_string();
     assert!(error.contains("relation \"totals\": another one has the name"), "{error}");
 }

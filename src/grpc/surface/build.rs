@@ -8,36 +8,81 @@ use crate::{
         Catalog,
         descriptor::{Column, Identity, Relation},
     },
+    config::package::{self, PackageTemplate},
     grpc::{
         lock::{Lock, LockError, PackageLock},
         method::RelationMethod,
         names::{Claims, numbered, pascal, plural, singular, snake},
     },
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 /// The one service that all functions of a schema share.
 pub(crate) const FUNCTIONS_SERVICE: &str = "FunctionsService";
 
+/// Packages of what is served or exported besides.
+const TAKEN: &[&str] = &[
+    "google.api",
+    "google.protobuf",
+    "google.rpc",
+    "grpc.health.v1",
+    "grpc.reflection.v1",
+    "grpc.reflection.v1alpha",
+    "pgduet.query.v1",
+    "pgduet.schema.v1",
+    "pgduet.types.v1",
+];
+
+/// Why there is no surface.
+#[derive(Debug)]
+pub enum SurfaceError {
+    /// The lock gives one name to two things.
+    Lock(LockError),
+    /// The template gives this schema no package of its own.
+    Package(String),
+}
+
+impl From<LockError> for SurfaceError {
+    fn from(error: LockError) -> Self {
+        Self::Lock(error)
+    }
+}
+
+impl fmt::Display for SurfaceError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lock(error) => error.fmt(out),
+            Self::Package(schema) => write!(
+                out,
+                "grpc-package gives the schema {schema} a package that is taken; with {{schema}} in it each has its own"
+            ),
+        }
+    }
+}
+
 /// Works out the surface, and the lock that keeps it so. `template` is the option
 /// `grpc-package`; names and numbers are those of `lock` as far as it has them.
-///
-/// # Errors
-/// The lock gives one name to two things.
-pub(crate) fn surface(catalog: &Catalog, template: &str, lock: &Lock) -> Result<(Surface, Lock), LockError> {
-    let mut packages = Claims::default();
+pub(crate) fn surface(
+    catalog: &Catalog,
+    template: &PackageTemplate,
+    lock: &Lock,
+) -> Result<(Surface, Lock), SurfaceError> {
+    let mut packages = Claims::of(TAKEN);
     let mut next = lock.clone();
     let mut surface = Surface::default();
     let schemas = &catalog.descriptor().schemas;
     for schema in schemas {
-        let (stem, version) = versioned(&schema.name);
-        let name = packages.claim(
-            |attempt| {
-                let stem = numbered(&stem, attempt);
-                template.replace("{schema}", &stem).replace("{version}", version)
-            },
-            |name| vec![name.clone()],
-        );
+        let (stem, version) = package::version(&schema.name);
+        let stem = snake(stem);
+        let candidate = |attempt| template.package(&numbered(&stem, attempt), version);
+        let name = match candidate(0) {
+            // Another attempt would give no other name.
+            only if only == candidate(1) => {
+                packages.take(vec![only.clone()]).map_err(|_| SurfaceError::Package(schema.name.clone()))?;
+                only
+            }
+            _ => packages.claim(candidate, |name| vec![name.clone()]),
+        };
         let package = Package {
             schema: schema.name.clone(),
             comment: schema.comment.clone(),
@@ -57,21 +102,6 @@ pub(crate) fn surface(catalog: &Catalog, template: &str, lock: &Lock) -> Result<
         next.schemas.insert(schema.name.clone(), builder.next);
     }
     Ok((surface, next))
-}
-
-/// `shop_v2` is version 2 of `shop`; a schema without a version is version 1.
-fn versioned(schema: &str) -> (String, &str) {
-    match schema.rsplit_once("_v") {
-        Some((stem, version))
-            if !stem.is_empty()
-                && !version.is_empty()
-                && !version.starts_with('0')
-                && version.bytes().all(|byte| byte.is_ascii_digit()) =>
-        {
-            (snake(stem), version)
-        }
-        _ => (snake(schema), "1"),
-    }
 }
 
 /// `Grade`, then `GradeEnum` (or whatever `kind` says), then numbers.
@@ -201,13 +231,17 @@ fn key(relation: &Relation, fields: &[Field]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::versioned;
+    use super::*;
+    use crate::{catalog::descriptor::FILE_DESCRIPTOR_SET, grpc::reflection::own_descriptors};
+    use prost::Message as _;
 
     #[test]
-    fn a_schema_may_name_its_version() {
-        assert_eq!(versioned("shop_v2"), ("shop".to_owned(), "2"));
-        assert_eq!(versioned("shop"), ("shop".to_owned(), "1"));
-        assert_eq!(versioned("_v2"), ("v2".to_owned(), "1"));
-        assert_eq!(versioned("shop_vegan"), ("shop_vegan".to_owned(), "1"));
+    fn every_package_that_is_served_besides_is_taken() {
+        let own = own_descriptors();
+        for set in own.into_iter().chain([FILE_DESCRIPTOR_SET, tonic_types::pb::FILE_DESCRIPTOR_SET]) {
+            for file in prost_types::FileDescriptorSet::decode(set).unwrap().file {
+                assert!(TAKEN.contains(&file.package()), "{}", file.package());
+            }
+        }
     }
 }

@@ -79,7 +79,7 @@ fn plain(p: &mut Parser<'_>) -> Parsed<SelectItem> {
     let star = |p: &mut Parser<'_>| {
         p.text("*")?;
         end_of_item(p)?;
-        Ok(SelectItem::Field { field: Field::column("*"), cast: None, aggregate: None, alias: None })
+        Ok(SelectItem::Every)
     };
     if let Some(star) = p.optional(|p| p.attempt(star))? {
         return Ok(star);
@@ -113,6 +113,8 @@ fn aliased_field(p: &mut Parser<'_>) -> Parsed<SelectItem> {
     let after = cast(p)?;
     end_of_item(p)?;
     Ok(match function {
+        // In quotes too, as PostgREST reads it.
+        None if field.name == "*" => SelectItem::Every,
         Some(function) => SelectItem::Field {
             field,
             cast: before,

@@ -185,10 +185,10 @@ fn select_lists_keep_their_order_and_nest() {
         hint: Some("fk".to_owned()),
         join: Some(Join::Inner),
         form: EmbedForm::Nested { alias: Some("client".to_owned()) },
-        ..embed("clients", vec![column("id"), SelectItem::Embed(embed("tasks", vec![column("*")]))])
+        ..embed("clients", vec![column("id"), SelectItem::Embed(embed("tasks", vec![SelectItem::Every]))])
     };
     let other = Embed { form: EmbedForm::Spread, ..embed("other", vec![column("a")]) };
-    let expected = [column("*"), SelectItem::Embed(client), SelectItem::Embed(other), column("name")];
+    let expected = [SelectItem::Every, SelectItem::Embed(client), SelectItem::Embed(other), column("name")];
     assert_eq!(items, expected);
     assert_eq!(select("").unwrap(), []);
     assert_eq!(select("rel()").unwrap(), [SelectItem::Embed(embed("rel", vec![]))]);

@@ -1,7 +1,7 @@
 //! Every type, in both directions: what comes out of a row and is written to another gives the same text there.
 
 use super::{Served, said, served_from, value};
-use crate::support::database::Database;
+use crate::support::{database::Database, http::send};
 use proptest::{
     prelude::*,
     strategy::ValueTree,
@@ -300,7 +300,7 @@ fn what_is_read_and_written_again_has_the_same_text_whatever_its_type() {
 }
 
 #[test]
-fn what_is_text_is_postgresqls_own() {
+fn what_is_text_is_postgresqls_own_but_for_iso_8601() {
     let (served, types) = sampled();
     let listed =
         served.call("SamplesService/ListSamples", json!({"pageSize": 1000, "orderBy": "id"})).unwrap();
@@ -314,10 +314,11 @@ fn what_is_text_is_postgresqls_own() {
         }
         compared += 1;
         let column = format!("c{at}");
-        // The text of a date depends on the session, and what the client sees does not.
-        let is_date = sql.starts_with("date") || sql.starts_with("timestamp");
-        let text =
-            if is_date { format!("to_json({column}) #>> '{{}}'") } else { format!("format('%s', {column})") };
+        let text = match sql.as_str() {
+            // ISO 8601, with a T between date and time, whatever the session's style is.
+            "date" | "timestamp" => format!("to_json({column}) #>> '{{}}'"),
+            _ => format!("format('%s', {column})"),
+        };
         let texts = format!("SELECT json_agg(CASE WHEN {column} IS NOT NULL THEN {text} END ORDER BY id)");
         let texts: Vec<Value> =
             serde_json::from_str(&served.sql(&format!("{texts} FROM api.samples"))).unwrap();
@@ -402,4 +403,80 @@ fn values_without_a_form_are_errors_that_name_the_column() {
             "{message}"
         );
     }
+}
+
+/// Times that protobuf's type just has, and some that it has not.
+#[test]
+fn every_time_that_can_be_read_can_be_written_and_looked_for() {
+    let database = Database::fresh(TYPES);
+    database.execute(
+        "CREATE TABLE api.moments (id int PRIMARY KEY, at timestamptz, local timestamp, day date);
+         INSERT INTO api.moments (id, at) VALUES
+            (1, '0001-01-01 00:00:00+00'), (2, '9999-12-30 22:00:00.000001+00'), (3, '9999-12-31 23:59:59.999999+00');
+         INSERT INTO api.moments (id, local, day) VALUES (4, '2024-02-29 01:02:03.5', '2024-02-29');
+         GRANT SELECT, INSERT ON api.moments TO anonymous;",
+    );
+    // ISO 8601, whatever this says.
+    database.execute(&format!("ALTER DATABASE {} SET datestyle = 'German, DMY'", database.name()));
+    let served = served_from(database, &[]);
+    let at = |id: i32| {
+        let got = served.call("MomentsService/GetMoment", json!({"id": id, "readMask": "at"})).unwrap();
+        got["moment"]["at"].clone()
+    };
+    for id in 1..=3 {
+        let at = at(id);
+        let written = json!({"moment": {"id": 10 + id, "at": at}, "readMask": "at"});
+        assert_eq!(
+            served.call("MomentsService/CreateMoment", written).unwrap(),
+            json!({"moment": {"at": at}})
+        );
+        let found = json!({"where": {"at": {"eq": at}}, "readMask": "id", "orderBy": "id"});
+        let found = served.call("MomentsService/ListMoments", found).unwrap();
+        assert_eq!(found["moments"], json!([{"id": id}, {"id": 10 + id}]), "{at}");
+    }
+    let got = served.call("MomentsService/GetMoment", json!({"id": 4, "readMask": "local,day"})).unwrap();
+    assert_eq!(got["moment"], json!({"local": "2024-02-29T01:02:03.5", "day": "2024-02-29"}));
+    let connect = |at: &str| {
+        let body = json!({"moment": {"id": 20, "at": at}}).to_string();
+        let target = "/api.v1.MomentsService/CreateMoment";
+        send(served.server.address(), "POST", target, &[("Content-Type", "application/json")], Some(&body))
+    };
+    for wrong in
+        ["2016-12-31T23:59:60Z", "2016-12-31T24:00:00Z", "10000-01-01T00:00:00Z", "0000-12-31T23:59:59Z"]
+    {
+        let answer = connect(wrong);
+        assert_eq!((answer.status, answer.code().as_deref()), (400, Some("invalid_argument")), "{wrong}");
+    }
+    assert_eq!(served.sql("SELECT count(*) FROM api.moments WHERE id = 20"), "0");
+    // What only looks like one is a text.
+    let label = json!({"where": {"local": {"neq": "2016-12-31T23:59:60"}}, "readMask": "id"}).to_string();
+    let target = "/api.v1.MomentsService/ListMoments";
+    let kind = [("Content-Type", "application/json")];
+    assert_eq!(send(served.server.address(), "POST", target, &kind, Some(&label)).status, 200);
+}
+
+#[test]
+fn a_column_whose_name_is_a_star_is_a_column() {
+    let database = Database::fresh(TYPES);
+    database.execute(
+        r#"CREATE TABLE api.stars (id int PRIMARY KEY, "*" text, name text, "a,b" text);
+           INSERT INTO api.stars VALUES (1, 'star', 'Vega', 'comma'), (2, NULL, 'Deneb', NULL);
+           CREATE VIEW api.skies AS SELECT * FROM api.stars;
+           GRANT SELECT, INSERT, UPDATE ON api.stars, api.skies TO anonymous;"#,
+    );
+    let served = served_from(database, &[]);
+    let all = json!({"id": 1, "*": "star", "name": "Vega", "a,b": "comma"});
+    let get = |mask: Value| served.call("StarsService/GetStar", json!({"id": 1, "readMask": mask})).unwrap();
+    assert_eq!(served.call("StarsService/GetStar", json!({"id": 1})).unwrap()["star"], all);
+    assert_eq!(get(json!("*"))["star"], all);
+    let listed = served.call("StarsService/ListStars", json!({"orderBy": "name"})).unwrap();
+    assert_eq!(listed["stars"], json!([{"id": 2, "name": "Deneb"}, all]));
+    let streamed = served.client.all("SkiesService/StreamSkies", json!({"orderBy": "id"})).unwrap();
+    assert_eq!(streamed[0]["sky"], all);
+    let created = json!({"star": {"id": 3, "*": "new", "name": "Altair"}});
+    assert_eq!(served.call("StarsService/CreateStar", created).unwrap()["star"]["*"], "new");
+    let found = json!({"where": {"*": {"eq": "new"}}, "readMask": "id"});
+    assert_eq!(served.call("StarsService/ListStars", found).unwrap()["stars"], json!([{"id": 3}]));
+    let updated = json!({"star": {"id": 3, "*": "newer"}, "readMask": "*"});
+    assert_eq!(served.call("StarsService/UpdateStar", updated).unwrap()["star"]["*"], "newer");
 }

@@ -315,6 +315,17 @@ fn tokens() -> Vec<Row> {
         ("claims that are no JSON", flawed(Flaw::Claims("{")), 401, Some("PGRST303")),
         ("an unknown role", flawed(Flaw::Claims(r#"{"role":"nobody_at_all"}"#)), 401, Some("22023")),
         ("a role that is not granted", flawed(Flaw::Claims(r#"{"role":"postgres"}"#)), 403, Some("42501")),
+        ("no role, in PostgreSQL's words", flawed(Flaw::Claims(r#"{"role":"none"}"#)), 401, Some("PGRST303")),
+        ("the login role", flawed(Flaw::Claims(r#"{"role":"authenticator"}"#)), 401, Some("PGRST303")),
+        ("an empty role", flawed(Flaw::Claims(r#"{"role":""}"#)), 401, Some("22023")),
+        (
+            "a role that would be another's default",
+            flawed(Flaw::Claims(r#"{"role":"default"}"#)),
+            401,
+            Some("22023"),
+        ),
+        ("a role in capitals", flawed(Flaw::Claims(r#"{"role":"NONE"}"#)), 401, Some("22023")),
+        ("a role in quotes", flawed(Flaw::Claims(r#"{"role":"\"none\""}"#)), 401, Some("22023")),
         ("a role that is no text", flawed(Flaw::Claims(r#"{"role":{"a":1}}"#)), 401, Some("22023")),
         ("a role with NUL", flawed(Flaw::Claims("{\"role\":\"a\\u0000b\"}")), 400, Some("22021")),
     ]

@@ -130,6 +130,8 @@ fn metadata() -> Vec<Case> {
         bearer("an expired token", claims(r#"{"role":"authenticated","exp":1}"#), UNAUTHENTICATED),
         bearer("a token for others", claims(r#"{"role":"authenticated","aud":"them"}"#), UNAUTHENTICATED),
         bearer("a role that is not granted", claims(r#"{"role":"postgres"}"#), PERMISSION_DENIED),
+        bearer("no role, in PostgreSQL's words", claims(r#"{"role":"none"}"#), UNAUTHENTICATED),
+        bearer("the login role", claims(r#"{"role":"authenticator"}"#), UNAUTHENTICATED),
         bearer("an unknown role", claims(r#"{"role":"nobody_at_all"}"#), UNAUTHENTICATED),
         with("a time that is none", "grpc-timeout", "soon".into(), INVALID_ARGUMENT),
         with("a time beyond all times", "grpc-timeout", "99999999H".into(), OK),

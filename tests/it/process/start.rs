@@ -80,6 +80,10 @@ fn every_form_of_libpq_leads_to_the_database() {
 /// What is wrong, arguments, variables, and what the message has to name.
 type Case<'c> = (&'c str, &'c [&'c str], &'c [(&'c str, &'c str)], &'c str);
 
+const PEM: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEANURoJTlSNWDcMGWi2XTWytMTfie1LA03kRuFU4Wr64Y=";
+const CUT_OFF: &str =
+    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"NURoJTlSNWDcMGWi2XTWytMTfie1LA03kRuFU4Wr64Y"}"#;
+
 #[test]
 fn what_is_wrong_for_good_ends_the_start_with_status_1_and_a_word_about_it() {
     let database = Database::fresh(SCHEMA);
@@ -89,6 +93,9 @@ fn what_is_wrong_for_good_ends_the_start_with_status_1_and_a_word_about_it() {
     let (host, server_port) = place(&database);
     let missing = format!("host={host} port={server_port} user=authenticator dbname=not_there");
     let nobody = database.uri("nobody_at_all");
+    let directory = Directory::new("keys");
+    let in_file = format!("@{}", directory.file("keys"));
+    fs::write(directory.file("keys"), format!("\n{CUT_OFF}\n")).unwrap();
     let cases: &[Case<'_>] = &[
         ("a taken port", &[], &[("PGRST_SERVER_PORT", &port)], &port),
         ("a port that is no number", &[], &[("PGRST_SERVER_PORT", "abc")], "PGRST_SERVER_PORT"),
@@ -100,6 +107,22 @@ fn what_is_wrong_for_good_ends_the_start_with_status_1_and_a_word_about_it() {
         ("a flag with a wrong value", &["--db-pool", "many"], &[], "db-pool"),
         ("a file that is not there", &["/nowhere/pgduet.conf"], &[], "/nowhere/pgduet.conf"),
         ("a short secret", &[], &[("PGRST_JWT_SECRET", "short")], "32"),
+        ("keys that are not in JSON", &[], &[("PGRST_JWT_SECRET", PEM)], "jwt-secret is in PEM"),
+        ("keys that are cut off", &[], &[("PGRST_JWT_SECRET", CUT_OFF)], "jwt-secret is no valid JSON"),
+        (
+            "keys in a file that are cut off",
+            &[],
+            &[("PGRST_JWT_SECRET", &in_file)],
+            "jwt-secret is no valid JSON",
+        ),
+        (
+            "keys elsewhere",
+            &[],
+            &[("PGRST_JWT_SECRET", "https://issuer.example/the/keys/of/it")],
+            "is an address",
+        ),
+        ("a short secret for pages", &[], &[("PGDUET_PAGE_TOKEN_SECRET", "short")], "page-token-secret"),
+        ("nobody for everybody", &[], &[("PGRST_DB_ANON_ROLE", "none")], "db-anon-role"),
         ("a secret of a missing file", &[], &[("PGRST_JWT_SECRET", "@/nowhere/secret")], "/nowhere/secret"),
         ("a connection that is none", &[], &[("PGRST_DB_URI", "mysql://here")], "db-uri"),
         ("a role that is not there", &[], &[("PGRST_DB_URI", &nobody)], "nobody_at_all"),
