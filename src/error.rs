@@ -119,6 +119,7 @@ fault_table! {
     AnswerTooLarge          "PGDUET10" 500 ResourceExhausted  "ANSWER_TOO_LARGE",           "The rows are more than one message holds.";
     TooManyRows             "PGDUET11" 500 ResourceExhausted  "TOO_MANY_ROWS",              "There are more rows than `db-max-rows` allows.";
     MethodMissing           "PGDUET12" 404 Unimplemented      "METHOD_MISSING",             "There is no such gRPC method.";
+    StreamsBusy             "PGDUET16" 503 ResourceExhausted  "STREAMS_BUSY",               "Streams hold as many connections as they may.";
     Internal                "PGDUET99" 500 Internal           "INTERNAL",                   "A fault of pgduet itself.";
 }
 

@@ -50,6 +50,12 @@ pub(super) fn pool_timeout() -> Box<Error> {
     Error::new(Fault::PoolTimeout, "Timed out acquiring connection from connection pool.")
 }
 
+/// As many streams as there may be are under way, and none ended in time.
+pub(super) fn streams_busy() -> Box<Error> {
+    Error::new(Fault::StreamsBusy, "Too many streams are open.")
+        .hint("Read or end those that are, or try again later")
+}
+
 /// The unit's deadline passed.
 pub(super) fn deadline_exceeded() -> Box<Error> {
     Error::new(Fault::DeadlineExceeded, "The deadline passed before the transaction ended.")

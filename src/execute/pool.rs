@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::{Config, Connection},
     error::{Caller, Error, Fault, Origin, Result, classify},
-    outcome::Sink,
+    outcome::{Pace, Sink},
 };
 use deadpool::{
     Runtime,
@@ -28,7 +28,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
 
 /// Where the pool is too small, every unit of a crowd waits too long: one line in this time says so.
 const TIMEOUTS_TOLD_EVERY: Duration = Duration::from_secs(5);
@@ -80,6 +83,9 @@ pub struct Status {
 #[derive(Clone, Debug)]
 pub struct Pool {
     connections: managed::Pool<Manager>,
+    /// How many units may wait for clients: half of the connections.
+    streams: Arc<Semaphore>,
+    acquisition_timeout: Duration,
     timeouts: Arc<AtomicU64>,
     /// When the last of them was told.
     told: Arc<Mutex<Option<Instant>>>,
@@ -105,7 +111,9 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|problem| error::internal(&problem))?;
-        Ok(Self { connections, timeouts: Arc::default(), told: Arc::default() })
+        let streams = Arc::new(Semaphore::new((options.size.get() / 2).max(1)));
+        let acquisition_timeout = options.acquisition_timeout;
+        Ok(Self { connections, streams, acquisition_timeout, timeouts: Arc::default(), told: Arc::default() })
     }
 
     /// Runs a unit and hands its rows to `sink` as they come. The report comes
@@ -120,20 +128,41 @@ impl Pool {
 
     async fn attempt<S: Sink>(&self, unit: &Unit, sink: &mut S) -> Result<Report> {
         let deadline = unit.deadline.map(|left| Instant::now() + left);
-        let lease = match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, self.lease())
-                .await
-                .map_err(|_| error::deadline_exceeded())??,
-            None => self.lease().await?,
+        let leased = self.leased(S::PACE);
+        let (lease, _permit) = match deadline {
+            Some(deadline) => {
+                tokio::time::timeout_at(deadline, leased).await.map_err(|_| error::deadline_exceeded())??
+            }
+            None => leased.await?,
         };
         lease.run(unit, deadline, sink).await
+    }
+
+    /// A connection, and what it takes to have it.
+    async fn leased(&self, pace: Pace) -> Result<(Lease, Option<SemaphorePermit<'_>>)> {
+        let permit = self.permit(pace).await?;
+        Ok((self.lease().await?, permit))
+    }
+
+    /// Clients that do not read what they asked for hold some connections, and never all.
+    async fn permit(&self, pace: Pace) -> Result<Option<SemaphorePermit<'_>>> {
+        match pace {
+            Pace::Database => Ok(None),
+            Pace::Client => {
+                match tokio::time::timeout(self.acquisition_timeout, self.streams.acquire()).await {
+                    Ok(Ok(permit)) => Ok(Some(permit)),
+                    Ok(Err(closed)) => Err(error::internal(&closed)),
+                    Err(_) => Err(error::streams_busy()),
+                }
+            }
+        }
     }
 
     fn tell(&self, error: &Error) {
         if classify(error, Caller::Authenticated).http < 500 {
             return;
         }
-        if let Origin::Pgduet(Fault::PoolTimeout) = error.origin {
+        if let Origin::Pgduet(Fault::PoolTimeout | Fault::StreamsBusy) = error.origin {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.is_some_and(|told| told.elapsed() < TIMEOUTS_TOLD_EVERY) {
                 return;
