@@ -11,6 +11,7 @@ pub mod configuration;
 mod connect;
 mod count;
 mod error;
+mod expectation;
 mod facts;
 mod json;
 mod lease;

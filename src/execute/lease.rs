@@ -116,9 +116,9 @@ impl Lease {
         match (doubt, session.peer()) {
             (Doubt::Outdated { .. }, _) => {}
             // A function may deallocate what it likes.
-            (Doubt::Missing, Peer::PostgreSql) => session.statements.clear(),
+            (Doubt::Missing, Peer::PostgreSql) => session.forget_names(),
             (Doubt::Missing, Peer::Pooler) | (Doubt::Misnamed, _) => {
-                session.statements.clear();
+                session.forget_names();
                 session.preparing.stop("the sessions of PostgreSQL change below the connections");
             }
         }

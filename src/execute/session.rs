@@ -22,6 +22,8 @@ pub(super) struct Session {
     cancel: Cancel,
     /// What code of the database's authors may have left in it.
     pub(super) trace: Trace,
+    /// The names of what puts it back, where that is prepared.
+    eraser: Option<Arc<[Arc<str>]>>,
     peer: Peer,
     /// Of the pool, when this was made; a flush makes another.
     pub(super) generation: u64,
@@ -84,6 +86,7 @@ impl Session {
             preparing: Arc::clone(preparing),
             cancel,
             trace: Trace::None,
+            eraser: None,
             peer,
             generation,
             quiet_since: Instant::now(),
@@ -113,6 +116,44 @@ impl Session {
         Ok(self.wire.out.run(form.name(), values, results)?)
     }
 
+    /// Writes what prepares that which puts the session back, unless it is prepared or nothing is: the names, for
+    /// whoever reads that it was parsed.
+    pub(super) fn send_eraser(&mut self) -> Result<Option<Arc<[Arc<str>]>>, Error> {
+        if self.eraser.is_some() || self.preparing.capacity().is_none() {
+            return Ok(None);
+        }
+        let names: Arc<[_]> = PUT_BACK.iter().map(|sql| self.preparing.name("", sql)).collect();
+        for (name, sql) in names.iter().zip(PUT_BACK) {
+            // There may be one left of before.
+            self.wire.out.close(name)?;
+            self.wire.out.parse(name, sql)?;
+        }
+        Ok(Some(names))
+    }
+
+    /// It is parsed.
+    pub(super) fn keep_eraser(&mut self, names: Arc<[Arc<str>]>) {
+        self.eraser = Some(names);
+    }
+
+    /// Writes what puts the session back.
+    pub(super) fn put_back(&mut self) -> Result<(), Error> {
+        let names = self.eraser.clone().filter(|_| self.preparing.capacity().is_some());
+        for (at, sql) in PUT_BACK.iter().enumerate() {
+            match names.as_ref().and_then(|names| names.get(at)) {
+                Some(name) => self.wire.out.run(name, &[], Results::Text)?,
+                None => self.send(&Form::Unnamed, sql, &[], Results::Text)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What was prepared is gone.
+    pub(super) fn forget_names(&mut self) {
+        self.statements.clear();
+        self.eraser = None;
+    }
+
     /// Whether the next unit may have it.
     pub(super) fn is_settled(&self) -> bool {
         self.trace == Trace::None
@@ -128,6 +169,9 @@ impl Session {
             self.wire.out.sync();
         }
         let drained = self.wire.drain().await?;
+        if (self.trace, drained) == (Trace::BeingErased, Drained::Failed) {
+            self.eraser = None;
+        }
         let put_back = || PUT_BACK.join("; ");
         let query = match (self.wire.status(), self.trace, drained) {
             (Status::Idle, Trace::None, _) | (Status::Idle, Trace::BeingErased, Drained::Clean) => None,

@@ -8,13 +8,14 @@ use super::{
     call::{Call, Doubt, Progress},
     count::{self, planned_rows},
     error::{reported, unexpected},
+    expectation::check,
     facts, preamble,
     session::{Session, Trace},
     statement_cache::Form,
     wire::{self, Columns, Frame, Results},
 };
 use crate::{
-    error::{Error, Fault},
+    error::Error,
     outcome::{Row as _, Sink},
     sql::{Fragment, Layout},
 };
@@ -131,8 +132,16 @@ impl<'a> Conversation<'a> {
             self.session.trace = Trace::Possible;
         }
 
+        let eraser = match (unit.response_settings, self.naming) {
+            (ResponseSettings::Read, Naming::Allowed) => self.session.send_eraser()?,
+            (ResponseSettings::Read | ResponseSettings::Unset, _) => None,
+        };
         // Where that cannot be written, nobody sees any of it.
         self.begin(&before, planned.as_ref(), &statement, types.as_deref(), response.as_ref())?;
+        if let Some(names) = eraser {
+            self.parsed(names.len()).await?;
+            self.session.keep_eraser(names);
+        }
         for call in &mut before {
             self.answer(call).await?;
         }
@@ -300,9 +309,7 @@ impl<'a> Conversation<'a> {
         }
         if self.unit.response_settings == ResponseSettings::Read {
             self.session.wire.out.flush();
-            for sql in preamble::PUT_BACK {
-                self.session.send(&Form::Unnamed, sql, &[], Results::Text)?;
-            }
+            self.session.put_back()?;
         }
         self.session.wire.out.sync();
         Ok(())
@@ -337,6 +344,20 @@ impl<'a> Conversation<'a> {
             b'Z' => Ok(()),
             _ => Err(frame.unexpected().into()),
         }
+    }
+
+    /// Waits until so many statements are parsed.
+    async fn parsed(&mut self, count: usize) -> Result<(), Stop> {
+        let mut parsed = 0;
+        while parsed < count {
+            let frame = self.session.wire.frame().await?;
+            match frame.tag() {
+                b'1' => parsed += 1,
+                b'3' => {}
+                _ => return Err(frame.unexpected().into()),
+            }
+        }
+        Ok(())
     }
 
     /// What a message says of the statement that is being answered.
@@ -457,28 +478,5 @@ impl Unit {
     pub(super) fn role(&self) -> &str {
         let roles = self.settings.iter().rev().filter(|(name, _)| name.eq_ignore_ascii_case("role"));
         roles.map(|(_, role)| std::str::from_utf8(role).unwrap_or_default()).next().unwrap_or_default()
-    }
-}
-
-fn check(expectation: Expectation, rows: u64) -> Result<(), Box<Error>> {
-    match expectation {
-        Expectation::One if rows != 1 => {
-            Err(Error::new(Fault::NotSingular, "Cannot coerce the result to a single JSON object")
-                .details(format!("The result contains {rows} rows")))
-        }
-        Expectation::UpsertedOne if rows != 1 => Err(Error::new(
-            Fault::UpsertKeyMismatch,
-            "Payload values do not match URL in primary key column(s)",
-        )),
-        Expectation::AtMost(most) if i128::from(rows) > i128::from(most) => Err(Error::new(
-            Fault::MaxAffectedExceeded,
-            "Query result exceeds max-affected preference constraint",
-        )
-        .details(format!("The query affects {rows} rows"))),
-        Expectation::Any
-        | Expectation::One
-        | Expectation::UpsertedOne
-        | Expectation::AtMost(_)
-        | Expectation::Sink => Ok(()),
     }
 }
