@@ -9,8 +9,10 @@
 
 mod channel;
 pub mod command;
+mod ended;
 mod front;
 mod loader;
+mod pulse;
 mod reloads;
 mod services;
 mod status;
@@ -24,8 +26,10 @@ use crate::{
     execute::{Options, Pool},
     grpc,
     grpc::lock::{Lock, LockError},
+    memory::Memory,
     server::{
         connection::{Limits, serve_connections},
+        descriptors,
         listen::{Address, Bound, Endpoint, ListenOptions, Listener, Sharing},
         shutdown::shutdown_channel,
         signal::{Signal, Signals},
@@ -36,6 +40,7 @@ use channel::Channel;
 use front::Front;
 use futures_util::StreamExt;
 use loader::{Loader, Reload};
+use pulse::Ear;
 use reloads::Reloads;
 use status::AppStatus;
 use std::{fmt, io, sync::Arc, time::Duration};
@@ -56,6 +61,8 @@ pub enum Error {
     Lock(LockError),
     /// The database refuses for good.
     Database(Box<error::Error>),
+    /// A second signal came while requests were being finished.
+    Interrupted,
 }
 
 /// Serves the database that the configuration names, until a signal ends it.
@@ -79,7 +86,9 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     let bound = bind(&main).await?;
     let address = bound.address();
     let lasting = grpc::Lasting::new(shutdown.clone()).map_err(Error::Database)?;
-    let loader = Arc::new(Loader::new(sources, config, pool.clone(), diagnostics, lasting));
+    let memory = Memory::new(config.server_max_memory.get());
+    let limits = limits(&config);
+    let loader = Arc::new(Loader::new(sources, config, pool.clone(), diagnostics, lasting, memory));
     let admin = match admin_endpoint(&loader.config()) {
         Some(options) => Some(listen(&options).await?),
         None => None,
@@ -87,8 +96,8 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     let admin = admin.map(|listener| {
         tracing::info!("Admin server listening on {}", listener.address());
         let admin = Admin::new(Arc::new(AppStatus::new(loader.clone(), address.clone())));
-        let shutdown = shutdown.clone();
-        tokio::spawn(async move { serve_connections(listener, admin, &Limits::default(), shutdown).await })
+        let (limits, shutdown) = (limits.clone(), shutdown.clone());
+        tokio::spawn(async move { serve_connections(listener, admin, &limits, shutdown).await })
     });
 
     // Before the first load, so that no notification is missed after it.
@@ -102,15 +111,10 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     let listener = bound.listen().map_err(|error| Error::Listen(address.to_string(), error))?;
     tracing::info!("API server listening on {address}");
     listening(&address);
-    // Whoever is somewhat over the limit gets an answer that says so; far beyond it nothing is read any more.
-    let limits = Limits {
-        head_bytes: u32::try_from(loader.config().server_max_header_bytes.saturating_mul(2))
-            .unwrap_or(u32::MAX),
-        ..Limits::default()
-    };
     let front = Front::new(loader.clone());
     let serving = tokio::spawn(async move { serve_connections(listener, front, &limits, shutdown).await });
 
+    let ear = pulse::follow(loader.clone());
     let mut reloads = Reloads::new(loader.clone(), retry);
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     loop {
@@ -123,26 +127,64 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
             },
             event = channel.next() => match event {
                 Event::Lost => {
-                    loader.database_lost();
+                    ear.send_replace(Ear::Deaf);
                     if !loader.config().db_pool_automatic_recovery {
                         return Err(Error::Database(connection_lost()));
                     }
                 }
+                Event::Listening => {
+                    ear.send_replace(Ear::Listening);
+                }
                 Event::ReloadConfig => reloads.ask(Reload::Configuration),
                 Event::ReloadCatalog => reloads.ask(Reload::Catalog),
             },
+            () = loader.suspected() => reloads.suspect(),
             reloaded = reloads.next() => reloaded?,
             _ = housekeeping.tick() => pool.close_idle(),
         }
     }
 
     tracing::info!("Shutting down");
+    // No more is asked, so that the last that is told is the end.
+    drop(ear);
+    loader.tell_end();
     trigger.announce();
-    for task in [Some(serving), admin].into_iter().flatten() {
-        // A task that panicked has said so already.
-        let _ = task.await;
+    let ended = async {
+        for task in [Some(serving), admin].into_iter().flatten() {
+            // A task that panicked has said so already.
+            let _ = task.await;
+        }
+    };
+    tokio::select! {
+        () = ended => Ok(()),
+        // Whoever asks twice does not want to wait.
+        () = ending(&mut signals) => Err(Error::Interrupted),
     }
-    Ok(())
+}
+
+/// What clients may ask of connections.
+fn limits(config: &Config) -> Limits {
+    let descriptors = descriptors::raise().unwrap_or_else(|error| {
+        tracing::warn!("The limit of open files stays as it is: {error}");
+        u64::MAX
+    });
+    let connections = descriptors::connections(config.server_max_connections, descriptors, config.db_pool);
+    if connections < config.server_max_connections {
+        tracing::warn!(
+            "There are {descriptors} file descriptors: server-max-connections is {connections} and not {}",
+            config.server_max_connections
+        );
+    }
+    Limits {
+        // Whoever is somewhat over the limit gets an answer that says so; far beyond it nothing is read any more.
+        head_bytes: u32::try_from(config.server_max_header_bytes.saturating_mul(2)).unwrap_or(u32::MAX),
+        head_timeout: config.server_head_timeout.0,
+        read_timeout: config.server_read_timeout.0,
+        write_timeout: config.server_write_timeout.0,
+        drain_timeout: config.server_drain_timeout,
+        connections,
+        ..Limits::default()
+    }
 }
 
 /// Where the main server listens.
@@ -200,6 +242,9 @@ impl fmt::Display for Error {
             Error::System(error) => error.fmt(out),
             Error::Lock(error) => error.fmt(out),
             Error::Database(error) => error.fmt(out),
+            Error::Interrupted => {
+                out.write_str("ended by a second signal, before all requests were answered")
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! PostgreSQL does.
 
 mod cache;
+mod claims;
 mod jwks;
 mod jwt;
 
@@ -14,8 +15,8 @@ use std::{
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-pub use self::cache::CacheCounters;
 use self::{cache::Cache, jwks::Keys};
+pub use self::{cache::CacheCounters, claims::Claims};
 use crate::{
     config::{self, ClaimPath, Config},
     error::{Caller, Error, Fault, Result},
@@ -26,7 +27,7 @@ use crate::{
 pub struct Identity {
     /// The PostgreSQL role of the transaction.
     pub role: String,
-    /// The token's claims, all of them, with `role` set to [`Identity::role`].
+    /// The values of the token's claims, all of them, with `role` set to [`Identity::role`].
     pub claims: Map<String, Value>,
     /// Whether the role is another than the anonymous one: a token without a role is anonymous.
     pub caller: Caller,
@@ -35,14 +36,13 @@ pub struct Identity {
 
 impl Identity {
     /// An identity of these claims.
-    pub fn new(role: impl Into<String>, mut claims: Map<String, Value>, caller: Caller) -> Identity {
+    pub fn new(role: impl Into<String>, claims: Claims, caller: Caller) -> Identity {
         let role = role.into();
-        claims.insert("role".to_owned(), Value::String(role.clone()));
-        let claims_json = Value::Object(claims.clone()).to_string().into();
+        let (claims, claims_json) = claims.with_role(&role);
         Identity { role, claims, caller, claims_json }
     }
 
-    /// The claims as the setting `request.jwt.claims` has them; written once for each token.
+    /// The claims as the setting `request.jwt.claims` has them: each in the token's own words.
     pub fn claims_json(&self) -> &Bytes {
         &self.claims_json
     }
@@ -72,7 +72,8 @@ impl Authenticator {
             keys: config.jwt_key()?.as_deref().map(Keys::new).transpose()?,
             audience: config.jwt_aud.as_ref().map(|audience| audience.0.clone()),
             role_path: config.jwt_role_claim_key.clone(),
-            anonymous: anonymous.map(|role| Arc::new(Identity::new(role, Map::new(), Caller::Anonymous))),
+            anonymous: anonymous
+                .map(|role| Arc::new(Identity::new(role, Claims::default(), Caller::Anonymous))),
             login: connection.postgres.get_user().map(str::to_owned),
             cache: Cache::new(config.jwt_cache_max_entries),
         })
@@ -91,7 +92,7 @@ impl Authenticator {
             Some(identity) => identity,
             None => {
                 let claims = jwt::verify(token, keys)?;
-                jwt::check(&claims, self.audience.as_deref(), seconds(now))?;
+                jwt::check(claims.values(), self.audience.as_deref(), seconds(now))?;
                 let identity = Arc::new(self.identity(claims)?);
                 self.cache.insert(token, identity.clone());
                 return Ok(identity);
@@ -112,9 +113,9 @@ impl Authenticator {
     }
 
     /// The role that the claims name, else the anonymous one.
-    fn identity(&self, claims: Map<String, Value>) -> Result<Identity> {
-        let claims = Value::Object(claims);
-        let named = self.role_path.find(&claims).map(|role| match role {
+    fn identity(&self, claims: Claims) -> Result<Identity> {
+        let values = Value::Object(claims.values().clone());
+        let named = self.role_path.find(&values).map(|role| match role {
             Value::String(role) => role.clone(),
             other => other.to_string(),
         });
@@ -128,12 +129,7 @@ impl Authenticator {
             true => Caller::Anonymous,
             false => Caller::Authenticated,
         };
-        match claims {
-            Value::Object(claims) => Ok(Identity::new(role, claims, caller)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                Err(jwt::claims_unreadable())
-            }
-        }
+        Ok(Identity::new(role, claims, caller))
     }
 }
 

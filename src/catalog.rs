@@ -6,11 +6,13 @@ pub mod form;
 pub mod introspect;
 pub mod relationship;
 pub mod routine;
+pub mod similar;
 pub mod watch;
 
 use descriptor::{Database, Function, Relation, Type, TypeKind};
 use relationship::Relationship;
-use std::collections::HashMap;
+use similar::Similar;
+use std::{collections::HashMap, sync::OnceLock};
 
 /// Positions in the descriptor by schema and name, so that a look-up borrows both.
 type Names<T> = HashMap<String, HashMap<String, T>>;
@@ -26,6 +28,14 @@ pub struct Catalog {
     computed: HashMap<u32, Vec<usize>>,
     types: HashMap<u32, usize>,
     relationships: HashMap<u32, Vec<Relationship>>,
+    similar: HashMap<String, Spelled>,
+}
+
+/// The names of one schema, taken apart when the first one is looked for that is not there.
+#[derive(Debug, Default)]
+struct Spelled {
+    relations: OnceLock<Similar>,
+    functions: OnceLock<Similar>,
 }
 
 impl Catalog {
@@ -35,8 +45,10 @@ impl Catalog {
         for (at, relation) in database.relations.iter().enumerate().filter(|(_, found)| !found.is_partition) {
             relations.entry(relation.schema.clone()).or_default().insert(relation.name.clone(), at);
         }
+        let similar = |schema: &descriptor::Schema| (schema.name.clone(), Spelled::default());
         let mut catalog = Self {
             relations,
+            similar: database.schemas.iter().map(similar).collect(),
             relations_by_oid: database.relations.iter().enumerate().map(|(at, r)| (r.oid, at)).collect(),
             types: database.types.iter().enumerate().map(|(at, t)| (t.oid, at)).collect(),
             database,
@@ -72,6 +84,18 @@ impl Catalog {
     /// The relation of this name.
     pub fn relation(&self, schema: &str, name: &str) -> Option<&Relation> {
         self.database.relations.get(*self.relations.get(schema)?.get(name)?)
+    }
+
+    /// The name of a relation that is most like `wanted`, if it is at least so similar (0 to 1).
+    pub fn relation_like(&self, schema: &str, wanted: &str, least: f64) -> Option<&str> {
+        let names = || self.relations_in(schema).map(|relation| relation.name.as_str());
+        self.similar.get(schema)?.relations.get_or_init(|| Similar::new(names())).closest(wanted, least)
+    }
+
+    /// The name of a function that is most like `wanted`, if it is at least so similar (0 to 1).
+    pub fn function_like(&self, schema: &str, wanted: &str, least: f64) -> Option<&str> {
+        let names = || self.functions_in(schema).map(|function| function.name.as_str());
+        self.similar.get(schema)?.functions.get_or_init(|| Similar::new(names())).closest(wanted, least)
     }
 
     /// The relation of this OID.

@@ -88,6 +88,13 @@ const CHECKS: &[Check] = &[
         advice: "If the view is meant to show them, it is all that stands between its readers and these rows.",
     },
     Check {
+        name: "requests-as-login",
+        severity: Severity::Warning,
+        look: Look::Database(include_str!("check/requests_as_login.sql")),
+        consequence: "Whatever the login role may do, anybody may do without a token.",
+        advice: "Then name that role in db-anon-role.",
+    },
+    Check {
         name: "bypass-rls",
         severity: Severity::Warning,
         look: Look::Database(include_str!("check/bypass_rls.sql")),
@@ -112,7 +119,7 @@ const CHECKS: &[Check] = &[
         name: "create-in-schema",
         severity: Severity::Warning,
         look: Look::Database(include_str!("check/create_in_schema.sql")),
-        consequence: "A function that the role creates there is served, and is found by the calls of other roles.",
+        consequence: "What the role creates there is found by names in the requests of other roles.",
         advice: "",
     },
     Check {
@@ -149,6 +156,13 @@ const CHECKS: &[Check] = &[
         look: Look::Given(given::plans_shown),
         consequence: "Plans tell clients of row counts and conditions that policies are to hide.",
         advice: "",
+    },
+    Check {
+        name: "no-effect",
+        severity: Severity::Warning,
+        look: Look::Given(given::no_effect),
+        consequence: "What it was to protect is not protected.",
+        advice: "CONFIG.md lists the options, and where each can be set.",
     },
     Check {
         name: "nobody-served",
@@ -194,13 +208,27 @@ const CHECKS: &[Check] = &[
     },
 ];
 
+/// The options that a secret stands in.
+pub const SECRETS: [&str; 2] = [given::JWT_SECRET, given::PAGE_TOKEN_SECRET];
+
+/// A secret that the server does not start with.
+#[derive(Debug)]
+pub struct RefusedSecret {
+    /// One of [`SECRETS`].
+    pub option: &'static str,
+    /// What is wrong with it.
+    pub error: config::Error,
+}
+
 /// What a check starts from.
 #[derive(Debug)]
 pub struct Subject<'a> {
     /// The configuration in force.
     pub config: &'a Config,
-    /// Why its secret had to be left out, where it cannot be used.
-    pub refused_secret: Option<config::Error>,
+    /// What was said of it when it was read.
+    pub warnings: Vec<config::Warning>,
+    /// The secrets that had to be left out of it.
+    pub refused: Vec<RefusedSecret>,
     /// A connection to the database.
     pub client: &'a mut Client,
     /// Another one: a pooler shows where two are used at once.
@@ -214,7 +242,8 @@ pub struct Subject<'a> {
 pub async fn check(subject: Subject<'_>) -> Result<Report> {
     let given = Given {
         config: subject.config,
-        refused_secret: subject.refused_secret,
+        warnings: &subject.warnings,
+        refused: &subject.refused,
         pooling: pooling::pooling(subject.client, subject.other).await?,
     };
     let database = database::Database::open(subject.client, subject.config).await?;

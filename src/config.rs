@@ -29,8 +29,8 @@ pub use self::{
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
-        Audience, DbUri, FileMode, FunctionName, ListenHost, LogLevel, OpenApiMode, OpenApiVersion, ProxyUri,
-        Schemas, Secret, TraceHeader, TxEnd, Verbosity,
+        Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogLevel, OpenApiMode,
+        OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TraceHeader, TxEnd, Verbosity,
     },
 };
 use self::{
@@ -172,8 +172,8 @@ options! {
     openapi_security_active "openapi-security-active": bool = "false", RELOAD.in_database();
     /// Address at which clients reach the API, for the root document.
     openapi_server_proxy_uri "openapi-server-proxy-uri": Option<ProxyUri> = "", RELOAD.in_database();
-    /// Origins that browsers may call from. Empty: any.
-    server_cors_allowed_origins "server-cors-allowed-origins": Vec<String> = "", RESTART.in_database();
+    /// Origins that browsers may call from. Empty or `*`: any.
+    server_cors_allowed_origins "server-cors-allowed-origins": Origins = "", RESTART.in_database();
     /// Address that the server listens on.
     server_host "server-host": ListenHost = "!4", RESTART;
     /// Port that the server listens on. 0: one that is free.
@@ -201,6 +201,9 @@ options! {
     grpc_max_receive_bytes "grpc-max-receive-bytes": usize = "4194304", RESTART.pgduet();
     /// Proto package of a schema: `{schema}` and `{version}` are replaced. Every schema has to get one of its own.
     grpc_package "grpc-package": PackageTemplate = "{schema}.v{version}", RELOAD.pgduet();
+    /// Whether reflection tells the services to everybody (without `db-anon-role`: to whoever has a valid token), to
+    /// whoever has one, or to nobody.
+    grpc_reflection "grpc-reflection": GrpcReflection = "enabled", RELOAD.pgduet();
     /// Version of the OpenAPI specification that the root document follows.
     openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
     /// What page tokens are sealed with, the same on all replicas: a text of at least 32 bytes. Without it, derived from
@@ -208,10 +211,26 @@ options! {
     page_token_secret "page-token-secret": Option<Secret> = "", RELOAD.pgduet().or_file();
     /// Directory of the PostgreSQL binaries that `demo` starts.
     pg_bin "pg-bin": Option<PathBuf> = "", RESTART.pgduet();
+    /// How long requests under way may take to end after a signal has announced the shutdown. Then they are cut off.
+    server_drain_timeout "server-drain-timeout": Duration = "10", RESTART.pgduet();
+    /// How long the head of a request may take to come, counted from the end of the answer before it: an idle connection
+    /// over HTTP/1 is closed after that time.
+    server_head_timeout "server-head-timeout": Timeout = "75", RESTART.pgduet();
     /// Largest request body taken, in bytes.
     server_max_body_bytes "server-max-body-bytes": usize = "134217728", RESTART.pgduet();
+    /// Largest number of client connections. Beyond it the one that has been idle for the longest time is closed.
+    server_max_connections "server-max-connections": NonZeroUsize = "10000", RESTART.pgduet();
     /// Largest request line and headers taken, in bytes.
     server_max_header_bytes "server-max-header-bytes": usize = "131072", RESTART.pgduet();
+    /// Bytes that the bodies and answers under way may hold together. Beyond it requests are answered with 503 and
+    /// `Retry-After`, over gRPC with `RESOURCE_EXHAUSTED`.
+    server_max_memory "server-max-memory": NonZeroUsize = "1073741824", RESTART.pgduet();
+    /// How long the body of a request may make no progress.
+    server_read_timeout "server-read-timeout": Timeout = "30", RESTART.pgduet();
+    /// How long an answer may make no progress because the client does not read it.
+    server_write_timeout "server-write-timeout": Timeout = "60", RESTART.pgduet();
+    /// How long a gRPC stream waits for a reader that takes nothing, before it ends and its connection is free again.
+    stream_idle_timeout "stream-idle-timeout": Timeout = "60", RELOAD.pgduet();
 }
 
 impl Config {

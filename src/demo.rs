@@ -62,8 +62,10 @@ pub enum Source {
     },
     /// One that runs already, as a superuser: the sample is loaded into it, unless it is there. Without TLS.
     Given {
-        /// Anything that libpq takes.
+        /// What the configuration says of it.
         uri: String,
+        /// What that means.
+        database: Box<tokio_postgres::Config>,
     },
 }
 
@@ -98,12 +100,14 @@ pub async fn prepare(source: Source) -> Result<Demo, Error> {
             let start = move || start_cluster(pg_bin, data_dir, start);
             let cluster = tokio::task::spawn_blocking(start).await.map_err(Error::Cancelled)?;
             let cluster = cluster.map_err(Error::Embedded)?;
-            create_database(&connect(&cluster.uri("postgres", "postgres")).await?).await?;
-            load(&mut connect(&cluster.uri("postgres", DATABASE)).await?).await?;
+            let superuser = |database: &str| cluster.uri("postgres", database).parse();
+            let postgres = superuser("postgres").map_err(Error::Database)?;
+            create_database(&connect(&postgres).await?).await?;
+            load(&mut connect(&superuser(DATABASE).map_err(Error::Database)?).await?).await?;
             Ok(Demo { uri: cluster.uri(LOGIN_ROLE, DATABASE), cluster: Some(cluster), token })
         }
-        Source::Given { uri } => {
-            load(&mut connect(&uri).await?).await?;
+        Source::Given { uri, database } => {
+            load(&mut connect(&database).await?).await?;
             Ok(Demo { uri, cluster: None, token })
         }
     }
@@ -170,8 +174,8 @@ fn start_cluster(
     Cluster::open(&Binaries::find(pg_bin.as_deref())?, location, Durability::Durable)
 }
 
-async fn connect(uri: &str) -> Result<Client, Error> {
-    let (client, connection) = tokio_postgres::connect(uri, NoTls).await.map_err(Error::Database)?;
+async fn connect(database: &tokio_postgres::Config) -> Result<Client, Error> {
+    let (client, connection) = database.connect(NoTls).await.map_err(Error::Database)?;
     // It ends with its client; errors reach the client's own calls.
     tokio::spawn(connection);
     Ok(client)

@@ -1,8 +1,10 @@
 //! `Engine::run(Request, Identity) → Outcome`: the whole of a request, from
 //! what was asked to what came back. It knows no protocol.
 
+mod message;
 mod outdated;
 mod privileges;
+mod renewal;
 
 use crate::{
     auth::Identity,
@@ -14,15 +16,24 @@ use crate::{
     error::Result,
     execute::{Body, Pool, Report, Unit, configuration::RoleSettings, response},
     media::MediaType,
+    memory::Memory,
     outcome::{Outcome, Privileges, Sink},
     plan::{
         self, Plan,
         transaction::{Access, Caller, End, Expectation, Isolation, ResponseSettings},
     },
     request::{Request, payload::Arguments, prefer::Count, range::Range},
-    sql::{self, Fact, Statement},
+    sql::{self, Fact, Layout, Statement},
 };
-use std::{sync::Arc, time::Instant};
+use bytes::Bytes;
+use outdated::{Attempts, Watched};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+pub use renewal::Renewal;
 
 /// A catalog, a configuration and a pool that belong together. A reload makes
 /// a new one; requests under way keep theirs.
@@ -32,12 +43,22 @@ pub struct Engine {
     config: Arc<Config>,
     pool: Pool,
     roles: RoleSettings,
+    renewal: Arc<Renewal>,
+    memory: Memory,
 }
 
 impl Engine {
-    /// An engine; `roles` are the settings of the roles that requests run as.
-    pub fn new(catalog: Arc<Catalog>, config: Arc<Config>, pool: Pool, roles: RoleSettings) -> Self {
-        Self { catalog, config, pool, roles }
+    /// An engine; `roles` are the settings of the roles that requests run as, by `renewal` it finds its successor, and
+    /// `memory` is what answers may hold.
+    pub fn new(
+        catalog: Arc<Catalog>,
+        config: Arc<Config>,
+        pool: Pool,
+        roles: RoleSettings,
+        renewal: Arc<Renewal>,
+        memory: Memory,
+    ) -> Self {
+        Self { catalog, config, pool, roles, renewal, memory }
     }
 
     /// What is known of the database.
@@ -50,6 +71,11 @@ impl Engine {
         &self.config
     }
 
+    /// The memory that bodies and answers may hold.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// The relation of this name; PGRST205 if there is none.
     pub fn relation(&self, schema: &str, name: &str) -> Result<&Relation> {
         plan::relation(schema, name, &self.catalog, &self.config)
@@ -60,58 +86,117 @@ impl Engine {
         plan::function(schema, name, arguments, &self.catalog, &self.config)
     }
 
-    /// Runs a request whose answer is a body.
+    /// Runs a request whose answer is a body. Where the catalog turns out to be behind the database, it waits for an
+    /// engine that knows and has the request answered by that.
     pub async fn run(&self, request: Request, identity: &Identity) -> Result<Outcome> {
-        let mut plan = plan::plan(request, &self.catalog, &self.config, self.caller(identity))?;
+        let mut attempts = Attempts::at(request);
+        let mut renewed: Option<Arc<Engine>> = None;
+        loop {
+            let engine = renewed.as_deref().unwrap_or(self);
+            let error = match engine.answer(attempts.request(), identity).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(error) => error,
+            };
+            renewed = Some(attempts.successor(engine, &error, identity).await.ok_or(error)?);
+        }
+    }
+
+    async fn answer(&self, request: Request, identity: &Identity) -> Result<Outcome> {
+        let plan = self.plan(request, identity)?;
         let unit = unit(&plan);
         let planned = self.config.server_timing_enabled.then(Instant::now);
         let facts = unit.statement.facts.clone();
-        let mut body = Body::new(&unit.statement.layout);
-        let report = self.execute(unit, &mut plan, identity, &mut body).await?;
+        // What has been carried out is answered, whatever others hold: a client that is told to try again would do it twice.
+        let lease = match unit.access {
+            Access::ReadOnly => self.memory.lease(),
+            Access::ReadWrite => self.memory.overdraft(),
+        };
+        let mut body = Body::new(&unit.statement.layout, lease);
+        let report = self.pool.run(unit, &mut body).await?;
         let outcome = outcome(&plan, &facts, report)?;
         Ok(Outcome { body: body.finish(), planned, ..outcome })
     }
 
     /// Runs a request whose rows go into `sink` as binary columns, in the order
     /// of the select list; the outcome comes when the transaction has ended.
+    /// Where the catalog turns out to be behind the database, the request is
+    /// answered by an engine that knows, unless the rows have changed their form.
     pub async fn stream<S: Sink>(
         &self,
         request: Request,
         identity: &Identity,
         sink: &mut S,
     ) -> Result<Outcome> {
-        let mut plan = plan::plan(request, &self.catalog, &self.config, self.caller(identity))?;
+        let mut attempts = Attempts::at(request);
+        let mut renewed: Option<Arc<Engine>> = None;
+        loop {
+            let engine = renewed.as_deref().unwrap_or(self);
+            let mut watched = Watched::new(sink);
+            let delivered = engine.deliver(attempts.request(), identity, self, &mut watched);
+            let error = match delivered.await {
+                Ok(outcome) => return Ok(outcome),
+                Err(error) => error,
+            };
+            let had_rows = watched.had_rows;
+            let next = match attempts.successor(engine, &error, identity).await {
+                Some(next) => next,
+                None => return Err(error),
+            };
+            if had_rows {
+                // What is wrong is perhaps better said by what has changed.
+                next.plan_for(self, attempts.request(), identity)?;
+                return Err(error);
+            }
+            renewed = Some(next);
+        }
+    }
+
+    async fn deliver<S: Sink>(
+        &self,
+        request: Request,
+        identity: &Identity,
+        first: &Engine,
+        sink: &mut S,
+    ) -> Result<Outcome> {
+        let plan = self.plan_for(first, request, identity)?;
         let unit = unit(&plan);
         let facts = unit.statement.facts.clone();
-        let report = self.execute(unit, &mut plan, identity, sink).await?;
+        let report = self.pool.run(unit, sink).await?;
         outcome(&plan, &facts, report)
     }
 
     /// What the role of `identity` may do in `schema`.
     pub async fn privileges(&self, schema: &str, identity: &Identity) -> Result<Privileges> {
-        let unit = question(sql::privileges(schema), identity);
+        let unit = question(sql::privileges(schema), as_role_of(identity));
         let mut collector = privileges::Collector::default();
         self.pool.run(unit, &mut collector).await?;
         Ok(collector.0)
     }
 
-    /// Runs the unit of a plan, a second time where the plan read columns that were dropped since the last load.
-    async fn execute<S: Sink>(
-        &self,
-        unit: Unit,
-        plan: &mut Plan<'_>,
-        identity: &Identity,
-        sink: &mut S,
-    ) -> Result<Report> {
-        match self.pool.run(unit, sink).await {
-            Err(error) if outdated::is_suspect(&error) => {
-                match Box::pin(self.forget_dropped(plan, identity)).await {
-                    Ok(true) => self.pool.run(self::unit(plan), sink).await,
-                    Ok(false) | Err(_) => Err(error),
-                }
-            }
-            report => report,
+    fn plan<'e>(&'e self, request: Request, identity: &'e Identity) -> Result<Plan<'e>> {
+        plan::plan(request, &self.catalog, &self.config, self.caller(identity))
+    }
+
+    /// A plan whose rows are those that the engine `first` would have had.
+    fn plan_for<'e>(
+        &'e self,
+        first: &'e Engine,
+        request: Request,
+        identity: &'e Identity,
+    ) -> Result<Plan<'e>> {
+        if std::ptr::eq(self, first) {
+            return self.plan(request, identity);
         }
+        let mut plan = self.plan(request.clone(), identity)?;
+        message::keep(&first.plan(request, identity)?, &mut plan)?;
+        Ok(plan)
+    }
+
+    /// Whether the database answers on a connection of the pool, within this time.
+    pub async fn is_answered(&self, within: Duration) -> bool {
+        let mut unit = question(sql::ping(), Vec::new());
+        unit.deadline = Some(within);
+        self.pool.run(unit, &mut Body::new(&Layout::Nothing, self.memory.lease())).await.is_ok()
     }
 
     fn caller<'e>(&'e self, identity: &'e Identity) -> Caller<'e> {
@@ -137,13 +222,21 @@ fn unit(plan: &Plan<'_>) -> Unit {
     }
 }
 
-/// A unit that asks something of the database for pgduet's own use, as the role of `identity`.
-fn question(statement: Statement, identity: &Identity) -> Unit {
+/// Settings of a unit, as `Unit` has them.
+type Settings = Vec<(Cow<'static, str>, Bytes)>;
+
+/// Those that make a unit run as the role of `identity`.
+fn as_role_of(identity: &Identity) -> Settings {
+    vec![
+        ("role".into(), identity.role.clone().into()),
+        ("request.jwt.claims".into(), identity.claims_json().clone()),
+    ]
+}
+
+/// A unit that asks something of the database for pgduet's own use.
+fn question(statement: Statement, settings: Settings) -> Unit {
     Unit {
-        settings: vec![
-            ("role".into(), identity.role.clone().into()),
-            ("request.jwt.claims".into(), identity.claims_json().clone()),
-        ],
+        settings,
         access: Access::ReadOnly,
         isolation: Isolation::default(),
         pre_request: None,

@@ -119,7 +119,12 @@ fault_table! {
     AnswerTooLarge          "PGDUET10" 500 ResourceExhausted  "ANSWER_TOO_LARGE",           "The rows are more than one message holds.";
     TooManyRows             "PGDUET11" 500 ResourceExhausted  "TOO_MANY_ROWS",              "There are more rows than `db-max-rows` allows.";
     MethodMissing           "PGDUET12" 404 Unimplemented      "METHOD_MISSING",             "There is no such gRPC method.";
-    StreamsBusy             "PGDUET16" 503 ResourceExhausted  "STREAMS_BUSY",               "Streams hold as many connections as they may.";
+    MessageChanged          "PGDUET13" 501 Unimplemented      "MESSAGE_CHANGED",            "A message's type is another in the database now.";
+    InvalidHeaders          "PGDUET14" 400 InvalidArgument    "INVALID_HEADERS",            "A header is missing or there twice that HTTP wants once.";
+    BodyTimeout             "PGDUET15" 408 DeadlineExceeded   "BODY_TIMEOUT",               "The body stopped coming.";
+    MemoryExhausted         "PGDUET16" 503 ResourceExhausted  "MEMORY_EXHAUSTED",           "Bodies and answers under way hold all the memory they may.";
+    StreamIdle              "PGDUET17" 504 DeadlineExceeded   "STREAM_IDLE",                "The reader of a stream took nothing for too long.";
+    StreamsBusy             "PGDUET18" 503 ResourceExhausted  "STREAMS_BUSY",               "Streams hold as many connections as they may.";
     Internal                "PGDUET99" 500 Internal           "INTERNAL",                   "A fault of pgduet itself.";
 }
 

@@ -3,21 +3,27 @@
 //! SQL and talks to no database.
 
 mod call;
+mod code;
 mod codec;
 mod connect;
 mod decode;
 mod descriptor;
 mod encode;
+mod ended;
 pub mod export;
 #[cfg(test)]
 mod fixture;
 pub mod health;
+mod infrastructure;
+mod intake;
+mod lent;
 pub mod lock;
 #[doc(hidden)]
 pub mod measure;
 mod method;
 mod names;
 mod page_token;
+mod protocol;
 pub mod reflection;
 mod refuse;
 mod respond;
@@ -35,12 +41,13 @@ use crate::{
     server::shutdown::Shutdown,
 };
 use bytes::Bytes;
+pub use ended::Ended;
 use health::Health;
 use http::{Request, Response};
 use lock::Lock;
 use page_token::{OwnSecret, Sealer};
 use reflection::{Index, Reflection};
-use services::Services;
+use services::{Services, Signature};
 use std::sync::Arc;
 pub use surface::SurfaceError;
 use tonic::body::Body;
@@ -75,6 +82,7 @@ pub struct Grpc {
     sealer: Sealer,
     reflection: Reflection,
     health: Health,
+    infrastructure: infrastructure::Methods,
     cors: CorsLayer,
 }
 
@@ -91,8 +99,18 @@ impl Grpc {
         let (services, index) = described(engine.catalog(), &config.grpc_package, &lock)?;
         let reflection = Reflection::new(Arc::new(index), shutdown);
         let sealer = Sealer::new(config, authenticator.secret(), &secret)?;
+        let infrastructure = infrastructure::Methods::new(config.grpc_reflection)?;
         let cors = serve::cors(&config.server_cors_allowed_origins);
-        Ok(Arc::new(Self { engine, authenticator, services, sealer, reflection, health, cors }))
+        Ok(Arc::new(Self {
+            engine,
+            authenticator,
+            services,
+            sealer,
+            reflection,
+            health,
+            infrastructure,
+            cors,
+        }))
     }
 
     /// The full names of the services, sorted.
@@ -102,7 +120,13 @@ impl Grpc {
 
     /// Whether there is a service of this full name.
     pub fn knows(&self, service: &str) -> bool {
-        self.services.knows(service) || serve::is_infrastructure(service)
+        self.services.knows(service) || self.infrastructure.knows(service)
+    }
+
+    /// What goes into the method at this path and comes out of it.
+    fn signature(&self, path: &str) -> Option<&Signature> {
+        let own = self.services.method(path).map(|method| &method.signature);
+        own.or_else(|| self.infrastructure.signature(path))
     }
 
     /// Answers a request of the gRPC branch.
@@ -111,7 +135,9 @@ impl Grpc {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        serve::serve(self, request).await
+        let memory = self.engine.memory().clone();
+        let response = serve::serve(self, intake::request(request)).await;
+        response.map(|body| intake::answer(body, memory))
     }
 }
 
@@ -125,6 +151,10 @@ fn described(catalog: &Catalog, package: &PackageTemplate, lock: &Lock) -> Resul
 }
 
 /// The answer to a call that no service has seen.
-pub fn failure(error: &Error) -> Response<Body> {
-    serve::refuse(respond::status(error, Caller::Anonymous))
+pub async fn failure<B>(request: Request<B>, error: &Error) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    serve::refuse(request.map(Body::new), respond::status(error, Caller::Anonymous)).await
 }

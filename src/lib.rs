@@ -25,6 +25,7 @@ pub mod error;
 pub mod execute;
 pub mod grpc;
 pub mod media;
+pub mod memory;
 pub mod openapi;
 pub mod outcome;
 pub mod plan;

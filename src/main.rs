@@ -8,6 +8,7 @@ use pgduet::{
     config::Sources,
     demo::{self, Start},
     server::listen::Address,
+    telemetry::one_line,
 };
 use std::{
     env,
@@ -31,13 +32,20 @@ fn main() -> ExitCode {
             return ExitCode::from(UNCHECKED);
         }
     };
-    match run(command) {
+    match in_runtime(run(command)) {
         Ok(code) => code,
-        Err(error) => fail(&format!("pgduet: {error}\n")),
+        Err(error) => fail(&format!("pgduet: {}\n", one_line(&error.to_string()))),
     }
 }
 
-#[tokio::main]
+/// Runs a future. What it leaves behind, such as a catalog that is being read, is not waited for.
+fn in_runtime(future: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_background();
+    outcome
+}
+
 async fn run(command: Command) -> Result<ExitCode> {
     Ok(match command {
         Command::Serve(sources) => {
@@ -82,9 +90,12 @@ async fn run(command: Command) -> Result<ExitCode> {
 /// address: secret and token of the demo are public.
 async fn serve_demo(mut sources: Sources, options: cli::Demo) -> Result<()> {
     let (config, _) = pgduet::config::Config::load(&sources)?;
-    let source = match sources.environment.get("PGRST_DB_URI").or_else(|| sources.flags.get("db-uri")) {
-        Some(uri) => demo::Source::Given { uri: uri.clone() },
-        None => demo::Source::Local {
+    let source = match sources.have("db-uri")? {
+        true => {
+            let (connection, _) = config.connection()?;
+            demo::Source::Given { uri: config.db_uri.0.clone(), database: Box::new(connection.postgres) }
+        }
+        false => demo::Source::Local {
             pg_bin: config.pg_bin.clone(),
             data_dir: options.data_dir,
             start: match options.data {
@@ -108,8 +119,9 @@ async fn serve_demo(mut sources: Sources, options: cli::Demo) -> Result<()> {
         let address = address.to_string().replace("127.0.0.1", "localhost");
         print(&demo::guide(&demo, &format!("http://{address}")));
     };
-    app::serve(sources, listening).await?;
-    Ok(demo.stop()?)
+    let served = app::serve(sources, listening).await;
+    demo.stop()?;
+    Ok(served?)
 }
 
 fn print(text: &str) -> ExitCode {

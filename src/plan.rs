@@ -10,11 +10,12 @@ mod filter;
 mod hint;
 pub mod limits;
 pub mod mutate;
+mod named;
 pub mod negotiate;
 mod order;
-mod outdated;
 mod read;
 mod resolve;
+mod targets;
 pub mod transaction;
 pub mod tree;
 
@@ -32,11 +33,13 @@ use crate::{
         Accept, Action, Query, Request,
         payload::Arguments,
         prefer::{Count, Handling, Preferences, TransactionEnd},
+        range::beyond_the_end,
         select::Texts,
     },
 };
 use call::Call;
 use mutate::{Change, Mutation, Whole};
+pub use named::Named;
 use negotiate::{Agreed, Body, Explain, Selected};
 use transaction::{Access, Caller, End, Expectation, Isolation, Session, Transaction};
 use tree::Node;
@@ -64,6 +67,25 @@ pub struct Plan<'c> {
     pub transaction: Transaction<'c>,
     /// What answers depend on.
     pub facts: Facts,
+}
+
+impl<'c> Plan<'c> {
+    /// Changes what is read in the end.
+    pub fn adapt(&mut self, change: impl FnOnce(&mut Node<'c>) -> Result<()>) -> Result<()> {
+        match &mut self.operation {
+            Operation::Read(node) => change(node),
+            Operation::Mutation(mutation, node) => {
+                change(node)?;
+                mutation.returned = mutate::returned(node);
+                Ok(())
+            }
+            Operation::Call(call, node) => {
+                change(node)?;
+                call.returned = mutate::returned(node);
+                Ok(())
+            }
+        }
+    }
 }
 
 /// What is done before rows are read, and what is read of them.
@@ -140,8 +162,7 @@ impl<'c> Context<'c> {
             Fault::RelationMissing,
             format!("Could not find the table '{schema}.{name}' in the schema cache"),
         );
-        let names = self.catalog.relations_in(schema).map(|relation| relation.name.as_str());
-        match hint::closest(name, names, hint::CLOSE) {
+        match self.catalog.relation_like(schema, name, hint::CLOSE) {
             Some(meant) => error.hint(format!("Perhaps you meant the table '{schema}.{meant}'")),
             None => error,
         }
@@ -197,8 +218,18 @@ pub fn plan<'c>(
             agreed.and_then(|agreed| known_preferences(&preferences).map(|()| agreed))?
         }
     };
+    if explain.is_none() {
+        has_value(&operation, &body)?;
+    }
     let expectation = expectation(&operation, &body, &accept, explain.as_ref(), &preferences)?;
     let body = negotiate::wanted(body, &accept, &operation, &preferences);
+    match (&operation, &body) {
+        // Nothing is selected.
+        (Operation::Mutation(..), Body::Nothing) => {}
+        (Operation::Mutation(..) | Operation::Read(_) | Operation::Call(..), _) => {
+            embed::once_each(operation.node(), 1)?;
+        }
+    }
     operation.serve(&body);
     let hoisted = function.map(|function| hoisted(function, config)).unwrap_or_default();
     let transaction = Transaction {
@@ -299,6 +330,20 @@ fn hoisted<'c>(function: &'c Function, config: &Config) -> Vec<(&'c str, &'c str
     let settings = function.settings.iter();
     let settings = settings.filter(|setting| config.db_hoisted_tx_settings.contains(&setting.name));
     settings.map(|setting| (setting.name.as_str(), setting.value.as_str())).collect()
+}
+
+/// Refuses to pass over the one value that a body is made of.
+fn has_value(operation: &Operation<'_>, body: &Body<'_>) -> Result<()> {
+    let Operation::Call(call, node) = operation else { return Ok(()) };
+    let is_value = match body {
+        Body::Raw => true,
+        Body::Handler(_) => call.is_scalar() && operation.is_single(),
+        Body::Array(_) | Body::Object(_) | Body::Csv | Body::GeoJson | Body::Columns | Body::Nothing => false,
+    };
+    match node.range.offset {
+        offset @ 1.. if is_value => Err(beyond_the_end(offset, 1)),
+        _ => Ok(()),
+    }
 }
 
 /// What must hold of the row count.

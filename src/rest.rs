@@ -25,7 +25,7 @@ use crate::{
 use axum::body::Body;
 use bytes::Bytes;
 use headers::Profile;
-use http::{HeaderName, HeaderValue, Method, Response, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use query::{Parameters, Parsed, Plain};
 use respond::{Asked, Content, Plan, What};
 use route::{Task, Verb};
@@ -90,7 +90,13 @@ where
             response.headers_mut().extend(stopwatch.header().map(|value| (SERVER_TIMING, value)));
             response
         }
-        Err(error) => respond::failure(&error, identity.caller, verbosity),
+        Err(error) => {
+            let mut response = respond::failure(&error, identity.caller, verbosity);
+            if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+                response.headers_mut().entry(header::ALLOW).or_insert_with(|| options::allowed(engine, head));
+            }
+            response
+        }
     };
     response.extensions_mut().insert::<Arc<Identity>>(identity);
     response
@@ -109,7 +115,7 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let config = engine.config();
-    let body = body::collect(body, config.server_max_body_bytes).await?;
+    let body = body::collect(body, engine).await?;
     let resource = route::resource(head.uri.path(), config)?;
     let profile = headers::profile(&head.method, &head.headers, config)?;
     let task = route::task(resource, &head.method)?;

@@ -3,7 +3,10 @@
 //! What is here knows HTTP and nothing of what is served: branches are told apart by [`steer`], requests are answered by
 //! whatever service is handed in.
 
+pub mod body;
 pub mod connection;
+pub mod descriptors;
+pub mod head;
 pub mod listen;
 pub mod ready;
 mod reason;

@@ -6,10 +6,11 @@
 mod binary;
 mod call;
 mod column;
-mod columns;
+mod differences;
 mod filter;
 mod mutate;
 mod page;
+mod premise;
 mod privileges;
 mod read;
 mod session;
@@ -21,7 +22,7 @@ use crate::catalog::descriptor;
 use bytes::Bytes;
 
 pub use self::{
-    columns::columns,
+    differences::differences,
     privileges::privileges,
     session::{pre_request, settings},
     statement::{count, statement},
@@ -224,13 +225,21 @@ pub enum Count {
     /// By the estimate in the plan that this `EXPLAIN (FORMAT JSON)` gives.
     Planned(Fragment),
     /// By [`Fact::Total`], which does not count beyond the limit and one more;
-    /// where it is over the limit, by the larger of it and the estimate.
+    /// where it is over the limit, by the larger of it and the estimate. Without
+    /// a limit the larger of both always counts, as PostgREST has it.
     Estimated {
         /// An `EXPLAIN (FORMAT JSON)`.
         planned: Fragment,
         /// `db-max-rows`.
-        limit: u64,
+        limit: Option<u64>,
     },
+}
+
+/// A statement that asks for nothing but an answer.
+pub fn ping() -> Statement {
+    let mut fragment = Fragment::new();
+    fragment.sql("SELECT");
+    Statement { fragment, layout: Layout::Nothing, facts: Vec::new() }
 }
 
 /// LISTEN on a channel.

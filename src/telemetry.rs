@@ -31,7 +31,7 @@ impl Diagnostics {
     pub fn start(level: LogLevel) -> Diagnostics {
         let (filter, handle) = reload::Layer::new(targets(level));
         let lines = tracing_subscriber::fmt::layer()
-            .with_writer(io::stderr)
+            .with_writer(|| OneLine(io::stderr()))
             .with_ansi(false)
             .with_target(false)
             .with_level(false)
@@ -56,6 +56,42 @@ fn targets(level: LogLevel) -> Targets {
         LogLevel::Debug => LevelFilter::DEBUG,
     };
     Targets::new().with_target(env!("CARGO_PKG_NAME"), own).with_default(LevelFilter::WARN)
+}
+
+/// Writes each event as one line, whatever a client or a database put into it: what comes after a line feed would pass
+/// for an event of its own.
+struct OneLine<W>(W);
+
+impl<W: Write> Write for OneLine<W> {
+    /// Takes a whole event, with its line break at the end.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let mut line = one_line(text.strip_suffix('\n').unwrap_or(&text));
+        line.push('\n');
+        self.0.write_all(line.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The text with its control characters escaped: one line, which no terminal acts upon.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        match is_break(c) {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
+}
+
+/// Whether a terminal or a reader of lines acts upon a character; to Unicode there are two more line breaks.
+fn is_break(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 struct Clock;
@@ -87,9 +123,12 @@ pub struct Access<'a> {
     pub referer: &'a str,
     /// The header `User-Agent`.
     pub agent: &'a str,
+    /// The name of the status of a gRPC call, which is not that of HTTP.
+    pub grpc: Option<&'a str>,
 }
 
-/// Whether a request with this answer is logged; its SQL follows the same rule.
+/// Whether a request with this answer is logged; its SQL follows the same rule. Of a gRPC call it is
+/// the HTTP status that says what its own does.
 pub fn shows(level: LogLevel, status: u16) -> bool {
     match level {
         LogLevel::Crit => false,
@@ -127,6 +166,10 @@ impl Access<'_> {
             push(&mut line, header);
             line.push('"');
         }
+        if let Some(status) = self.grpc {
+            line.push_str(" grpc-status=");
+            line.push_str(status);
+        }
         line.push('\n');
         line
     }
@@ -146,7 +189,7 @@ fn push(line: &mut String, text: &str) {
         match c {
             '"' => line.push_str("\\\""),
             '\\' => line.push_str("\\\\"),
-            c if c.is_control() => line.extend(c.escape_default()),
+            c if is_break(c) => line.extend(c.escape_default()),
             c => line.push(c),
         }
     }
@@ -170,6 +213,7 @@ mod tests {
         length: None,
         referer: "",
         agent: "curl/8",
+        grpc: None,
     };
 
     #[test]
@@ -189,6 +233,8 @@ mod tests {
             known.line(now()),
             "127.0.0.1 - web_anon [23/Nov/2026:03:20:44 +0000] \"GET /x?a=eq.1 HTTP/1.1\" 200 12 \"http://r\" \"curl/8\"\n"
         );
+        let call = Access { grpc: Some("NOT_FOUND"), ..ACCESS };
+        assert!(call.line(now()).ends_with(" 200 - \"\" \"curl/8\" grpc-status=NOT_FOUND\n"));
     }
 
     #[test]
@@ -196,6 +242,15 @@ mod tests {
         let line = Access { agent: "a\" 200\n- - \u{7}", ..ACCESS }.line(now());
         assert_eq!(line.lines().count(), 1);
         assert!(line.ends_with("\"a\\\" 200\\n- - \\u{7}\"\n"), "{line}");
+    }
+
+    #[test]
+    fn a_database_cannot_write_a_line_of_its_own_either() {
+        let mut written = Vec::new();
+        let event = "now: failed: x\n23/Nov/2026: all is well\r\u{1b}[2J\u{2028}\u{85}é\n";
+        OneLine(&mut written).write_all(event.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+        let line = String::from_utf8_lossy(&written).into_owned();
+        assert_eq!(line, "now: failed: x\\n23/Nov/2026: all is well\\r\\u{1b}[2J\\u{2028}\\u{85}é\n");
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct SchemaCacheMetrics {
     pub loads_succeeded: u64,
     /// Since the start, that failed.
     pub loads_failed: u64,
+    /// Whether the last one failed, so that an older catalog is in service, or none.
+    pub is_stale: bool,
     /// Of the last successful one, in the database.
     pub query_time: Duration,
 }
@@ -63,7 +65,7 @@ struct Family {
     samples: fn(&Metrics) -> Vec<(&'static str, f64)>,
 }
 
-const FAMILIES: [Family; 9] = [
+const FAMILIES: [Family; 10] = [
     Family {
         name: "pgrst_schema_cache_query_time_seconds",
         kind: Kind::Gauge,
@@ -80,6 +82,12 @@ const FAMILIES: [Family; 9] = [
                 ("{status=\"FAIL\"}", all.schema_cache.loads_failed as f64),
             ]
         },
+    },
+    Family {
+        name: "pgduet_schema_cache_stale",
+        kind: Kind::Gauge,
+        help: "Whether the last load of the schema cache failed, so that an older one is in service, or none",
+        samples: |all| vec![("", if all.schema_cache.is_stale { 1.0 } else { 0.0 })],
     },
     Family {
         name: "pgrst_db_pool_timeouts_total",
@@ -166,6 +174,7 @@ mod tests {
             "# TYPE pgrst_schema_cache_query_time_seconds gauge\npgrst_schema_cache_query_time_seconds 0.125\n",
             "pgrst_schema_cache_loads_total{status=\"SUCCESS\"} 2.0\n",
             "pgrst_schema_cache_loads_total{status=\"FAIL\"} 0.0\n",
+            "# TYPE pgduet_schema_cache_stale gauge\npgduet_schema_cache_stale 0.0\n",
             "# TYPE pgrst_db_pool_timeouts_total counter\npgrst_db_pool_timeouts_total 0.0\n",
             "pgrst_db_pool_max 10.0\n",
         ] {

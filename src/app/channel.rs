@@ -34,7 +34,7 @@ impl Channel {
             let pool = self.pool.clone();
             let events = watch::watch(sql::listen(name).as_str().to_owned(), move || {
                 let pool = pool.clone();
-                async move { pool.connect_one().await }
+                async move { pool.connect_to_primary().await }
             });
             (name.to_owned(), events)
         });

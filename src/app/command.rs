@@ -5,7 +5,7 @@ use super::{Error, admin_endpoint};
 use crate::{
     auth::Authenticator,
     catalog::{Catalog, descriptor, introspect::introspect},
-    check::{self, Report, Subject},
+    check::{self, RefusedSecret, Report, Subject},
     cli::SchemaSource,
     config::{self, Config, Sources},
     error,
@@ -25,14 +25,14 @@ const CHECK_TIME: Duration = Duration::from_secs(60);
 
 /// The configuration in force, as `--dump-config` prints it.
 pub async fn dump_config(mut sources: Sources) -> Result<String, Error> {
-    let config = in_force(&mut sources).await?;
+    let config = in_force(&mut sources, &[]).await?;
     Authenticator::new(&config).map_err(Error::Config)?;
     Ok(config.dump())
 }
 
 /// The schema as JSON.
 pub async fn dump_schema(mut sources: Sources) -> Result<String, Error> {
-    let config = in_force(&mut sources).await?;
+    let config = in_force(&mut sources, &[]).await?;
     let catalog = catalog(&config, &SchemaSource::Database).await?;
     descriptor::to_json(catalog.descriptor()).map_err(Error::Database)
 }
@@ -88,21 +88,14 @@ pub async fn check(sources: Sources) -> Result<Report, Error> {
 }
 
 async fn look(mut sources: Sources) -> Result<Report, Error> {
-    let (config, refused_secret) = match in_force(&mut sources).await {
-        Err(Error::Config(error)) => {
-            // A secret that keeps the server from starting is a finding, and not all that there may be.
-            let Ok(config) = in_force_without_secret(&mut sources).await else {
-                return Err(Error::Config(error));
-            };
-            (config, Some(error))
-        }
-        other => (other?, None),
-    };
+    let (config, refused) = in_force_but_for_secrets(&mut sources).await?;
     let pool = pool(&config)?;
     let (mut client, connection) = pool.connect_one().await.map_err(Error::Database)?;
     let (mut other, other_connection) = pool.connect_one().await.map_err(Error::Database)?;
     let drivers = [tokio::spawn(connection), tokio::spawn(other_connection)];
-    let subject = Subject { config: &config, refused_secret, client: &mut client, other: &mut other };
+    let (_, mut warnings) = Config::load(&sources).map_err(Error::Config)?;
+    warnings.extend(config.connection().map_err(Error::Config)?.1);
+    let subject = Subject { config: &config, warnings, refused, client: &mut client, other: &mut other };
     let found = check::check(subject).await;
     drop((client, other));
     for driver in drivers {
@@ -111,31 +104,42 @@ async fn look(mut sources: Sources) -> Result<Report, Error> {
     found.map_err(Error::Database)
 }
 
-/// The configuration as if `jwt-secret` were set nowhere.
-async fn in_force_without_secret(sources: &mut Sources) -> Result<Config, Error> {
-    const SECRET: &str = "jwt-secret";
-    sources.flags.insert(SECRET.to_owned(), String::new());
-    sources.database.clear();
-    match in_force(sources).await {
-        Err(Error::Config(_)) => {
-            // It is set in the database, which is stronger than a flag.
-            sources.database.remove("pgrst.jwt_secret");
-            Ok(Config::load(sources).map_err(Error::Config)?.0)
+/// The configuration without those secrets that keep the server from starting, and why each does: it is a finding, and
+/// not all that there may be.
+async fn in_force_but_for_secrets(sources: &mut Sources) -> Result<(Config, Vec<RefusedSecret>), Error> {
+    let flags = sources.flags.clone();
+    let (mut refused, mut left_out) = (Vec::new(), Vec::new());
+    let mut config = in_force(sources, &left_out).await;
+    // Each twice: one may show only when the other is left out.
+    for option in check::SECRETS.into_iter().chain(check::SECRETS) {
+        let Err(Error::Config(error)) = &config else { break };
+        let error = error.clone();
+        let without = [left_out.as_slice(), &[option]].concat();
+        sources.flags = flags.clone();
+        let tried = in_force(sources, &without).await;
+        // It is another secret, or no secret at all.
+        if matches!(&tried, Err(Error::Config(same)) if *same == error) {
+            continue;
         }
-        other => other,
+        refused.push(RefusedSecret { option, error });
+        (config, left_out) = (tried, without);
     }
+    Ok((config?, refused))
 }
 
 /// From a saved schema no database is asked, for its settings neither.
 async fn configuration_for(sources: &mut Sources, schema: &SchemaSource) -> Result<Config, Error> {
     match schema {
-        SchemaSource::Database => in_force(sources).await,
+        SchemaSource::Database => in_force(sources, &[]).await,
         SchemaSource::File(_) => Ok(Config::load(sources).map_err(Error::Config)?.0),
     }
 }
 
-/// The configuration, with the settings that the database holds.
-async fn in_force(sources: &mut Sources) -> Result<Config, Error> {
+/// The configuration, with the settings that the database holds, as if the options `left_out` were set nowhere.
+async fn in_force(sources: &mut Sources, left_out: &[&str]) -> Result<Config, Error> {
+    sources.flags.extend(left_out.iter().map(|option| ((*option).to_owned(), String::new())));
+    // What leads to the database cannot come from there.
+    sources.database.clear();
     let (config, _) = Config::load(sources).map_err(Error::Config)?;
     if !config.db_config {
         return Ok(config);
@@ -148,6 +152,9 @@ async fn in_force(sources: &mut Sources) -> Result<Config, Error> {
     drop(client);
     let _ = driver.await;
     sources.database = found.map_err(Error::Database)?;
+    for option in left_out {
+        sources.database.remove(&format!("pgrst.{}", option.replace('-', "_")));
+    }
     Ok(Config::load(sources).map_err(Error::Config)?.0)
 }
 

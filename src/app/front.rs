@@ -1,21 +1,22 @@
 //! The service behind the port: each request is steered to a front door of the
 //! services that are in place when it comes, and logged when it is answered.
 
-use super::{loader::Loader, services::Services};
+use super::{ended::logged, loader::Loader, services::Services};
 use crate::{
     auth::Identity,
     error::{Error, Fault},
     grpc, openapi, rest,
     server::{
+        body::RequestBody,
+        head::{self, Flaw},
         listen::Peer,
         steer::{Branch, steer},
     },
-    telemetry::Access,
+    telemetry::{Access, shows},
 };
 use axum::body::Body;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
 use std::{
     convert::Infallible,
     sync::Arc,
@@ -34,7 +35,7 @@ impl Front {
     }
 }
 
-impl tower::Service<Request<Incoming>> for Front {
+impl tower::Service<Request<RequestBody>> for Front {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
@@ -43,14 +44,24 @@ impl tower::Service<Request<Incoming>> for Front {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let loader = self.loader.clone();
         Box::pin(async move {
             let config = loader.config();
             let seen = Seen::of(&request);
             let response = answer(loader.services(), request, &loader).await;
-            if !seen.is_preflight && crate::telemetry::shows(config.log_level, response.status().as_u16()) {
-                seen.log(&response);
+            let level = config.log_level;
+            let role = response.extensions().get::<Arc<Identity>>().cloned();
+            match response.extensions().get::<grpc::Ended>().cloned() {
+                Some(ended) => {
+                    let status = response.status();
+                    let log = move |name, length| seen.log(role, status, Some(length), Some(name));
+                    return Ok(logged(response, ended, level, log));
+                }
+                None if !seen.is_preflight && shows(level, response.status().as_u16()) => {
+                    seen.log(role, response.status(), length(&response), None);
+                }
+                None => {}
             }
             Ok(response)
         })
@@ -59,23 +70,25 @@ impl tower::Service<Request<Incoming>> for Front {
 
 async fn answer(
     services: Option<Arc<Services>>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     loader: &Loader,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
     let branch = steer(&head, |name| services.as_ref().is_some_and(|services| services.grpc.knows(name)));
+    let flaw = head::check(&head);
     let request = Request::from_parts(head, body);
     let config = loader.config();
     let limit = config.server_max_header_bytes;
     let services = match services {
         _ if head_bytes(&request) > limit => Err(headers_too_large(limit)),
+        _ if let Err(flaw) = flaw => Err(flawed(flaw)),
         Some(services) => Ok(services),
         None => Err(catalog_unavailable()),
     };
     match (branch, services) {
-        (Branch::Docs, _) if config.docs_enabled => documentation(&request),
+        (Branch::Docs, _) if config.docs_enabled && flaw.is_ok() => documentation(&request),
         (Branch::Grpc, Ok(services)) => services.grpc.clone().serve(request).await.map(Body::new),
-        (Branch::Grpc, Err(error)) => grpc::failure(&error).map(Body::new),
+        (Branch::Grpc, Err(error)) => grpc::failure(request, &error).await.map(Body::new),
         (Branch::Rest | Branch::Docs, Ok(services)) => {
             rest::serve(&services.engine, &services.authenticator, request).await
         }
@@ -91,15 +104,26 @@ fn headers_too_large(limit: usize) -> Box<Error> {
     Error::new(Fault::HeadersTooLarge, format!("Target and headers are larger than {limit} bytes"))
 }
 
+/// A head that HTTP itself refuses.
+fn flawed(flaw: Flaw) -> Box<Error> {
+    let fault = match flaw {
+        Flaw::TooManyFields => Fault::HeadersTooLarge,
+        Flaw::HostMissing | Flaw::HostTwice | Flaw::HostInvalid | Flaw::AuthorizationTwice => {
+            Fault::InvalidHeaders
+        }
+    };
+    Error::new(fault, flaw.to_string())
+}
+
 /// The size of target and headers, as HTTP/1.1 writes them.
-fn head_bytes(request: &Request<Incoming>) -> usize {
+fn head_bytes(request: &Request<RequestBody>) -> usize {
     let line =
         |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     target + request.headers().iter().map(line).sum::<usize>()
 }
 
-fn documentation(request: &Request<Incoming>) -> Response<Body> {
+fn documentation(request: &Request<RequestBody>) -> Response<Body> {
     let path = request.uri().path().strip_prefix(openapi::ui::PREFIX).unwrap_or_default();
     let mut response = Response::default();
     match (request.method(), openapi::ui::file(path)) {
@@ -112,7 +136,10 @@ fn documentation(request: &Request<Incoming>) -> Response<Body> {
             }
         }
         (&Method::GET | &Method::HEAD, None) => *response.status_mut() = StatusCode::NOT_FOUND,
-        _ => *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED,
+        _ => {
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
     }
     response
 }
@@ -129,7 +156,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(request: &Request<Incoming>) -> Self {
+    fn of(request: &Request<RequestBody>) -> Self {
         let header = |name| request.headers().get(name).cloned();
         let target = request.uri().path_and_query().map_or("*", |target| target.as_str());
         Self {
@@ -146,17 +173,19 @@ impl Seen {
         }
     }
 
-    fn log(&self, response: &Response<Body>) {
+    fn log(
+        &self,
+        role: Option<Arc<Identity>>,
+        status: StatusCode,
+        length: Option<u64>,
+        grpc: Option<&'static str>,
+    ) {
         let text = |value: &Option<HeaderValue>| {
             value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         };
-        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        let length = length
-            .and_then(|length| length.parse().ok())
-            .or_else(|| http_body::Body::size_hint(response.body()).exact());
         Access {
             address: self.address,
-            role: response.extensions().get::<Arc<Identity>>().map(|identity| identity.role.as_str()),
+            role: role.as_ref().map(|identity| identity.role.as_str()),
             method: self.method.as_str(),
             target: &self.target,
             version: match self.version {
@@ -164,13 +193,22 @@ impl Seen {
                 http::Version::HTTP_2 => "HTTP/2.0",
                 _ => "HTTP/1.1",
             },
-            status: response.status().as_u16(),
+            status: status.as_u16(),
             length,
             referer: &text(&self.referer),
             agent: &text(&self.agent),
+            grpc,
         }
         .log();
     }
+}
+
+/// The length of a body, where it is known.
+fn length(response: &Response<Body>) -> Option<u64> {
+    let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length
+        .and_then(|length| length.parse().ok())
+        .or_else(|| http_body::Body::size_hint(response.body()).exact())
 }
 
 /// A CORS preflight, which PostgREST does not log; a plain OPTIONS is no preflight.

@@ -1,7 +1,8 @@
 //! Loading and reloading: configuration and catalog are read from the database
 //! and swapped in together. A load that fails leaves what is there in place and
-//! is tried again, after a second at first and up to 32. A configuration that
-//! cannot be used ends the start, and later leaves the one in force.
+//! in service, and is tried again, after a second at first and up to 32. A
+//! configuration that cannot be used ends the start, and later leaves the one in
+//! force.
 
 use super::services::Services;
 use crate::{
@@ -9,9 +10,11 @@ use crate::{
     auth::Authenticator,
     catalog::{Catalog, introspect::introspect},
     config::{self, Config, Sources},
+    engine::Renewal,
     error::{Error, Fault, Origin},
     execute::{Client, Pool, configuration},
     grpc::{Lasting, health::Database},
+    memory::Memory,
     telemetry::Diagnostics,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -19,11 +22,14 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 use tokio::{sync::Mutex, time::Instant};
+
+/// A load that takes longer has failed: what it waits for may never come.
+const LONGEST: Duration = Duration::from_secs(300);
 
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LAST_DELAY: Duration = Duration::from_secs(32);
@@ -84,6 +90,8 @@ pub(super) struct Loader {
     pool: Pool,
     diagnostics: Diagnostics,
     grpc: Lasting,
+    renewal: Arc<Renewal>,
+    memory: Memory,
     counters: Counters,
 }
 
@@ -93,8 +101,8 @@ struct Counters {
     failed: AtomicU64,
     /// Microseconds that the last introspection took.
     query: AtomicU64,
-    /// Whether the last load failed: 1 if so.
-    pending: AtomicU64,
+    /// Whether the last load failed.
+    is_stale: AtomicBool,
 }
 
 impl Loader {
@@ -104,6 +112,7 @@ impl Loader {
         pool: Pool,
         diagnostics: Diagnostics,
         grpc: Lasting,
+        memory: Memory,
     ) -> Self {
         Self {
             sources: Mutex::new(sources),
@@ -112,6 +121,8 @@ impl Loader {
             pool,
             diagnostics,
             grpc,
+            renewal: Arc::default(),
+            memory,
             counters: Counters::default(),
         }
     }
@@ -131,11 +142,12 @@ impl Loader {
         &self.pool
     }
 
-    /// How far the catalog is.
+    /// How far the catalog is. What was loaded once stays in service, whatever becomes of later loads, for as long as
+    /// the database is there.
     pub(super) fn state(&self) -> CatalogState {
-        match self.counters.pending.load(Ordering::Relaxed) {
-            0 if self.services.load().is_some() => CatalogState::Loaded,
-            _ => CatalogState::Pending,
+        match (self.services.load().is_some(), self.grpc.health().serving().database()) {
+            (true, Database::Present) => CatalogState::Loaded,
+            (true, Database::Away) | (false, _) => CatalogState::Pending,
         }
     }
 
@@ -144,13 +156,24 @@ impl Loader {
         SchemaCacheMetrics {
             loads_succeeded: self.counters.succeeded.load(Ordering::Relaxed),
             loads_failed: self.counters.failed.load(Ordering::Relaxed),
+            is_stale: self.counters.is_stale.load(Ordering::Relaxed),
             query_time: Duration::from_micros(self.counters.query.load(Ordering::Relaxed)),
         }
     }
 
-    /// The database went away: health tells it until the next load succeeds.
-    pub(super) fn database_lost(&self) {
-        self.grpc.health().serving().set(Database::Away);
+    /// Tells those who check health whether the database answers.
+    pub(super) fn tell_health(&self, database: Database) {
+        self.grpc.health().serving().set(database);
+    }
+
+    /// The process is about to end: those who check health send nobody any more.
+    pub(super) fn tell_end(&self) {
+        self.grpc.health().serving().end();
+    }
+
+    /// Returns when a request has shown that the catalog is behind the database.
+    pub(super) async fn suspected(&self) {
+        self.renewal.wanted().await;
     }
 
     /// The first load. An error is one that no other attempt can mend.
@@ -170,24 +193,32 @@ impl Loader {
             Reload::Catalog => Read::Keep,
             Reload::Configuration => Read::Again,
         };
-        let error = match self.load(read).await {
+        let loaded = tokio::time::timeout(LONGEST, self.load(read)).await;
+        let error = match loaded.unwrap_or_else(|_| Err(Failure::Database(took_too_long()))) {
             Ok(()) => {
                 self.counters.succeeded.fetch_add(1, Ordering::Relaxed);
-                self.counters.pending.store(0, Ordering::Relaxed);
-                self.grpc.health().serving().set(Database::Present);
+                self.counters.is_stale.store(false, Ordering::Relaxed);
+                self.tell_health(Database::Present);
                 return Ok(None);
             }
             Err(Failure::Configuration(error)) => return Err(super::Error::Config(error)),
             Err(Failure::Database(error)) => error,
         };
         self.counters.failed.fetch_add(1, Ordering::Relaxed);
-        self.counters.pending.store(1, Ordering::Relaxed);
-        self.database_lost();
+        self.counters.is_stale.store(true, Ordering::Relaxed);
+        self.renewal.failed();
         if is_fatal(&error, &self.config()) {
             return Err(super::Error::Database(error));
         }
         let delay = retry.map_or(FIRST_DELAY, |retry| (retry.delay * 2).min(LAST_DELAY));
-        tracing::error!("Failed to load the schema cache, next attempt in {} s: {error}", delay.as_secs());
+        let meanwhile = match self.services.load().is_some() {
+            true => "; the one there is stays in service",
+            false => "",
+        };
+        tracing::error!(
+            "Failed to load the schema cache, next attempt in {} s{meanwhile}: {error}",
+            delay.as_secs()
+        );
         Ok(Some(Retry { what, at: Instant::now() + delay, delay }))
     }
 
@@ -200,9 +231,10 @@ impl Loader {
         let _ = driver.await;
         let services = Arc::new(loaded?);
         self.grpc.health().serving().replace_services(&services.grpc.names());
-        self.services.store(Some(services));
+        self.services.store(Some(services.clone()));
         // Cached plans of what has changed are of no use.
         self.pool.flush();
+        self.renewal.succeeded(services.engine.clone());
         Ok(())
     }
 
@@ -234,9 +266,10 @@ impl Loader {
             took.as_secs_f64() * 1000.0
         );
         let (known, pool, grpc) = (config.clone(), self.pool.clone(), self.grpc.clone());
+        let (renewal, memory) = (self.renewal.clone(), self.memory.clone());
         // Thousands of tables take a while, and requests under way are not to wait for them.
         let making = tokio::task::spawn_blocking(move || {
-            Services::new(Arc::new(Catalog::new(database)), known, pool, roles, grpc)
+            Services::new(Arc::new(Catalog::new(database)), known, pool, roles, grpc, renewal, memory)
         });
         let broken = |panic| Error::new(Fault::Internal, "Internal error").cause(panic);
         let services = making.await.map_err(broken)??;
@@ -267,6 +300,10 @@ impl Loader {
         tracing::info!("Configuration loaded");
         Ok(Arc::new(config))
     }
+}
+
+fn took_too_long() -> Box<Error> {
+    Error::new(Fault::CatalogUnavailable, "The schema cache takes too long to load")
 }
 
 /// How the configuration is read.

@@ -1,12 +1,17 @@
 //! Which reload runs, which is asked for meanwhile, and when a failed one is due again. One runs at a time; it never
-//! stands in the way of a signal, and may be dropped at any point.
+//! stands in the way of a signal, and may be dropped at any point. Requests that find the catalog behind the database
+//! cause one in a second at most, whatever their number.
 
 use super::{
     Error,
     loader::{Loader, Reload, Retry, due},
 };
 use futures_util::future::BoxFuture;
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// From one reload to the next that a request causes.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The reloads of a loader.
 pub(super) struct Reloads {
@@ -14,18 +19,26 @@ pub(super) struct Reloads {
     running: Option<BoxFuture<'static, Result<Option<Retry>, Error>>>,
     /// To be run next: everything that was asked for while another ran is one reload.
     asked: Option<Reload>,
+    /// When the next is due because of requests.
+    suspected: Option<Instant>,
+    began: Instant,
     retry: Option<Retry>,
 }
 
 impl Reloads {
     /// No reload runs; `retry` is what the first load left to be tried again.
     pub(super) fn new(loader: Arc<Loader>, retry: Option<Retry>) -> Self {
-        Self { loader, running: None, asked: None, retry }
+        Self { loader, running: None, asked: None, suspected: None, began: Instant::now(), retry }
     }
 
     /// Asks for a reload.
     pub(super) fn ask(&mut self, what: Reload) {
         self.asked = self.asked.max(Some(what));
+    }
+
+    /// Asks for a reload because a request has found the catalog behind the database.
+    pub(super) fn suspect(&mut self) {
+        self.suspected.get_or_insert(self.began + PAUSE);
     }
 
     /// Returns when a reload has ended, whether it failed or not; an error is one that no other attempt can mend. Nothing
@@ -36,8 +49,9 @@ impl Reloads {
             None => {
                 let what = match self.asked.take() {
                     Some(asked) => asked,
-                    None => due(&self.retry).await,
+                    None => self.due().await,
                 };
+                (self.suspected, self.began) = (None, Instant::now());
                 let (loader, retry) = (self.loader.clone(), self.retry);
                 self.running.insert(Box::pin(async move { loader.reload(what, retry).await }))
             }
@@ -46,6 +60,24 @@ impl Reloads {
         self.running = None;
         self.retry = ended?;
         Ok(())
+    }
+}
+
+impl Reloads {
+    /// Waits until a reload is due that nobody asked for, and says of what. Where the last one failed, requests wait for
+    /// the next attempt like everybody.
+    async fn due(&self) -> Reload {
+        match (&self.retry, self.suspected) {
+            (None, Some(due)) => {
+                tokio::time::sleep_until(due).await;
+                tracing::warn!(
+                    "A request found the schema cache behind the database: loading it. \
+                     NOTIFY pgrst after a change spares requests this"
+                );
+                Reload::Catalog
+            }
+            (retry, _) => due(retry).await,
+        }
     }
 }
 

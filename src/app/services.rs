@@ -5,10 +5,11 @@ use crate::{
     auth::Authenticator,
     catalog::Catalog,
     config::Config,
-    engine::Engine,
+    engine::{Engine, Renewal},
     error::Result,
     execute::{Pool, configuration::RoleSettings},
     grpc::{Grpc, Lasting},
+    memory::Memory,
 };
 use std::sync::Arc;
 
@@ -27,10 +28,12 @@ impl Services {
         pool: Pool,
         roles: RoleSettings,
         lasting: Lasting,
+        renewal: Arc<Renewal>,
+        memory: Memory,
     ) -> Result<Self> {
         let authenticator = Authenticator::new(&config).map_err(|error| super::unusable(&error))?;
         let authenticator = Arc::new(authenticator);
-        let engine = Arc::new(Engine::new(catalog, config, pool, roles));
+        let engine = Arc::new(Engine::new(catalog, config, pool, roles, renewal, memory));
         let grpc = Grpc::new(engine.clone(), authenticator.clone(), lasting)?;
         Ok(Self { engine, authenticator, grpc })
     }

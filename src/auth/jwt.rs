@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, crypto};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
-use super::jwks::Keys;
+use super::{claims::Claims, jwks::Keys};
 use crate::error::{Error, Fault, Result};
 
 /// How far clocks may differ, in seconds.
@@ -24,7 +24,7 @@ struct Header {
 }
 
 /// The claims of a token whose signature one of the keys made.
-pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Map<String, Value>> {
+pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Claims> {
     if token.is_empty() {
         return Err(undecodable("Empty JWT is sent in Authorization header"));
     }
@@ -34,9 +34,12 @@ pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Map<String, Value>> {
     let (message, signature) = text.rsplit_once('.').ok_or_else(malformed)?;
     let (header, payload) = message.split_once('.').filter(|_| parts == 3).ok_or_else(malformed)?;
 
-    let header = BASE64_URL_SAFE_NO_PAD
-        .decode(header)
-        .map_err(|_| undecodable("JWT cryptographic operation failed"))?;
+    let decoded = |part| {
+        let decoded = BASE64_URL_SAFE_NO_PAD.decode::<&str>(part);
+        decoded.map_err(|_| undecodable("JWT cryptographic operation failed"))
+    };
+    let (header, payload) = (decoded(header)?, decoded(payload)?);
+    decoded(signature)?;
     let header: Header =
         serde_json::from_slice(&header).map_err(|_| undecodable("JWT couldn't be decoded"))?;
     if header.enc.is_some() || header.crit.is_some() {
@@ -56,10 +59,8 @@ pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Map<String, Value>> {
         return Err(no_key("None of the keys was able to decode the JWT"));
     }
 
-    let payload = BASE64_URL_SAFE_NO_PAD
-        .decode(payload)
-        .map_err(|_| no_key("None of the keys was able to decode the JWT"))?;
-    serde_json::from_slice(&payload).map_err(|_| claims_unreadable())
+    // The payload is no JSON object.
+    Claims::parse(&payload).map_err(|_| refused("Parsing claims failed"))
 }
 
 /// Whether the claims hold at `now` (seconds since 1970) for this audience. The first that
@@ -123,9 +124,4 @@ fn no_key(details: &'static str) -> Box<Error> {
 
 fn refused(message: impl Into<String>) -> Box<Error> {
     Error::new(Fault::JwtClaims, message)
-}
-
-/// The payload is no JSON object.
-pub(super) fn claims_unreadable() -> Box<Error> {
-    refused("Parsing claims failed")
 }

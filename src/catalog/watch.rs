@@ -32,6 +32,8 @@ const LAST_DELAY: Duration = Duration::from_secs(32);
 pub enum Event {
     /// There is no connection; another attempt follows.
     Lost,
+    /// There is one, on which notifications come.
+    Listening,
     /// The configuration is to be read again, and with it the catalog.
     ReloadConfig,
     /// The catalog is to be read again: as notified, or because notifications
@@ -107,6 +109,7 @@ impl Listener {
                     result.map_err(|error| lost(chain(&error)))?;
                     started = true;
                     *delay = FIRST_DELAY;
+                    pending.insert(Event::Listening);
                     if *attempts > 0 {
                         pending.insert(Event::ReloadCatalog);
                     }
@@ -128,6 +131,7 @@ impl Listener {
     /// Waits for the next attempt, and tells why.
     async fn rest(&mut self) -> Option<Unwanted> {
         let Self { events, pending, delay, attempts, .. } = self;
+        pending.remove(&Event::Listening);
         pending.insert(Event::Lost);
         let mut over = pin!(time::sleep(*delay));
         *delay = LAST_DELAY.min(*delay * 2);

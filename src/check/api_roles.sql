@@ -11,6 +11,5 @@ WITH RECURSIVE reachable (oid) AS (
 )
 SELECT oid
 FROM pg_roles
-WHERE rolname <> session_user
-  AND rolname !~ '^pg_'
-  AND (rolname = $1 OR oid IN (SELECT oid FROM reachable))
+WHERE rolname = $1
+   OR rolname <> session_user AND rolname !~ '^pg_' AND oid IN (SELECT oid FROM reachable)

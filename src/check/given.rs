@@ -1,9 +1,9 @@
 //! What the configuration alone, and the connection it leads to, show. No function here asks the database.
 
-use super::{Seen, pooling::Pooling, transport};
+use super::{RefusedSecret, Seen, pooling::Pooling, transport};
 use crate::{
     auth::Authenticator,
-    config::{self, Config, ListenHost, OpenApiMode},
+    config::{Config, ListenHost, OpenApiMode, Warning},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -12,16 +12,31 @@ use std::net::IpAddr;
 /// What there is besides the database.
 pub(super) struct Given<'a> {
     pub(super) config: &'a Config,
-    /// Why the secret had to be left out of `config`.
-    pub(super) refused_secret: Option<config::Error>,
+    /// What was said of `config` when it was read.
+    pub(super) warnings: &'a [Warning],
+    /// The secrets that had to be left out of `config`.
+    pub(super) refused: &'a [RefusedSecret],
     pub(super) pooling: Pooling,
 }
+
+impl Given<'_> {
+    /// Why the server does not start with this secret.
+    fn refusal(&self, option: &str) -> Option<String> {
+        let refused = self.refused.iter().find(|refused| refused.option == option);
+        refused.map(|refused| refused.error.to_string())
+    }
+}
+
+pub(super) const JWT_SECRET: &str = "jwt-secret";
+pub(super) const PAGE_TOKEN_SECRET: &str = "page-token-secret";
 
 /// As long as what HS256 makes of it (RFC 7518, section 3.2).
 const SECRET_BYTES: usize = 32;
 
-/// Secrets that anybody can read: in the tutorial of PostgREST, in the examples of Supabase, in `pgduet demo`.
+/// Secrets that anybody can read: in the tutorial of PostgREST, in the examples of Supabase, in `pgduet demo` and in this
+/// repository's `compose.yaml`.
 const PUBLISHED: &[&[u8]] = &[
+    b"example-of-a-secret-with-32-characters-or-more",
     b"reallyreallyreallyreallyverysafe",
     b"super-secret-jwt-token-with-at-least-32-characters-long",
     b"your-super-secret-jwt-token-with-at-least-32-characters-long",
@@ -29,11 +44,10 @@ const PUBLISHED: &[&[u8]] = &[
 ];
 
 pub(super) fn secret(given: &Given<'_>) -> Option<Seen> {
-    let unusable = given.refused_secret.as_ref().map(ToString::to_string);
-    let unusable = unusable.or_else(|| Authenticator::new(given.config).err().map(|error| error.to_string()));
-    let key = given.config.jwt_key().ok().flatten();
-    let cause = unusable.or_else(|| weakness(&key?).map(str::to_owned))?;
-    Some(option("jwt-secret", cause, "jwt-secret = \"@/run/secrets/jwt\""))
+    let unusable = || Authenticator::new(given.config).err().map(|error| error.to_string());
+    let weak = || weakness(&given.config.jwt_key().ok().flatten()?).map(str::to_owned);
+    let cause = given.refusal(JWT_SECRET).or_else(unusable).or_else(weak)?;
+    Some(option(JWT_SECRET, cause, "jwt-secret = \"@/run/secrets/jwt\""))
 }
 
 /// What is wrong with a secret that can be used.
@@ -58,10 +72,12 @@ fn is_short(key: &Value) -> bool {
 }
 
 pub(super) fn page_token_secret(given: &Given<'_>) -> Option<Seen> {
-    let secret = given.config.page_token_secret.as_ref()?;
-    let short = secret.bytes().len() < SECRET_BYTES;
-    let cause = "It is shorter than 32 bytes.".to_owned();
-    short.then(|| option("page-token-secret", cause, "page-token-secret = \"@/run/secrets/page-tokens\""))
+    let short = || {
+        let secret = given.config.page_token_secret.as_ref()?;
+        (secret.bytes().len() < SECRET_BYTES).then(|| "It is shorter than 32 bytes.".to_owned())
+    };
+    let cause = given.refusal(PAGE_TOKEN_SECRET).or_else(short)?;
+    Some(option(PAGE_TOKEN_SECRET, cause, "page-token-secret = \"@/run/secrets/page-tokens\""))
 }
 
 pub(super) fn prepared_behind_pooler(given: &Given<'_>) -> Option<Seen> {
@@ -104,11 +120,25 @@ pub(super) fn plans_shown(given: &Given<'_>) -> Option<Seen> {
     given.config.db_plan_enabled.then(|| option("db-plan-enabled", cause, "db-plan-enabled = false"))
 }
 
+pub(super) fn no_effect(given: &Given<'_>) -> Option<Seen> {
+    let idle = given.warnings.iter().filter(|warning| match warning {
+        Warning::Unknown(_) | Warning::NotInDatabase(_) | Warning::IgnoredConnectionParameter(_) => true,
+        Warning::NeedsRestart(_) | Warning::LegacyClaimPath(_) => false,
+    });
+    let causes: Vec<_> = idle.map(ToString::to_string).collect();
+    (!causes.is_empty()).then(|| Seen {
+        subject: "configuration".to_owned(),
+        cause: causes.join("; "),
+        remedy: "pgduet --example".to_owned(),
+    })
+}
+
 pub(super) fn nobody_served(given: &Given<'_>) -> Option<Seen> {
-    let Given { config, refused_secret, pooling: _ } = given;
-    let nobody = config.db_anon_role.is_none() && config.jwt_secret.is_none() && refused_secret.is_none();
+    let config = given.config;
+    let no_secret = config.jwt_secret.is_none() && given.refusal(JWT_SECRET).is_none();
+    let nobody = config.db_anon_role.is_none() && no_secret;
     let cause = "There is neither a db-anon-role nor a jwt-secret.".to_owned();
-    nobody.then(|| option("jwt-secret", cause, "jwt-secret = \"@/run/secrets/jwt\""))
+    nobody.then(|| option(JWT_SECRET, cause, "jwt-secret = \"@/run/secrets/jwt\""))
 }
 
 pub(super) fn document_shows_all(given: &Given<'_>) -> Option<Seen> {

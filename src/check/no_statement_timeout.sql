@@ -9,7 +9,7 @@ SELECT format('role %I', r.rolname),
        || format('ALTER ROLE %I SET statement_timeout = ''10s'';', r.rolname)
 FROM pg_roles r
 CROSS JOIN LATERAL (
-    SELECT EXISTS (
+    SELECT r.rolname = session_user OR EXISTS (
         SELECT FROM pg_auth_members m JOIN pg_roles l ON l.oid = m.member
         WHERE m.roleid = r.oid AND l.rolname = session_user) AS granted
 ) AS direct

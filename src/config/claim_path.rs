@@ -9,6 +9,11 @@ use serde_json_path::JsonPath;
 
 use super::value::{Problem, Rendered, Value};
 
+/// How long a path may be, in bytes, and how deep its brackets and parentheses may nest. The time that it takes to read one
+/// grows with a power of its depth.
+const LONGEST: usize = 1024;
+const DEEPEST: usize = 8;
+
 /// A path into the claims.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClaimPath {
@@ -121,6 +126,10 @@ impl Value for ClaimPath {
     const FORM: &'static str = "a JSON Path (RFC 9535)";
 
     fn parse(text: &str) -> Result<Self, Problem> {
+        if text.len() > LONGEST || depth(text) > DEEPEST {
+            let most = format!("at most {LONGEST} bytes and {DEEPEST} levels of brackets");
+            return Err(Problem::Because(format!("the path is too long or too deep: it can have {most}")));
+        }
         if let Ok(path) = JsonPath::parse(text) {
             return Ok(ClaimPath::JsonPath { text: text.to_owned(), path });
         }
@@ -132,6 +141,29 @@ impl Value for ClaimPath {
     fn render(&self) -> Rendered {
         Rendered::Quoted(self.to_string())
     }
+}
+
+/// How deep brackets and parentheses outside of quotes nest.
+fn depth(text: &str) -> usize {
+    let mut quote = None;
+    let mut escaped = false;
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for letter in text.chars() {
+        match (quote, letter) {
+            _ if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), _) if open == letter => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(letter),
+            (None, '[' | '(') => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            (None, ']' | ')') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+    }
+    deepest
 }
 
 /// `.key`, `."quoted key"`, `[0]`, and at the end possibly `[?(@ == "text")]`.
@@ -261,5 +293,34 @@ mod tests {
                 Ok(Rendered::Quoted(dumped.into()))
             );
         }
+    }
+
+    #[test]
+    fn a_path_that_would_take_long_to_read_is_refused_at_once() {
+        let begun = std::time::Instant::now();
+        for part in [
+            "[?(@",
+            "[?@",
+            "[?@[?@",
+            "[?!(",
+            "[?(",
+            "[?count(@",
+            "[?@==1&&@",
+            "[?length(@)==1||(",
+            "..[",
+            "[0,",
+            "[1:2,",
+        ] {
+            for times in [1, 2, 3, 4, 7, 8, 9, 50, 300] {
+                let _ = ClaimPath::parse(&format!("${}", part.repeat(times)));
+                let _ = ClaimPath::parse(&format!("$[?{}", part.repeat(times).replace("[?", "")));
+            }
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+        let deep = ClaimPath::parse(&format!("${}", "[?(@".repeat(300)));
+        let told =
+            "the path is too long or too deep: it can have at most 1024 bytes and 8 levels of brackets";
+        assert_eq!(deep, Err(Problem::Because(told.to_owned())));
+        assert!(ClaimPath::parse(&format!("$[\"{}\"]", "[(".repeat(300))).is_ok());
     }
 }

@@ -83,6 +83,16 @@ impl Sources {
         Sources { file, environment, flags, ..Sources::default() }
     }
 
+    /// Whether the option of this name has a value from one of these, and not from the option table.
+    ///
+    /// # Errors
+    /// The configuration file, or the file that the value names, cannot be read.
+    pub fn have(&self, option: &str) -> Result<bool, Error> {
+        let lookup = self.open()?;
+        let row = OPTIONS.iter().find(|row| row.name == option);
+        Ok(row.map(|row| lookup.find(row)).transpose()?.flatten().is_some())
+    }
+
     /// Reads the configuration file, if there is one.
     pub(super) fn open(&self) -> Result<Lookup<'_>, Error> {
         let Some(path) = &self.file else { return Ok(Lookup { sources: self, file: Vec::new() }) };

@@ -2,7 +2,7 @@
 //! names, addresses, secrets. Each is checked when the configuration is read, so that
 //! nobody downstream has to.
 
-use std::{fmt, ops::Deref, str::FromStr};
+use std::{fmt, ops::Deref, str::FromStr, time::Duration};
 
 use base64::{
     Engine,
@@ -69,6 +69,17 @@ words! {
     RollbackAllowOverride = "rollback-allow-override",
 }
 
+words! {
+    /// Who may ask the gRPC side which services there are.
+    GrpcReflection, "enabled, authenticated or disabled",
+    /// Whoever may call anything: without an anonymous role, the bearers of tokens.
+    Enabled = "enabled",
+    /// The bearers of tokens.
+    Authenticated = "authenticated",
+    /// Nobody.
+    Disabled = "disabled",
+}
+
 /// Where a server listens: one of five wild cards, or a name or address to be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenHost {
@@ -129,6 +140,34 @@ impl fmt::Display for ListenHost {
             ListenHost::OnlyIpv6 => "!6",
             ListenHost::Named(name) => name,
         })
+    }
+}
+
+/// The origins that browsers may call from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    /// Any: nothing is listed, or `*` is.
+    Any,
+    /// These; at least one.
+    Listed(Vec<String>),
+}
+
+impl Value for Origins {
+    const FORM: &'static str = "a list of origins separated by commas, or `*` for any";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let origins = <Vec<String>>::parse(text)?;
+        match origins.is_empty() || origins.iter().any(|origin| origin == "*") {
+            true => Ok(Origins::Any),
+            false => Ok(Origins::Listed(origins)),
+        }
+    }
+
+    fn render(&self) -> Rendered {
+        match self {
+            Origins::Any => Rendered::Quoted(String::new()),
+            Origins::Listed(origins) => origins.render(),
+        }
     }
 }
 
@@ -371,6 +410,25 @@ impl Value for ProxyUri {
             "/" => text.trim_end_matches('/').to_owned(),
             _ => text,
         })
+    }
+}
+
+/// How long something is waited for: no time at all would be none to do anything in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeout(pub Duration);
+
+impl Value for Timeout {
+    const FORM: &'static str = "a whole number of seconds from 1 up";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match Duration::parse(text) {
+            Ok(Duration::ZERO) | Err(_) => Err(Problem::Form),
+            Ok(duration) => Ok(Timeout(duration)),
+        }
+    }
+
+    fn render(&self) -> Rendered {
+        self.0.render()
     }
 }
 

@@ -1,55 +1,144 @@
-//! What to do where PostgreSQL does not know a column: the catalog may be behind the database. Then the columns that are
-//! gone are read as NULL until the next load.
+//! What to do where a request fails as it would if the catalog were behind the database: look whether what the request
+//! names has changed, and if so wait for an engine that knows. A client that asks for what does not exist costs one more
+//! small query, and no load of the catalog.
 
-use super::{Engine, question};
+use super::{Engine, as_role_of, question};
 use crate::{
     auth::Identity,
     error::{Error, Fault, Origin, Result},
     outcome::{Row, Sink},
-    plan::Plan,
+    plan::Named,
+    request::Request,
     sql,
 };
-use std::collections::{HashMap, HashSet};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-/// SQLSTATE `undefined_column`.
-const UNDEFINED_COLUMN: &str = "42703";
+/// A schema may change again while a request waits for the catalog. After so many times it is told the error.
+const MOST_RENEWALS: u32 = 3;
 
-/// Whether this is how an outdated catalog shows. It may be the client's mistake as well.
-pub(super) fn is_suspect(error: &Error) -> bool {
-    matches!(&error.origin, Origin::PostgreSql(report) if report.sqlstate == UNDEFINED_COLUMN)
-}
+/// SQLSTATE's class of errors that PostgreSQL finds in a statement as such: names and types that it does not know, or
+/// that do not go together.
+const STATEMENT: &str = "42";
+/// In that class, but about rights, not names: `insufficient_privilege`.
+const NO_PRIVILEGE: &str = "42501";
+/// `invalid_schema_name`.
+const NO_SCHEMA: &str = "3F000";
 
-impl Engine {
-    /// Compares the columns that `plan` reads with the database's, and forgets those that are gone; whether there are any.
-    pub(super) async fn forget_dropped(&self, plan: &mut Plan<'_>, identity: &Identity) -> Result<bool> {
-        let relations = plan.relations();
-        let mut columns = Columns::default();
-        self.pool.run(question(sql::columns(&relations), identity), &mut columns).await?;
-        let there: HashMap<u32, HashSet<String>> = columns
-            .0
-            .into_iter()
-            .filter_map(|(place, names)| Some((relations.get(place.checked_sub(1)?)?.oid, names)))
-            .collect();
-        // Of a relation that is gone as a whole nothing is known.
-        Ok(plan.forget(|relation, column| {
-            there.get(&relation.oid).is_some_and(|columns| !columns.contains(column))
-        }))
+/// Whether an outdated catalog can show like this. It may be the client's mistake as well.
+fn is_evidence(error: &Error) -> bool {
+    match &error.origin {
+        Origin::PostgreSql(report) => {
+            let code = report.sqlstate.as_str();
+            report.raised.is_none()
+                && (code.starts_with(STATEMENT) && code != NO_PRIVILEGE || code == NO_SCHEMA)
+        }
+        Origin::Pgduet(fault) => matches!(fault, Fault::ColumnMissing | Fault::UnexpectedResult),
     }
 }
 
-/// Takes rows of `sql::columns`.
-#[derive(Default)]
-struct Columns(HashMap<usize, HashSet<String>>);
+/// The attempts at one request.
+pub(super) struct Attempts {
+    request: Request,
+    began: Instant,
+    renewals: u32,
+}
 
-impl Sink for Columns {
-    fn row(&mut self, row: &dyn Row) -> Result<()> {
-        let place = row.get(0).and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes);
-        let place = place.and_then(|place| usize::try_from(place).ok());
-        let name = row.get(1).and_then(|bytes| std::str::from_utf8(bytes).ok());
-        let (Some(place), Some(name)) = (place, name) else {
-            return Err(Error::new(Fault::UnexpectedResult, "The columns have an unknown form"));
+impl Attempts {
+    pub(super) fn at(request: Request) -> Self {
+        Self { request, began: Instant::now(), renewals: 0 }
+    }
+
+    /// The request, with what is left of its deadline.
+    pub(super) fn request(&self) -> Request {
+        Request { deadline: self.left(), ..self.request.clone() }
+    }
+
+    fn left(&self) -> Option<Duration> {
+        match self.renewals {
+            0 => self.request.deadline,
+            _ => self.request.deadline.map(|deadline| deadline.saturating_sub(self.began.elapsed())),
+        }
+    }
+
+    /// An engine for another attempt, if this error comes of a catalog that is behind the database.
+    pub(super) async fn successor(
+        &mut self,
+        engine: &Engine,
+        error: &Error,
+        identity: &Identity,
+    ) -> Option<Arc<Engine>> {
+        if self.renewals == MOST_RENEWALS || !is_evidence(error) {
+            return None;
+        }
+        self.renewals += 1;
+        if !engine.is_outdated(&self.request(), identity).await {
+            return None;
+        }
+        // Nobody waits longer for a catalog than for a connection.
+        let most = engine.config.db_pool_acquisition_timeout;
+        engine.renewal.successor(engine, self.left().map_or(most, |left| left.min(most))).await
+    }
+}
+
+impl Engine {
+    /// Whether something that the request names is not in the database as the catalog has it.
+    async fn is_outdated(&self, request: &Request, identity: &Identity) -> bool {
+        let plan = self.plan(request.clone(), identity);
+        let named = match &plan {
+            Ok(plan) => Named::of(plan),
+            Err(_) => Named::of_action(&request.action, &request.schema, &self.catalog),
         };
-        self.0.entry(place).or_default().insert(name.to_owned());
+        let mut unit = question(sql::differences(&named), as_role_of(identity));
+        unit.deadline = request.deadline;
+        let mut found = Found::Nothing;
+        self.pool.run(unit, &mut found).await.is_ok() && found == Found::Something
+    }
+}
+
+/// Whether rows come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Something,
+}
+
+impl Sink for Found {
+    fn row(&mut self, _: &dyn Row) -> Result<()> {
+        *self = Found::Something;
         Ok(())
+    }
+}
+
+/// A sink that is looked at: what has had rows cannot have them again.
+pub(super) struct Watched<'s, S> {
+    sink: &'s mut S,
+    pub(super) had_rows: bool,
+}
+
+impl<'s, S> Watched<'s, S> {
+    pub(super) fn new(sink: &'s mut S) -> Self {
+        Self { sink, had_rows: false }
+    }
+}
+
+impl<S: Sink> Sink for Watched<'_, S> {
+    fn columns(&mut self, types: &mut dyn Iterator<Item = u32>) -> Result<()> {
+        self.sink.columns(types)
+    }
+
+    fn row(&mut self, row: &dyn Row) -> Result<()> {
+        self.had_rows = true;
+        self.sink.row(row)
+    }
+
+    fn ready(&mut self) -> impl Future<Output = Result<()>> + Send {
+        self.sink.ready()
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        self.sink.complete()
     }
 }

@@ -4,8 +4,8 @@
 
 use super::{Error, GrpcCode, Origin, Raised};
 use GrpcCode::{
-    Aborted, AlreadyExists, Cancelled, FailedPrecondition, Internal, InvalidArgument, PermissionDenied,
-    ResourceExhausted, Unauthenticated, Unavailable, Unimplemented, Unknown,
+    Aborted, AlreadyExists, Cancelled, DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument,
+    PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented, Unknown,
 };
 
 /// What an error is answered with.
@@ -47,6 +47,7 @@ const TABLE: &[(&str, Class)] = &[
     ("25006", class(405, FailedPrecondition, "READ_ONLY_SQL_TRANSACTION")),
     ("21000", class(500, FailedPrecondition, "CARDINALITY_VIOLATION")),
     ("22",    class(400, InvalidArgument,    "DATA_EXCEPTION")),
+    ("25P04", class(500, DeadlineExceeded,   "TRANSACTION_TIMEOUT")),
     ("25",    class(500, Internal,           "INVALID_TRANSACTION_STATE")),
     ("28",    class(403, PermissionDenied,   "INVALID_AUTHORIZATION_SPECIFICATION")),
     ("2D",    class(500, Internal,           "INVALID_TRANSACTION_TERMINATION")),
@@ -62,7 +63,7 @@ const TABLE: &[(&str, Class)] = &[
     ("54",    class(500, ResourceExhausted,  "PROGRAM_LIMIT_EXCEEDED")),
     ("55P03", class(500, Aborted,            "LOCK_NOT_AVAILABLE")),
     ("55",    class(500, FailedPrecondition, "OBJECT_NOT_IN_PREREQUISITE_STATE")),
-    ("57014", class(500, Cancelled,          "QUERY_CANCELED")),
+    ("57014", class(500, DeadlineExceeded,   "QUERY_CANCELED")),
     ("57P01", class(503, Unknown,            "ADMIN_SHUTDOWN")),
     ("57P03", class(500, Unavailable,        "CANNOT_CONNECT_NOW")),
     ("57P",   class(500, Unknown,            "OPERATOR_INTERVENTION")),
@@ -101,7 +102,7 @@ fn of_raised(raised: &Raised) -> Class {
         401 => Unauthenticated,
         403 => PermissionDenied,
         404 | 410 => GrpcCode::NotFound,
-        408 | 504 => GrpcCode::DeadlineExceeded,
+        408 | 504 => DeadlineExceeded,
         409 => AlreadyExists,
         412 | 428 => FailedPrecondition,
         413 | 429 => ResourceExhausted,
@@ -124,6 +125,11 @@ fn of_sqlstate(sqlstate: &str, message: &str, caller: Caller) -> Class {
         }
         "22023" if message.starts_with("role \"") && message.ends_with("does not exist") => {
             class(401, Unauthenticated, "UNKNOWN_ROLE")
+        }
+        // Somebody in the database stopped it. The caller would not hear of it, and time-outs
+        // have other words, in whatever language.
+        "57014" if message == "canceling statement due to user request" => {
+            class(500, Cancelled, "QUERY_CANCELED")
         }
         "42883" if message.starts_with("function xmlagg(") => class(406, InvalidArgument, "NOT_ACCEPTABLE"),
         _ => TABLE
@@ -168,6 +174,18 @@ mod tests {
         }
         for state in ["40001", "40P01", "55P03"] {
             assert_eq!(retried(state), Aborted, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_statement_that_was_stopped_ran_out_of_time_unless_somebody_stopped_it() {
+        for (message, code) in [
+            ("canceling statement due to statement timeout", DeadlineExceeded),
+            ("storniere Anfrage wegen Zeitüberschreitung der Anfrage", DeadlineExceeded),
+            ("canceling statement due to user request", Cancelled),
+        ] {
+            let class = classify(&reported("57014", message), Caller::Authenticated);
+            assert_eq!((class.http, class.grpc), (500, code), "{message}");
         }
     }
 

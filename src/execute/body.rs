@@ -3,17 +3,22 @@
 
 use super::json;
 use crate::{
-    error::Result,
+    error::{Error, Fault, Result},
+    memory::{Full, Lease},
     outcome::{Row, Sink},
     sql::{Column, Elements, Encoder, Layout},
 };
 use bytes::Bytes;
+
+/// Room that a body may keep unused.
+const SPARE: usize = 64 * 1024;
 
 /// A body in the making.
 #[derive(Debug)]
 pub struct Body {
     form: Form,
     buffer: Vec<u8>,
+    lease: Lease,
     place: Place,
 }
 
@@ -57,8 +62,8 @@ struct Member {
 }
 
 impl Body {
-    /// A body for rows of this layout.
-    pub fn new(layout: &Layout) -> Self {
+    /// A body for rows of this layout, which holds what `lease` grants.
+    pub fn new(layout: &Layout, lease: Lease) -> Self {
         let form = match layout {
             Layout::Array(columns) => Form::Array(Object::new(columns)),
             Layout::Object(columns) => Form::Object(Object::new(columns)),
@@ -70,7 +75,7 @@ impl Body {
             // Binary columns are for a sink that knows them.
             Layout::Columns | Layout::Nothing => Form::None,
         };
-        Self { form, buffer: Vec::new(), place: Place::First }
+        Self { form, buffer: Vec::new(), lease, place: Place::First }
     }
 
     /// The body, when all rows have come.
@@ -84,7 +89,11 @@ impl Body {
             (Form::Object(_) | Form::Scalar(_) | Form::Csv { .. }, Place::Later)
             | (Form::Bytes | Form::Lines | Form::None, Place::First | Place::Later) => {}
         }
-        self.buffer.into()
+        // What grew may have room for twice as much, which a client that reads slowly would hold.
+        if self.buffer.capacity() - self.buffer.len() > SPARE {
+            self.buffer.shrink_to_fit();
+        }
+        self.lease.keep(self.buffer)
     }
 }
 
@@ -123,7 +132,16 @@ impl Sink for Body {
             // That there is one row is the unit's expectation.
             (Form::Object(_) | Form::Scalar(_) | Form::Bytes, Place::Later) | (Form::None, _) => {}
         }
-        Ok(())
+        self.lease.cover(self.buffer.len()).map_err(full)
+    }
+}
+
+fn full(full: Full) -> Box<Error> {
+    match full {
+        Full::Now => Error::new(Fault::MemoryExhausted, full.to_string()),
+        Full::Ever => {
+            Error::new(Fault::AnswerTooLarge, "The answer is larger than all answers may be together")
+        }
     }
 }
 
@@ -164,6 +182,7 @@ fn write_scalar(encoder: Encoder, row: &dyn Row, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Memory;
 
     struct Texts(&'static [Option<&'static str>]);
 
@@ -178,7 +197,7 @@ mod tests {
     }
 
     fn body(layout: &Layout, rows: &[&'static [Option<&'static str>]]) -> String {
-        let mut body = Body::new(layout);
+        let mut body = Body::new(layout, Memory::new(1 << 20).lease());
         for row in rows {
             body.row(&Texts(row)).unwrap();
         }
@@ -233,6 +252,17 @@ mod tests {
         let rows: &[&[Option<&str>]] = &[&[Some("1,\"x y\"")], &[Some("2,")]];
         assert_eq!(body(&layout, rows), "id,name\n1,\"x y\"\n2,");
         assert_eq!(body(&layout, &[]), "\n");
+    }
+
+    #[test]
+    fn rows_beyond_the_memory_there_is_are_refused() {
+        let memory = Memory::new(20);
+        let mut body = Body::new(&Layout::Lines, memory.lease());
+        let row = Texts(&[Some("twelve bytes")]);
+        assert!(body.row(&row).is_ok());
+        assert_eq!(body.row(&row).unwrap_err().code(), "PGDUET10", "more than there ever is");
+        let mut late = Body::new(&Layout::Lines, memory.lease());
+        assert_eq!(late.row(&row).unwrap_err().code(), "PGDUET16", "others hold it");
     }
 
     #[test]

@@ -149,6 +149,16 @@ impl Connector {
         Err(WireError::Protocol(unwanted.to_owned()))
     }
 
+    /// As `connect`; of several hosts, only to one that can be written to.
+    pub(super) async fn connect_to_primary(&self) -> std::result::Result<Pair, tokio_postgres::Error> {
+        let mut postgres = self.postgres.clone();
+        if postgres.get_hosts().len() > 1 {
+            postgres.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        let tls = rustls::ClientConfig::clone(&self.tls);
+        postgres.connect(MakeRustlsConnect::new(tls)).await
+    }
+
     /// Asks PostgreSQL, by a connection of its own, to stop what runs there.
     pub(super) async fn cancel(&self, cancel: &Cancel) -> std::result::Result<(), WireError> {
         self.within(async {

@@ -184,6 +184,13 @@ impl Pool {
             .map_err(|problem| error::of_client(&problem))
     }
 
+    /// As `connect_one`, but to the primary: of several hosts it is the one that can be written to,
+    /// whichever of them units may run on. Only there can be listened.
+    pub async fn connect_to_primary(&self) -> Result<Pair> {
+        let connector = &self.connections.manager().connector;
+        connector.connect_to_primary().await.map_err(|problem| error::of_client(&problem))
+    }
+
     /// Replaces all connections: those in use when their unit has ended.
     pub fn flush(&self) {
         self.connections.manager().generation.fetch_add(1, Ordering::Relaxed);

@@ -5,7 +5,8 @@ use super::{
     Grpc,
     decode::{self, Answer, Keyed, MAX_BYTES, Missing, Paging, Returned, Surroundings},
     encode::{
-        Envelope, KeyedSink, MessageEncoder, Page, PageSink, StreamSink, WholeSink, number_field, text_field,
+        Envelope, KeyedSink, MessageEncoder, Page, PageSink, Progress, StreamSink, WholeSink, number_field,
+        text_field,
     },
     method::number,
     respond,
@@ -14,20 +15,20 @@ use super::{
 use crate::{
     auth::Identity,
     error::{Caller, Error, Fault, Result},
-    request::{Context, Request},
+    request::{Context, Request, cookie},
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use http::header::AUTHORIZATION;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{AUTHORIZATION, COOKIE},
+};
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::mpsc;
-use tonic::{
-    Status,
-    metadata::{KeyAndValueRef, MetadataMap},
-};
+use tonic::Status;
 
 /// Batches of rows that wait for a slow client; PostgreSQL waits behind them.
 const WAITING_BATCHES: usize = 2;
@@ -35,16 +36,34 @@ const WAITING_BATCHES: usize = 2;
 /// What a response that is one row may have: all of it.
 const ONE_ROW: Page = Page { rows: 1, bytes: usize::MAX, keys: 0 };
 
+/// Who asks, and until when.
+#[derive(Debug)]
+pub(super) struct Asker {
+    pub(super) identity: Arc<Identity>,
+    deadline: Option<Instant>,
+}
+
+impl Asker {
+    /// What the headers say of it.
+    pub(super) fn of(grpc: &Grpc, headers: &HeaderMap) -> std::result::Result<Self, Status> {
+        let identity = identify(grpc, headers)?;
+        let left = timeout(headers).map_err(|error| respond::status(&error, identity.caller))?;
+        // What is too long to be a time is no limit.
+        Ok(Self { identity, deadline: left.and_then(|left| Instant::now().checked_add(left)) })
+    }
+}
+
 /// Answers a unary call.
 pub(super) async fn unary(
     grpc: &Grpc,
     method: &Method,
     path: &str,
+    asker: Asker,
     request: tonic::Request<Bytes>,
 ) -> std::result::Result<Bytes, Status> {
-    let identity = identify(grpc, request.metadata())?;
+    let Asker { identity, deadline } = asker;
     let refused = |error: Box<Error>| respond::status(&error, identity.caller);
-    let call = decode(grpc, method, path, request).map_err(refused)?;
+    let call = decode(grpc, method, path, deadline, request).map_err(refused)?;
     let engine = &grpc.engine;
     let answer = match call.answer {
         Answer::Row(envelope, missing) => {
@@ -131,17 +150,20 @@ pub(super) fn streaming(
     grpc: &Grpc,
     method: &Method,
     path: &str,
+    asker: Asker,
     request: tonic::Request<Bytes>,
 ) -> std::result::Result<impl Stream<Item = std::result::Result<Bytes, Status>> + Send + use<>, Status> {
-    let identity = identify(grpc, request.metadata())?;
+    let Asker { identity, deadline } = asker;
     let caller = identity.caller;
-    let call = decode(grpc, method, path, request).map_err(|error| respond::status(&error, caller))?;
+    let call =
+        decode(grpc, method, path, deadline, request).map_err(|error| respond::status(&error, caller))?;
     let Answer::Stream(envelope) = call.answer else {
         return Err(respond::status(&mismatch(), caller));
     };
     let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
-    let most = grpc.engine.config().db_max_rows;
-    let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), most);
+    let config = grpc.engine.config();
+    let progress = Progress::new(config.stream_idle_timeout.0);
+    let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), progress.clone(), config.db_max_rows);
     let engine = grpc.engine.clone();
     let running = tokio::spawn(async move {
         tokio::select! {
@@ -157,7 +179,11 @@ pub(super) fn streaming(
     });
     let rows = stream::unfold(receiver, |mut receiver| async {
         let batch = receiver.recv().await?;
-        Some((stream::iter(batch.into_iter().map(Ok)), receiver))
+        Some((stream::iter(batch), receiver))
+    });
+    let rows = rows.flatten().map(move |row| {
+        progress.note();
+        Ok(row)
     });
     // The trailers tell how the transaction ended, after the last row.
     let end = stream::once(running).filter_map(move |ended| async move {
@@ -171,45 +197,60 @@ pub(super) fn streaming(
             }
         }
     });
-    Ok(rows.flatten().chain(end))
+    Ok(rows.chain(end))
 }
 
 fn mismatch() -> Box<Error> {
     Error::new(Fault::Internal, "Internal error").cause("a method answers otherwise than it is declared")
 }
 
-fn identify(grpc: &Grpc, metadata: &MetadataMap) -> std::result::Result<Arc<Identity>, Status> {
-    let authorization = metadata.get(AUTHORIZATION.as_str()).map(|value| value.as_bytes());
-    let identity = grpc.authenticator.authenticate(authorization, SystemTime::now());
+/// Who asks.
+pub(super) fn identify(grpc: &Grpc, headers: &HeaderMap) -> std::result::Result<Arc<Identity>, Status> {
+    let mut found = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    let identity = match (found.next(), found.next()) {
+        (_, Some(_)) => Err(Error::new(Fault::InvalidMessage, "There is more than one authorization")),
+        (authorization, None) => grpc.authenticator.authenticate(authorization, SystemTime::now()),
+    };
     identity.map_err(|error| respond::status(&error, Caller::Anonymous))
 }
 
-fn decode(grpc: &Grpc, method: &Method, path: &str, request: tonic::Request<Bytes>) -> Result<decode::Call> {
-    let deadline = deadline(request.metadata())?;
+fn decode(
+    grpc: &Grpc,
+    method: &Method,
+    path: &str,
+    deadline: Option<Instant>,
+    request: tonic::Request<Bytes>,
+) -> Result<decode::Call> {
+    let deadline = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    if deadline.is_some_and(|left| left.is_zero()) {
+        return Err(Error::new(Fault::DeadlineExceeded, "The deadline passed before the call began"));
+    }
+    let (metadata, _, message) = request.into_parts();
+    let headers = metadata.into_headers();
     let context = Context {
         method: "POST".to_owned(),
         path: path.to_owned(),
-        headers: headers(request.metadata()),
-        cookies: Vec::new(),
+        headers: told(&headers),
+        cookies: cookie::of(headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes)),
     };
     let surroundings =
         Surroundings { context, deadline, sealer: &grpc.sealer, max_rows: grpc.engine.config().db_max_rows };
-    decode::decode(&grpc.services, method, request.into_inner(), surroundings)
+    decode::decode(&grpc.services, method, message, surroundings)
 }
 
-/// The metadata as headers; binary ones are for programs, not for SQL.
-fn headers(metadata: &MetadataMap) -> Vec<(String, String)> {
-    let text = |pair| match pair {
-        KeyAndValueRef::Ascii(name, value) => Some((name.to_string(), value.to_str().ok()?.to_owned())),
-        KeyAndValueRef::Binary(..) => None,
+/// The metadata as headers. Binary ones are for programs and not for SQL; cookies are told apart.
+fn told(headers: &HeaderMap) -> Vec<(String, String)> {
+    let is_told = |name: &HeaderName| *name != COOKIE && !name.as_str().ends_with("-bin");
+    let text = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };
-    metadata.iter().filter_map(text).collect()
+    headers.iter().filter(|(name, _)| is_told(name)).filter_map(text).collect()
 }
 
 /// `grpc-timeout`: up to eight digits and a unit
 /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
-fn deadline(metadata: &MetadataMap) -> Result<Option<Duration>> {
-    let Some(text) = metadata.get("grpc-timeout") else { return Ok(None) };
+fn timeout(headers: &HeaderMap) -> Result<Option<Duration>> {
+    let Some(text) = headers.get("grpc-timeout") else { return Ok(None) };
     let parsed = text.to_str().ok().and_then(|text| {
         let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
         let is_number = (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -231,19 +272,19 @@ fn deadline(metadata: &MetadataMap) -> Result<Option<Duration>> {
 mod tests {
     use super::*;
 
-    fn timeout(text: &str) -> Option<Option<Duration>> {
-        let mut metadata = MetadataMap::new();
-        metadata.insert("grpc-timeout", text.parse().ok()?);
-        deadline(&metadata).ok()
+    fn read(text: &str) -> Option<Option<Duration>> {
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-timeout", text.parse().ok()?);
+        timeout(&headers).ok()
     }
 
     #[test]
     fn a_timeout_is_digits_and_a_unit() {
-        assert_eq!(timeout("250m"), Some(Some(Duration::from_millis(250))));
-        assert_eq!(timeout("99999999H").map(|deadline| deadline.is_some()), Some(true));
+        assert_eq!(read("250m"), Some(Some(Duration::from_millis(250))));
+        assert_eq!(read("99999999H").map(|deadline| deadline.is_some()), Some(true));
         for wrong in ["", "5", "m", "123456789S", "-1S", "1.5S", "5x", "ü"] {
-            assert_eq!(timeout(wrong), None, "{wrong}");
+            assert_eq!(read(wrong), None, "{wrong}");
         }
-        assert!(matches!(deadline(&MetadataMap::new()), Ok(None)));
+        assert!(matches!(timeout(&HeaderMap::new()), Ok(None)));
     }
 }

@@ -20,75 +20,129 @@ mod stream;
 
 use super::{
     Grpc,
-    services::{Effects, Method},
+    ended::Ended,
+    intake,
+    protocol::NotTaken,
+    services::{Responses, Signature},
 };
+use crate::error::Fault;
 use bytes::Bytes;
-use codec::{Codec, Schema};
-use error::Refusal;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
-use http_body_util::{BodyExt, Limited};
-use request::Form;
-use std::sync::Arc;
+use codec::Schema;
+use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
+use http_body_util::BodyExt;
+use request::Query;
 use tonic::{Status, body::Body};
 
-/// What a frame begins with: a flag byte and the length.
-const PREFIX: usize = 5;
+pub(crate) use codec::Codec;
+pub(crate) use request::Form;
 
-/// Answers a request that is neither gRPC nor gRPC-Web.
-pub(super) async fn serve(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
-    match translate(grpc, request).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
+/// What a frame begins with: a flag byte and the length.
+pub(super) const PREFIX: usize = 5;
+
+/// Why a request does not become a gRPC call.
+#[derive(Debug)]
+enum Refusal {
+    /// The call fails.
+    Failed(Box<Status>),
+    /// It is written in no form that there is.
+    NotTaken(NotTaken),
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self::Failed(Box::new(status))
     }
 }
 
-async fn translate(grpc: Arc<Grpc>, request: Request<Body>) -> Result<Response<Body>, Refusal> {
+/// What came is wrong because of this.
+fn invalid(why: impl AsRef<str>) -> Status {
+    super::serve::fault(Fault::InvalidMessage, why.as_ref())
+}
+
+/// What came is right, but not to be had.
+fn unimplemented(why: impl AsRef<str>) -> Status {
+    super::serve::fault(Fault::NotImplemented, why.as_ref())
+}
+
+/// A method that there is.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Where.
+    pub(super) grpc: &'a Grpc,
+    /// What goes into it and comes out of it.
+    pub(super) signature: &'a Signature,
+}
+
+/// Answers a request in this form by a gRPC service. Of a method that is not known the service
+/// says what is wrong, whatever the message.
+pub(super) async fn serve<F: Future<Output = Response<Body>>>(
+    form: Form,
+    known: Option<Known<'_>>,
+    request: Request<Body>,
+    service: impl FnOnce(Request<Body>) -> F,
+) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let limit = grpc.engine.config().grpc_max_receive_bytes;
-    let method = grpc.services.method(head.uri.path());
-    let form = Form::of(&head)?;
-    match &form {
-        Form::Get(_) if method.is_none_or(|method| method.effects == Effects::Some) => {
-            Err(Refusal::MethodNotAllowed("POST"))
-        }
-        Form::Get(query) => {
-            let schema = Schema::new(query.codec, method)?;
+    match translate(form, known, &head, body, service).await {
+        Ok(response) => response,
+        Err(Refusal::Failed(status)) => form.refuse(&status),
+        Err(Refusal::NotTaken(why)) => why.into_response(&head),
+    }
+}
+
+async fn translate<F: Future<Output = Response<Body>>>(
+    form: Form,
+    known: Option<Known<'_>>,
+    head: &Parts,
+    body: Body,
+    service: impl FnOnce(Request<Body>) -> F,
+) -> Result<Response<Body>, Refusal> {
+    form.check(head)?;
+    let signature = known.map(|known| known.signature);
+    match form {
+        Form::Get => {
+            let query = Query::of(head.uri.query().unwrap_or_default())?;
+            let schema = Schema::new(query.codec, signature);
             let message = schema.request(query.message()?)?;
-            if message.len() > limit {
-                return Err(super::serve::too_large(limit).into());
-            }
-            let request = request::call(&head, request::metadata(&head, &form)?, frame(0, &message));
-            unary(super::serve::answer(grpc, request).await, &schema).await
+            let metadata = request::metadata(head, form, query.codec)?;
+            let request = request::call(head, metadata, frame(0, &message));
+            unary(service(request).await, query.codec, &schema).await
         }
         Form::Unary(codec) => {
-            let schema = Schema::new(*codec, method)?;
-            let metadata = request::metadata(&head, &form)?;
+            let schema = Schema::new(codec, signature);
+            let metadata = request::metadata(head, form, codec)?;
             let compressed = u8::from(metadata.contains_key("grpc-encoding"));
-            let message = schema.request(whole(body, limit).await?)?;
-            let request = request::call(&head, metadata, frame(compressed, &message));
-            unary(super::serve::answer(grpc, request).await, &schema).await
+            let message = schema.request(whole(known, head, body).await?)?;
+            let request = request::call(head, metadata, frame(compressed, &message));
+            unary(service(request).await, codec, &schema).await
+        }
+        Form::Stream(_) if signature.is_some_and(|signature| signature.responses == Responses::One) => {
+            let path = head.uri.path();
+            Err(unimplemented(format!(
+                "{path} answers by one message: it takes application/json, application/proto"
+            ))
+            .into())
         }
         Form::Stream(codec) => {
-            let schema = Schema::new(*codec, method)?;
-            let metadata = request::metadata(&head, &form)?;
-            let body = match codec {
-                Codec::Proto => body,
-                Codec::Json => stream::request(&whole(body, limit).await?, &schema)?,
+            let schema = Schema::new(codec, signature);
+            let metadata = request::metadata(head, form, codec)?;
+            let body = match &schema {
+                Schema::Proto => body,
+                Schema::Json { .. } => stream::request(&whole(known, head, body).await?, &schema)?,
             };
-            let request = request::call(&head, metadata, body);
-            Ok(stream::response(super::serve::answer(grpc, request).await, schema))
+            let request = request::call(head, metadata, body);
+            Ok(stream::response(service(request).await, codec, schema))
         }
     }
 }
 
-/// The whole body, if it is not too large.
-async fn whole(body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    match Limited::new(body, limit).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(super::serve::too_large(limit).into())
+/// The whole body; of a method that is not known nothing is read.
+async fn whole(known: Option<Known<'_>>, head: &Parts, body: Body) -> Result<Bytes, Status> {
+    match known {
+        Some(Known { grpc, .. }) => {
+            let limit = grpc.engine.config().grpc_max_receive_bytes;
+            intake::whole(grpc, &head.extensions, body, limit).await
         }
-        Err(error) => Err(Status::invalid_argument(format!("The request ended early: {error}")).into()),
+        None => Ok(Bytes::new()),
     }
 }
 
@@ -114,20 +168,31 @@ fn status(headers: &HeaderMap, trailers: Option<&HeaderMap>) -> Status {
 }
 
 /// The answer to a unary call.
-async fn unary(response: Response<Body>, schema: &Schema) -> Result<Response<Body>, Refusal> {
+async fn unary(response: Response<Body>, codec: Codec, schema: &Schema) -> Result<Response<Body>, Refusal> {
     let (head, body) = response.into_parts();
     let collected = body.collect().await?;
     let status = status(&head.headers, collected.trailers());
-    if status.code() != tonic::Code::Ok {
-        return Err(status.into());
-    }
     let bytes = collected.to_bytes();
-    let message = bytes.get(PREFIX..).unwrap_or_default();
-    let mut response = Response::new(Body::new(http_body_util::Full::new(schema.response(message)?)));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(schema.codec().unary()));
-    if let (Some(1), Some(encoding)) = (bytes.first(), head.headers.get("grpc-encoding")) {
-        headers.insert(header::CONTENT_ENCODING, encoding.clone());
+    let message = match status.code() {
+        tonic::Code::Ok => schema.response(bytes.get(PREFIX..).unwrap_or_default()),
+        _ => Err(status),
+    };
+    let mut response = match message {
+        Ok(message) => {
+            let mut response = Response::new(Body::new(http_body_util::Full::new(message)));
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(codec.unary()));
+            if let (Some(1), Some(encoding)) = (bytes.first(), head.headers.get("grpc-encoding")) {
+                headers.insert(header::CONTENT_ENCODING, encoding.clone());
+            }
+            response
+        }
+        Err(status) => error::response(&status),
+    };
+    let ended = response.extensions_mut().remove::<Ended>();
+    *response.extensions_mut() = head.extensions;
+    if let Some(ended) = ended {
+        response.extensions_mut().insert(ended);
     }
     Ok(response)
 }

@@ -38,6 +38,13 @@ use bytes::Bytes;
 use prost_reflect::{DynamicMessage, Value};
 use std::{sync::Arc, time::Duration};
 
+/// How long a text in the grammar of the REST side may be: as long as there, where it is a part of the request target. What
+/// is made of it takes many times its length.
+const MAX_TEXT: usize = 65_534;
+
+/// How many paths a mask may have.
+const MAX_PATHS: usize = 3000;
+
 /// A call, decoded.
 #[derive(Debug)]
 pub(crate) struct Call {
@@ -108,9 +115,9 @@ pub(crate) fn decode(
     message: Bytes,
     surroundings: Surroundings<'_>,
 ) -> Result<Call> {
-    let message = DynamicMessage::decode(method.input.clone(), message).map_err(|error| {
-        Error::new(Fault::InvalidMessage, format!("{}: {error}", method.input.full_name()))
-    })?;
+    let input = &method.signature.input;
+    let message = DynamicMessage::decode(input.clone(), message)
+        .map_err(|error| Error::new(Fault::InvalidMessage, format!("{}: {error}", input.full_name())))?;
     let (package, encoders) = services.package(method.package).ok_or_else(gone)?;
     match method.target {
         Target::Relation { resource: at, method } => {
@@ -166,7 +173,7 @@ impl Relation<'_> {
         let selection = self.selection(number::READ_MASK)?;
         let mut query = self.query(&selection);
         self.conditions(&mut query)?;
-        query.order = order::order(self.resource, &self.text(number::ORDER_BY))?;
+        query.order = order::order(self.resource, &self.grammar(number::ORDER_BY)?)?;
         query.range.offset = self.count_field(number::SKIP)?;
         query.excess = Excess::Told;
         let action = Action::Read { relation: self.resource.relation.clone() };
@@ -213,7 +220,7 @@ impl Relation<'_> {
     }
 
     fn masked(&self, number: u32) -> Result<Selection> {
-        let paths = mask(self.message, number);
+        let paths = self.mask(number)?;
         let paths = paths.iter().map(String::as_str);
         Selection::of_mask(self.package, self.resource, &self.request_field(number), paths)
     }
@@ -249,7 +256,27 @@ impl Relation<'_> {
             let logic = predicate::conditions(self.resource, predicates, "where")?;
             query.logic.extend(logic.into_iter().map(|tree| (Vec::new(), tree)));
         }
-        filter::add(self.resource, &self.text(number::FILTER), query)
+        filter::add(self.resource, &self.grammar(number::FILTER)?, query)
+    }
+
+    /// A text that is going to be parsed.
+    fn grammar(&self, number: u32) -> Result<String> {
+        let text = self.text(number);
+        match text.len() {
+            ..=MAX_TEXT => Ok(text),
+            _ => Err(too_complex(&self.request_field(number), format!("at most {MAX_TEXT} bytes"))),
+        }
+    }
+
+    /// The paths of the mask in this field.
+    fn mask(&self, number: u32) -> Result<Vec<String>> {
+        let Some(mask) = self.message.get_field_by_number(number) else { return Ok(Vec::new()) };
+        let paths = mask.as_message().and_then(|mask| mask.get_field_by_number(1));
+        let list = paths.as_deref().and_then(Value::as_list).unwrap_or_default();
+        if list.len() > MAX_PATHS {
+            return Err(too_complex(&self.request_field(number), format!("at most {MAX_PATHS} paths")));
+        }
+        Ok(list.iter().filter_map(|path| path.as_str().map(str::to_owned)).collect())
     }
 
     fn text(&self, number: u32) -> String {
@@ -291,10 +318,8 @@ fn preferences(validate_only: bool) -> Preferences {
     Preferences { transaction_end, ..Preferences::default() }
 }
 
-/// The paths of the mask in this field.
-fn mask(message: &DynamicMessage, number: u32) -> Vec<String> {
-    let Some(mask) = message.get_field_by_number(number) else { return Vec::new() };
-    let paths = mask.as_message().and_then(|mask| mask.get_field_by_number(1));
-    let list = paths.as_deref().and_then(Value::as_list).unwrap_or_default();
-    list.iter().filter_map(|path| path.as_str().map(str::to_owned)).collect()
+/// What a field has too much of.
+fn too_complex(field: &str, most: String) -> Box<Error> {
+    Error::new(Fault::RequestTooComplex, "The request is too complex")
+        .details(format!("{field} can have {most}."))
 }

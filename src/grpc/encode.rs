@@ -5,11 +5,13 @@
 //! Nothing is clamped or dropped: a value without a form in protobuf is an
 //! error that names the column.
 
+mod progress;
 mod sink;
 mod value;
 mod whole;
 mod wire;
 
+pub(crate) use progress::Progress;
 pub(crate) use sink::{Envelope, Page, PageSink, StreamSink, number_field, text_field};
 pub(crate) use value::SECONDS;
 pub(crate) use whole::{KeyedSink, Missing, Wanted, WholeSink};
@@ -115,7 +117,10 @@ impl MessageEncoder {
             return Err(unexpected(column));
         }
         for encoder in &self.columns {
-            let _type = reader.int4()?;
+            let found = reader.int4()?;
+            if let ValueShape::One(value) = &encoder.shape {
+                value.takes(found, &encoder.name)?;
+            }
             if let Some(bytes) = reader.field()? {
                 encoder.encode(bytes, out)?;
             }
@@ -142,12 +147,13 @@ impl ColumnEncoder {
         let mut reader = Reader::new(bytes, &self.name);
         let dimensions = reader.int4()?;
         let _has_nulls = reader.int4()?;
-        let _type = reader.int4()?;
+        let element = reader.int4()?;
         match dimensions {
             0 => return Ok(()),
             1 => {}
             _ => return Err(self.without_form("an array of more than one dimension")),
         }
+        value.takes(element, &self.name)?;
         let count = reader.int4()?;
         let _lower_bound = reader.int4()?;
         let packed = value.is_packed();

@@ -28,12 +28,21 @@ pub enum Database {
     Away,
 }
 
+/// Whether the server takes requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Server {
+    Running,
+    /// It goes down: NOT_SERVING, whatever the database does.
+    Ending,
+}
+
 /// Sets what [`Health`] tells. Its clones set the same.
 #[derive(Clone, Debug)]
 pub struct Serving(watch::Sender<State>);
 
 #[derive(Debug)]
 struct State {
+    server: Server,
     database: Database,
     services: HashSet<String>,
 }
@@ -42,6 +51,16 @@ impl Serving {
     /// The database came, or went.
     pub fn set(&self, database: Database) {
         self.0.send_if_modified(|state| std::mem::replace(&mut state.database, database) != database);
+    }
+
+    /// What was told of the database last.
+    pub fn database(&self) -> Database {
+        self.0.borrow().database
+    }
+
+    /// The server is about to go down.
+    pub fn end(&self) {
+        self.0.send_modify(|state| state.server = Server::Ending);
     }
 
     /// A reload: these are the services now, by full name.
@@ -55,9 +74,9 @@ impl State {
     /// The status of a service, or of the server for the empty name.
     fn of(&self, service: &str) -> Option<ServingStatus> {
         let is_known = service.is_empty() || self.services.contains(service);
-        is_known.then_some(match self.database {
-            Database::Present => ServingStatus::Serving,
-            Database::Away => ServingStatus::NotServing,
+        is_known.then_some(match (self.server, self.database) {
+            (Server::Running, Database::Present) => ServingStatus::Serving,
+            (Server::Running, Database::Away) | (Server::Ending, _) => ServingStatus::NotServing,
         })
     }
 }
@@ -73,7 +92,11 @@ impl Health {
     /// The health of these services, given by full name. Nothing has been heard of
     /// the database yet: it is away until [`Serving::set`] says otherwise.
     pub fn new(services: &[String], shutdown: Shutdown) -> Self {
-        let state = State { database: Database::Away, services: services.iter().cloned().collect() };
+        let state = State {
+            server: Server::Running,
+            database: Database::Away,
+            services: services.iter().cloned().collect(),
+        };
         Self { serving: Serving(watch::Sender::new(state)), shutdown }
     }
 
@@ -141,8 +164,9 @@ impl Watch {
         let differs = |state: &State| Some(status(state, service)) != *last;
         let next = tokio::select! {
             biased;
-            () = shutdown.announced() => return None,
+            // First, so that the end is told before the stream ends.
             state = state.wait_for(differs) => status(&*state.ok()?, service),
+            () = shutdown.announced() => return None,
         };
         *last = Some(next);
         *last

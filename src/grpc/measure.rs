@@ -42,7 +42,7 @@ impl Made {
         let resource = package.resources.get(at)?;
         let encoder = Selection::all(resource).encoder(package, encoders, at);
         let list = format!("/{}.{}/List{}", package.name, resource.names.service(), resource.names.plural);
-        let pool = self.0.method(&list)?.output.parent_pool().clone();
+        let pool = self.0.method(&list)?.signature.output.parent_pool().clone();
         let message = pool.get_message_by_name(&format!("{}.{}", package.name, resource.names.singular))?;
         Some(Rows { encoder, message })
     }

@@ -91,7 +91,7 @@ impl Sealer {
         let secret = configured.unwrap_or_else(|| {
             own.told.call_once(|| {
                 tracing::warn!(
-                    "page-token-secret is not set and jwt-secret is no secret: page tokens end with this process"
+                    "without page-token-secret, and without a secret in jwt-secret, page tokens end with this process"
                 );
             });
             &own.secret

@@ -15,7 +15,7 @@ pub use index::Index;
 
 use crate::server::shutdown::Shutdown;
 use std::{collections::HashSet, sync::Arc};
-use tonic::Code;
+use tonic::{Code, Status};
 use tonic_reflection::pb::{v1, v1alpha};
 
 /// What is listed besides the services that the index was made for, by full name.
@@ -104,6 +104,14 @@ impl Conversation {
             Some(file) => Answer::Files(index.with_imports(file, &mut self.sent)),
             None => not_found(&what),
         }
+    }
+}
+
+/// What cannot be read is the client's fault, though tonic calls it internal.
+fn malformed(status: Status) -> Status {
+    match status.code() {
+        Code::Internal => Status::invalid_argument(status.message()),
+        _ => status,
     }
 }
 

@@ -5,8 +5,8 @@ use super::{
     descriptor,
     encode::Encoders,
     lock::Lock,
-    method::{Answer, RelationMethod},
-    surface::{FUNCTIONS_SERVICE, Multiplicity, Package, surface},
+    method::RelationMethod,
+    surface::{FUNCTIONS_SERVICE, Package, surface},
 };
 use crate::{
     catalog::Catalog,
@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Fault, Result},
 };
 use prost::Message as _;
-use prost_reflect::{DescriptorPool, MessageDescriptor};
+use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 use prost_types::{MethodOptions, method_options::IdempotencyLevel};
 use std::collections::{HashMap, HashSet};
 
@@ -34,6 +34,13 @@ pub(crate) struct Method {
     pub(crate) package: usize,
     /// What it is about.
     pub(crate) target: Target,
+    /// What goes in and comes out.
+    pub(crate) signature: Signature,
+}
+
+/// What goes into a method and comes out of it.
+#[derive(Debug)]
+pub(crate) struct Signature {
     /// Its request.
     pub(crate) input: MessageDescriptor,
     /// Its response.
@@ -42,6 +49,19 @@ pub(crate) struct Method {
     pub(crate) effects: Effects,
     /// How it answers.
     pub(crate) responses: Responses,
+}
+
+impl Signature {
+    /// That of a described method.
+    pub(crate) fn of(method: &MethodDescriptor) -> Self {
+        let options = method.method_descriptor_proto().options.as_ref();
+        let effects = match options.map(MethodOptions::idempotency_level) {
+            Some(IdempotencyLevel::NoSideEffects) => Effects::None,
+            Some(IdempotencyLevel::Idempotent | IdempotencyLevel::IdempotencyUnknown) | None => Effects::Some,
+        };
+        let responses = if method.is_server_streaming() { Responses::Stream } else { Responses::One };
+        Self { input: method.input(), output: method.output(), effects, responses }
+    }
 }
 
 /// What a method is about.
@@ -117,23 +137,13 @@ impl Services {
         for (resource, found) in package.resources.iter().enumerate() {
             let service = format!("{}.{}", package.name, found.names.service());
             for &method in &found.methods {
-                let responses = match method.row().answer {
-                    Answer::Rows => Responses::Stream,
-                    Answer::Empty | Answer::Row | Answer::Page | Answer::Batch | Answer::Affected => {
-                        Responses::One
-                    }
-                };
                 let target = Target::Relation { resource, method };
-                self.add_method(pool, &service, &method.name(&found.names), at, target, responses)?;
+                self.add_method(pool, &service, &method.name(&found.names), at, target)?;
             }
         }
         let service = format!("{}.{FUNCTIONS_SERVICE}", package.name);
         for (function, found) in package.functions.iter().enumerate() {
-            let responses = match found.multiplicity {
-                Multiplicity::One => Responses::One,
-                Multiplicity::Many => Responses::Stream,
-            };
-            self.add_method(pool, &service, &found.method, at, Target::Function { function }, responses)?;
+            self.add_method(pool, &service, &found.method, at, Target::Function { function })?;
         }
         Ok(())
     }
@@ -145,18 +155,11 @@ impl Services {
         name: &str,
         package: usize,
         target: Target,
-        responses: Responses,
     ) -> Result<()> {
         let declared = pool.get_service_by_name(service);
         let method = declared.and_then(|declared| declared.methods().find(|method| method.name() == name));
         let method = method.ok_or_else(|| broken(format!("{service}/{name} is not described")))?;
-        let (input, output) = (method.input(), method.output());
-        let options = method.method_descriptor_proto().options.as_ref();
-        let effects = match options.map(MethodOptions::idempotency_level) {
-            Some(IdempotencyLevel::NoSideEffects) => Effects::None,
-            Some(IdempotencyLevel::Idempotent | IdempotencyLevel::IdempotencyUnknown) | None => Effects::Some,
-        };
-        let method = Method { package, target, input, output, effects, responses };
+        let method = Method { package, target, signature: Signature::of(&method) };
         self.methods.insert(format!("/{service}/{name}"), method);
         self.names.insert(service.to_owned());
         Ok(())

@@ -6,11 +6,11 @@
 use super::{
     Context, Planned, contradiction,
     hint::{CLOSE, SIMILAR, closest},
-    mutate::{Returned, Taken, returned},
+    mutate::{Returned, returned},
     negotiate::Selected,
     read,
     transaction::Access,
-    tree::{Condition, Field, Item, Node, Origin, Output, Source},
+    tree::{Condition, Field, Item, Node, Origin, Output, Source, Taken},
 };
 use crate::{
     catalog::{
@@ -100,10 +100,18 @@ pub(super) fn plan<'c>(
     let asked = Asked::of(&arguments, access);
     let function = context.function(name, &asked)?;
     let shape = function.shape(context.catalog).ok_or_else(contradiction)?;
-    let alias = shape.relation().map_or(name, |relation| relation.name.as_str()).to_owned();
+    // As with PostgREST rows go by their type's name, and those of OUT arguments are records.
+    let alias = match shape {
+        Shape::Relation(relation) => relation.name.as_str(),
+        Shape::Composite(_) | Shape::Columns(_) => {
+            context.catalog.base_type(function.return_type).map_or(name, |base| &base.name)
+        }
+        Shape::Void | Shape::Scalar(_) | Shape::Record => name,
+    };
+    let alias = alias.to_owned();
     let tree = match shape {
         Shape::Relation(_) | Shape::Composite(_) | Shape::Columns(_) => {
-            let taken = Taken::by(&query.select);
+            let taken = Taken::by_request(&query.select);
             let mut tree = read::tree(shape, Source::Result, alias, query, context)?;
             if taken == Taken::ByName && names_unknown(&tree.root) {
                 CALL.clone_into(&mut tree.root.alias);
@@ -323,8 +331,7 @@ impl<'c> Context<'c> {
 
     fn meant(&self, name: &str, names: &[&str], named: &[&Function]) -> Option<String> {
         if named.is_empty() {
-            let others = self.catalog.functions_in(&self.schema).map(|function| function.name.as_str());
-            return closest(name, others, CLOSE).map(str::to_owned);
+            return self.catalog.function_like(&self.schema, name, CLOSE).map(str::to_owned);
         }
         let signature = |mut names: Vec<&str>| {
             names.sort_unstable();

@@ -109,7 +109,7 @@ impl Plain<'_> {
             Origin::Column(declared) => {
                 self.is_own(declared) && (field.path.is_empty() || self.operators_are_known())
             }
-            Origin::Gone(_) => true,
+            Origin::Dropped(_) => true,
             Origin::Computed(_) | Origin::Unknown => false,
         }
     }

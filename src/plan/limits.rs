@@ -5,8 +5,8 @@ use crate::{
     error::{Error, Fault, Result},
     request::{
         Query,
-        filter::{Filter, Logic},
-        select::{Field, SelectItem},
+        filter::{Filter, Is, Logic, Operation},
+        select::{Embed, EmbedForm, Field, Join, SelectItem},
     },
 };
 
@@ -22,7 +22,10 @@ pub struct Limit {
 /// How deep embeds may be nested.
 pub const EMBED_DEPTH: Limit = Limit { most: 20, what: "levels of embedding" };
 /// How many embeds a request may have in all.
-pub const EMBEDS: Limit = Limit { most: 200, what: "embedded resources" };
+pub const EMBEDS: Limit = Limit { most: 100, what: "embedded resources" };
+/// How many of them may decide which rows there are, as `!inner` or by a comparison with null. PostgreSQL tries the orders
+/// in which it can join these, so each costs more than the one before.
+pub const REQUIRED_EMBEDS: Limit = Limit { most: 10, what: "inner embeds and filters on embeds" };
 /// How many items all select lists may have together.
 pub const SELECTED: Limit = Limit { most: 3000, what: "selected fields" };
 /// How many conditions a request may have in all.
@@ -35,12 +38,14 @@ pub const ORDER_TERMS: Limit = Limit { most: 200, what: "order terms" };
 pub const PATH_STEPS: Limit = Limit { most: 100, what: "steps in a path" };
 
 /// All of them; LIMITS.md has the same.
-pub const ALL: [Limit; 7] = [EMBED_DEPTH, EMBEDS, SELECTED, CONDITIONS, LOGIC_DEPTH, ORDER_TERMS, PATH_STEPS];
+pub const ALL: [Limit; 8] =
+    [EMBED_DEPTH, EMBEDS, REQUIRED_EMBEDS, SELECTED, CONDITIONS, LOGIC_DEPTH, ORDER_TERMS, PATH_STEPS];
 
 /// Refuses what is over the limits.
 pub(super) fn check(query: &Query) -> Result<()> {
     let mut size = Size::default();
     size.select(&query.select, 0)?;
+    within(size.embeds.len(), EMBEDS)?;
     for (_, logic) in &query.logic {
         size.logic(logic, 1)?;
     }
@@ -50,21 +55,28 @@ pub(super) fn check(query: &Query) -> Result<()> {
     for term in query.order.iter().flat_map(|(_, terms)| terms) {
         path(&term.field)?;
     }
-    within(size.embeds, EMBEDS)?;
+    within(size.required, REQUIRED_EMBEDS)?;
     within(size.selected, SELECTED)?;
     within(size.conditions, CONDITIONS)?;
     within(query.order.iter().map(|(_, terms)| terms.len()).sum(), ORDER_TERMS)
 }
 
+/// Refuses a select list that names more columns than all of them may have, by stars that stand for every one.
+pub(super) fn columns(count: usize) -> Result<()> {
+    within(count, SELECTED)
+}
+
 #[derive(Default)]
-struct Size {
-    embeds: usize,
+struct Size<'q> {
+    /// What they are called in filters.
+    embeds: Vec<&'q str>,
+    required: usize,
     selected: usize,
     conditions: usize,
 }
 
-impl Size {
-    fn select(&mut self, items: &[SelectItem], depth: usize) -> Result<()> {
+impl<'q> Size<'q> {
+    fn select(&mut self, items: &'q [SelectItem], depth: usize) -> Result<()> {
         within(depth, EMBED_DEPTH)?;
         self.selected += items.len();
         for item in items {
@@ -72,7 +84,8 @@ impl Size {
                 SelectItem::Every => {}
                 SelectItem::Field { field, .. } => path(field)?,
                 SelectItem::Embed(embed) => {
-                    self.embeds += 1;
+                    self.embeds.push(name(embed));
+                    self.required += usize::from(embed.join == Some(Join::Inner));
                     self.select(&embed.select, depth + 1)?;
                 }
             }
@@ -82,6 +95,8 @@ impl Size {
 
     fn filter(&mut self, filter: &Filter) -> Result<()> {
         self.conditions += 1;
+        let compares_with_null = matches!(filter.operation, Operation::Is(Is::Null | Is::NotNull));
+        self.required += usize::from(compares_with_null && self.embeds.contains(&filter.field.name.as_str()));
         path(&filter.field)
     }
 
@@ -93,6 +108,14 @@ impl Size {
                 members.iter().try_for_each(|member| self.logic(member, depth + 1))
             }
         }
+    }
+}
+
+/// What an embed is called in filters.
+fn name(embed: &Embed) -> &str {
+    match &embed.form {
+        EmbedForm::Nested { alias: Some(alias) } => alias,
+        EmbedForm::Nested { alias: None } | EmbedForm::Spread => &embed.target,
     }
 }
 
@@ -132,5 +155,19 @@ mod tests {
         let error = check(&query).unwrap_err();
         assert_eq!(error.code(), "PGDUET09");
         assert_eq!(error.details.unwrap(), "A request can have at most 3000 selected fields.");
+    }
+
+    #[test]
+    fn embeds_that_decide_which_rows_there_are_are_counted_however_that_is_said() {
+        let query = |select: &str, filters: usize| {
+            let filter = parse::filter("a", "not.is.null").unwrap();
+            let select = parse::select(select).unwrap();
+            Query { select, filters: vec![filter; filters], ..Query::default() }
+        };
+        let nested = format!("a:b!inner({}{}", "c!inner(".repeat(8), ")".repeat(9));
+        assert!(check(&query(&nested, 1)).is_ok());
+        assert!(check(&query(&nested, 2)).is_err());
+        assert!(check(&query("b(*)", 11)).is_ok());
+        assert!(check(&query("x:a(*)", 11)).is_ok());
     }
 }

@@ -4,7 +4,7 @@
 use super::{
     Context, Planned, read,
     transaction::Access,
-    tree::{Condition, Item, Link, Node, Origin, Source},
+    tree::{Condition, Item, Link, Node, Origin, Source, Taken},
 };
 use crate::{
     catalog::{
@@ -20,11 +20,11 @@ use crate::{
         payload::{Payload, Rows},
         prefer::{Missing, Preferences, Resolution, Return},
         range::Range,
-        select::{Field as Named, SelectItem},
+        select::Field as Named,
     },
 };
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// A change to a relation.
 #[derive(Debug)]
@@ -125,22 +125,6 @@ pub enum Whole {
     NotNeeded,
 }
 
-/// How PostgREST takes the rows that a mutation changed or a call gave, which shows in the order of
-/// keys and in what PostgreSQL says of columns that are not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
-    /// With all their columns.
-    Whole,
-    /// With those that are named.
-    ByName,
-}
-
-impl Taken {
-    pub(super) fn by(select: &[SelectItem]) -> Self {
-        if select.is_empty() || select.contains(&SelectItem::Every) { Taken::Whole } else { Taken::ByName }
-    }
-}
-
 /// What a request says of a mutation.
 pub(super) enum Asked {
     Insert { payload: Payload, columns: Option<Vec<String>>, on_conflict: Option<Vec<String>> },
@@ -160,17 +144,25 @@ pub(super) fn plan<'c>(
 ) -> Result<Planned<'c>> {
     let relation = context.relation(relation)?;
     let shape = Shape::Relation(relation);
-    if matches!(asked, Asked::Upsert { .. }) {
-        by_key(relation, &query)?;
-    }
+    let is_keyed = match asked {
+        Asked::Upsert { .. } => by_key(relation, &query),
+        Asked::Insert { .. } | Asked::Update { .. } | Asked::UpdateEach { .. } | Asked::Delete => Ok(()),
+    };
     // The root's filters are the mutation's; ranges do not apply to it.
     query.range = Range::default();
     query.ranges.clear();
     let filters = of_root(&mut query.filters).map(|filter| context.compare(shape, filter));
     let trees = of_root(&mut query.logic).map(|logic| context.logic(shape, logic));
-    let conditions = filters.chain(trees).collect();
-    let taken = Taken::by(&query.select);
+    let conditions = match asked {
+        // It takes every row.
+        Asked::Insert { .. } => Vec::new(),
+        Asked::Upsert { .. } | Asked::Update { .. } | Asked::UpdateEach { .. } | Asked::Delete => {
+            filters.chain(trees).collect()
+        }
+    };
+    let taken = Taken::by_request(&query.select);
     let tree = read::tree(shape, Source::Result, relation.name.clone(), query, context)?;
+    is_keyed?;
     let change = context.change(relation, asked, preferences)?;
     let creates = matches!(change, Change::Insert { .. });
     let (location, readable) = match preferences.representation {
@@ -203,13 +195,14 @@ fn location(relation: &Relation, taken: Taken) -> Vec<&str> {
 
 /// What is selected and the key: where only headers are wanted, PostgREST has both come back.
 fn readable(node: &Node<'_>, relation: &Relation) -> Returned {
-    let mut readable = selected(node);
-    relation.primary_key.iter().for_each(|key| readable.add(key));
-    readable
+    let mut needed = Needed::default();
+    needed.select(node);
+    relation.primary_key.iter().for_each(|key| needed.add(key));
+    needed.returned
 }
 
 /// Takes out what is about the root.
-fn of_root<T>(all: &mut Vec<(EmbedPath, T)>) -> impl Iterator<Item = T> {
+fn of_root<T>(all: &mut Vec<(EmbedPath, T)>) -> impl Iterator<Item = T> + use<T> {
     all.extract_if(.., |(path, _)| path.is_empty()).map(|(_, about)| about).collect::<Vec<_>>().into_iter()
 }
 
@@ -305,44 +298,48 @@ fn by_key(relation: &Relation, query: &Query) -> Result<()> {
 
 /// What reading `node` needs of the rows that it reads from.
 pub(super) fn returned(node: &Node<'_>) -> Returned {
-    let mut returned = selected(node);
-    node.order.iter().filter(|term| term.embed.is_none()).for_each(|term| returned.add(&term.field.name));
-    node.conditions.iter().for_each(|condition| returned.add_fields(condition));
-    returned
+    let mut needed = Needed::default();
+    needed.select(node);
+    node.order.iter().filter(|term| term.embed.is_none()).for_each(|term| needed.add(&term.field.name));
+    node.conditions.iter().for_each(|condition| needed.compare(condition));
+    needed.returned
 }
 
-/// What its select list needs of them.
-fn selected(node: &Node<'_>) -> Returned {
-    let mut returned = Returned::default();
-    for item in &node.items {
-        match item {
-            Item::Field(output) => match output.field.origin {
-                Origin::Gone(_) => {}
-                Origin::Column(_) | Origin::Computed(_) | Origin::Unknown => {
-                    returned.add(&output.field.name);
-                }
-            },
-            Item::Embed(embed) => match &embed.link {
-                Link::Columns(columns) | Link::Junction { above: columns, .. } => {
-                    columns.iter().for_each(|(above, _)| returned.add(above));
-                }
-                Link::Computed(_) => returned.row = Whole::Needed,
-            },
-        }
-    }
-    returned
+/// Collects what is needed of rows.
+#[derive(Default)]
+struct Needed<'n> {
+    returned: Returned,
+    names: HashSet<&'n str>,
 }
 
-impl Returned {
-    fn add(&mut self, name: &str) {
-        if !name.is_empty() && !self.names.iter().any(|found| found == name) {
-            self.names.push(name.to_owned());
+impl<'n> Needed<'n> {
+    fn add(&mut self, name: &'n str) {
+        if !name.is_empty() && self.names.insert(name) {
+            self.returned.names.push(name.to_owned());
         }
     }
 
-    fn add_fields(&mut self, condition: &Condition<'_>) {
+    /// For the select list.
+    fn select(&mut self, node: &'n Node<'_>) {
+        for item in &node.items {
+            match item {
+                Item::Field(output) => match output.field.origin {
+                    Origin::Dropped(_) => {}
+                    Origin::Column(_) | Origin::Computed(_) | Origin::Unknown => self.add(&output.field.name),
+                },
+                Item::Embed(embed) => match &embed.link {
+                    Link::Columns(columns) | Link::Junction { above: columns, .. } => {
+                        columns.iter().for_each(|(above, _)| self.add(above));
+                    }
+                    Link::Computed(_) => self.returned.row = Whole::Needed,
+                },
+            }
+        }
+    }
+
+    fn compare(&mut self, condition: &'n Condition<'_>) {
         match condition {
-            Condition::Group { members, .. } => members.iter().for_each(|member| self.add_fields(member)),
+            Condition::Group { members, .. } => members.iter().for_each(|member| self.compare(member)),
             Condition::Compare { field, .. } => self.add(&field.name),
             // Its link is among the items.
             Condition::Embed { .. } => {}

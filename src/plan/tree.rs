@@ -14,7 +14,7 @@ use crate::{
         filter::{Junction, Operation},
         order::{Direction, Nulls},
         range::Range,
-        select::{Aggregate, Arrow, Join, Step},
+        select::{Aggregate, Arrow, Join, SelectItem, Step},
     },
 };
 
@@ -27,6 +27,8 @@ pub struct Node<'c> {
     pub source: Source<'c>,
     /// What the rows are called in SQL, unique along each path of the tree.
     pub alias: String,
+    /// Which columns were asked for.
+    pub taken: Taken,
     /// What is taken of each row, in the order of the answer.
     pub items: Vec<Item<'c>>,
     /// What must hold of each row.
@@ -35,6 +37,29 @@ pub struct Node<'c> {
     pub order: Vec<OrderTerm<'c>>,
     /// Which part of the rows.
     pub range: Range,
+}
+
+/// Which columns of a row were asked for. Where it is about the rows that a mutation changed or a call
+/// gave, PostgREST takes them like that, which shows in the order of keys and in what PostgreSQL says of
+/// columns that are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// All that there are, among others: `*`, or no select list.
+    Whole,
+    /// Those that are named.
+    ByName,
+}
+
+impl Taken {
+    /// By the select list of an embed, which can be empty.
+    pub(super) fn by(select: &[SelectItem]) -> Self {
+        if select.contains(&SelectItem::Every) { Taken::Whole } else { Taken::ByName }
+    }
+
+    /// By the select list of a request.
+    pub(super) fn by_request(select: &[SelectItem]) -> Self {
+        if select.is_empty() { Taken::Whole } else { Taken::by(select) }
+    }
 }
 
 /// Where rows come from.
@@ -87,7 +112,7 @@ impl<'c> Field<'c> {
     /// Its type, as far as the catalog knows it.
     pub fn declared(&self) -> Option<&'c Type> {
         match self.origin {
-            Origin::Column(found) | Origin::Computed(found) | Origin::Gone(found) => found,
+            Origin::Column(found) | Origin::Computed(found) | Origin::Dropped(found) => found,
             Origin::Unknown => None,
         }
     }
@@ -100,8 +125,8 @@ pub enum Origin<'c> {
     Column(Option<&'c Type>),
     /// What a function makes of the row.
     Computed(Option<&'c Type>),
-    /// A column that the database no longer has: NULL.
-    Gone(Option<&'c Type>),
+    /// A column that is no more, for whoever cannot do without its place: NULL.
+    Dropped(Option<&'c Type>),
     /// Perhaps a mistake. PostgreSQL will know.
     Unknown,
 }

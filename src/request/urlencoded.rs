@@ -3,7 +3,7 @@
 //! pairs mean is decided elsewhere.
 
 use crate::error::{Error, Fault, Result};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode, utf8_percent_encode};
 use std::borrow::Cow;
 
 /// A key and, if `=` follows it, a value; both decoded.
@@ -35,7 +35,7 @@ fn decode(text: &str) -> Result<Cow<'_, str>> {
 }
 
 /// The text with all but unreserved characters percent-encoded.
-pub fn encode(text: &str) -> impl std::fmt::Display {
+pub fn encode(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, RESERVED)
 }
 

@@ -5,46 +5,45 @@ mod csv;
 mod json;
 
 use crate::{
+    engine::Engine,
     error::{Error, Fault, Result},
     media::MediaType,
+    memory::Full,
     request::{
         payload::{Arguments, BodyKind, Payload, Rows},
         urlencoded,
     },
+    server::body::{self, Broken, Uncollected},
 };
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use std::{fmt::Display, pin::pin};
+use std::fmt::Display;
 
-/// All of a body, of at most `limit` bytes, in one piece. Room for as much as
-/// it says it has is taken at once, so that no part of it is there twice.
-pub(super) async fn collect<B>(body: B, limit: usize) -> Result<Bytes>
+/// All of a body, as far as the configuration and the memory that is left allow.
+pub(super) async fn collect<B>(body: B, engine: &Engine) -> Result<Bytes>
 where
     B: Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let mut body = pin!(Limited::new(body, limit));
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(limit);
-    let mut whole = BytesMut::with_capacity(announced.min(limit));
-    while let Some(frame) = body.frame().await {
-        match frame {
-            Ok(frame) => {
-                if let Ok(data) = frame.into_data() {
-                    whole.put(data);
-                }
-            }
-            Err(error) if error.is::<LengthLimitError>() => {
-                return Err(Error::new(
-                    Fault::BodyTooLarge,
-                    format!("The body is larger than {limit} bytes"),
-                ));
-            }
-            Err(error) => return Err(invalid("The body could not be read").cause(error)),
+    let limit = engine.config().server_max_body_bytes;
+    body::collect(body, limit, engine.memory()).await.map_err(uncollected)
+}
+
+fn uncollected(uncollected: Uncollected) -> Box<Error> {
+    match uncollected {
+        Uncollected::TooLarge(limit) => {
+            Error::new(Fault::BodyTooLarge, format!("The body is larger than {limit} bytes"))
         }
+        Uncollected::Full(full @ Full::Ever) => Error::new(Fault::BodyTooLarge, full.to_string()),
+        Uncollected::Full(full @ Full::Now) => Error::new(Fault::MemoryExhausted, full.to_string()),
+        Uncollected::Broken(error) => match error.downcast_ref() {
+            Some(Broken::Stalled(_)) => {
+                Error::new(Fault::BodyTimeout, "The body stopped coming").details(error.to_string())
+            }
+            Some(Broken::Connection(_)) | None => invalid("The body could not be read").cause(error),
+        },
     }
-    Ok(whole.freeze())
 }
 
 /// What a body says of itself; without a word it is JSON.
@@ -203,10 +202,17 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn bodies_have_a_largest_size() {
-        let body = || http_body_util::Full::new(Bytes::from_static(b"12345"));
-        assert_eq!(collect(body(), 5).await.unwrap(), "12345");
-        assert_eq!(collect(body(), 4).await.unwrap_err().code(), "PGDUET01");
+    #[test]
+    fn what_keeps_a_body_from_being_read_is_told_apart() {
+        let stalled = || Box::new(Broken::Stalled(std::time::Duration::from_secs(30)));
+        for (reason, code) in [
+            (Uncollected::TooLarge(4), "PGDUET01"),
+            (Uncollected::Full(Full::Ever), "PGDUET01"),
+            (Uncollected::Full(Full::Now), "PGDUET16"),
+            (Uncollected::Broken(stalled()), "PGDUET15"),
+            (Uncollected::Broken("what else".into()), "PGRST102"),
+        ] {
+            assert_eq!(uncollected(reason).code(), code);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Cross-origin requests (<https://fetch.spec.whatwg.org/#http-cors-protocol>):
 //! answers to preflights, and the headers of all other answers to browsers.
 
+use crate::config::Origins;
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
 
@@ -13,7 +14,7 @@ const SAFELISTED: &str = "Accept, Accept-Language, Content-Language";
 const MAX_AGE: &str = "86400";
 
 /// The answer to a preflight; `None` if it is none, or of a foreign origin.
-pub(super) fn preflight(head: &Parts, allowed: &[String]) -> Option<Response<Body>> {
+pub(super) fn preflight(head: &Parts, allowed: &Origins) -> Option<Response<Body>> {
     let method = head.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
     let known = METHODS.split(", ").any(|known| method.as_bytes() == known.as_bytes());
     if head.method != Method::OPTIONS || !known {
@@ -22,6 +23,7 @@ pub(super) fn preflight(head: &Parts, allowed: &[String]) -> Option<Response<Bod
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     allow_origin(&head.headers, headers, allowed)?;
+    vary(headers, allowed);
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
     if let Some(requested) = head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
@@ -33,24 +35,41 @@ pub(super) fn preflight(head: &Parts, allowed: &[String]) -> Option<Response<Bod
     Some(response)
 }
 
-/// Lets scripts of allowed origins read an answer.
-pub(super) fn expose(request: &HeaderMap, response: &mut HeaderMap, allowed: &[String]) {
+/// Lets scripts of allowed origins read an answer, and tells caches what it depends on.
+pub(super) fn expose(request: &HeaderMap, response: &mut HeaderMap, allowed: &Origins) {
+    vary(response, allowed);
     if allow_origin(request, response, allowed).is_some() {
         response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }
 }
 
 /// Any origin, or the one of the request if it is among the allowed ones.
-fn allow_origin(request: &HeaderMap, response: &mut HeaderMap, allowed: &[String]) -> Option<()> {
+fn allow_origin(request: &HeaderMap, response: &mut HeaderMap, allowed: &Origins) -> Option<()> {
     let origin = request.get(header::ORIGIN)?;
-    if allowed.is_empty() {
-        response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        return Some(());
+    match allowed {
+        Origins::Any => {
+            response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
+        Origins::Listed(listed) => {
+            // OPTIONS says of itself that everybody may read it.
+            response.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+            listed.iter().find(|allowed| origin.as_bytes() == allowed.as_bytes())?;
+            response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            response.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
     }
-    allowed.iter().find(|allowed| origin.as_bytes() == allowed.as_bytes())?;
-    response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    response.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     Some(())
+}
+
+/// An answer that names the origin it is for must not be given to another, and neither must one without
+/// (<https://fetch.spec.whatwg.org/#cors-protocol-and-http-caches>).
+fn vary(response: &mut HeaderMap, allowed: &Origins) {
+    match allowed {
+        Origins::Any => {}
+        Origins::Listed(_) => {
+            response.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -72,7 +91,7 @@ mod tests {
     #[test]
     fn a_preflight_allows_what_it_asks_for() {
         let asked = (header::ACCESS_CONTROL_REQUEST_HEADERS, "Foo,Bar");
-        let response = preflight(&head("OPTIONS", &[ORIGIN, POST, asked]), &[]).unwrap();
+        let response = preflight(&head("OPTIONS", &[ORIGIN, POST, asked]), &Origins::Any).unwrap();
         let header = |name: HeaderName| response.headers()[name].to_str().unwrap();
         assert_eq!(header(header::ACCESS_CONTROL_ALLOW_ORIGIN), "*");
         assert_eq!(
@@ -85,26 +104,48 @@ mod tests {
 
     #[test]
     fn options_without_a_method_to_ask_for_are_no_preflight() {
-        assert!(preflight(&head("OPTIONS", &[ORIGIN]), &[]).is_none());
-        assert!(preflight(&head("GET", &[ORIGIN, POST]), &[]).is_none());
+        assert!(preflight(&head("OPTIONS", &[ORIGIN]), &Origins::Any).is_none());
+        assert!(preflight(&head("GET", &[ORIGIN, POST]), &Origins::Any).is_none());
     }
 
     #[test]
     fn listed_origins_are_repeated_and_others_get_nothing() {
-        let allowed = ["http://example.com".to_owned()];
+        let allowed = Origins::Listed(vec!["http://example.com".to_owned()]);
         let mut response = HeaderMap::new();
         expose(&head("GET", &[ORIGIN]).headers, &mut response, &allowed);
         assert_eq!(response[header::ACCESS_CONTROL_ALLOW_ORIGIN], "http://example.com");
         assert_eq!(response[header::ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
         let mut response = HeaderMap::new();
         expose(&head("GET", &[(header::ORIGIN, "http://invalid.com")]).headers, &mut response, &allowed);
-        assert!(response.is_empty());
+        assert_eq!(response.len(), 1);
+        assert_eq!(response[header::VARY], "Origin");
+    }
+
+    #[test]
+    fn what_depends_on_the_origin_says_so_with_and_without_one() {
+        let allowed = Origins::Listed(vec!["http://example.com".to_owned()]);
+        for request in [head("GET", &[ORIGIN]), head("GET", &[])] {
+            let mut response = HeaderMap::from_iter([(header::VARY, HeaderValue::from_static("Accept"))]);
+            expose(&request.headers, &mut response, &allowed);
+            assert_eq!(response.get_all(header::VARY).iter().collect::<Vec<_>>(), ["Accept", "Origin"]);
+        }
+        let preflight = preflight(&head("OPTIONS", &[ORIGIN, POST]), &allowed).unwrap();
+        assert_eq!(preflight.headers()[header::VARY], "Origin");
+    }
+
+    #[test]
+    fn what_everybody_may_read_is_not_for_foreign_origins_where_some_are_listed() {
+        let allowed = Origins::Listed(vec!["http://other.example".to_owned()]);
+        let any = (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        let mut response = HeaderMap::from_iter([any]);
+        expose(&head("OPTIONS", &[ORIGIN]).headers, &mut response, &allowed);
+        assert!(!response.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
     }
 
     #[test]
     fn without_an_origin_there_is_nothing_to_expose() {
         let mut response = HeaderMap::new();
-        expose(&HeaderMap::new(), &mut response, &[]);
+        expose(&HeaderMap::new(), &mut response, &Origins::Any);
         assert!(response.is_empty());
     }
 }

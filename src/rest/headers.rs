@@ -4,7 +4,7 @@
 use crate::{
     config::Config,
     error::{Error, Fault, Result},
-    request::Context,
+    request::{Context, cookie},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
 
@@ -54,18 +54,8 @@ pub(super) fn context(head: &Parts) -> Context {
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),
         headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
-        // HTTP/2 may send a header for each cookie (RFC 9113, section 8.2.3).
-        cookies: head.headers.get_all(header::COOKIE).iter().flat_map(cookies).collect(),
+        cookies: cookie::of(head.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes)),
     }
-}
-
-fn cookies(value: &HeaderValue) -> Vec<(String, String)> {
-    let text = text(value);
-    let cookies = text.split(';').map(str::trim).filter(|cookie| !cookie.is_empty());
-    cookies
-        .map(|cookie| cookie.split_once('=').unwrap_or((cookie, "")))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
 }
 
 fn text(value: &HeaderValue) -> String {

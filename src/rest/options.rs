@@ -1,13 +1,17 @@
 //! OPTIONS: the methods that a resource takes, from the catalog alone. What a
 //! role may do is not asked.
 
-use super::route::Resource;
+use super::{
+    headers,
+    route::{self, Resource},
+};
 use crate::{
     catalog::descriptor::{Function, Relation, Volatility},
     engine::Engine,
     error::Result,
     request::payload::Arguments,
 };
+use http::{HeaderValue, request::Parts};
 
 /// The value of `Allow`. Of a function's overloads it is that of the one without arguments, as PostgREST has it.
 pub(super) fn methods(engine: &Engine, schema: &str, resource: &Resource) -> Result<String> {
@@ -18,6 +22,34 @@ pub(super) fn methods(engine: &Engine, schema: &str, resource: &Resource) -> Res
             engine.function(schema, name, &Arguments::Named(Vec::new())).map(of_function)
         }
     }
+}
+
+/// What of a resource does not depend on the catalog.
+const RELATION: &str = "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE";
+const FUNCTION: &str = "OPTIONS,GET,HEAD,POST";
+
+/// The value of `Allow` for a request whose method was refused (RFC 9110, section 15.5.6): of the resource, and where
+/// nobody knows it, of its kind.
+pub(super) fn allowed(engine: &Engine, head: &Parts) -> HeaderValue {
+    let config = engine.config();
+    let kind = match route::resource(head.uri.path(), config) {
+        Ok(Resource::Function(_)) => FUNCTION,
+        Ok(Resource::Relation(_) | Resource::Root) | Err(_) => RELATION,
+    };
+    let known = || {
+        let resource = route::resource(head.uri.path(), config).ok()?;
+        let schema = headers::profile(&head.method, &head.headers, config).ok()?.schema;
+        let methods = match &resource {
+            Resource::Root | Resource::Relation(_) => methods(engine, &schema, &resource).ok()?,
+            // Whichever overload was meant: what reads is possible where one of them only reads.
+            Resource::Function(name) => {
+                let methods = engine.catalog().functions(&schema, name).map(of_function);
+                methods.max_by_key(String::len)?
+            }
+        };
+        HeaderValue::try_from(methods).ok()
+    };
+    known().unwrap_or(HeaderValue::from_static(kind))
 }
 
 fn of_relation(relation: &Relation) -> String {

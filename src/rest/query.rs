@@ -11,6 +11,7 @@ use crate::{
         urlencoded::{self, Pair},
     },
 };
+use std::collections::{BTreeMap, HashMap, btree_map::Entry};
 
 /// What a key without an operator in its value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +132,7 @@ impl<'a> Parameters<'a> {
         }
         let (bounds, embedded) = ranges.split();
         for (path, bounds) in embedded {
-            query.ranges.push((path, bounds.of_embed()?));
+            query.ranges.push((path, bounds.of_embed()));
         }
         Ok(Parsed { query, bounds, columns, on_conflict, arguments })
     }
@@ -139,15 +140,19 @@ impl<'a> Parameters<'a> {
     /// The same query in the one form that all who ask it share: sorted by key,
     /// values of one key joined with commas.
     pub(super) fn canonical(&self) -> String {
-        let mut groups: Vec<(&str, String)> = Vec::with_capacity(self.pairs.len());
+        let mut groups: BTreeMap<&str, String> = BTreeMap::new();
         for (key, value) in &self.pairs {
             let value = urlencoded::encode(value.as_deref().unwrap_or_default());
-            match groups.iter_mut().find(|(known, _)| known == key) {
-                Some((_, values)) => *values = format!("{values},{value}"),
-                None => groups.push((key, value.to_string())),
+            match groups.entry(key) {
+                Entry::Occupied(mut values) => {
+                    values.get_mut().push(',');
+                    values.get_mut().extend(value);
+                }
+                Entry::Vacant(group) => {
+                    group.insert(value.to_string());
+                }
             }
         }
-        groups.sort_by_key(|(key, _)| *key);
         let pairs: Vec<_> =
             groups.into_iter().map(|(key, values)| format!("{}={values}", urlencoded::encode(key))).collect();
         pairs.join("&")
@@ -156,21 +161,32 @@ impl<'a> Parameters<'a> {
 
 /// Limit and offset by path; of several for one path the last one counts.
 #[derive(Default)]
-struct Ranges<'a>(Vec<(EmbedPath, Option<&'a str>, Option<&'a str>)>);
+struct Ranges<'a> {
+    /// In the order in which the paths were first named.
+    all: Vec<Limits<'a>>,
+    places: HashMap<EmbedPath, usize>,
+}
+
+/// A path, its limit and its offset.
+type Limits<'a> = (EmbedPath, Option<&'a str>, Option<&'a str>);
 
 impl<'a> Ranges<'a> {
-    fn of(&mut self, key: &str) -> Result<&mut (EmbedPath, Option<&'a str>, Option<&'a str>)> {
+    fn of(&mut self, key: &str) -> Result<&mut Limits<'a>> {
         let (path, _) = parse::tree_path(key)?;
-        let at = self.0.iter().position(|(known, ..)| *known == path).unwrap_or_else(|| {
-            self.0.push((path, None, None));
-            self.0.len() - 1
-        });
-        Ok(&mut self.0[at])
+        let place = match self.places.get(&path) {
+            Some(place) => *place,
+            None => {
+                self.places.insert(path.clone(), self.all.len());
+                self.all.push((path, None, None));
+                self.all.len() - 1
+            }
+        };
+        Ok(&mut self.all[place])
     }
 
     /// The root's, and the embeds'.
     fn split(self) -> (Bounds, Vec<(EmbedPath, Bounds)>) {
-        let bounds = self.0.into_iter().map(|(path, limit, offset)| (path, Bounds::new(limit, offset)));
+        let bounds = self.all.into_iter().map(|(path, limit, offset)| (path, Bounds::new(limit, offset)));
         let (root, embedded): (Vec<_>, Vec<_>) = bounds.partition(|(path, _)| path.is_empty());
         let root = root.into_iter().next().map_or(Bounds::new(None, None), |(_, bounds)| bounds);
         (root, embedded)
@@ -180,7 +196,10 @@ impl<'a> Ranges<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{range::Range, select::Field};
+    use crate::request::{
+        range::{EmbedRange, Range},
+        select::Field,
+    };
 
     fn parsed(query: &str, plain: Plain) -> Result<Parsed> {
         Parameters::new(Some(query))?.parse(plain)
@@ -196,7 +215,8 @@ mod tests {
         .query;
         assert_eq!(found.order[0].0, ["a", "b"]);
         assert_eq!(found.order[1].0, Vec::<String>::new());
-        assert_eq!(found.ranges, [(vec!["a".to_owned()], Range { offset: 1, limit: Some(3) })]);
+        let range = EmbedRange::Rows(Range { offset: 1, limit: Some(3) });
+        assert_eq!(found.ranges, [(vec!["a".to_owned()], range)]);
         assert_eq!(found.logic[0].0, ["a"]);
         assert_eq!(found.filters[0].0, ["a"]);
         assert_eq!(found.filters[1].1.field, Field::column("id"));

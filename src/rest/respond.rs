@@ -112,7 +112,7 @@ fn read(name: &str, canonical: &str, outcome: &Outcome, asked: &Asked) -> Result
         "" => format!("/{name}"),
         query => format!("/{name}?{query}"),
     };
-    put(&mut draft.headers, header::CONTENT_LOCATION, Some(location));
+    put(&mut draft.headers, header::CONTENT_LOCATION, short(location));
     Ok(draft)
 }
 
@@ -140,7 +140,7 @@ fn warning(legacy_names: &[LegacyName]) -> Option<String> {
         updates.join(", ")
     );
     tracing::warn!("{text}");
-    Some(format!("299 {POSTGREST} \"{text}\""))
+    short(format!("299 {POSTGREST} \"{text}\""))
 }
 
 /// Rows out of a total, or that there are none so far on.
@@ -174,7 +174,7 @@ fn insert(name: &str, outcome: &Outcome, asked: &Asked) -> Draft {
     });
     let key = key.collect::<Vec<_>>().join("&");
     let location = (!key.is_empty()).then(|| format!("/{name}?{key}"));
-    put(&mut draft.headers, header::LOCATION, location);
+    put(&mut draft.headers, header::LOCATION, location.and_then(short));
     put(&mut draft.headers, header::CONTENT_RANGE, Some(range::content_range(0, 0, counted(outcome, asked))));
     draft
 }
@@ -300,6 +300,13 @@ fn response(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response
+}
+
+/// A value whose length clients choose, unless proxies would refuse the answer for it: nginx has 4 KiB for all headers
+/// and answers 502, although the request may have been carried out.
+fn short(value: String) -> Option<String> {
+    const LONGEST: usize = 2048;
+    (value.len() <= LONGEST).then_some(value)
 }
 
 /// Adds a header; a value that no header can have is left out.

@@ -1,7 +1,15 @@
 //! Serves the connections of one listener: HTTP/1.1 and HTTP/2 without TLS, told apart by their first bytes.
 //!
 //! Each connection is a task with a clone of the service. Nothing that a client does ends the loop or another
-//! connection, and nothing that it leaves open keeps the process alive: the way down has a deadline.
+//! connection, and nothing that it leaves open keeps the process alive: every phase of a connection has a deadline, and
+//! the way down has one too.
+//!
+//! | phase | deadline |
+//! |---|---|
+//! | waiting for a request, and reading its head | [`Limits::head_timeout`]; over HTTP/2 an answer to a ping |
+//! | reading its body | [`Limits::read_timeout`] without progress |
+//! | writing its answer | [`Limits::write_timeout`] without progress |
+//! | doing nothing | none, until another connection needs the room |
 //!
 //! ```text
 //!   announced        listener closed         requests in flight answered     deadline
@@ -10,13 +18,18 @@
 //!        already connected   the others take no more                            are cut off
 //! ```
 
+mod activity;
+mod answer;
+mod deadline;
 mod opening;
 
 use std::error::Error;
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
@@ -28,10 +41,15 @@ use hyper_util::server::graceful::GracefulConnection;
 use tokio::task::{JoinError, JoinSet};
 use tower::{Service, ServiceExt};
 
+use super::body::RequestBody;
+use super::head::MAX_FIELDS;
 use super::listen::{Listener, Peer, Stream};
 use super::reason;
 use super::shutdown::Shutdown;
 use super::target::RepairTarget;
+use activity::{Activity, Connections, Place};
+use answer::{AnswerBody, Unread};
+use deadline::WriteDeadline;
 use opening::Protocol;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -39,8 +57,15 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// How long to wait before accepting again when the process is out of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a connection that has to make room may take to finish what has just come.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// How long a client that had connected, but sent nothing yet when the shutdown was announced, is waited for.
 const LATE_OPENING: Duration = Duration::from_millis(100);
+
+/// Header fields of HTTP/1 that are read at all: beyond them hyper's own answer is 431 without a body, and somewhat over
+/// [`MAX_FIELDS`] a handler can still say what is wrong.
+const FIELDS_READ: usize = 10 * MAX_FIELDS;
 
 /// What a client may ask of a connection.
 #[derive(Debug, Clone)]
@@ -50,6 +75,12 @@ pub struct Limits {
     /// Within which a head has to arrive, counted from the end of the answer before it: idle connections end by it.
     /// Longer than the 60 s of the usual balancers, so that theirs is the side that closes.
     pub head_timeout: Duration,
+    /// How long a body may make no progress while a handler waits for it.
+    pub read_timeout: Duration,
+    /// How long an answer may make no progress because its client does not read it.
+    pub write_timeout: Duration,
+    /// Connections at once; beyond them the one that has been idle for the longest time is closed.
+    pub connections: NonZeroUsize,
     /// Requests at once on one HTTP/2 connection.
     pub concurrent_streams: u32,
     /// Silence on an HTTP/2 connection after which the client is pinged, and it then has as long again to answer.
@@ -63,9 +94,12 @@ impl Default for Limits {
         Limits {
             head_bytes: 128 * 1024,
             head_timeout: Duration::from_secs(75),
+            read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(60),
+            connections: NonZeroUsize::MAX,
             concurrent_streams: 256,
             ping_after: Duration::from_secs(30),
-            drain_timeout: Duration::from_secs(20),
+            drain_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -92,29 +126,35 @@ pub async fn serve_connections<S, B>(
     mut shutdown: Shutdown,
 ) -> Drained
 where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     let server = Arc::new(Server::new(limits, shutdown.clone()));
     let mut connections = JoinSet::new();
+    // One that was accepted and waits for room.
+    let mut newcomer: Option<(Stream, Peer)> = None;
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    connections.spawn(server.clone().serve(stream, peer, service.clone()));
-                }
+            accepted = listener.accept(), if newcomer.is_none() => match accepted {
+                Ok(accepted) => newcomer = Some(accepted),
                 Err(error) => accept_failed(error).await,
             },
+            place = server.connections.admit(), if newcomer.is_some() => {
+                if let Some((stream, peer)) = newcomer.take() {
+                    connections.spawn(server.clone().serve(stream, peer, place, service.clone()));
+                }
+            }
             Some(ended) = connections.join_next() => report(ended),
             () = shutdown.announced() => break,
         }
     }
-    for (stream, peer) in listener.close().unwrap_or_default() {
-        connections.spawn(server.clone().serve(stream, peer, service.clone()));
+    for (stream, peer) in newcomer.into_iter().chain(listener.close().unwrap_or_default()) {
+        if let Some(place) = server.connections.try_admit() {
+            connections.spawn(server.clone().serve(stream, peer, place, service.clone()));
+        }
     }
     drain(connections, limits.drain_timeout).await
 }
@@ -161,7 +201,8 @@ fn report(ended: Result<(), JoinError>) {
 struct Server {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
-    head_timeout: Duration,
+    limits: Limits,
+    connections: Arc<Connections>,
     shutdown: Shutdown,
 }
 
@@ -171,6 +212,7 @@ impl Server {
         http1
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head_timeout)
+            .max_headers(FIELDS_READ)
             .max_header_size(limits.head_bytes as usize);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
@@ -179,27 +221,45 @@ impl Server {
             .max_header_list_size(limits.head_bytes)
             .keep_alive_interval(limits.ping_after)
             .keep_alive_timeout(limits.ping_after);
-        Server { http1, http2, head_timeout: limits.head_timeout, shutdown }
+        let connections = Arc::new(Connections::new(limits.connections.get()));
+        Server { http1, http2, limits: limits.clone(), connections, shutdown }
     }
 
-    async fn serve<S, B>(self: Arc<Self>, mut stream: Stream, peer: Peer, service: S)
+    async fn serve<S, B>(self: Arc<Self>, mut stream: Stream, peer: Peer, place: Place, service: S)
     where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send + 'static,
         S::Error: Into<BoxError>,
-        B: Body + Send + 'static,
-        B::Data: Send,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
-        let Some((protocol, received)) = self.opening(&mut stream).await else { return };
-        let service = service_fn(move |mut request: Request<Incoming>| {
+        let activity = &place.activity;
+        let Some((protocol, received)) = self.opening(&mut stream, activity).await else { return };
+        let unread = match protocol {
+            Protocol::Http1 => None,
+            Protocol::Http2 => Some(Unread::default()),
+        };
+        let Limits { read_timeout, write_timeout, .. } = self.limits;
+        let (at_work, pieces) = (activity.clone(), unread.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (answering, unread) = (at_work.request(), pieces.clone());
+            let mut request = request.map(|body| RequestBody::new(body, read_timeout));
             request.extensions_mut().insert(peer);
-            service.clone().oneshot(request).map(|result| result.map(reason::complete))
+            let answered = service.clone().oneshot(request);
+            answered.map(|answered| {
+                answered.map(|answer| {
+                    reason::complete(answer).map(|body| AnswerBody::new(body, unread, answering))
+                })
+            })
         });
+        let stream = WriteDeadline::new(stream, write_timeout, activity.clone());
         let stream = TokioIo::new(RepairTarget::new(stream, &received));
         let ended = match protocol {
-            Protocol::Http1 => self.drive(self.http1.serve_connection(stream, service)).await,
-            Protocol::Http2 => self.drive(self.http2.serve_connection(stream, service)).await,
+            Protocol::Http1 => self.drive(self.http1.serve_connection(stream, service), activity, None).await,
+            Protocol::Http2 => {
+                let connection = self.http2.serve_connection(stream, service);
+                self.drive(connection, activity, unread.as_ref()).await
+            }
         };
         if let Err(error) = ended {
             // Mostly clients that went away or do not speak HTTP.
@@ -208,29 +268,57 @@ impl Server {
     }
 
     /// The protocol and the bytes that told it; `None` if they did not come in time.
-    async fn opening(&self, stream: &mut Stream) -> Option<(Protocol, Vec<u8>)> {
-        let opening = tokio::time::timeout(self.head_timeout, opening::read(stream));
+    async fn opening(&self, stream: &mut Stream, activity: &Activity) -> Option<(Protocol, Vec<u8>)> {
+        let opening = tokio::time::timeout(self.limits.head_timeout, opening::read(stream));
         tokio::pin!(opening);
         let mut shutdown = self.shutdown.clone();
         let opening = tokio::select! {
             biased;
             opening = &mut opening => opening,
+            () = activity.has_to_close() => return None,
             () = shutdown.announced() => tokio::time::timeout(LATE_OPENING, opening).await.ok()?,
         };
         opening.ok()?.ok()?
     }
 
     /// Runs a connection to its end; once a shutdown is announced, it takes no further request.
-    async fn drive<C: GracefulConnection>(&self, connection: C) -> Result<(), C::Error> {
+    async fn drive<C>(
+        &self,
+        connection: C,
+        activity: &Activity,
+        unread: Option<&Unread>,
+    ) -> Result<(), BoxError>
+    where
+        C: GracefulConnection,
+        C::Error: Into<BoxError>,
+    {
         tokio::pin!(connection);
         let mut shutdown = self.shutdown.clone();
+        let stalled = async {
+            match unread {
+                Some(unread) => unread.stalled(self.limits.write_timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(stalled);
         tokio::select! {
             // The connection first: a request that has arrived is answered.
             biased;
-            ended = &mut connection => return ended,
+            ended = &mut connection => return ended.map_err(Into::into),
+            () = &mut stalled => return Err("an answer is not read".into()),
+            () = activity.has_to_close() => {
+                connection.as_mut().graceful_shutdown();
+                return match tokio::time::timeout(LAST_WORDS, connection).await {
+                    Ok(ended) => ended.map_err(Into::into),
+                    Err(_elapsed) => Err("another connection needs the room".into()),
+                };
+            }
             () = shutdown.announced() => connection.as_mut().graceful_shutdown(),
         }
-        connection.await
+        tokio::select! {
+            ended = connection => ended.map_err(Into::into),
+            () = stalled => Err("an answer is not read".into()),
+        }
     }
 }
 

@@ -106,8 +106,8 @@ mod tests {
     use bytes::Bytes;
     use http::{Request, Response};
     use http_body_util::Full;
-    use hyper::body::Incoming;
 
+    use super::super::body::RequestBody;
     use super::super::connection::{Limits, serve_connections};
     use super::super::listen::{Address, ListenOptions, Listener, Sharing};
     use super::super::shutdown::shutdown_channel;
@@ -127,7 +127,7 @@ mod tests {
         let options = ListenOptions { endpoint: tcp("127.0.0.1", 0), sharing: Sharing::Exclusive };
         let listener = Listener::bind(&options).await?;
         let Address::Tcp(address) = listener.address() else { return Err("not TCP".into()) };
-        let service = tower::service_fn(move |request: Request<Incoming>| async move {
+        let service = tower::service_fn(move |request: Request<RequestBody>| async move {
             let mut response = Response::new(Full::new(Bytes::new()));
             if request.uri() == "/ready" {
                 *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();

@@ -8,6 +8,7 @@ use super::{
     call::function,
     column::{Aggregates, Cells, Values},
     filter::{column, condition, order_term},
+    premise::{Kinds, Premise},
     statement::{Results, Scope},
 };
 use crate::{
@@ -32,6 +33,25 @@ pub(super) struct Link<'p> {
     pub(super) above: &'p Node<'p>,
 }
 
+impl Rows<'_> {
+    /// Rows within rows are JSON when they come, unless their columns are among those of the level above.
+    fn kinds(&self) -> Kinds {
+        match self.link.map(|link| link.embed.form) {
+            None | Some(Form::Spread) => Kinds::Matter,
+            Some(Form::Key | Form::Hidden) => Kinds::DoNotMatter,
+        }
+    }
+
+    /// What these rows take for granted: of binary columns their sink looks at the types, whole rows pass
+    /// as they are, and what a part of the statement gave has been looked at there.
+    fn premise<'n>(&self, node: &'n Node<'n>, scope: Scope<'n>) -> Option<Premise<'n>> {
+        match (self.values, node.source, scope.results) {
+            (Values::Binary | Values::Whole, ..) | (_, Source::Result, Results::Named) => None,
+            (Values::Plain | Values::Record | Values::Text, ..) => Premise::of(node, self.kinds(), scope),
+        }
+    }
+}
+
 /// A level: select list, source, joins, conditions, groups, order, range.
 pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope: Scope<'_>) {
     let above = wanted.link.map(|link| Aggregates::of(link.embed));
@@ -44,7 +64,7 @@ pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope:
             join(out, embed, node, wanted.values.nested(), scope);
         }
     }
-    conditions(out, node, wanted.link, Joined::Yes, scope);
+    conditions(out, node, wanted.link, Joined::Yes(wanted.premise(node, scope)), scope);
     if cells.are_groups() {
         group_by(out, node, &cells);
     }
@@ -157,7 +177,9 @@ fn join(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, values: Values,
         Arity::ToMany => {
             out.sql("SELECT ");
             out.separated(", ", Cells::of(&embed.node, Aggregates::Here).0, |out, cell| {
-                out.sql("coalesce(json_agg(").qualified(&embed.join_alias, cell.key).sql("), '[]') AS ");
+                out.sql("coalesce(pg_catalog.json_agg(")
+                    .qualified(&embed.join_alias, cell.key)
+                    .sql("), '[]') AS ");
                 out.identifier(cell.key);
             });
             out.sql(" FROM (");
@@ -169,15 +191,21 @@ fn join(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, values: Values,
 }
 
 /// Whether embeds are joined to the level, or only looked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Joined {
-    Yes,
+enum Joined<'p> {
+    /// They are joined, and this is what the level takes for granted.
+    Yes(Option<Premise<'p>>),
     No,
 }
 
-/// `WHERE`: what belongs to the row above, what was asked for, and that inner
-/// embeds have rows where the join does not see to it.
-fn conditions(out: &mut Fragment, node: &Node<'_>, link: Option<Link<'_>>, joined: Joined, scope: Scope<'_>) {
+/// `WHERE`: what belongs to the row above, what was asked for, that inner
+/// embeds have rows where the join does not see to it, and the premise.
+fn conditions(
+    out: &mut Fragment,
+    node: &Node<'_>,
+    link: Option<Link<'_>>,
+    joined: Joined<'_>,
+    scope: Scope<'_>,
+) {
     let mut separator = " WHERE ";
     let mut and = |out: &mut Fragment| {
         out.sql(separator);
@@ -195,14 +223,33 @@ fn conditions(out: &mut Fragment, node: &Node<'_>, link: Option<Link<'_>>, joine
     }
     for item in &node.items {
         let Item::Embed(embed) = item else { continue };
-        let by_join = joined == Joined::Yes && embed.arity == Arity::ToOne && is_joined(embed, node);
+        let by_join =
+            matches!(joined, Joined::Yes(_)) && embed.arity == Arity::ToOne && is_joined(embed, node);
         if embed.join == Join::Inner && !by_join {
             and(out);
             out.sql("EXISTS (");
             exists(out, embed, node, scope);
             out.sql(")");
+        } else if embed.form == Form::Hidden && !is_joined(embed, node) && says_something(&embed.node) {
+            // Nobody asks whether it has rows, but what is said of them has to be possible. PostgreSQL looks at that
+            // and no further.
+            and(out);
+            out.sql("(TRUE OR EXISTS (");
+            let link = Some(Link { embed, above: node });
+            rows(out, &embed.node, Rows { values: Values::Plain, link, facts: &[] }, scope);
+            out.sql("))");
         }
     }
+    if let Joined::Yes(Some(premise)) = joined {
+        and(out);
+        premise.write(out, &node.alias);
+    }
+}
+
+/// Whether there are conditions or an order at this level or below.
+fn says_something(node: &Node<'_>) -> bool {
+    let below = |item: &Item<'_>| matches!(item, Item::Embed(embed) if says_something(&embed.node));
+    !node.conditions.is_empty() || !node.order.is_empty() || node.items.iter().any(below)
 }
 
 /// Pairs of columns, each with its alias, that are equal in rows that belong together.

@@ -269,6 +269,13 @@ fn options_that_open_a_door_are_found() {
             &[["admin-server-open", "warning", "option admin-server-host"]],
         ),
         (vec![flag("admin-server-port", "3001"), flag("admin-server-host", "::1")], &[]),
+        (
+            vec![flag("db-anon-role", "check_careful")],
+            &[
+                ["requests-as-login", "warning", "role check_careful"],
+                ["no-statement-timeout", "warning", "role check_careful"],
+            ],
+        ),
         (vec![flag("db-plan-enabled", "true")], &[["plans-shown", "warning", "option db-plan-enabled"]]),
         (
             vec![flag("openapi-mode", "ignore-privileges")],
@@ -282,6 +289,28 @@ fn options_that_open_a_door_are_found() {
         assert_eq!(said.status, Some(i32::from(status)), "{options:?}");
         assert!(!said.out.contains("\"short"), "the secret is told: {}", said.out);
     }
+    let file =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-check.conf", database.name()));
+    std::fs::write(&file, "jwt-audience = \"us\"").unwrap();
+    let said = check(&format!("{uri}&require_auth=scram-sha-256"), &["--json", file.to_str().unwrap()]);
+    assert_found(&said, &[["no-effect", "warning", "configuration"]]);
+    assert!(
+        said.out.contains("jwt-audience is not") && said.out.contains("require_auth is not"),
+        "{}",
+        said.out
+    );
+    std::fs::remove_file(file).unwrap();
+    // One that is set in the database is stronger than a flag.
+    let set =
+        format!("ALTER ROLE check_careful IN DATABASE {} SET pgrst.jwt_secret = 'short'", database.name());
+    database.execute(&set);
+    let said = check(&uri, &["--json", "--page-token-secret=short"]);
+    let both = [
+        ["secret", "critical", "option jwt-secret"],
+        ["page-token-secret", "warning", "option page-token-secret"],
+    ];
+    assert_found(&said, &both);
+    database.execute(&set.replace("SET pgrst.jwt_secret = 'short'", "RESET ALL"));
     let said = Command::new(env!("CARGO_BIN_EXE_pgduet"))
         .env_clear()
         .args(["--db-uri", &uri, "check", "--json", "--db-schemas", "api"])
@@ -317,8 +346,8 @@ fn where_nothing_can_be_looked_at_the_status_is_another() {
 /// are out and not with whom, and the secret is public.
 #[tokio::test]
 async fn what_is_said_of_the_demo_is_true() {
-    let database = Database::fresh("");
-    let source = pgduet::demo::Source::Given { uri: database.superuser_uri() };
+    let database = Database::fresh("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+    let source = crate::demo::given(&database);
     pgduet::demo::prepare(source).await.unwrap();
     let secret = format!("--jwt-secret={}", pgduet::demo::JWT_SECRET);
     let said = check(&database.uri("authenticator"), &["--db-anon-role=anonymous", &secret, "--json"]);

@@ -1,12 +1,13 @@
 //! The demo's schema through clients that others wrote, with code generated from the exported protos: in a real
 //! browser, in Python and in Go.
 
+use crate::demo::given;
 use crate::support::{
     database::Database,
     server::Server,
     tools::{stdout, tool},
 };
-use pgduet::demo::{ANONYMOUS_ROLE, JWT_SECRET, SCHEMA, Source};
+use pgduet::demo::{ANONYMOUS_ROLE, JWT_SECRET, SCHEMA};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -18,8 +19,7 @@ use std::{
 pub(crate) fn demo() -> (Database, Server, String) {
     let database = Database::fresh("");
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let demo =
-        runtime.block_on(pgduet::demo::prepare(Source::Given { uri: database.superuser_uri() })).unwrap();
+    let demo = runtime.block_on(pgduet::demo::prepare(given(&database))).unwrap();
     let server = Server::start(&[
         ("PGRST_DB_URI", &database.uri("authenticator")),
         ("PGRST_DB_SCHEMAS", SCHEMA),
@@ -174,4 +174,80 @@ fn a_python_client_lists_creates_and_streams_with_stubs_from_the_exported_protos
     assert_eq!(seen["streamed"].as_array().unwrap().len(), 16);
     assert_eq!(seen["streamed"][0], "A Room of One's Own");
     assert_eq!(seen["refused"], "UNAUTHENTICATED");
+}
+
+/// What a client made of a call that fails, and what it has to be.
+const FAILURES: [(&str, &str); 10] = [
+    ("fine", "OK"),
+    ("tooLarge", "ResourceExhausted|ErrorInfo"),
+    ("muchTooLarge", "ResourceExhausted|ErrorInfo"),
+    ("timeout", "InvalidArgument|ErrorInfo"),
+    ("compression", "Unimplemented|ErrorInfo"),
+    ("method", "Unimplemented|ErrorInfo"),
+    ("service", "Unimplemented"),
+    ("unauthenticated", "Unauthenticated|ErrorInfo"),
+    ("token", "Unauthenticated|ErrorInfo"),
+    ("argument", "InvalidArgument|ErrorInfo"),
+];
+
+#[test]
+fn clients_of_javascript_see_why_a_call_failed_in_every_protocol_and_form() {
+    let (database, server, _) = demo();
+    let scratch = exported(&database);
+    let printed = stdout(
+        Command::new("node")
+            .args(["tests/clients/failures.mjs", &server.url()])
+            .arg(scratch.0.join("protos/descriptors.binpb"))
+            .env("NODE_PATH", tool("node_modules")),
+    );
+    let seen: Value = serde_json::from_str(&printed).unwrap();
+    let clients = seen.as_object().unwrap();
+    assert_eq!(clients.len(), 14, "two of each of seven");
+    for (client, seen) in clients {
+        for (failure, expected) in FAILURES {
+            let found = seen[failure].as_str().unwrap();
+            assert!(found.starts_with(expected), "{client}, {failure}: {found}");
+        }
+        // gRPC's streams may have one message; what is no stream may not have several.
+        let expected =
+            if client.starts_with("grpc") && client.ends_with("stream") { "OK" } else { "Unimplemented" };
+        let found = seen["kind"].as_str().unwrap();
+        assert!(found.starts_with(expected), "{client}, another kind: {found}");
+    }
+}
+
+#[test]
+fn clients_of_grpc_in_python_and_go_see_why_a_call_failed() {
+    let (database, server, _) = demo();
+    let scratch = exported(&database);
+    let python = stdout(
+        Command::new(tool("python/bin/python")).arg("tests/clients/failures.py").arg(server.address()),
+    );
+    let plugin = |name: &str| json!({ "local": tool(name), "out": "gen", "opt": "paths=source_relative" });
+    let plugins = json!([plugin("bin/protoc-gen-go"), plugin("bin/protoc-gen-go-grpc")]);
+    let directory = generated(&scratch, "go", plugins);
+    let go =
+        stdout(Command::new("go").args(["run", ".", server.address(), "failures"]).current_dir(directory));
+    for (client, printed) in [("python", python), ("go", go)] {
+        let seen: Value = serde_json::from_str(&printed).unwrap();
+        for kind in ["unary", "stream"] {
+            let found =
+                |failure: &str| seen[kind][failure].as_str().unwrap_or_else(|| panic!("{client}: {printed}"));
+            for (failure, expected) in [
+                ("fine", "OK"),
+                ("tooLarge", "RESOURCE_EXHAUSTED BODY_TOO_LARGE"),
+                ("compression", "UNIMPLEMENTED NOT_IMPLEMENTED"),
+                ("method", "UNIMPLEMENTED METHOD_MISSING"),
+                ("service", "UNIMPLEMENTED METHOD_MISSING"),
+                ("unauthenticated", "UNAUTHENTICATED INSUFFICIENT_PRIVILEGE"),
+                ("token", "UNAUTHENTICATED JWT_INVALID"),
+                ("argument", "INVALID_ARGUMENT INVALID_MESSAGE"),
+            ] {
+                assert_eq!(found(failure), expected, "{client}, {kind}, {failure}");
+            }
+        }
+        // What is no stream may not have several messages, which the client itself sees.
+        assert_ne!(seen["unary"]["kind"], "OK", "{client}");
+        assert_eq!(seen["stream"]["kind"], "OK", "{client}");
+    }
 }

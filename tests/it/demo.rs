@@ -4,10 +4,17 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use pgduet::demo::{self, Demo, Source};
 use tokio_postgres::{Client, NoTls};
 
-use crate::support::database::Database;
+use crate::support::{database::Database, http::send, server::Server};
+use std::process::Command;
+
+/// The test's database as one that the demo is given.
+pub(crate) fn given(database: &Database) -> Source {
+    let uri = database.superuser_uri();
+    Source::Given { database: Box::new(uri.parse().unwrap()), uri }
+}
 
 async fn prepare(database: &Database) -> Demo {
-    demo::prepare(Source::Given { uri: database.superuser_uri() }).await.unwrap()
+    demo::prepare(given(database)).await.unwrap()
 }
 
 async fn login(database: &Database) -> Client {
@@ -101,10 +108,49 @@ async fn the_guide_has_three_lines_for_each_protocol_and_a_token_that_verifies()
     assert_eq!((claims["role"].as_str(), claims["sub"].as_str()), (Some("authenticated"), Some("ada")));
 }
 
+/// Whether the sample is in the database.
+fn has_sample(database: &Database) -> bool {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let client = database.client().await;
+        client.query_one("SELECT to_regclass('api.books') IS NOT NULL", &[]).await.unwrap().get(0)
+    })
+}
+
+#[test]
+fn the_sample_is_loaded_into_the_database_that_is_configured_and_into_no_other() {
+    // What it is said by, from what counts most to what counts least.
+    let ways = ["flag", "PGDUET_DB_URI", "PGRST_DB_URI", "file"];
+    for way in 0..ways.len() {
+        let (right, wrong) = (Database::fresh(""), Database::fresh(""));
+        let file = std::env::temp_dir().join(format!("{}.conf", right.name()));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+        command.env_clear().args(["demo", "--server-port", "0"]);
+        for (at, name) in ways.iter().enumerate().skip(way) {
+            let uri = if at == way { right.superuser_uri() } else { wrong.superuser_uri() };
+            match *name {
+                "flag" => command.args(["--db-uri", &uri]),
+                "file" => {
+                    std::fs::write(&file, format!("db-uri = \"{uri}\"\n")).unwrap();
+                    command.arg(&file)
+                }
+                variable => command.env(variable, uri),
+            };
+        }
+        let server = Server::run(command);
+        assert_eq!(
+            send(server.address(), "GET", "/books?select=id&id=eq.1", &[], None).text(),
+            r#"[{"id":1}]"#
+        );
+        assert!(has_sample(&right) && !has_sample(&wrong), "{}", ways[way]);
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_schema_of_that_name_that_is_not_the_sample_is_left_alone() {
     let database = Database::fresh("CREATE SCHEMA api; CREATE TABLE api.theirs ()");
-    let error = demo::prepare(Source::Given { uri: database.superuser_uri() }).await.unwrap_err();
+    let error = demo::prepare(given(&database)).await.unwrap_err();
     assert!(error.to_string().contains("schema \"api\" already exists"), "{error}");
     database.execute("SELECT FROM api.theirs");
 }

@@ -18,6 +18,7 @@ use pgduet::{
     execute::{
         Access, Body, End, Expectation, Isolation, Options, Pool, Preparation, Report, ResponseSettings, Unit,
     },
+    memory::Memory,
     outcome::{Row, Sink},
     sql::{Encoder, Fragment, Layout, Statement},
 };
@@ -86,7 +87,7 @@ fn settings(pairs: &[(&'static str, &str)]) -> Vec<(Cow<'static, str>, Bytes)> {
 }
 
 async fn run(pool: &Pool, unit: Unit) -> Result<(String, Report)> {
-    let mut body = Body::new(&unit.statement.layout);
+    let mut body = Body::new(&unit.statement.layout, Memory::new(usize::MAX).lease());
     let report = pool.run(unit, &mut body).await?;
     Ok((String::from_utf8(body.finish().to_vec()).unwrap(), report))
 }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod change;
+mod gate;
 mod package;
 mod page;
 mod read;

@@ -1,6 +1,7 @@
 //! The OpenAPI documents of the fixtures, as they are committed below `openapi/`, made without a database, from a saved
 //! schema; and the Swagger 2.0 document of a running server.
 
+use crate::demo::given;
 use crate::support::{
     database::Database,
     http::send,
@@ -8,7 +9,7 @@ use crate::support::{
     snapshot::matches_file,
     tools::{stdout, tool},
 };
-use pgduet::demo::{SCHEMA, Source};
+use pgduet::demo::SCHEMA;
 use serde_json::Value;
 use std::{fs, path::Path, process::Command};
 
@@ -42,7 +43,7 @@ fn is_swagger(path: &Path) {
 fn the_demo_is_described_as_committed() {
     let database = Database::fresh("");
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(pgduet::demo::prepare(Source::Given { uri: database.superuser_uri() })).unwrap();
+    runtime.block_on(pgduet::demo::prepare(given(&database))).unwrap();
     matches_file("openapi/demo.json", &document(&database, SCHEMA, "3.1"));
     matches_file("openapi/demo-2.0.json", &document(&database, SCHEMA, "2.0"));
 }

@@ -2,6 +2,7 @@
 //! database. Times are not asserted here.
 
 mod commands;
+mod health;
 mod outage;
 mod signals;
 mod start;

@@ -10,16 +10,20 @@ mod transaction;
 
 use crate::support::database::Database;
 use pgduet::{
-    auth::Identity,
+    auth::{Claims, Identity},
     catalog::{Catalog, introspect::introspect},
     config::{Config, Sources},
     error::{Caller as Presence, Result},
     media::{MediaType, Nulls},
     plan::{self, Plan, transaction::Caller},
-    request::{Accept, Action, Context, Query, Request, parse, prefer::Preferences},
+    request::{
+        Accept, Action, Context, Query, Request, parse,
+        prefer::Preferences,
+        range::{EmbedRange, Range},
+    },
     sql::{self, Encoder, Fact, Layout, Statement},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::error::Error;
 use tokio::runtime::Runtime;
 use tokio_postgres::{
@@ -110,7 +114,7 @@ impl Bench {
 
     /// Plans and runs a request.
     pub(super) fn run(&self, request: Request) -> Result<Answer> {
-        let identity = Identity::new("someone", Map::new(), Presence::Anonymous);
+        let identity = Identity::new("someone", Claims::default(), Presence::Anonymous);
         let caller = Caller { identity: &identity, settings: &[] };
         let plan = plan::plan(request, &self.catalog, &self.config, caller)?;
         let statement = sql::statement(&plan);
@@ -139,7 +143,7 @@ impl Bench {
         settings: &[(String, String)],
         see: impl FnOnce(&Plan<'_>),
     ) {
-        let identity = Identity::new("someone", Map::new(), Presence::Anonymous);
+        let identity = Identity::new("someone", Claims::default(), Presence::Anonymous);
         let caller = Caller { identity: &identity, settings };
         see(&plan::plan(request, &self.catalog, &self.config, caller).unwrap());
     }
@@ -187,9 +191,10 @@ pub(super) fn parsed(text: &str) -> Query {
             "order" => query.order.push((path, parse::order(value).unwrap())),
             "limit" if path.is_empty() => query.range.limit = value.parse().ok(),
             "offset" if path.is_empty() => query.range.offset = value.parse().unwrap(),
-            "limit" => query
-                .ranges
-                .push((path, pgduet::request::range::Range { limit: value.parse().ok(), offset: 0 })),
+            "limit" => {
+                let range = Range { limit: value.parse().ok(), offset: 0 };
+                query.ranges.push((path, EmbedRange::Rows(range)));
+            }
             "and" | "or" => query.logic.push(parse::logic(key, value).unwrap()),
             _ => query.filters.push(parse::filter(key, value).unwrap()),
         }

@@ -1,7 +1,7 @@
 //! Messages in the form that the client wants: protobuf as it is, or its JSON
 //! (<https://protobuf.dev/programming-guides/json/>).
 
-use super::{Method, Refusal, leap};
+use super::{Refusal, Signature, invalid, leap};
 use bytes::Bytes;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
@@ -9,7 +9,7 @@ use tonic::Status;
 
 /// The form of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Codec {
+pub(crate) enum Codec {
     /// Protobuf's wire format.
     Proto,
     /// Protobuf's JSON.
@@ -18,7 +18,7 @@ pub(super) enum Codec {
 
 impl Codec {
     /// The media type of a unary call.
-    pub(super) fn unary(self) -> &'static str {
+    pub(crate) const fn unary(self) -> &'static str {
         match self {
             Self::Proto => "application/proto",
             Self::Json => "application/json",
@@ -26,7 +26,7 @@ impl Codec {
     }
 
     /// The media type of a streaming call.
-    pub(super) fn stream(self) -> &'static str {
+    pub(crate) const fn stream(self) -> &'static str {
         match self {
             Self::Proto => "application/connect+proto",
             Self::Json => "application/connect+json",
@@ -58,23 +58,14 @@ pub(super) enum Schema {
 }
 
 impl Schema {
-    /// The messages of `method`; only those of the database's own have a JSON form.
-    pub(super) fn new(codec: Codec, method: Option<&Method>) -> Result<Self, Refusal> {
-        match (codec, method) {
-            (Codec::Proto, _) => Ok(Self::Proto),
-            (Codec::Json, Some(method)) => {
-                Ok(Self::Json { input: method.input.clone(), output: method.output.clone() })
+    /// The messages of a method. Of one that is not known there are none: what is answered
+    /// is an error.
+    pub(super) fn new(codec: Codec, signature: Option<&Signature>) -> Self {
+        match (codec, signature) {
+            (Codec::Json, Some(signature)) => {
+                Self::Json { input: signature.input.clone(), output: signature.output.clone() }
             }
-            (Codec::Json, None) => {
-                Err(Status::unimplemented("There is no such method, or none that takes JSON").into())
-            }
-        }
-    }
-
-    pub(super) fn codec(&self) -> Codec {
-        match self {
-            Self::Proto => Codec::Proto,
-            Self::Json { .. } => Codec::Json,
+            (Codec::Json, None) | (Codec::Proto, _) => Self::Proto,
         }
     }
 
@@ -84,16 +75,13 @@ impl Schema {
         if message.is_empty() {
             return Ok(message);
         }
-        let invalid =
-            |error: serde_json::Error| Status::invalid_argument(format!("The JSON is wrong: {error}"));
+        let wrong = |error: serde_json::Error| invalid(format!("The JSON is wrong: {error}"));
         if let Some(text) = leap::second(&message, input) {
-            return Err(
-                Status::invalid_argument(format!("The JSON is wrong: {text} has no second 60")).into()
-            );
+            return Err(invalid(format!("The JSON is wrong: {text} has no second 60")).into());
         }
         let mut json = serde_json::Deserializer::from_slice(&message);
-        let message = DynamicMessage::deserialize(input.clone(), &mut json).map_err(invalid)?;
-        json.end().map_err(invalid)?;
+        let message = DynamicMessage::deserialize(input.clone(), &mut json).map_err(wrong)?;
+        json.end().map_err(wrong)?;
         Ok(message.encode_to_vec().into())
     }
 

@@ -1,14 +1,14 @@
 //! The head of a request: which of Connect's forms it has, and what of it a gRPC
 //! call is told.
 
-use super::{Codec, Refusal};
-use crate::request::urlencoded;
+use super::{Codec, Refusal, error, invalid, stream, unimplemented};
+use crate::{grpc::protocol::NotTaken, request::urlencoded};
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request::Parts};
 use tonic::{Status, body::Body};
 
 /// With or without padding.
@@ -18,10 +18,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The forms of a request.
-#[derive(Debug)]
-pub(super) enum Form {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
     /// Everything is in the query.
-    Get(Query),
+    Get,
     /// The body is the message.
     Unary(Codec),
     /// The body is frames.
@@ -45,22 +45,22 @@ enum Text {
 }
 
 impl Form {
-    pub(super) fn of(head: &Parts) -> Result<Self, Refusal> {
-        match head.method {
-            Method::GET => Query::of(head.uri.query().unwrap_or_default()).map(Self::Get),
-            Method::POST => {
-                check_version(head.headers.get("connect-protocol-version").map(HeaderValue::as_bytes))?;
-                let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-                let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-                let kind = kind.to_ascii_lowercase();
-                let found = [Codec::Proto, Codec::Json].into_iter().find_map(|codec| match kind.as_str() {
-                    kind if kind == codec.unary() => Some(Self::Unary(codec)),
-                    kind if kind == codec.stream() => Some(Self::Stream(codec)),
-                    _ => None,
-                });
-                found.ok_or(Refusal::UnsupportedMediaType)
+    /// An error in this form. A stream always succeeds; its last frame says otherwise.
+    pub(super) fn refuse(self, status: &Status) -> Response<Body> {
+        match self {
+            Self::Get | Self::Unary(_) => error::response(status),
+            Self::Stream(codec) => stream::refuse(codec, status),
+        }
+    }
+
+    /// The version of Connect that the head says it is of.
+    pub(super) fn check(self, head: &Parts) -> Result<(), Refusal> {
+        match self {
+            // There it is in the query.
+            Self::Get => Ok(()),
+            Self::Unary(_) | Self::Stream(_) => {
+                check_version(head.headers.get("connect-protocol-version").map(HeaderValue::as_bytes))
             }
-            _ => Err(Refusal::MethodNotAllowed("GET, POST")),
         }
     }
 }
@@ -70,23 +70,27 @@ fn check_version(version: Option<&[u8]>) -> Result<(), Refusal> {
         None | Some(b"1" | b"v1") => Ok(()),
         Some(other) => {
             let other = String::from_utf8_lossy(other);
-            Err(Status::invalid_argument(format!("There is no version \"{other}\" of Connect")).into())
+            Err(invalid(format!("There is no version \"{other}\" of Connect")).into())
         }
     }
 }
 
 impl Query {
-    fn of(query: &str) -> Result<Self, Refusal> {
-        let invalid = |why: String| Status::invalid_argument(why);
+    pub(super) fn of(query: &str) -> Result<Self, Refusal> {
         let pairs = urlencoded::pairs(query).map_err(|error| invalid(error.message))?;
         let value = |name: &str| {
             let found = pairs.iter().find(|(key, _)| key == name);
             found.and_then(|(_, value)| value.as_deref())
         };
         check_version(value("connect").map(str::as_bytes))?;
-        let encoding = value("encoding").ok_or_else(|| invalid("There is no encoding".to_owned()))?;
-        let codec = Codec::named(encoding).ok_or(Refusal::UnsupportedMediaType)?;
-        let message = value("message").ok_or_else(|| invalid("There is no message".to_owned()))?;
+        let encoding = value("encoding").ok_or_else(|| invalid("There is no encoding"))?;
+        let codec = Codec::named(encoding).ok_or_else(|| {
+            Refusal::NotTaken(NotTaken::ContentType(
+                format!("There is no encoding {encoding}"),
+                "json, proto",
+            ))
+        })?;
+        let message = value("message").ok_or_else(|| invalid("There is no message"))?;
         let text = match value("base64") {
             Some("1") => Text::Base64,
             Some(_) | None => Text::Plain,
@@ -102,19 +106,24 @@ impl Query {
         }
         match self.text {
             Text::Plain => Ok(self.message.clone().into()),
-            Text::Base64 => BASE64.decode(&self.message).map(Bytes::from).map_err(|error| {
-                Status::invalid_argument(format!("The message is no base64: {error}")).into()
-            }),
+            Text::Base64 => BASE64
+                .decode(&self.message)
+                .map(Bytes::from)
+                .map_err(|error| invalid(format!("The message is no base64: {error}")).into()),
         }
     }
 }
 
 fn compressed(encoding: &str) -> Refusal {
-    Status::unimplemented(format!("A message in this form cannot be compressed by {encoding}")).into()
+    unimplemented(format!("A message in this form cannot be compressed by {encoding}")).into()
 }
 
-/// Headers that are about the HTTP request and not about the call.
-const HOP: &[header::HeaderName] = &[
+/// Headers that are about the HTTP request and not about the call, or that another protocol has.
+const HOP: [header::HeaderName; 10] = [
+    header::TE,
+    header::HeaderName::from_static("grpc-encoding"),
+    header::HeaderName::from_static("grpc-accept-encoding"),
+    header::HeaderName::from_static("grpc-timeout"),
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
@@ -124,18 +133,16 @@ const HOP: &[header::HeaderName] = &[
 ];
 
 /// The request's headers as a gRPC call's metadata.
-pub(super) fn metadata(head: &Parts, form: &Form) -> Result<HeaderMap, Refusal> {
+pub(super) fn metadata(head: &Parts, form: Form, codec: Codec) -> Result<HeaderMap, Refusal> {
     let mut metadata = head.headers.clone();
     for name in HOP {
         metadata.remove(name);
     }
     metadata.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    let (codec, encoding, accepted) = match form {
-        Form::Get(query) => (query.codec, None, header::ACCEPT_ENCODING.as_str()),
-        Form::Unary(codec) => {
-            (*codec, Some(header::CONTENT_ENCODING.as_str()), header::ACCEPT_ENCODING.as_str())
-        }
-        Form::Stream(codec) => (*codec, Some("connect-content-encoding"), "connect-accept-encoding"),
+    let (encoding, accepted) = match form {
+        Form::Get => (None, header::ACCEPT_ENCODING.as_str()),
+        Form::Unary(_) => (Some(header::CONTENT_ENCODING.as_str()), header::ACCEPT_ENCODING.as_str()),
+        Form::Stream(_) => (Some("connect-content-encoding"), "connect-accept-encoding"),
     };
     let encoding = encoding.and_then(|name| head.headers.get(name)).filter(|name| *name != "identity");
     match (codec, encoding) {
@@ -165,7 +172,7 @@ fn timeout_of(milliseconds: &HeaderValue) -> Result<HeaderValue, Refusal> {
         0..100_000_000 => HeaderValue::try_from(format!("{number}m")).ok(),
         _ => HeaderValue::try_from(format!("{}S", number / 1000)).ok(),
     });
-    timeout.ok_or_else(|| Status::invalid_argument("connect-timeout-ms is malformed").into())
+    timeout.ok_or_else(|| invalid("connect-timeout-ms is malformed").into())
 }
 
 /// The gRPC call.

@@ -1,7 +1,8 @@
 //! Streams of frames: gRPC's and Connect's are alike but for the last of
 //! Connect's, which has what gRPC has in trailers.
 
-use super::{Codec, PREFIX, Refusal, Schema, error, framed, status};
+use super::{Codec, PREFIX, Refusal, Schema, error, framed, invalid, status};
+use crate::grpc::ended::Ended;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Response, header};
@@ -19,12 +20,12 @@ pub(super) fn request(body: &Bytes, schema: &Schema) -> Result<Body, Refusal> {
     let mut out = Vec::new();
     while let Some((flag, message)) = next(&mut frames) {
         if flag != 0 {
-            return Err(Status::invalid_argument(format!("A frame has the flag {flag}")).into());
+            return Err(invalid(format!("A frame has the flag {flag}")).into());
         }
         out.extend_from_slice(&framed(0, &schema.request(message)?));
     }
     if !frames.is_empty() {
-        return Err(Status::invalid_argument("The last frame is cut off").into());
+        return Err(invalid("The last frame is cut off").into());
     }
     Ok(Body::new(http_body_util::Full::from(out)))
 }
@@ -49,10 +50,19 @@ struct Rest {
     schema: Schema,
 }
 
-/// A gRPC answer as Connect's. A stream always succeeds; its last frame may say otherwise.
-pub(super) fn response(response: Response<Body>, schema: Schema) -> Response<Body> {
+/// A stream that has nothing but this end.
+pub(super) fn refuse(codec: Codec, status: &Status) -> Response<Body> {
+    let mut response = Response::new(Body::new(http_body_util::Full::new(end(status))));
+    let kind = HeaderValue::from_static(codec.stream());
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response.extensions_mut().insert(Ended::with(status.code()));
+    response
+}
+
+/// A gRPC answer as Connect's.
+pub(super) fn response(response: Response<Body>, codec: Codec, schema: Schema) -> Response<Body> {
     let (head, body) = response.into_parts();
-    let kind = HeaderValue::from_static(schema.codec().stream());
+    let kind = HeaderValue::from_static(codec.stream());
     let encoding = head.headers.get("grpc-encoding").cloned();
     let rest = Rest { body, headers: head.headers, frames: BytesMut::new(), schema };
     let frames = stream::unfold(Some(rest), |rest| async {
@@ -60,6 +70,7 @@ pub(super) fn response(response: Response<Body>, schema: Schema) -> Response<Bod
         Some((Ok::<_, Status>(Frame::data(frame)), rest))
     });
     let mut response = Response::new(Body::new(StreamBody::new(frames.boxed())));
+    *response.extensions_mut() = head.extensions;
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     if let Some(encoding) = encoding {
         response.headers_mut().insert("connect-content-encoding", encoding);
@@ -80,9 +91,9 @@ async fn step(mut rest: Rest) -> (Bytes, Option<Rest>) {
             None => return (end(&status(&rest.headers, None)), None),
             Some(Err(status)) => return (end(&status), None),
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => match rest.schema.codec() {
-                    Codec::Proto => return (data, Some(rest)),
-                    Codec::Json => rest.frames.extend_from_slice(&data),
+                Ok(data) => match rest.schema {
+                    Schema::Proto => return (data, Some(rest)),
+                    Schema::Json { .. } => rest.frames.extend_from_slice(&data),
                 },
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();

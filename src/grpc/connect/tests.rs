@@ -13,28 +13,25 @@ fn head(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
 }
 
 fn code(refusal: Refusal) -> u16 {
-    refusal.into_response().status().as_u16()
+    let response = match refusal {
+        Refusal::Failed(status) => Form::Get.refuse(&status),
+        Refusal::NotTaken(why) => why.into_response(&head("POST", "/a.B/C", &[])),
+    };
+    response.status().as_u16()
 }
 
 #[test]
-fn the_content_type_tells_the_form() {
-    let form = |kind: &str| Form::of(&head("POST", "/a.B/C", &[("content-type", kind)]));
-    assert!(matches!(form("application/json; charset=utf-8"), Ok(Form::Unary(Codec::Json))));
-    assert!(matches!(form("Application/Proto"), Ok(Form::Unary(Codec::Proto))));
-    assert!(matches!(form("application/connect+proto"), Ok(Form::Stream(Codec::Proto))));
-    assert_eq!(code(form("application/x-www-form-urlencoded").unwrap_err()), 415);
-    assert_eq!(code(Form::of(&head("PUT", "/a.B/C", &[])).unwrap_err()), 405);
-    let newer = [("content-type", "application/json"), ("connect-protocol-version", "2")];
-    assert_eq!(code(Form::of(&head("POST", "/a.B/C", &newer)).unwrap_err()), 400);
+fn there_is_one_version_of_connect() {
+    for (version, status) in [("1", None), ("2", Some(400)), ("", Some(400))] {
+        let head = head("POST", "/a.B/C", &[("connect-protocol-version", version)]);
+        assert_eq!(Form::Unary(Codec::Json).check(&head).err().map(code), status, "{version}");
+    }
+    assert!(Form::Stream(Codec::Json).check(&head("POST", "/a.B/C", &[])).is_ok());
 }
 
 #[test]
 fn a_get_has_its_message_in_the_query_plain_or_as_base64_with_or_without_padding() {
-    let message = |query: &str| match Form::of(&head("GET", &format!("/a.B/C?{query}"), &[])) {
-        Ok(Form::Get(query)) => query.message().map_err(code),
-        Ok(_) => panic!("a GET is a GET"),
-        Err(refusal) => Err(code(refusal)),
-    };
+    let message = |query: &str| Query::of(query).and_then(|query| query.message()).map_err(code);
     assert_eq!(message("connect=v1&encoding=json&message=%7B%7D"), Ok(Bytes::from("{}")));
     assert_eq!(message("encoding=json&base64=1&message=e30"), Ok(Bytes::from("{}")));
     assert_eq!(message("encoding=proto&base64=1&message=-_8%3D"), Ok(Bytes::from_static(&[0xfb, 0xff])));
@@ -61,21 +58,24 @@ fn a_calls_metadata_has_the_names_of_grpc() {
             ("accept-encoding", "zstd"),
             ("connect-timeout-ms", "1500"),
             ("authorization", "Bearer x"),
+            // Of another protocol.
+            ("grpc-timeout", "1n"),
+            ("grpc-encoding", "br"),
         ],
     );
-    let found = request::metadata(&head, &Form::Unary(Codec::Proto)).unwrap();
+    let found = request::metadata(&head, Form::Unary(Codec::Proto), Codec::Proto).unwrap();
     let text = |name: &str| found.get(name).and_then(|value| value.to_str().ok());
     assert_eq!((text("grpc-encoding"), text("grpc-accept-encoding")), (Some("gzip"), Some("zstd")));
     assert_eq!((text("grpc-timeout"), text("authorization")), (Some("1500m"), Some("Bearer x")));
     assert_eq!((text("content-encoding"), text("content-type")), (None, Some("application/grpc")));
-    assert_eq!(code(request::metadata(&head, &Form::Unary(Codec::Json)).unwrap_err()), 501);
+    assert_eq!(code(request::metadata(&head, Form::Unary(Codec::Json), Codec::Json).unwrap_err()), 501);
 }
 
 #[test]
 fn a_timeout_is_up_to_ten_digits() {
     let timeout = |text: &str| {
         let head = head("POST", "/a.B/C", &[("connect-timeout-ms", text)]);
-        let found = request::metadata(&head, &Form::Unary(Codec::Json)).map_err(code)?;
+        let found = request::metadata(&head, Form::Unary(Codec::Json), Codec::Json).map_err(code)?;
         Ok(found.get("grpc-timeout").and_then(|value| value.to_str().ok()).map(str::to_owned))
     };
     assert_eq!(timeout("9999999999"), Ok(Some("9999999S".to_owned())));
@@ -120,7 +120,7 @@ async fn a_stream_ends_with_a_frame_that_says_how() {
         status.add_header(&mut trailers).unwrap();
         let body = http_body_util::Full::new(framed(0, b"row")).map_err(|never| match never {});
         let body = body.with_trailers(async { Some(Ok::<_, Status>(trailers)) });
-        stream::response(Response::new(Body::new(body)), Schema::Proto)
+        stream::response(Response::new(Body::new(body)), Codec::Proto, Schema::Proto)
     };
     let done = frames(answer(Status::ok("")).into_body()).await;
     assert_eq!(done, [(0, Bytes::from("row")), (2, Bytes::from("{}"))]);

@@ -56,7 +56,7 @@ impl Relation<'_> {
         let selection = self.selection(number::READ_MASK)?;
         let mut query = self.query(&selection);
         self.conditions(&mut query)?;
-        let order_text = self.text(number::ORDER_BY);
+        let order_text = self.grammar(number::ORDER_BY)?;
         let mut terms = order::terms(self.resource, &order_text)?;
         let keyset = add_key(self.resource, &mut terms);
         let binding = self.binding();

@@ -2,7 +2,7 @@
 //! written is the mask's word, else that of their presence.
 
 use super::{
-    Answer, Call, Missing, Relation, Surroundings, mask, preferences, representation,
+    Answer, Call, Missing, Relation, Surroundings, preferences, representation,
     text::{json, separated, string},
 };
 use crate::{
@@ -22,13 +22,14 @@ use crate::{
 };
 use bytes::Bytes;
 use prost_reflect::DynamicMessage;
+use std::collections::BTreeSet;
 
 /// Which fields are written: indexes into the resource's fields.
 pub(super) struct Written {
     /// These, NULL if they are not set; `None` for those that are set.
-    masked: Option<Vec<usize>>,
+    masked: Option<BTreeSet<usize>>,
     /// These are NULL, whatever they are set to.
-    nulls: Vec<usize>,
+    nulls: BTreeSet<usize>,
 }
 
 /// What cannot be answered is not to be kept. Where anything can be, the end of the
@@ -133,16 +134,16 @@ impl Relation<'_> {
         Ok(Written { masked: (!masked.is_empty()).then_some(masked), nulls: self.named(number::NULL_MASK)? })
     }
 
-    fn named(&self, number: u32) -> Result<Vec<usize>> {
-        let mut fields = Vec::new();
-        for path in &mask(self.message, number) {
+    fn named(&self, number: u32) -> Result<BTreeSet<usize>> {
+        let mut fields = BTreeSet::new();
+        for path in &self.mask(number)? {
             if path == "*" {
                 let writable =
                     |(at, field): (usize, &Field)| (field.presence != Presence::Computed).then_some(at);
                 fields.extend(self.resource.fields.iter().enumerate().filter_map(writable));
             } else {
                 let unknown = || refuse(&self.request_field(number), format!("\"{path}\" is no column"));
-                fields.push(self.resource.field(path).ok_or_else(unknown)?);
+                fields.insert(self.resource.field(path).ok_or_else(unknown)?);
             }
         }
         Ok(fields)

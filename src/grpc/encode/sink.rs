@@ -1,7 +1,7 @@
 //! Sinks: where rows go as they come. One collects a response, the other feeds
 //! a stream no faster than its client reads.
 
-use super::{MessageEncoder, wire};
+use super::{MessageEncoder, progress::Progress, wire};
 use crate::{
     error::{Error, Fault, Result},
     outcome::{Pace, Row, Sink},
@@ -123,27 +123,37 @@ pub(crate) struct StreamSink {
     rows: Arc<MessageEncoder>,
     envelope: Envelope,
     out: mpsc::Sender<Vec<Bytes>>,
+    progress: Progress,
     pending: Vec<Bytes>,
     /// How many rows may still come.
     left: u64,
 }
 
 impl StreamSink {
-    /// A sink that hands on what came whenever it is asked whether it is ready;
-    /// more rows than `most` are an error, after those.
+    /// A sink that hands on what came whenever it is asked whether it is ready, as long as
+    /// whoever it goes to makes progress; more rows than `most` are an error, after those.
     pub(crate) fn new(
         rows: Arc<MessageEncoder>,
         envelope: Envelope,
         out: mpsc::Sender<Vec<Bytes>>,
+        progress: Progress,
         most: Option<u64>,
     ) -> Self {
-        Self { rows, envelope, out, pending: Vec::new(), left: most.unwrap_or(u64::MAX) }
+        Self { rows, envelope, out, progress, pending: Vec::new(), left: most.unwrap_or(u64::MAX) }
     }
 }
 
 fn too_many() -> Box<Error> {
     Error::new(Fault::TooManyRows, "The stream ends here though there are more rows: db-max-rows is reached")
         .hint("Ask for fewer rows, or for pages")
+}
+
+fn idle() -> Box<Error> {
+    Error::new(
+        Fault::StreamIdle,
+        "The stream ends here though there may be more rows: nothing of it was read for too long",
+    )
+    .hint("Ask for pages, or read faster than stream-idle-timeout asks for")
 }
 
 impl Sink for StreamSink {
@@ -163,6 +173,6 @@ impl Sink for StreamSink {
         }
         let rows = std::mem::take(&mut self.pending);
         let gone = |_| Error::new(Fault::Cancelled, "The client went away");
-        self.out.send(rows).await.map_err(gone)
+        self.progress.until(self.out.send(rows)).await.ok_or_else(idle)?.map_err(gone)
     }
 }

@@ -37,6 +37,9 @@ const EPOCH: i64 = 946_684_800;
 /// The years 1 to 9999, which are all that `google.protobuf.Timestamp` takes.
 pub(crate) const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
+/// What users make has this OID or a higher one: `FirstNormalObjectId` in PostgreSQL's `access/transam.h`.
+const FIRST_OWN_OID: i64 = 16_384;
+
 impl ValueEncoder {
     pub(super) fn wire(&self) -> Wire {
         match self {
@@ -58,6 +61,16 @@ impl ValueEncoder {
             Self::Float8 => Some(701),
             Self::TimestampTz => Some(1184),
             Self::Bytes | Self::Hstore | Self::Enum(_) | Self::Record(_) => None,
+        }
+    }
+
+    /// An error if values of this type are known to have another binary form. A type that is not PostgreSQL's own is a
+    /// domain over the right one.
+    pub(super) fn takes(&self, found: i32, column: &str) -> Result<()> {
+        let is_other = |oid: u32| i64::from(found) < FIRST_OWN_OID && i64::from(found) != i64::from(oid);
+        match self.oid().is_some_and(is_other) {
+            true => Err(unexpected(column)),
+            false => Ok(()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The two versions of the protocol: their messages are different types of the
 //! same shape, so both are written once. It decides no answer.
 
-use super::{Answer, Conversation, Question, Reflection};
+use super::{Answer, Conversation, Question, Reflection, malformed};
 use futures_util::stream::{self, BoxStream};
 use std::collections::HashSet;
 use tonic::{Request, Response, Status, Streaming, codec::CompressionEncoding};
@@ -47,7 +47,8 @@ macro_rules! version {
                             () = shutdown.announced() => return None,
                             request = requests.message() => request.transpose()?,
                         };
-                        let response = request.map(|request| respond(conversation, request));
+                        let response =
+                            request.map(|request| respond(conversation, request)).map_err(malformed);
                         Some((response, state))
                     });
                     Ok(Response::new(Box::pin(responses)))

@@ -11,7 +11,7 @@ use serde::{
     Deserializer as _,
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::HashMap, fmt};
 
 /// An object, or an array of objects with the same keys. Any other value is an
 /// empty array, as in PostgREST.
@@ -80,25 +80,29 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Shape, A::Error> {
-        keys(map).map(Shape::Object)
+        let mut known = Known::default();
+        known.learn(map)?;
+        Ok(Shape::Object(known.keys))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Shape, A::Error> {
-        let Some(first) = elements.next_element_seed(KeysOf(None))? else {
-            return Ok(Shape::Array(Vec::new()));
-        };
-        let Element::Keys(first) = first else {
-            pass_over(elements)?;
-            return Ok(Shape::Mixed);
-        };
+        let mut known = Known::default();
+        match elements.next_element_seed(First(&mut known))? {
+            None => return Ok(Shape::Array(Vec::new())),
+            Some(Element::Fits) => {}
+            Some(Element::Other) => {
+                pass_over(elements)?;
+                return Ok(Shape::Mixed);
+            }
+        }
         loop {
-            match elements.next_element_seed(KeysOf(Some(&first)))? {
-                Some(Element::Keys(_)) => {}
+            match elements.next_element_seed(Next(&mut known))? {
+                Some(Element::Fits) => {}
                 Some(Element::Other) => {
                     pass_over(elements)?;
                     return Ok(Shape::Mixed);
                 }
-                None => return Ok(Shape::Array(first)),
+                None => return Ok(Shape::Array(known.keys)),
             }
         }
     }
@@ -112,16 +116,58 @@ fn pass_over<'de, A: SeqAccess<'de>>(mut elements: A) -> Result<(), A::Error> {
     Ok(())
 }
 
-/// The keys of an object, each once, in their order.
-fn keys<'de, A: MapAccess<'de>>(mut map: A) -> Result<Vec<String>, A::Error> {
-    let mut keys: Vec<String> = Vec::new();
-    while let Some(Key(key)) = map.next_key()? {
-        map.next_value::<IgnoredAny>()?;
-        if !keys.iter().any(|known| *known == key) {
-            keys.push(key.into_owned());
+/// The keys of the first object. A key is found by its hash, and whether a later object has all keys is counted without
+/// looking at those that it lacks: the work is that of reading the text.
+#[derive(Default)]
+struct Known {
+    /// Each once, in their order.
+    keys: Vec<String>,
+    places: HashMap<String, usize>,
+    /// In which object each was seen last.
+    seen: Vec<usize>,
+    /// How many objects came after the first one.
+    objects: usize,
+}
+
+impl Known {
+    /// Takes the keys of the first object.
+    fn learn<'de, A: MapAccess<'de>>(&mut self, mut map: A) -> Result<Element, A::Error> {
+        while let Some(Key(key)) = map.next_key()? {
+            map.next_value::<IgnoredAny>()?;
+            if !self.places.contains_key(key.as_ref()) {
+                self.places.insert(key.as_ref().to_owned(), self.keys.len());
+                self.keys.push(key.into_owned());
+                self.seen.push(0);
+            }
         }
+        Ok(Element::Fits)
     }
-    Ok(keys)
+
+    /// Whether another object has exactly these keys.
+    fn compare<'de, A: MapAccess<'de>>(&mut self, mut map: A) -> Result<Element, A::Error> {
+        self.objects += 1;
+        let mut found = 0;
+        let mut others = false;
+        // Rows mostly have their keys in the same order, each once.
+        let mut next = 0;
+        while let Some(Key(key)) = map.next_key()? {
+            map.next_value::<IgnoredAny>()?;
+            let place = match self.keys.get(next) {
+                Some(expected) if *expected == key => Some(next),
+                Some(_) | None => self.places.get(key.as_ref()).copied(),
+            };
+            match place.and_then(|place| self.seen.get_mut(place)) {
+                Some(seen) if *seen != self.objects => {
+                    *seen = self.objects;
+                    found += 1;
+                }
+                Some(_) => {}
+                None => others = true,
+            }
+            next += 1;
+        }
+        Ok(if !others && found == self.keys.len() { Element::Fits } else { Element::Other })
+    }
 }
 
 /// A key, copied only where it has escapes.
@@ -153,56 +199,51 @@ impl<'de> serde::Deserialize<'de> for Key<'de> {
 
 /// An element of an array.
 enum Element {
-    /// An object; the keys only where they were asked for.
-    Keys(Vec<String>),
+    /// An object with the keys of the first one.
+    Fits,
     /// Something else, or an object with other keys.
     Other,
 }
 
-/// Reads an element: its keys, or whether it has exactly these.
-struct KeysOf<'k>(Option<&'k [String]>);
+/// Reads the first element.
+struct First<'k>(&'k mut Known);
 
-impl<'de> DeserializeSeed<'de> for KeysOf<'_> {
-    type Value = Element;
+/// Reads another one.
+struct Next<'k>(&'k mut Known);
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Element, D::Error> {
-        reader.deserialize_any(self)
-    }
+macro_rules! elements {
+    ($($reader:ident $read:ident;)*) => {$(
+        impl<'de> DeserializeSeed<'de> for $reader<'_> {
+            type Value = Element;
+
+            fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Element, D::Error> {
+                reader.deserialize_any(self)
+            }
+        }
+
+        impl<'de> Visitor<'de> for $reader<'_> {
+            type Value = Element;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a JSON value")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element, A::Error> {
+                self.0.$read(map)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Element, A::Error> {
+                pass_over(elements).map(|()| Element::Other)
+            }
+
+            scalars!(Element, Element::Other);
+        }
+    )*};
 }
 
-impl<'de> Visitor<'de> for KeysOf<'_> {
-    type Value = Element;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element, A::Error> {
-        let Some(wanted) = self.0 else { return keys(map).map(Element::Keys) };
-        // Rows mostly have their keys in the same order, each once.
-        let mut seen = vec![false; wanted.len()];
-        let mut next = 0;
-        let mut same = true;
-        while let Some(Key(key)) = map.next_key()? {
-            map.next_value::<IgnoredAny>()?;
-            let at = match wanted.get(next) {
-                Some(expected) if *expected == key => Some(next),
-                Some(_) | None => wanted.iter().position(|expected| *expected == key),
-            };
-            match at.and_then(|at| seen.get_mut(at)) {
-                Some(seen) => *seen = true,
-                None => same = false,
-            }
-            next += 1;
-        }
-        Ok(if same && seen.into_iter().all(|seen| seen) { Element::Keys(Vec::new()) } else { Element::Other })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Element, A::Error> {
-        pass_over(elements).map(|()| Element::Other)
-    }
-
-    scalars!(Element, Element::Other);
+elements! {
+    First learn;
+    Next compare;
 }
 
 #[cfg(test)]
@@ -239,6 +280,8 @@ mod tests {
             r#"[{"a":1},{"b":1}]"#,
             r#"[{"a":1},{"a":1,"b":2}]"#,
             r#"[{"a":1,"b":1},{"a":1}]"#,
+            r#"[{"a":1,"b":1},{"a":1,"b":1},{"a":1,"a":1}]"#,
+            r#"[{"a":1},{}]"#,
             "[{},1]",
             "[1,{}]",
         ] {

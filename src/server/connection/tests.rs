@@ -66,7 +66,7 @@ impl Running {
 /// `/wait` answers when told, `/endless` never ends its body, `/panic` panics, `/status/…` answers a status without a
 /// name, with or without a phrase; everything else tells what was asked, and by whom.
 async fn answer(
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     began: Arc<Notify>,
     go_on: Arc<Notify>,
     dropped: Arc<Notify>,

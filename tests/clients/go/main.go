@@ -1,7 +1,7 @@
 // A Go gRPC client with stubs from the exported protos: lists, creates, streams.
 // Prints one JSON object; the Rust test judges it.
 //
-// usage: main ADDRESS TOKEN
+// usage: main ADDRESS TOKEN, or main ADDRESS failures
 package main
 
 import (
@@ -38,6 +38,10 @@ func pointer[T any](value T) *T {
 func main() {
 	connection := must(grpc.NewClient(os.Args[1], grpc.WithTransportCredentials(insecure.NewCredentials())))
 	defer connection.Close()
+	if os.Args[2] == "failures" {
+		failures(connection)
+		return
+	}
 	anonymous, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	ctx := metadata.AppendToOutgoingContext(anonymous, "authorization", "Bearer "+os.Args[2])

@@ -28,9 +28,9 @@ fn samples() -> Vec<Sample> {
     let made = |name, declaration, values| Sample { name, declaration, encoder: None, values };
     vec![
         sample("bool", "bool", Encoder::Verbatim, any::<bool>().prop_map(|v| v.to_string()).boxed()),
-        sample("int2", "int2", Encoder::Verbatim, any::<i16>().prop_map(|v| v.to_string()).boxed()),
-        sample("int4", "int4", Encoder::Verbatim, any::<i32>().prop_map(|v| v.to_string()).boxed()),
-        sample("int8", "int8", Encoder::Verbatim, any::<i64>().prop_map(|v| v.to_string()).boxed()),
+        sample("int2", "int2", Encoder::Number, any::<i16>().prop_map(|v| v.to_string()).boxed()),
+        sample("int4", "int4", Encoder::Number, any::<i32>().prop_map(|v| v.to_string()).boxed()),
+        sample("int8", "int8", Encoder::Number, any::<i64>().prop_map(|v| v.to_string()).boxed()),
         sample("oid", "oid", Encoder::Text, any::<u32>().prop_map(|v| v.to_string()).boxed()),
         sample("float4", "float4", Encoder::Number, num::f32::ANY.prop_map(|v| format!("{v:e}")).boxed()),
         sample("float8", "float8", Encoder::Number, num::f64::ANY.prop_map(|v| format!("{v:e}")).boxed()),

@@ -1,7 +1,14 @@
 //! What surrounds calls: deadlines, cancellation, errors and their details, compression, limits.
 
-use super::{said, served, served_with};
-use crate::support::{database::Database, grpc::Options, tools::curl};
+use super::{FIXTURE, said, served, served_with};
+use crate::support::{
+    database::Database,
+    grpc::Options,
+    grpc_web,
+    http::{Connection, send},
+    tools::curl,
+    until,
+};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tonic::{Code, codec::CompressionEncoding};
@@ -172,4 +179,110 @@ fn a_token_decides_the_role_and_a_wrong_one_is_refused() {
     assert_eq!(list(Some(token.clone())).unwrap(), json!({"secrets": [{"id": 7}]}));
     assert_eq!(said(list(Some(token + "x"))).0, Code::Unauthenticated);
     assert_eq!(said(list(None)).0, Code::Unauthenticated);
+}
+
+#[test]
+fn a_time_out_of_the_databases_own_is_a_deadline_and_being_stopped_there_is_none() {
+    let slow = "CREATE FUNCTION api.slow() RETURNS void LANGUAGE sql SET statement_timeout = '100ms' AS 'SELECT pg_sleep(60)'";
+    let served = served_with(&format!("{FIXTURE};{slow}"), &[]);
+    let status = served.call("FunctionsService/Slow", json!({})).unwrap_err();
+    let info = status.get_error_details().error_info().unwrap().clone();
+    assert_eq!((status.code(), info.reason.as_str()), (Code::DeadlineExceeded, "QUERY_CANCELED"), "{status}");
+    let connect = send(
+        served.server.address(),
+        "POST",
+        "/api.v1.FunctionsService/Slow",
+        &[("Content-Type", "application/json")],
+        Some("{}"),
+    );
+    assert_eq!((connect.status, connect.code().as_deref()), (504, Some("deadline_exceeded")));
+
+    let stopped = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let stop = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event = 'PgSleep'";
+            until("the query is stopped", || (served.sql(stop) == "1").then_some(()));
+        });
+        served.call("FunctionsService/Wait", json!({"seconds": 60}))
+    });
+    assert_eq!(said(stopped).0, Code::Cancelled);
+
+    let role = "DO $$ BEGIN IF to_regrole('hasty') IS NULL THEN
+            CREATE ROLE hasty NOLOGIN; GRANT hasty TO authenticator; GRANT anonymous TO hasty;
+            ALTER ROLE hasty SET statement_timeout = '100ms';
+        END IF; END $$";
+    let hasty = served_with(&format!("{FIXTURE};{role}"), &[("PGRST_DB_ANON_ROLE", "hasty")]);
+    let waited = hasty.call("FunctionsService/Wait", json!({"seconds": 60}));
+    assert_eq!(said(waited).0, Code::DeadlineExceeded);
+}
+
+#[test]
+fn cookies_reach_the_database_in_each_protocol() {
+    let cookies = "CREATE FUNCTION api.told() RETURNS text LANGUAGE sql STABLE
+        AS $$SELECT current_setting('request.cookies') || (current_setting('request.headers')::json ->> 'cookie' IS NULL)$$";
+    let served = served_with(&format!("{FIXTURE};{cookies}"), &[]);
+    let method = "api.v1.FunctionsService/Told";
+    let expected = r#"{"a":"1","b":"2=3"}true"#;
+    let headers = [("Cookie", "a=1; b=2=3"), ("Content-Type", "application/json"), ("X-Some-Bin", "AAAA")];
+    let connect = send(served.server.address(), "POST", &format!("/{method}"), &headers, Some("{}"));
+    assert_eq!(serde_json::from_str::<Value>(&connect.text()).unwrap()["value"], expected);
+    let mut connection = Connection::open(served.server.address());
+    let web = grpc_web::send(&mut connection, method, &headers[..1], &[0; 5]).unwrap();
+    assert!(String::from_utf8_lossy(&web.messages[0]).ends_with(expected), "{web:?}");
+}
+
+#[test]
+fn the_access_log_tells_role_and_status_of_calls_when_they_have_ended() {
+    let secret = "reallyreallyreallyreallyverysafe";
+    let served =
+        |level: &str| served_with(FIXTURE, &[("PGRST_LOG_LEVEL", level), ("PGRST_JWT_SECRET", secret)]);
+    let logged = served("info");
+    let line = |end: &str| {
+        until(end, || {
+            let log = logged.server.access_log();
+            log.lines().find(|line| line.contains(end)).map(str::to_owned)
+        })
+    };
+    logged.call("StudentsService/GetStudent", json!({"id": 1})).unwrap();
+    let found = line("GetStudent HTTP/2.0\" 200 ");
+    assert!(found.starts_with("127.0.0.1 - anonymous [") && found.ends_with(" grpc-status=OK"), "{found}");
+    logged.call("StudentsService/GetStudent", json!({"id": 77})).unwrap_err();
+    assert!(line("grpc-status=NOT_FOUND").contains(" - anonymous ["));
+    let forged = Options { token: Some("x".to_owned()), ..Options::default() };
+    logged.client.call_with("StudentsService/GetStudent", json!({"id": 1}), &forged).unwrap_err();
+    assert!(line("grpc-status=UNAUTHENTICATED").starts_with("127.0.0.1 - - ["));
+    // A stream says how it ended in its trailers, and Connect in the last frame.
+    let fails = json!({"filter": "no_such_column=eq.1"});
+    logged.client.all("StudentsService/StreamStudents", fails).unwrap_err();
+    assert!(line("StreamStudents HTTP/2.0\" 200 ").ends_with(" grpc-status=INVALID_ARGUMENT"));
+    let kind = [("Content-Type", "application/json")];
+    let missing = "/api.v1.StudentsService/Burn";
+    send(logged.server.address(), "POST", missing, &kind, Some("{}"));
+    assert!(line("Burn HTTP/1.1\" 501 ").ends_with(" grpc-status=UNIMPLEMENTED"));
+    let frames = [("Content-Type", "application/connect+json")];
+    send(logged.server.address(), "POST", &missing.replace("Burn", "Sink"), &frames, Some("\0\0\0\0\0"));
+    assert!(line("Sink HTTP/1.1\" 200 ").ends_with(" grpc-status=UNIMPLEMENTED"));
+    // Whoever went away was not told how it ended.
+    let begun = sleeping(&logged.database, 1);
+    logged.client.abandoned("FunctionsService/Wait", json!({"seconds": 600}), begun);
+    logged.client.wait(sleeping(&logged.database, 0));
+
+    // What is not found is a 404 to it, what is broken a 500.
+    for (level, shown) in
+        [("error", vec!["INTERNAL"]), ("warn", vec!["NOT_FOUND", "UNAUTHENTICATED", "INTERNAL"])]
+    {
+        let some = served(level);
+        some.call("StudentsService/GetStudent", json!({"id": 1})).unwrap();
+        some.call("StudentsService/GetStudent", json!({"id": 77})).unwrap_err();
+        some.call("SecretsService/ListSecrets", json!({})).unwrap_err();
+        some.call("FunctionsService/Fail", json!({"state": "XX000"})).unwrap_err();
+        until("the last line", || some.server.access_log().contains("INTERNAL").then_some(()));
+        let log = some.server.access_log();
+        let found: Vec<&str> = log
+            .lines()
+            .filter_map(|line| line.rsplit_once("grpc-status="))
+            .map(|(_, status)| status)
+            .collect();
+        assert_eq!(found, shown, "{level}");
+    }
 }

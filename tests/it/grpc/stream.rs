@@ -1,7 +1,7 @@
 //! Streams: as many rows as there are, in memory that does not grow with them, no faster than they are read.
 
 use super::{FIXTURE, Served, served_with};
-use crate::support::grpc::Options;
+use crate::support::{grpc::Options, http::Connection, until};
 use futures_util::StreamExt;
 use serde_json::json;
 use std::{fs, time::Duration};
@@ -19,10 +19,74 @@ fn peak(served: &Served) -> u64 {
 }
 
 fn numbered() -> Served {
+    numbered_with(&[])
+}
+
+fn numbered_with(environment: &[(&str, &str)]) -> Served {
     let rows = "CREATE TABLE api.lines (id int PRIMARY KEY, body text);
         INSERT INTO api.lines SELECT n, repeat('x', 200) FROM generate_series(1, 300000) n;
         GRANT SELECT ON api.lines TO anonymous;";
-    served_with(&format!("{FIXTURE};{rows}"), &[])
+    served_with(&format!("{FIXTURE};{rows}"), environment)
+}
+
+/// As many unread streams as there are connections keep others out for so long only.
+#[test]
+fn a_stream_that_nobody_reads_ends_and_gives_its_connection_back() {
+    let served = numbered_with(&[("PGRST_DB_POOL", "2"), ("PGDUET_STREAM_IDLE_TIMEOUT", "1")]);
+    let running =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%lines%'
+         AND state <> 'idle' AND pid <> pg_backend_pid()";
+    let outer = async |mut first: tonic::Streaming<bytes::Bytes>| {
+        assert!(first.next().await.unwrap().is_ok());
+        let client = served.database.client().await;
+        let comes_to = async |count: i64| {
+            let found = async {
+                while client.query_one(running, &[]).await.unwrap().get::<_, i64>(0) != count {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), found).await.expect("the query begins and ends");
+        };
+        // It ends though its client is there and has not gone away, and what came before the end can be read.
+        comes_to(0).await;
+        let mut count = 1;
+        let status = loop {
+            match first.next().await.expect("an error is no end") {
+                Ok(_) => count += 1,
+                Err(status) => break status,
+            }
+        };
+        assert!(count < ROWS);
+        let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+        assert_eq!((status.code(), reason.as_deref()), (Code::DeadlineExceeded, Some("STREAM_IDLE")));
+    };
+    served.client.streaming("LinesService/StreamLines", json!({}), &Options::default(), &outer).unwrap();
+    // Nobody reads, and nobody goes away.
+    let unread = [(); 2].map(|()| {
+        let mut connection = Connection::open(served.server.address());
+        let head = "POST /api.v1.LinesService/StreamLines HTTP/1.1\r\nHost: localhost\r\n\
+                    Content-Type: application/connect+json\r\nContent-Length: 7\r\n\r\n";
+        connection.write(&[head.as_bytes(), b"\0\0\0\0\x02{}"].concat()).unwrap();
+        connection
+    });
+    until("both of them run", || (served.sql(running) == "2").then_some(()));
+    let other = served.call("StudentsService/GetStudent", json!({"id": 1, "readMask": "id"}));
+    assert_eq!(other.unwrap(), json!({"student": {"id": 1}}));
+    drop(unread);
+    // One that is read without haste, but read, does not.
+    let slowly = async |mut rows: tonic::Streaming<bytes::Bytes>| {
+        let mut count = 0;
+        while let Some(row) = rows.next().await {
+            row.unwrap();
+            count += 1;
+            if count % 20_000 == 0 {
+                tokio::time::sleep(Duration::from_millis(400)).await;
+            }
+        }
+        count
+    };
+    let all = served.client.streaming("LinesService/StreamLines", json!({}), &Options::default(), slowly);
+    assert_eq!(all.unwrap(), ROWS);
 }
 
 #[test]

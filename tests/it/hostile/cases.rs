@@ -13,8 +13,18 @@ pub(super) struct Case {
 
 /// All of them.
 pub(super) fn all() -> Vec<Case> {
-    let parts =
-        [bodies(), queries(), ranges(), sizes(), encodings(), resources(), headers(), tokens(), messages()];
+    let parts = [
+        bodies(),
+        queries(),
+        ranges(),
+        sizes(),
+        encodings(),
+        resources(),
+        headers(),
+        identities(),
+        tokens(),
+        messages(),
+    ];
     parts
         .into_iter()
         .flatten()
@@ -47,7 +57,26 @@ fn bodies() -> Vec<Row> {
         ("a deep value", item(&format!("\"data\":{deep}")), 500, Some("54001")),
         ("a deep array for rows", post("/items", &deep), 400, Some("PGRST102")),
         ("a deep argument", post("/rpc/raw", format!("{{\"a\":{deep}}}")), 500, Some("54001")),
-        ("CSV with too many fields", typed("/items", "text/csv", "id,name\n3,x,y\n"), 201, None),
+        ("CSV with too many fields", typed("/items", "text/csv", "id,name\n3,x,y\n"), 400, Some("PGRST102")),
+        (
+            "CSV with an open quote",
+            typed("/items", "text/csv", "id,name\n3,\"x\n4,y\n"),
+            400,
+            Some("PGRST102"),
+        ),
+        (
+            "CSV with text behind a quote",
+            typed("/items", "text/csv", "id,name\n3,\"a\"b\n"),
+            400,
+            Some("PGRST102"),
+        ),
+        ("CSV with a bare quote", typed("/items", "text/csv", "id,name\n3,a\"b\n"), 400, Some("PGRST102")),
+        (
+            "CSV with JSON that is not quoted",
+            typed("/items", "text/csv", "id,data\n3,{\"a\":213,\"b\":2}\n"),
+            400,
+            Some("PGRST102"),
+        ),
         ("CSV that is not UTF-8", typed("/items", "text/csv", b"id,name\n3,\xff\n"), 400, Some("PGRST102")),
         ("another type of body", typed("/items", "image/png", "x"), 400, Some("PGRST102")),
         ("a type that is none", typed("/items", ";;;", "{\"id\":3}"), 400, Some("PGRST102")),
@@ -158,14 +187,24 @@ fn sizes() -> Vec<Row> {
             "more headers than anybody needs",
             with("GET", "/items", &many("\r\n", "X-Pad: x", 500), ""),
             431,
-            None,
+            Some("PGDUET02"),
         ),
+        ("a hundred headers", with("GET", "/items", &many("\r\n", "X-Pad: x", 97), ""), 200, None),
+        (
+            "a hundred headers and one",
+            with("GET", "/items", &many("\r\n", "X-Pad: x", 98), ""),
+            431,
+            Some("PGDUET02"),
+        ),
+        ("headers without an end", with("GET", "/items", &many("\r\n", "X-Pad: x", 5000), ""), 431, None),
         (
             "headers far beyond the limit",
             with("GET", "/items", &format!("X-Pad: {}", "x".repeat(900_000)), ""),
             431,
             None,
         ),
+        ("a body that is announced beyond the limit", announced(100_001), 413, Some("PGDUET01")),
+        ("a body that is announced beyond all limits", announced(u64::MAX >> 1), 413, Some("PGDUET01")),
         ("a body beyond the limit", post("/items", "x".repeat(100_001)), 413, Some("PGDUET01")),
         ("chunks beyond the limit", chunked("/items", "x".repeat(100_001)), 413, Some("PGDUET01")),
     ]
@@ -193,7 +232,7 @@ fn encodings() -> Vec<Row> {
         ("NUL in a quoted tree", get("/items?or=(%22a%00b%22.eq.1)"), 400, Some("PGRST100")),
         ("NUL in a quoted embed", get("/items?select=%22a%00b%22(id)"), 400, Some("PGRST100")),
         ("NUL in a quoted path", get("/items?select=data->%22a%00b%22"), 400, Some("PGRST100")),
-        ("NUL in a path", get("/items?select=data->a%00b"), 400, Some("22021")),
+        ("NUL in a path", get("/items?select=data->a%00b"), 400, Some("PGRST100")),
         ("NUL in columns", post("/items?columns=%22a%00b%22", "{}"), 400, Some("PGRST100")),
         (
             "NUL in a conflict target",
@@ -253,6 +292,34 @@ fn headers() -> Vec<Row> {
         ("a cookie that is not UTF-8", header_of_bytes(b"Cookie: \xff=\xfe"), 200, None),
         ("a schema that is not UTF-8", header_of_bytes(b"Accept-Profile: \xff"), 406, Some("PGRST106")),
         ("a media type that is not UTF-8", header_of_bytes(b"Accept: \xff"), 406, Some("PGRST107")),
+    ]
+}
+
+/// What has to be there once.
+fn identities() -> Vec<Row> {
+    let head =
+        |headers: &str| format!("GET /items HTTP/1.1\r\n{headers}Connection: close\r\n\r\n").into_bytes();
+    let refused = Some("PGDUET14");
+    vec![
+        ("no host", head(""), 400, refused),
+        ("two hosts", head("Host: x\r\nHost: y\r\n"), 400, refused),
+        ("the same host twice", head("Host: x\r\nHost: x\r\n"), 400, refused),
+        ("a list of hosts", head("Host: x, y\r\n"), 400, refused),
+        ("a host with a user", head("Host: me@x\r\n"), 400, refused),
+        ("no host, as it was once", b"GET /items HTTP/1.0\r\n\r\n".to_vec(), 200, None),
+        ("an empty host", head("Host:\r\n"), 200, None),
+        (
+            "two tokens",
+            head("Host: x\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n"),
+            400,
+            refused,
+        ),
+        (
+            "a token and a password",
+            head("Host: x\r\nAuthorization: Basic a\r\nAuthorization: Bearer b\r\n"),
+            400,
+            refused,
+        ),
     ]
 }
 
@@ -406,6 +473,12 @@ fn with(method: &str, target: &str, header: &str, body: impl AsRef<[u8]>) -> Vec
         "{method} {target} HTTP/1.1\r\nHost: x\r\n{header}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     );
     [head.as_bytes(), body].concat()
+}
+
+/// The head of a request whose client waits for leave to send a body.
+fn announced(length: u64) -> Vec<u8> {
+    let head = "POST /items HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\n";
+    format!("{head}Content-Length: {length}\r\n\r\n").into_bytes()
 }
 
 fn header_of_bytes(header: &[u8]) -> Vec<u8> {

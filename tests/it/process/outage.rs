@@ -1,9 +1,16 @@
 //! A database that goes away and comes back, on a PostgreSQL server of this test alone.
 
-use super::{SCHEMA, ended, pgduet};
+use super::{SCHEMA, answers, ended, health::is_serving, pgduet};
 use crate::support::{http::send, server::Server, until};
 use pgduet::embedded::{Binaries, Cluster, Durability, Location};
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    net::TcpListener,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+use tokio_postgres::config::Host;
 
 const ROLES: &str = "
     CREATE ROLE anonymous NOLOGIN;
@@ -87,6 +94,75 @@ async fn a_database_that_restarts_is_found_again() {
     until("the new view is served", || {
         (send(server.address(), "GET", "/late", &[], None).status == 200).then_some(())
     });
+}
+
+#[tokio::test]
+async fn health_follows_the_database_whether_or_not_somebody_listens() {
+    for channel in ["true", "false"] {
+        let mut own = Own::start(&format!("health-{channel}")).await;
+        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = pgduet();
+        command
+            .env("PGRST_DB_URI", own.uri("authenticator"))
+            .env("PGRST_DB_SCHEMAS", "api")
+            .env("PGRST_DB_ANON_ROLE", "anonymous")
+            .env("PGRST_DB_CHANNEL_ENABLED", channel)
+            .env("PGRST_ADMIN_SERVER_PORT", admin.port().to_string());
+        let server = Server::run(command);
+        let ready = || send(&admin.to_string(), "GET", "/ready", &[], None).status;
+        until("the database is seen", || is_serving(&server).then_some(()));
+        assert_eq!(ready(), 200);
+        own.stop();
+        until("the database is missed", || (!is_serving(&server)).then_some(()));
+        assert_eq!(ready(), 503);
+        if channel == "true" {
+            // From now on the listener takes longer than health may.
+            server.says("next attempt in 4 s", 1);
+        }
+        own.resume();
+        let back = Instant::now();
+        assert!(answers(&server));
+        until("the database is seen again", || is_serving(&server).then_some(()));
+        assert_eq!(ready(), 200);
+        assert!(back.elapsed() < Duration::from_secs(3), "channel {channel}: {:?}", back.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn the_listener_finds_the_primary_among_several_hosts() {
+    let mut primary = Own::start("primary").await;
+    // A copy that begins to recover and gets nothing more: it can be read and neither written to nor listened at.
+    primary.stop();
+    let standby = env::temp_dir().join(format!("pgduet-standby-{}", std::process::id()));
+    let _left = fs::remove_dir_all(&standby);
+    let copied = Command::new("cp").arg("-a").args([&primary.location, &standby]).status().unwrap();
+    assert!(copied.success());
+    fs::write(standby.join("data/standby.signal"), "").unwrap();
+    let binaries = Binaries::find(env::var_os("PGDUET_TEST_PG_BIN").map(PathBuf::from).as_deref()).unwrap();
+    let mut standby = Own { binaries, location: standby, cluster: None };
+    standby.resume();
+    primary.resume();
+    let uris = [standby.uri("authenticator"), primary.uri("authenticator")];
+    let configs = uris.map(|uri| uri.parse::<tokio_postgres::Config>().unwrap());
+    let hosts = configs.each_ref().map(|config| match &config.get_hosts()[0] {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    });
+    let ports = configs.each_ref().map(|config| config.get_ports().first().unwrap_or(&5432).to_string());
+    let place =
+        format!("host={} port={} user=authenticator dbname=postgres", hosts.join(","), ports.join(","));
+    let mut command = pgduet();
+    command.env("PGRST_DB_URI", place).env("PGRST_DB_SCHEMAS", "api").env("PGRST_DB_ANON_ROLE", "anonymous");
+    let server = Server::run(command);
+    server.says("Listening for notifications", 1);
+    let written = send(server.address(), "POST", "/items", &[], Some(r#"{"id":2}"#));
+    assert_eq!(written.code().as_deref(), Some("0A000"), "requests are at the standby");
+    let (client, connection) =
+        tokio_postgres::connect(&primary.uri("postgres"), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let loads = server.log().matches("Schema cache loaded").count();
+    client.batch_execute("NOTIFY pgrst, 'reload schema'").await.unwrap();
+    server.says("Schema cache loaded", loads + 1);
 }
 
 #[tokio::test]

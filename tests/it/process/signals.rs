@@ -27,6 +27,46 @@ async fn a_request_under_way_is_answered_before_the_process_ends() {
     }
 }
 
+#[tokio::test]
+async fn a_second_signal_ends_the_process_at_once() {
+    for (first, second) in [("INT", "INT"), ("TERM", "TERM"), ("TERM", "INT")] {
+        let database = Database::fresh(SCHEMA);
+        let server = serve(&database, &[("PGDUET_SERVER_DRAIN_TIMEOUT", "600")]);
+        let holder = hold(&database).await;
+        let call = call_wait_to_any_end(&server);
+        until_waiting(&holder, &database, 1).await;
+        server.signal(first);
+        until("new connections are refused", || TcpStream::connect(server.address()).is_err().then_some(()));
+        assert!(!call.is_finished(), "it is waited for");
+        server.signal(second);
+        assert_eq!(server.wait().code(), Some(1), "{first}, {second}");
+        assert!(call.join().unwrap().is_err());
+        release(holder).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_finished_in_time_is_cut_off() {
+    let database = Database::fresh(SCHEMA);
+    let server = serve(&database, &[("PGDUET_SERVER_DRAIN_TIMEOUT", "1")]);
+    let holder = hold(&database).await;
+    let call = call_wait_to_any_end(&server);
+    until_waiting(&holder, &database, 1).await;
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(call.join().unwrap().is_err());
+    release(holder).await;
+}
+
+/// Calls `api.wait` from a thread of its own: the status of the answer, if there is one.
+fn call_wait_to_any_end(server: &Server) -> std::thread::JoinHandle<std::io::Result<u16>> {
+    let address = server.address().to_owned();
+    std::thread::spawn(move || {
+        let answer = Connection::open(&address).send("POST", "/rpc/wait", &[], Some(b"{}"))?;
+        Ok(answer.status)
+    })
+}
+
 #[test]
 fn a_process_whose_database_says_nothing_can_be_ended() {
     // It lets connect, and that is all.

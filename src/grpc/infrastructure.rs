@@ -1,0 +1,100 @@
+//! The services that are there whatever the catalog: health, and reflection where the option
+//! `grpc-reflection` has it. Which methods they have, and who may call them; they answer by
+//! themselves.
+
+use super::{
+    reflection::own_descriptors,
+    services::{Signature, broken},
+};
+use crate::{
+    auth::Identity,
+    config::GrpcReflection,
+    error::{Caller, Error, Fault, Result},
+};
+use prost_reflect::DescriptorPool;
+use std::collections::{HashMap, HashSet};
+use tonic_health::pb::health_server;
+use tonic_reflection::pb::{v1, v1alpha};
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Infrastructure {
+    /// How things are. Whoever checks that has no token.
+    Health,
+    /// What there is.
+    Reflection,
+    /// The same, as older clients ask for it.
+    ReflectionAlpha,
+}
+
+const NAMES: [(&str, Infrastructure); 3] = [
+    (health_server::SERVICE_NAME, Infrastructure::Health),
+    (v1::server_reflection_server::SERVICE_NAME, Infrastructure::Reflection),
+    (v1alpha::server_reflection_server::SERVICE_NAME, Infrastructure::ReflectionAlpha),
+];
+
+/// Their methods, by path.
+#[derive(Debug)]
+pub(super) struct Methods {
+    methods: HashMap<String, (Infrastructure, Signature)>,
+    services: HashSet<&'static str>,
+    reflection: GrpcReflection,
+}
+
+impl Methods {
+    /// Those that the option leaves.
+    pub(super) fn new(reflection: GrpcReflection) -> Result<Self> {
+        let pool = DescriptorPool::decode(own_descriptors().concat().as_slice()).map_err(broken)?;
+        let mut found = Self { methods: HashMap::new(), services: HashSet::new(), reflection };
+        for (name, service) in NAMES {
+            if is_offered(service, reflection) {
+                let described = pool.get_service_by_name(name).ok_or_else(|| broken(name))?;
+                let method = |method| {
+                    (
+                        format!("/{name}/{}", prost_reflect::MethodDescriptor::name(&method)),
+                        (service, Signature::of(&method)),
+                    )
+                };
+                found.methods.extend(described.methods().map(method));
+                found.services.insert(name);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The service that has the method at this path.
+    pub(super) fn method(&self, path: &str) -> Option<Infrastructure> {
+        self.methods.get(path).map(|(service, _)| *service)
+    }
+
+    /// What goes into the method at this path and comes out of it.
+    pub(super) fn signature(&self, path: &str) -> Option<&Signature> {
+        self.methods.get(path).map(|(_, signature)| signature)
+    }
+
+    /// Whether the service of this full name is one of them.
+    pub(super) fn knows(&self, service: &str) -> bool {
+        self.services.contains(service)
+    }
+
+    /// Whether whoever this is may be told what there is.
+    pub(super) fn may_reflect(&self, identity: &Identity) -> Result<()> {
+        match (self.reflection, identity.caller) {
+            (GrpcReflection::Enabled, _) | (GrpcReflection::Authenticated, Caller::Authenticated) => Ok(()),
+            (GrpcReflection::Authenticated, Caller::Anonymous) | (GrpcReflection::Disabled, _) => {
+                Err(Error::new(Fault::AnonymousDisabled, "Reflection needs a token"))
+            }
+        }
+    }
+}
+
+fn is_offered(service: Infrastructure, reflection: GrpcReflection) -> bool {
+    match (service, reflection) {
+        (Infrastructure::Health, _) => true,
+        (
+            Infrastructure::Reflection | Infrastructure::ReflectionAlpha,
+            GrpcReflection::Enabled | GrpcReflection::Authenticated,
+        ) => true,
+        (Infrastructure::Reflection | Infrastructure::ReflectionAlpha, GrpcReflection::Disabled) => false,
+    }
+}
