@@ -3,40 +3,25 @@
 //! transaction guard and no `get()` crosses this line, so that a dropped
 //! request can never leave a transaction open.
 //!
-//! ```text
-//!     pgduet                               PostgreSQL
-//!       │ BEGIN ISOLATION LEVEL … READ …      │
-//!       │ SELECT set_config(…), …             │
-//!       │ [SELECT FROM pre_request()]         │
-//!       │ the statement                       │   one flush
-//!       │ [SELECT response settings]          │
-//!       │ COMMIT [; RESET ALL; RESET ROLE]    │
-//!       ├────────────────────────────────────▶│
-//!       │◀────────────────────────────────────┤
-//! ```
-//!
-//! Where the outcome decides how the transaction ends (exactly one row, at most
-//! n rows), COMMIT or ROLLBACK follows in a second flush. So does all from the
-//! statement on where columns may be of any type and PostgreSQL has not
-//! described them yet: the first time on each connection, or each time where
-//! nothing is prepared.
+//! `wire` has the drawing of the batch, and says when there is a second flush.
 
 mod body;
+mod call;
 pub mod configuration;
 mod connect;
 mod count;
 mod error;
+mod expectation;
 mod facts;
 mod json;
 mod lease;
 mod pool;
 mod preamble;
 pub mod response;
-mod row;
-mod sent;
 mod session;
 mod statement_cache;
 mod unit;
+mod wire;
 
 pub use body::Body;
 pub use connect::{Client, Pair};

@@ -64,8 +64,20 @@ pub trait Row {
     fn get(&self, column: usize) -> Option<&[u8]>;
 }
 
+/// Whose pace rows come at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// The database's.
+    Database,
+    /// That of a client, who may stop reading.
+    Client,
+}
+
 /// Takes rows as they come.
 pub trait Sink: Send {
+    /// Whose pace it takes them at. Those that wait for clients have a part of the pool only.
+    const PACE: Pace = Pace::Database;
+
     /// Told the OIDs of the types of binary columns before the statement runs: an
     /// error keeps it from running.
     fn columns(&mut self, _types: &mut dyn Iterator<Item = u32>) -> Result<()> {

@@ -4,6 +4,7 @@
 
 mod aggregate;
 pub mod call;
+mod code;
 mod embed;
 mod filter;
 mod hint;
@@ -40,10 +41,8 @@ use call::Call;
 use mutate::{Change, Mutation, Whole};
 pub use named::Named;
 use negotiate::{Agreed, Body, Explain, Selected};
-use transaction::{
-    Access, Caller, End, Expectation, Formats, Isolation, ResponseSettings, Session, Transaction,
-};
-use tree::{Item, Node, Origin, Source};
+use transaction::{Access, Caller, End, Expectation, Isolation, Session, Transaction};
+use tree::Node;
 
 /// What will be done. It borrows from the catalog and the configuration.
 #[derive(Debug)]
@@ -238,8 +237,7 @@ pub fn plan<'c>(
         isolation: isolation(caller, function),
         end: end(config.db_tx_end, preferences.transaction_end),
         expectation,
-        response_settings: response_settings(config, &operation),
-        formats: formats(config, caller, &hoisted),
+        response_settings: code::response_settings(config, &operation, &body, catalog),
         session: Session {
             schema: context.schema,
             caller,
@@ -334,15 +332,6 @@ fn hoisted<'c>(function: &'c Function, config: &Config) -> Vec<(&'c str, &'c str
     settings.map(|setting| (setting.name.as_str(), setting.value.as_str())).collect()
 }
 
-/// Whether anything that comes before the statement chooses how dates are written.
-fn formats(config: &Config, caller: Caller<'_>, hoisted: &[(&str, &str)]) -> Formats {
-    let chooses = |name: &str| name.eq_ignore_ascii_case("DateStyle");
-    let chosen = config.db_pre_request.is_some()
-        || caller.settings.iter().any(|(name, _)| chooses(name))
-        || hoisted.iter().any(|(name, _)| chooses(name));
-    if chosen { Formats::Chosen } else { Formats::Pinned }
-}
-
 /// Refuses to pass over the one value that a body is made of.
 fn has_value(operation: &Operation<'_>, body: &Body<'_>) -> Result<()> {
     let Operation::Call(call, node) = operation else { return Ok(()) };
@@ -401,53 +390,5 @@ fn resolves(operation: &Operation<'_>) -> bool {
             conflict.is_some()
         }
         Operation::Mutation(..) | Operation::Read(_) | Operation::Call(..) => false,
-    }
-}
-
-/// Whether any code that is not PostgreSQL's own takes part.
-fn response_settings(config: &Config, operation: &Operation<'_>) -> ResponseSettings {
-    let by_operation = match operation {
-        Operation::Read(_) => false,
-        Operation::Mutation(mutation, _) => mutation.relation.runs_code,
-        Operation::Call(..) => true,
-    };
-    match config.db_pre_request.is_some() || by_operation || runs_code(operation.node()) {
-        true => ResponseSettings::Read,
-        false => ResponseSettings::Unset,
-    }
-}
-
-fn runs_code(node: &Node<'_>) -> bool {
-    let source = match node.source {
-        Source::Relation(relation) => relation.runs_code,
-        Source::Computed(_) => true,
-        Source::Result => false,
-    };
-    // What is no column can only be a function.
-    let computed = |field: &tree::Field<'_>| !field.name.is_empty() && !is_column(field);
-    let items = node.items.iter().any(|item| match item {
-        Item::Field(output) => computed(&output.field) || output.representation.is_some(),
-        Item::Embed(embed) => runs_code(&embed.node),
-    });
-    source
-        || items
-        || node.order.iter().any(|term| computed(&term.field))
-        || node.conditions.iter().any(compares)
-}
-
-fn compares(condition: &tree::Condition<'_>) -> bool {
-    match condition {
-        tree::Condition::Group { members, .. } => members.iter().any(compares),
-        tree::Condition::Compare { field, representation, .. } => {
-            !is_column(field) || representation.is_some()
-        }
-        tree::Condition::Embed { .. } => false,
-    }
-}
-
-fn is_column(field: &tree::Field<'_>) -> bool {
-    match field.origin {
-        Origin::Column(_) | Origin::Dropped(_) => true,
-        Origin::Computed(_) | Origin::Unknown => false,
     }
 }

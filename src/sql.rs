@@ -137,8 +137,6 @@ pub enum Encoder {
     Number,
     /// The text becomes a JSON string.
     Text,
-    /// PostgreSQL's ISO text of a date or of a time on one: the space becomes `T`, and an offset is padded.
-    Timestamp,
 }
 
 /// An output column of a statement.

@@ -138,18 +138,32 @@ async fn fill(
         let found = rows(transaction, include_str!("sql/columns.sql"), &within).await?;
         relations::columns(&found)
     };
-    let (relations, columns, defaults, keys, foreign_keys, code, functions, representations, media_handlers) =
-        tokio::try_join!(
-            rows(transaction, include_str!("sql/relations.sql"), &within),
-            columns,
-            rows(transaction, include_str!("sql/defaults.sql"), &within),
-            rows(transaction, include_str!("sql/keys.sql"), &within),
-            rows(transaction, include_str!("sql/foreign_keys.sql"), &[]),
-            rows(transaction, include_str!("sql/code.sql"), &[]),
-            rows(transaction, include_str!("sql/functions.sql"), &callable),
-            rows(transaction, include_str!("sql/representations.sql"), &[]),
-            rows(transaction, include_str!("sql/media_handlers.sql"), of_schemas),
-        )?;
+    let (
+        relations,
+        columns,
+        defaults,
+        keys,
+        foreign_keys,
+        code,
+        functions,
+        representations,
+        media_handlers,
+        operators,
+    ) = tokio::try_join!(
+        rows(transaction, include_str!("sql/relations.sql"), &within),
+        columns,
+        rows(transaction, include_str!("sql/defaults.sql"), &within),
+        rows(transaction, include_str!("sql/keys.sql"), &within),
+        rows(transaction, include_str!("sql/foreign_keys.sql"), &[]),
+        rows(transaction, include_str!("sql/code.sql"), &[]),
+        rows(transaction, include_str!("sql/functions.sql"), &callable),
+        rows(transaction, include_str!("sql/representations.sql"), &[]),
+        rows(transaction, include_str!("sql/media_handlers.sql"), of_schemas),
+        rows(transaction, include_str!("sql/own_operators.sql"), &[]),
+    )?;
+    for row in &operators {
+        database.has_own_operators = Fields::of(row).next()?;
+    }
     let mut loaded = relations::Relations::new(&relations, columns)?;
     loaded.add_defaults(&defaults)?;
     loaded.add_origins(&scope.origins);

@@ -1,5 +1,6 @@
 //! What the database itself says of configuration: `ALTER ROLE authenticator SET pgrst.…`, the function of
 //! `db-pre-config`, and the settings of the roles that requests run as. It reads; what the values mean is `config`'s.
+//! Nothing is prepared under a name: behind a transaction pooler, another process may have the same.
 
 use crate::{
     config::FunctionName,
@@ -7,7 +8,7 @@ use crate::{
     sql::Fragment,
 };
 use std::collections::{BTreeMap, HashMap};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, types::Type};
 
 /// Settings by role, in the order of their names.
 pub type RoleSettings = HashMap<String, Vec<(String, String)>>;
@@ -29,9 +30,13 @@ pub async fn database_settings(
         };
         call.sql("()");
         transaction.batch_execute(call.as_str()).await.map_err(unreadable)?;
-        found.extend(pairs(transaction.query(include_str!("sql/current_settings.sql"), &[&names]).await)?);
+        found.extend(pairs(
+            transaction
+                .query_typed(include_str!("sql/current_settings.sql"), &[(&names, Type::TEXT_ARRAY)])
+                .await,
+        )?);
     }
-    found.extend(pairs(transaction.query(include_str!("sql/database_settings.sql"), &[]).await)?);
+    found.extend(pairs(transaction.query_typed(include_str!("sql/database_settings.sql"), &[]).await)?);
     transaction.commit().await.map_err(unreadable)?;
     Ok(found)
 }
@@ -40,7 +45,11 @@ pub async fn database_settings(
 pub async fn role_settings(client: &Client) -> Result<RoleSettings> {
     let granted = granted_parameters(client).await.map_err(unreadable)?;
     let mut found = RoleSettings::new();
-    for row in client.query(include_str!("sql/role_settings.sql"), &[&granted]).await.map_err(unreadable)? {
+    for row in client
+        .query_typed(include_str!("sql/role_settings.sql"), &[(&granted, Type::TEXT_ARRAY)])
+        .await
+        .map_err(unreadable)?
+    {
         let (role, name, value) = (
             row.try_get(0).map_err(unreadable)?,
             row.try_get(1).map_err(unreadable)?,
@@ -54,10 +63,11 @@ pub async fn role_settings(client: &Client) -> Result<RoleSettings> {
 /// The parameters beyond everybody's that the login role may set. Before PostgreSQL 15 none could be granted.
 async fn granted_parameters(client: &Client) -> std::result::Result<Vec<String>, tokio_postgres::Error> {
     const GRANTABLE: &str = "SELECT current_setting('server_version_num')::int4 >= 150000";
-    if !client.query_one(GRANTABLE, &[]).await?.try_get::<_, bool>(0)? {
+    let grantable = client.query_typed(GRANTABLE, &[]).await?;
+    if !grantable.first().map_or(Ok(false), |row| row.try_get(0))? {
         return Ok(Vec::new());
     }
-    let rows = client.query(include_str!("sql/granted_parameters.sql"), &[]).await?;
+    let rows = client.query_typed(include_str!("sql/granted_parameters.sql"), &[]).await?;
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 

@@ -2,30 +2,58 @@
 //! PostgreSQL meant for its client pass as they are; what a driver, a socket or
 //! a pool says is for the log alone.
 
+use super::wire::{self, ServerError};
 use crate::error::{Error, Fault, Origin, Raised, Report, chain};
 use serde::Deserialize;
-use std::collections::BTreeMap;
-use tokio_postgres::error::{DbError, SqlState};
+use std::{collections::BTreeMap, error::Error as StdError};
+use tokio_postgres::error::SqlState;
 
-/// An error in the middle of a unit, or while a connection is made for pgduet's
-/// own use: what PostgreSQL reports keeps its SQLSTATE.
-pub(super) fn reported(error: &tokio_postgres::Error) -> Box<Error> {
-    match error.as_db_error() {
-        Some(error) => of_postgresql(error),
-        None => Error::new(Fault::DatabaseClient, "Database client error. Retrying the connection.")
-            .cause(chain(error)),
+/// An error in the middle of a unit: what PostgreSQL reports keeps its SQLSTATE.
+pub(super) fn reported(error: &wire::Error) -> Box<Error> {
+    match error {
+        wire::Error::Server(error) => of_postgresql(error),
+        wire::Error::Io(_) | wire::Error::Protocol(_) => broken(error),
     }
+}
+
+/// An error while a connection is made for pgduet's own use.
+pub(super) fn of_client(error: &tokio_postgres::Error) -> Box<Error> {
+    let Some(found) = error.as_db_error() else { return broken(error) };
+    of_postgresql(&ServerError {
+        sqlstate: found.code().code().to_owned(),
+        message: found.message().to_owned(),
+        detail: found.detail().map(Into::into),
+        hint: found.hint().map(Into::into),
+        table: found.table().map(Into::into),
+        column: found.column().map(Into::into),
+        constraint: found.constraint().map(Into::into),
+    })
+}
+
+fn broken(error: &(dyn StdError + 'static)) -> Box<Error> {
+    Error::new(Fault::DatabaseClient, "Database client error. Retrying the connection.").cause(chain(error))
 }
 
 /// No connection could be made for a request. That PostgreSQL refused the
 /// server's password is none of the client's business.
-pub(super) fn unreachable(error: &tokio_postgres::Error) -> Box<Error> {
+pub(super) fn unreachable(error: &wire::Error) -> Box<Error> {
     Error::new(Fault::DatabaseUnreachable, "Database connection error.").cause(chain(error))
+}
+
+/// A connection cannot say what a unit says, or hears what nobody says.
+pub(super) fn unexpected(problem: &str) -> Box<Error> {
+    Error::new(Fault::UnexpectedResult, "PostgreSQL answered in an unexpected form.").cause(problem)
 }
 
 /// No connection became free in time.
 pub(super) fn pool_timeout() -> Box<Error> {
     Error::new(Fault::PoolTimeout, "Timed out acquiring connection from connection pool.")
+}
+
+/// As many streams as there may be are under way, and none ended in time.
+pub(super) fn streams_busy() -> Box<Error> {
+    Error::new(Fault::StreamsBusy, "Too many streams are open.")
+        .hint("Read or end those that are, or try again later")
 }
 
 /// The unit's deadline passed.
@@ -46,32 +74,30 @@ pub(super) fn internal(problem: &dyn std::fmt::Display) -> Box<Error> {
     Error::new(Fault::Internal, "Internal error.").cause(problem)
 }
 
-fn of_postgresql(error: &DbError) -> Box<Error> {
-    let sqlstate = error.code().code();
+fn of_postgresql(error: &ServerError) -> Box<Error> {
+    let sqlstate = error.sqlstate.as_str();
     if sqlstate == "PGRST" {
-        return raised(error.message(), error.detail());
+        return raised(&error.message, error.detail.as_deref());
     }
     let mut report = report(error);
     if let Some(status) = sqlstate.strip_prefix("PT") {
         report.raised = Some(match answer_status(status.parse().ok()) {
-            Some(status) => {
-                Raised { status, status_text: Some(error.message().to_owned()), ..Raised::default() }
-            }
+            Some(status) => Raised { status, status_text: Some(error.message.clone()), ..Raised::default() },
             None => Raised { status: 500, ..Raised::default() },
         });
     }
-    let mut mapped = Error::reported(report, error.message());
-    mapped.details = error.detail().map(Into::into);
-    mapped.hint = error.hint().map(Into::into);
+    let mut mapped = Error::reported(report, error.message.as_str());
+    mapped.details = error.detail.clone().map(Into::into);
+    mapped.hint.clone_from(&error.hint);
     mapped
 }
 
-fn report(error: &DbError) -> Report {
+fn report(error: &ServerError) -> Report {
     Report {
-        sqlstate: error.code().code().to_owned(),
-        constraint: error.constraint().map(Into::into),
-        table: error.table().map(Into::into),
-        column: error.column().map(Into::into),
+        sqlstate: error.sqlstate.clone(),
+        constraint: error.constraint.clone(),
+        table: error.table.clone(),
+        column: error.column.clone(),
         raised: None,
     }
 }

@@ -1,46 +1,33 @@
-//! Columns that carry facts rather than data. They come after the data's, and
+//! Columns that carry facts rather than data, as text. They come after the data's, and
 //! are the same in each row unless they say otherwise: only the last one's
 //! are read, and whether a row has data at all.
 
-use super::{Report, row::Received};
+use super::{Report, wire::Received};
 use crate::{outcome::Row as _, sql::Fact};
-use tokio_postgres::{Row, types::Type};
 
 /// Whether the row has data, and did not come for its facts alone.
-pub(super) fn has_data(row: &Row, facts: &[Fact]) -> bool {
+pub(super) fn has_data(row: &Received<'_>, facts: &[Fact]) -> bool {
     let absent = |(at, fact): (usize, &Fact)| {
-        matches!(fact, Fact::Present) && Received(row).get(first(row, facts) + at).is_none()
+        matches!(fact, Fact::Present) && row.get(first(row, facts) + at).is_none()
     };
     !facts.iter().enumerate().any(absent)
 }
 
 /// Adds the last row's facts to the report.
-pub(super) fn read(report: &mut Report, last: &Row, facts: &[Fact]) {
+pub(super) fn read(report: &mut Report, last: &Received<'_>, facts: &[Fact]) {
     let first = first(last, facts);
-    for (at, fact) in facts.iter().enumerate() {
-        let number = || last.try_get::<_, i64>(first + at).ok().and_then(|number| number.try_into().ok());
+    report.facts = (first..last.len()).map(|column| last.text(column)).collect();
+    for (fact, text) in facts.iter().zip(&report.facts) {
+        let number = || text.as_ref().and_then(|text| text.parse().ok());
         match fact {
             Fact::Total => report.total = number(),
             Fact::Rows => report.rows = number().unwrap_or(report.rows),
             Fact::Present | Fact::Inserted | Fact::Key(_) => {}
         }
     }
-    report.facts = (first..last.len()).map(|column| text(last, column)).collect();
 }
 
 /// The column of the first fact.
-fn first(row: &Row, facts: &[Fact]) -> usize {
+fn first(row: &Received<'_>, facts: &[Fact]) -> usize {
     row.len().saturating_sub(facts.len())
-}
-
-/// A column as PostgreSQL would print it. Facts are numbers, booleans or text.
-pub(super) fn text(row: &Row, column: usize) -> Option<String> {
-    let view = Received(row);
-    let bytes = view.get(column)?;
-    match row.columns().get(column).map(tokio_postgres::Column::type_) {
-        Some(&Type::INT8) => row.try_get::<_, i64>(column).ok().map(|number| number.to_string()),
-        Some(&Type::INT4) => row.try_get::<_, i32>(column).ok().map(|number| number.to_string()),
-        Some(&Type::BOOL) => row.try_get::<_, bool>(column).ok().map(|truth| truth.to_string()),
-        Some(_) | None => Some(String::from_utf8_lossy(bytes).into_owned()),
-    }
 }

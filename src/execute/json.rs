@@ -10,7 +10,6 @@ pub(super) fn write_value(encoder: Encoder, text: &[u8], out: &mut Vec<u8>) {
         Encoder::Verbatim => out.extend_from_slice(text),
         Encoder::Number => write_number(text, out),
         Encoder::Text => write_string(text, out),
-        Encoder::Timestamp => write_timestamp(text, out),
     }
 }
 
@@ -74,30 +73,6 @@ const ESCAPES: [Escape; 256] = {
     table
 };
 
-/// PostgreSQL's ISO text is `2020-01-02 03:04:05.6+00 BC`, its JSON has a `T`
-/// for the first space and minutes in every offset; a date and `infinity` have neither.
-fn write_timestamp(text: &[u8], out: &mut Vec<u8>) {
-    let (text, era) = match text.strip_suffix(b" BC") {
-        Some(text) => (text, &b" BC"[..]),
-        None => (text, &b""[..]),
-    };
-    out.push(b'"');
-    match text.iter().position(|byte| *byte == b' ') {
-        Some(space) => {
-            out.extend_from_slice(&text[..space]);
-            out.push(b'T');
-            out.extend_from_slice(&text[space + 1..]);
-            let bare_hours = matches!(text, [.., b'+' | b'-', _, _]);
-            if bare_hours {
-                out.extend_from_slice(b":00");
-            }
-        }
-        None => out.extend_from_slice(text),
-    }
-    out.extend_from_slice(era);
-    out.push(b'"');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,25 +101,6 @@ mod tests {
         }
         for quoted in ["NaN", "Infinity", "-Infinity"] {
             assert_eq!(value(Encoder::Number, quoted), format!("\"{quoted}\""));
-        }
-    }
-
-    #[test]
-    fn timestamps_take_the_form_of_iso_8601() {
-        for (encoder, text, json) in [
-            (Encoder::Timestamp, "2020-01-02 03:04:05.678", "2020-01-02T03:04:05.678"),
-            (Encoder::Timestamp, "0044-03-15 12:00:00 BC", "0044-03-15T12:00:00 BC"),
-            (Encoder::Timestamp, "-infinity", "-infinity"),
-            (Encoder::Timestamp, "2020-01-02", "2020-01-02"),
-            (Encoder::Timestamp, "0044-03-15 BC", "0044-03-15 BC"),
-            (Encoder::Timestamp, "2020-01-02 03:04:05+00", "2020-01-02T03:04:05+00:00"),
-            (Encoder::Timestamp, "2020-01-02 03:04:05-08", "2020-01-02T03:04:05-08:00"),
-            (Encoder::Timestamp, "2020-01-02 03:04:05.6+05:30", "2020-01-02T03:04:05.6+05:30"),
-            (Encoder::Timestamp, "1880-01-01 00:00:00+00:19:32", "1880-01-01T00:00:00+00:19:32"),
-            (Encoder::Timestamp, "0044-03-15 12:00:00+01 BC", "0044-03-15T12:00:00+01:00 BC"),
-            (Encoder::Timestamp, "infinity", "infinity"),
-        ] {
-            assert_eq!(value(encoder, text), format!("\"{json}\""));
         }
     }
 }

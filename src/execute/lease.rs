@@ -1,21 +1,26 @@
 //! A connection while a unit runs on it, and what becomes of it when the unit
 //! is dropped half-way: the query is cancelled, and nobody gets the connection
 //! before it is quiet. This is why a dropped request cannot leave a transaction
-//! open, nor its cancel hit another's query.
+//! open, nor its cancel hit another's query. It also decides when a unit runs a
+//! second time: once, without prepared statements, where one of those may be to
+//! blame.
 
 use super::{
     Report, Unit,
-    connect::Connector,
+    call::Doubt,
+    connect::{Cancel, Connector},
     error,
     pool::Manager,
-    unit::{Conversation, Failure, Transaction},
+    session::Peer,
+    unit::{Connection as Left, Conversation, Failure, Naming},
 };
-use crate::{error::Result, outcome::Sink};
-use bytes::Bytes;
+use crate::{
+    error::{Error, Origin, Result},
+    outcome::Sink,
+};
 use deadpool::managed::Object;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time::Instant};
-use tokio_postgres::CancelToken;
 
 /// How long a connection may take to become quiet when its unit has gone. Then
 /// it is closed as it is.
@@ -25,10 +30,6 @@ const QUIET_WITHIN: Duration = Duration::from_secs(30);
 /// so long, and twice as long each time, it is sent again.
 const CANCEL_AGAIN_AFTER: Duration = Duration::from_millis(20);
 const CANCEL_AGAIN_AFTER_AT_MOST: Duration = Duration::from_secs(2);
-
-/// What a connection has sent keeps its room twice over, in the driver's buffers, for as long
-/// as it lives. One that has sent more bytes than this is not kept.
-const MOST_SENT: usize = 4 << 20;
 
 type Connection = Object<Manager>;
 
@@ -43,12 +44,12 @@ pub(super) struct Lease {
 /// What the connection does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nothing: it can serve somebody else.
+    /// Nothing: it can be settled, and serve somebody else.
     Quiet,
     /// Something was sent, and not everything is answered.
     Busy,
-    /// Nothing, and it has grown too large to be kept.
-    Grown,
+    /// Nothing, and never again.
+    Broken,
 }
 
 impl Lease {
@@ -63,17 +64,16 @@ impl Lease {
         deadline: Option<Instant>,
         sink: &mut impl Sink,
     ) -> Result<Report> {
-        let outcome = match self.attempt(unit, deadline, sink).await? {
-            // The first attempt forgot what was prepared: there is no third.
-            Err(failure) if failure.transaction == Transaction::Outdated => {
-                self.attempt(unit, deadline, sink).await?
+        let outcome = match self.attempt(unit, deadline, sink, Naming::Allowed).await? {
+            Err(Failure { doubt: Some(doubt), error, .. }) => {
+                self.learn(&doubt)?;
+                self.settle().await?;
+                let again = self.attempt(unit, deadline, sink, Naming::Forbidden).await?;
+                self.conclude(doubt, &error, again.as_ref().err());
+                again
             }
             outcome => outcome,
         };
-        let sent: usize = unit.statement.fragment.parameters().iter().flatten().map(Bytes::len).sum();
-        if self.state == State::Quiet && sent > MOST_SENT {
-            self.state = State::Grown;
-        }
         outcome.map_err(|failure| match deadline {
             // PostgreSQL was faster, by `statement_timeout`.
             Some(deadline) if deadline <= Instant::now() && error::is_cancelled(&failure.error) => {
@@ -89,51 +89,93 @@ impl Lease {
         unit: &Unit,
         deadline: Option<Instant>,
         sink: &mut impl Sink,
+        naming: Naming,
     ) -> Result<std::result::Result<Report, Failure>> {
-        let Some(session) = &mut self.connection else { return Err(error::internal(&"no connection")) };
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         // From here on, dropping this cancels.
         self.state = State::Busy;
-        let conversation = pin!(session.hold(async |client, statements| {
-            Conversation::new(client, statements, unit).run(left, sink).await
-        }));
+        let session = session(&mut self.connection)?;
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let conversation = pin!(Conversation::new(session, unit, naming).run(left, sink));
         let outcome = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline, conversation)
                 .await
                 .map_err(|_| error::deadline_exceeded())?,
             None => conversation.await,
         };
-        self.state = match outcome.as_ref().map_err(|failure| failure.transaction) {
-            Ok(_) | Err(Transaction::Ended | Transaction::Outdated) => State::Quiet,
-            Err(Transaction::Open) => State::Busy,
+        self.state = match outcome.as_ref().map_err(|failure| failure.connection) {
+            Ok(_) | Err(Left::Usable) => State::Quiet,
+            Err(Left::Broken) => State::Broken,
+            Err(Left::Busy) => State::Busy,
         };
         Ok(outcome)
+    }
+
+    /// What a failure says of the connection's statements, or of all of the pool's.
+    fn learn(&mut self, doubt: &Doubt) -> Result<()> {
+        let session = session(&mut self.connection)?;
+        match (doubt, session.peer()) {
+            (Doubt::Outdated { .. }, _) => {}
+            // A function may deallocate what it likes.
+            (Doubt::Missing, Peer::PostgreSql) => session.forget_names(),
+            (Doubt::Missing, Peer::Pooler) | (Doubt::Misnamed, _) => {
+                session.forget_names();
+                session.preparing.stop("the sessions of PostgreSQL change below the connections");
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Result<()> {
+        self.state = State::Busy;
+        let settled = session(&mut self.connection)?.settle().await;
+        self.state = if settled.is_ok() { State::Quiet } else { State::Broken };
+        settled.map_err(|problem| error::reported(&problem))
+    }
+
+    /// A statement is forgotten unless it fails in the same way without a name, as one with a bad value does.
+    fn conclude(&mut self, doubt: Doubt, first: &Error, again: Option<&Failure>) {
+        let is_same = again.is_some_and(|again| sqlstate(&again.error) == sqlstate(first));
+        if let (Doubt::Outdated { role, sql }, false, Ok(session)) =
+            (doubt, is_same, session(&mut self.connection))
+        {
+            session.statements.forget(&role, &sql);
+        }
+    }
+}
+
+fn session(connection: &mut Option<Connection>) -> Result<&mut Connection> {
+    connection.as_mut().ok_or_else(|| error::internal(&"no connection"))
+}
+
+fn sqlstate(error: &Error) -> Option<&str> {
+    match &error.origin {
+        Origin::PostgreSql(report) => Some(&report.sqlstate),
+        Origin::Pgduet(_) => None,
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else { return };
         match (self.state, Handle::try_current()) {
-            (State::Quiet, Ok(runtime)) if connection.is_open() && !connection.is_settled() => {
+            (State::Quiet, _) if connection.is_settled() => connection.rest(),
+            (State::Quiet, Ok(runtime)) => {
                 runtime.spawn(settle(connection));
             }
-            (State::Quiet, _) if connection.is_open() => drop(connection),
-            (State::Busy, Ok(runtime)) if connection.is_open() => {
+            (State::Busy, Ok(runtime)) => {
                 runtime.spawn(cancel(connection, Arc::clone(&self.connector)));
             }
             // Of no use, or with nobody left who could wait for it.
-            (State::Quiet | State::Busy | State::Grown, _) => drop(Object::take(connection)),
+            (State::Quiet | State::Busy | State::Broken, _) => drop(Object::take(connection)),
         }
     }
 }
 
-/// Lets PostgreSQL finish describing new statements before anybody else gets
-/// the connection. No unit's report waits for it.
+/// Makes the connection what the next unit may have. No report waits for it.
 async fn settle(mut connection: Connection) {
-    let settled = connection.hold(async |_, statements| statements.settle().await);
-    if tokio::time::timeout(QUIET_WITHIN, settled).await.is_err() {
-        drop(Object::take(connection));
+    match tokio::time::timeout(QUIET_WITHIN, connection.settle()).await {
+        Ok(Ok(())) => connection.rest(),
+        Ok(Err(_)) | Err(_) => drop(Object::take(connection)),
     }
 }
 
@@ -143,12 +185,11 @@ async fn settle(mut connection: Connection) {
 /// The connection is closed then: a cancel that came too late for this unit
 /// could hit the next one.
 async fn cancel(mut connection: Connection, connector: Arc<Connector>) {
-    let token = connection.client().cancel_token();
-    let quiet = connection.hold(async |client, _| client.batch_execute("ROLLBACK").await);
+    let target = connection.cancel().clone();
     tokio::select! {
         // If that fails, closing is all that can be done, too.
-        _ = quiet => {}
-        () = ask_to_stop(&token, &connector) => {}
+        _ = connection.listen_to_the_end() => {}
+        () = ask_to_stop(&target, &connector) => {}
         () = tokio::time::sleep(QUIET_WITHIN) => {}
     }
     drop(Object::take(connection));
@@ -156,11 +197,11 @@ async fn cancel(mut connection: Connection, connector: Arc<Connector>) {
 
 /// Asks again and again, and never ends by itself. The connection runs nothing
 /// else, so none of it can hit the wrong query.
-async fn ask_to_stop(token: &CancelToken, connector: &Connector) {
+async fn ask_to_stop(target: &Cancel, connector: &Connector) {
     let mut pause = CANCEL_AGAIN_AFTER;
     loop {
         // It may not have been heard: the next one may.
-        let _ = connector.cancel(token).await;
+        let _ = connector.cancel(target).await;
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(CANCEL_AGAIN_AFTER_AT_MOST);
     }

@@ -8,12 +8,13 @@ use super::{
     error,
     lease::Lease,
     session::Session,
-    statement_cache::Preparation,
+    statement_cache::{Preparation, Preparing},
+    wire,
 };
 use crate::{
     config::{Config, Connection},
     error::{Caller, Error, Fault, Origin, Result, classify},
-    outcome::Sink,
+    outcome::{Pace, Sink},
 };
 use deadpool::{
     Runtime,
@@ -27,7 +28,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
 
 /// Where the pool is too small, every unit of a crowd waits too long: one line in this time says so.
 const TIMEOUTS_TOLD_EVERY: Duration = Duration::from_secs(5);
@@ -79,6 +83,9 @@ pub struct Status {
 #[derive(Clone, Debug)]
 pub struct Pool {
     connections: managed::Pool<Manager>,
+    /// How many units may wait for clients: half of the connections.
+    streams: Arc<Semaphore>,
+    acquisition_timeout: Duration,
     timeouts: Arc<AtomicU64>,
     /// When the last of them was told.
     told: Arc<Mutex<Option<Instant>>>,
@@ -88,8 +95,12 @@ impl Pool {
     /// A pool for this database. Connects when the first unit comes; fails
     /// where certificates cannot be read.
     pub fn new(target: &Connection, options: Options) -> Result<Self> {
-        let manager =
-            Manager { connector: Arc::new(Connector::new(target)?), options, generation: AtomicU64::new(0) };
+        let manager = Manager {
+            connector: Arc::new(Connector::new(target)?),
+            options,
+            preparing: Arc::new(Preparing::new(options.preparation)),
+            generation: AtomicU64::new(0),
+        };
         let connections = managed::Pool::builder(manager)
             .max_size(options.size.get())
             .wait_timeout(Some(options.acquisition_timeout))
@@ -100,7 +111,9 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|problem| error::internal(&problem))?;
-        Ok(Self { connections, timeouts: Arc::default(), told: Arc::default() })
+        let streams = Arc::new(Semaphore::new((options.size.get() / 2).max(1)));
+        let acquisition_timeout = options.acquisition_timeout;
+        Ok(Self { connections, streams, acquisition_timeout, timeouts: Arc::default(), told: Arc::default() })
     }
 
     /// Runs a unit and hands its rows to `sink` as they come. The report comes
@@ -115,20 +128,41 @@ impl Pool {
 
     async fn attempt<S: Sink>(&self, unit: &Unit, sink: &mut S) -> Result<Report> {
         let deadline = unit.deadline.map(|left| Instant::now() + left);
-        let lease = match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, self.lease())
-                .await
-                .map_err(|_| error::deadline_exceeded())??,
-            None => self.lease().await?,
+        let leased = self.leased(S::PACE);
+        let (lease, _permit) = match deadline {
+            Some(deadline) => {
+                tokio::time::timeout_at(deadline, leased).await.map_err(|_| error::deadline_exceeded())??
+            }
+            None => leased.await?,
         };
         lease.run(unit, deadline, sink).await
+    }
+
+    /// A connection, and what it takes to have it.
+    async fn leased(&self, pace: Pace) -> Result<(Lease, Option<SemaphorePermit<'_>>)> {
+        let permit = self.permit(pace).await?;
+        Ok((self.lease().await?, permit))
+    }
+
+    /// Clients that do not read what they asked for hold some connections, and never all.
+    async fn permit(&self, pace: Pace) -> Result<Option<SemaphorePermit<'_>>> {
+        match pace {
+            Pace::Database => Ok(None),
+            Pace::Client => {
+                match tokio::time::timeout(self.acquisition_timeout, self.streams.acquire()).await {
+                    Ok(Ok(permit)) => Ok(Some(permit)),
+                    Ok(Err(closed)) => Err(error::internal(&closed)),
+                    Err(_) => Err(error::streams_busy()),
+                }
+            }
+        }
     }
 
     fn tell(&self, error: &Error) {
         if classify(error, Caller::Authenticated).http < 500 {
             return;
         }
-        if let Origin::Pgduet(Fault::PoolTimeout) = error.origin {
+        if let Origin::Pgduet(Fault::PoolTimeout | Fault::StreamsBusy) = error.origin {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.is_some_and(|told| told.elapsed() < TIMEOUTS_TOLD_EVERY) {
                 return;
@@ -142,14 +176,19 @@ impl Pool {
     /// PostgreSQL reports keeps its SQLSTATE, so that a wrong password can be
     /// told from a server that is down.
     pub async fn connect_one(&self) -> Result<Pair> {
-        self.connections.manager().connector.connect().await.map_err(|problem| error::reported(&problem))
+        self.connections
+            .manager()
+            .connector
+            .connect_client()
+            .await
+            .map_err(|problem| error::of_client(&problem))
     }
 
     /// As `connect_one`, but to the primary: of several hosts it is the one that can be written to,
     /// whichever of them units may run on. Only there can be listened.
     pub async fn connect_to_primary(&self) -> Result<Pair> {
         let connector = &self.connections.manager().connector;
-        connector.connect_to_primary().await.map_err(|problem| error::reported(&problem))
+        connector.connect_to_primary().await.map_err(|problem| error::of_client(&problem))
     }
 
     /// Replaces all connections: those in use when their unit has ended.
@@ -199,14 +238,14 @@ impl Pool {
 pub(super) struct Manager {
     connector: Arc<Connector>,
     options: Options,
+    preparing: Arc<Preparing>,
     /// Connections of an earlier one are not used again.
     generation: AtomicU64,
 }
 
 impl Manager {
     fn is_usable(&self, session: &Session, metrics: &Metrics) -> bool {
-        session.is_open()
-            && session.generation == self.generation.load(Ordering::Relaxed)
+        session.generation == self.generation.load(Ordering::Relaxed)
             && metrics.age() < self.options.max_lifetime
             && session.idle() < self.options.max_idle
     }
@@ -214,21 +253,16 @@ impl Manager {
 
 impl managed::Manager for Manager {
     type Type = Session;
-    type Error = tokio_postgres::Error;
+    type Error = wire::Error;
 
-    async fn create(&self) -> std::result::Result<Session, tokio_postgres::Error> {
+    async fn create(&self) -> std::result::Result<Session, wire::Error> {
         let generation = self.generation.load(Ordering::Relaxed);
         // Apart from the requests that wait for it: most find a connection, and need no room for making one.
-        let (client, connection) = Box::pin(self.connector.connect()).await?;
-        Ok(Session::new(client, connection, self.options.preparation, generation))
+        Box::pin(Session::connect(&self.connector, &self.preparing, generation)).await
     }
 
-    async fn recycle(
-        &self,
-        session: &mut Session,
-        metrics: &Metrics,
-    ) -> RecycleResult<tokio_postgres::Error> {
-        session.look();
+    async fn recycle(&self, session: &mut Session, metrics: &Metrics) -> RecycleResult<wire::Error> {
+        session.look().map_err(RecycleError::Backend)?;
         match self.is_usable(session, metrics) {
             true => Ok(()),
             false => Err(RecycleError::message("closed, or too old")),

@@ -3,68 +3,70 @@
 //! transaction: nothing of one request is there in the next, whatever a
 //! function set in between.
 
-use super::{Access, Isolation, ResponseSettings, Unit};
+use super::{Access, End, Isolation, ResponseSettings, Unit};
 use crate::sql::Fragment;
 use std::{borrow::Cow, time::Duration};
 
 /// How the transaction begins: READ ONLY holds inside functions, too, and they
-/// cannot switch it off.
-///
-/// A standby refuses READ WRITE and SERIALIZABLE. Were they part of BEGIN, no
-/// transaction would begin, and the statement, which has been sent by then,
-/// would run outside of one, as the user that pgduet logs in with.
+/// cannot switch it off. Where it cannot begin, as on a standby that refuses
+/// READ WRITE and SERIALIZABLE, PostgreSQL skips the rest of the batch.
 pub(super) const fn begin(isolation: Isolation, access: Access) -> &'static str {
     match (isolation, access) {
         (Isolation::ReadCommitted, Access::ReadOnly) => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
-        (Isolation::ReadCommitted, Access::ReadWrite) => {
-            "BEGIN; SET TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE"
-        }
+        (Isolation::ReadCommitted, Access::ReadWrite) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
         (Isolation::RepeatableRead, Access::ReadOnly) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        (Isolation::RepeatableRead, Access::ReadWrite) => {
-            "BEGIN; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ WRITE"
-        }
-        (Isolation::Serializable, Access::ReadOnly) => {
-            "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY"
-        }
-        (Isolation::Serializable, Access::ReadWrite) => {
-            "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ WRITE"
-        }
+        (Isolation::RepeatableRead, Access::ReadWrite) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
+        (Isolation::Serializable, Access::ReadOnly) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
+        (Isolation::Serializable, Access::ReadWrite) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
     }
 }
 
-/// How it ends where all of it stays. Functions may have set something for the
-/// session, which committing keeps; a commit that fails has undone that, and
-/// what follows it is skipped.
-pub(super) const fn commit(response_settings: ResponseSettings) -> &'static str {
-    match response_settings {
-        ResponseSettings::Unset => "COMMIT",
-        ResponseSettings::Read => "COMMIT; RESET ALL; RESET ROLE",
+/// How it ends if nothing fails, and what PostgreSQL says then.
+pub(super) const fn end(end: End) -> (&'static [&'static str], &'static str) {
+    match end {
+        End::Commit => (&["COMMIT"], "COMMIT"),
+        End::Rollback => (&["SET CONSTRAINTS ALL IMMEDIATE", "ROLLBACK"], "ROLLBACK"),
     }
 }
 
-/// What JSON and CSV are made of here is the text of PostgreSQL's values, and
-/// dates are the ones whose JSON does not follow the session's style.
-const PINNED: &str = "SELECT WHERE set_config('DateStyle', 'ISO', true) IS NULL";
+/// Puts the session back as it was when it began: all that `DISCARD ALL` does, but for plans and for statements that
+/// are prepared. Nothing that code of one request left behind is there for the next.
+pub(super) const PUT_BACK: [&str; 8] = [
+    "RESET SESSION AUTHORIZATION",
+    "RESET ROLE",
+    "RESET ALL",
+    "CLOSE ALL",
+    "UNLISTEN *",
+    "SELECT FROM pg_catalog.pg_advisory_unlock_all()",
+    "DISCARD TEMP",
+    "DISCARD SEQUENCES",
+];
 
 /// What an earlier request's function may have set for the session.
-const UNANSWERED: &str =
-    " OR set_config('response.headers', '', true) IS NULL OR set_config('response.status', '', true) IS NULL";
+const UNANSWERED: &str = " OR pg_catalog.set_config('response.headers', '', true) IS NULL OR pg_catalog.set_config('response.status', '', true) IS NULL";
+
+/// PostgreSQL checks the right to EXECUTE a function that it inlines when it plans. The function that comes before the
+/// statement may choose another role, which a plan that is kept would not know.
+const PLANNED_ANEW: &str = " OR pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', true) IS NULL";
 
 /// The settings. `left` is what is left of the unit's deadline.
 pub(super) fn settings(unit: &Unit, left: Option<Duration>) -> Fragment {
     let mut fragment = Fragment::new();
-    fragment.sql(PINNED);
+    fragment.sql("SELECT WHERE false");
     match unit.response_settings {
         ResponseSettings::Read => fragment.sql(UNANSWERED),
         ResponseSettings::Unset => &mut fragment,
     };
     for (name, value) in &unit.settings {
-        fragment.sql(" OR set_config(");
+        fragment.sql(" OR pg_catalog.set_config(");
         match name {
             Cow::Borrowed(name) => fragment.sql("'").sql(name).sql("'"),
             Cow::Owned(name) => fragment.text(name),
         };
         fragment.sql(", ").parameter(Some(value.clone())).sql(", true) IS NULL");
+    }
+    if unit.pre_request.is_some() {
+        fragment.sql(PLANNED_ANEW);
     }
     if let Some(left) = left {
         timeout(&mut fragment, left);
@@ -77,9 +79,9 @@ pub(super) fn settings(unit: &Unit, left: Option<Duration>) -> Fragment {
 fn timeout(fragment: &mut Fragment, left: Duration) {
     let milliseconds = left.as_nanos().div_ceil(1_000_000).clamp(1, i32::MAX as u128).to_string();
     fragment
-        .sql(" OR set_config('statement_timeout', least(")
+        .sql(" OR pg_catalog.set_config('statement_timeout', least(")
         .text(milliseconds)
-        .sql("::int8, nullif(extract(epoch FROM current_setting('statement_timeout')::interval) * 1000, 0))")
+        .sql("::int8, nullif(extract(epoch FROM pg_catalog.current_setting('statement_timeout')::interval) * 1000, 0))")
         .sql("::int8::text, true) IS NULL");
 }
 
@@ -87,7 +89,7 @@ fn timeout(fragment: &mut Fragment, left: Duration) {
 mod tests {
     use super::*;
     use crate::{
-        execute::{End, Expectation},
+        execute::Expectation,
         sql::{Layout, Statement},
     };
 
@@ -113,8 +115,8 @@ mod tests {
         let fragment = super::settings(&unit, None);
         assert_eq!(
             fragment.as_str(),
-            "SELECT WHERE set_config('DateStyle', 'ISO', true) IS NULL OR set_config('role', $1, true) IS NULL \
-             OR set_config($2, $3, true) IS NULL"
+            "SELECT WHERE false OR pg_catalog.set_config('role', $1, true) IS NULL \
+             OR pg_catalog.set_config($2, $3, true) IS NULL"
         );
         let values: Vec<_> = fragment.parameters().iter().flatten().map(|bytes| bytes.as_ref()).collect();
         assert_eq!(values, [&b"anonymous"[..], b"app.it's", b"1'"]);

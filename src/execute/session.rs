@@ -1,73 +1,202 @@
-//! One connection, which nobody drives but the unit that runs on it: what the
-//! unit wants to say is queued first and leaves in one write, and no task is
-//! woken on another core. A session that runs nothing is not looked at.
+//! One connection and what is known of it: its prepared statements, what a cancel has to show, and what is still to be
+//! done before the next unit may have it.
 
 use super::{
-    connect::Stream,
-    statement_cache::{Preparation, Statements},
+    connect::{Cancel, Connected, Connector},
+    preamble::PUT_BACK,
+    statement_cache::{Form, Preparing, Statements},
+    wire::{self, Drained, Error, Frame, Names, Results, Status, Wire},
 };
+use crate::sql::Value;
 use std::{
     fmt,
-    pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
-use tokio_postgres::{Client, Connection, Socket};
 
 /// A connection and what is known of it.
 pub(super) struct Session {
-    client: Arc<Client>,
-    line: Line,
-    statements: Statements,
+    pub(super) wire: Wire,
+    pub(super) statements: Statements,
+    pub(super) preparing: Arc<Preparing>,
+    cancel: Cancel,
+    /// What code of the database's authors may have left in it.
+    pub(super) trace: Trace,
+    /// The names of what puts it back, where that is prepared.
+    eraser: Option<Arc<[Arc<str>]>>,
+    peer: Peer,
     /// Of the pool, when this was made; a flush makes another.
     pub(super) generation: u64,
-    /// When the last conversation ended.
+    /// When the last unit ended.
     quiet_since: Instant,
 }
 
-/// The socket, as long as it works. Boxed, for sessions are moved from hand to hand.
-struct Line(Option<Box<Connection<Socket, Stream>>>);
+/// What code of the database's authors may have left in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trace {
+    /// Nothing: none ran.
+    None,
+    /// Settings, locks, tables.
+    Possible,
+    /// The same, and what erases it has been sent.
+    BeingErased,
+}
+
+/// Who is on the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// PostgreSQL itself, or what gives all of a connection to one client.
+    PostgreSql,
+    /// What hides PostgreSQL, and may give each transaction another session.
+    Pooler,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Session").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
 
 impl Session {
-    pub(super) fn new(
-        client: Client,
-        connection: Connection<Socket, Stream>,
-        preparation: Preparation,
+    /// Connects, and finds out whether a pooler stands before PostgreSQL: the key for cancels names another process
+    /// than the one that answers then. Where the name of a statement is found as it was given, the pooler does not know
+    /// of names, and passes them on to whatever session is next.
+    pub(super) async fn connect(
+        connector: &Connector,
+        preparing: &Arc<Preparing>,
         generation: u64,
-    ) -> Self {
-        Self {
-            client: Arc::new(client),
-            line: Line(Some(Box::new(connection))),
-            statements: Statements::new(preparation),
+    ) -> Result<Self, Error> {
+        const NOTHING: &str = "";
+        let name = match preparing.capacity() {
+            Some(_) => preparing.name(NOTHING, wire::LOOK),
+            None => NOTHING.into(),
+        };
+        let Connected { wire, cancel, seen } = connector.connect(&name).await?;
+        let peer = match seen.process.parse() == Ok(wire.key().process) {
+            true => Peer::PostgreSql,
+            false => Peer::Pooler,
+        };
+        if peer == Peer::Pooler && seen.names == Names::Kept {
+            preparing
+                .stop("a pooler stands before PostgreSQL that does not tell apart whose statement is whose");
+        }
+        Ok(Self {
+            wire,
+            statements: Statements::new(Arc::clone(preparing)),
+            preparing: Arc::clone(preparing),
+            cancel,
+            trace: Trace::None,
+            eraser: None,
+            peer,
             generation,
             quiet_since: Instant::now(),
-        }
+        })
     }
 
-    /// Holds a conversation.
-    pub(super) async fn hold<T>(
+    pub(super) fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    pub(super) fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Sends a statement, parsed where its form needs that.
+    pub(super) fn send(
         &mut self,
-        conversation: impl AsyncFnOnce(&Arc<Client>, &mut Statements) -> T,
-    ) -> T {
-        let Self { client, line, statements, .. } = self;
-        let outcome = line.drive(pin!(conversation(client, statements))).await;
-        self.quiet_since = Instant::now();
-        outcome
+        form: &Form,
+        sql: &str,
+        values: &[Value],
+        results: Results,
+    ) -> Result<(), Error> {
+        match form {
+            Form::Unnamed | Form::Named(_) => self.wire.out.parse(form.name(), sql)?,
+            Form::Prepared(_) => {}
+        }
+        Ok(self.wire.out.run(form.name(), values, results)?)
     }
 
-    pub(super) fn client(&self) -> &Arc<Client> {
-        &self.client
+    /// Writes what prepares that which puts the session back, unless it is prepared or nothing is: the names, for
+    /// whoever reads that it was parsed.
+    pub(super) fn send_eraser(&mut self) -> Result<Option<Arc<[Arc<str>]>>, Error> {
+        if self.eraser.is_some() || self.preparing.capacity().is_none() {
+            return Ok(None);
+        }
+        let names: Arc<[_]> = PUT_BACK.iter().map(|sql| self.preparing.name("", sql)).collect();
+        for (name, sql) in names.iter().zip(PUT_BACK) {
+            // There may be one left of before.
+            self.wire.out.close(name)?;
+            self.wire.out.parse(name, sql)?;
+        }
+        Ok(Some(names))
     }
 
-    /// Whether no statement is being described.
+    /// It is parsed.
+    pub(super) fn keep_eraser(&mut self, names: Arc<[Arc<str>]>) {
+        self.eraser = Some(names);
+    }
+
+    /// Writes what puts the session back.
+    pub(super) fn put_back(&mut self) -> Result<(), Error> {
+        let names = self.eraser.clone().filter(|_| self.preparing.capacity().is_some());
+        for (at, sql) in PUT_BACK.iter().enumerate() {
+            match names.as_ref().and_then(|names| names.get(at)) {
+                Some(name) => self.wire.out.run(name, &[], Results::Text)?,
+                None => self.send(&Form::Unnamed, sql, &[], Results::Text)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What was prepared is gone.
+    pub(super) fn forget_names(&mut self) {
+        self.statements.clear();
+        self.eraser = None;
+    }
+
+    /// Whether the next unit may have it.
     pub(super) fn is_settled(&self) -> bool {
-        self.statements.is_settled()
+        self.trace == Trace::None
+            && self.wire.status() == Status::Idle
+            && !self.wire.out.is_unsynced()
+            && !self.wire.out.awaits_ready()
     }
 
-    /// Whether the connection works, as far as this side knows.
-    pub(super) fn is_open(&self) -> bool {
-        self.line.0.is_some()
+    /// Makes it what the next unit may have: everything is answered, no transaction is open, and nothing is left of
+    /// what ran. Where that fails, it is of no use.
+    pub(super) async fn settle(&mut self) -> Result<(), Error> {
+        if self.wire.out.is_unsynced() {
+            self.wire.out.sync();
+        }
+        let drained = self.wire.drain().await?;
+        if (self.trace, drained) == (Trace::BeingErased, Drained::Failed) {
+            self.eraser = None;
+        }
+        let put_back = || PUT_BACK.join("; ");
+        let query = match (self.wire.status(), self.trace, drained) {
+            (Status::Idle, Trace::None, _) | (Status::Idle, Trace::BeingErased, Drained::Clean) => None,
+            (Status::Idle, Trace::Possible, _) | (Status::Idle, Trace::BeingErased, Drained::Failed) => {
+                Some(put_back())
+            }
+            (Status::InTransaction, Trace::None, _) => Some("ROLLBACK".to_owned()),
+            (Status::InTransaction, Trace::Possible | Trace::BeingErased, _) => {
+                Some(format!("ROLLBACK; {}", put_back()))
+            }
+        };
+        if let Some(query) = query {
+            self.wire.out.query(&query)?;
+            if self.wire.drain().await? == Drained::Failed || self.wire.status() != Status::Idle {
+                return Err(Error::Protocol("the session cannot be put back".to_owned()));
+            }
+        }
+        self.trace = Trace::None;
+        Ok(())
+    }
+
+    /// Nothing runs on it any more.
+    pub(super) fn rest(&mut self) {
+        self.wire.shrink();
+        self.quiet_since = Instant::now();
     }
 
     /// How long nothing has run on it.
@@ -75,41 +204,24 @@ impl Session {
         self.quiet_since.elapsed()
     }
 
-    /// Reads what PostgreSQL may have said while nobody listened, such as good-bye.
-    pub(super) fn look(&mut self) {
-        self.line.poll(&mut Context::from_waker(Waker::noop()));
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Session").field("is_open", &self.is_open()).finish_non_exhaustive()
-    }
-}
-
-impl Line {
-    /// Runs a conversation and the connection, in one task.
-    async fn drive<T>(&mut self, mut conversation: Pin<&mut impl Future<Output = T>>) -> T {
-        std::future::poll_fn(|cx| {
-            // First all that there is to say, then the write, then the answers that are there already.
-            if let Poll::Ready(outcome) = conversation.as_mut().poll(cx) {
-                return Poll::Ready(outcome);
-            }
-            self.poll(cx);
-            conversation.as_mut().poll(cx)
-        })
-        .await
+    /// Whether it still works, as far as this side knows.
+    pub(super) fn look(&mut self) -> Result<(), Error> {
+        self.wire.look()
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) {
-        while let Some(connection) = &mut self.0 {
-            match connection.poll_message(cx) {
-                // Notices are for people, and notifications go to the listener's connection.
-                Poll::Ready(Some(Ok(_))) => {}
-                // Dropped, so that whoever waits for an answer learns that there will be none.
-                Poll::Ready(Some(Err(_)) | None) => self.0 = None,
-                Poll::Pending => return,
+    /// Reads to the end of what PostgreSQL still says, and throws it away.
+    pub(super) async fn listen_to_the_end(&mut self) -> Result<(), Error> {
+        if self.wire.is_unsaid() {
+            // The rest would be run. As it is, PostgreSQL waits for it.
+            self.wire.out.discard();
+            self.wire.hang_up().await;
+            loop {
+                let _: Frame = self.wire.frame().await?;
             }
         }
+        if self.wire.out.is_unsynced() {
+            self.wire.out.sync();
+        }
+        self.wire.drain().await.map(drop)
     }
 }

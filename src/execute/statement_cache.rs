@@ -1,215 +1,322 @@
-//! The prepared statements of one connection: a bounded number of them, least
-//! recently used out first, because the shapes of URLs are chosen by strangers.
-//! It never waits for PostgreSQL before a statement runs.
+//! The prepared statements of one connection: a bounded number of them, least recently used out first, because the
+//! shapes of URLs are chosen by strangers. It chooses how a statement runs, and sends nothing.
 //!
-//! At first sight a statement runs unnamed: parsed, bound and executed in the
-//! same flush as the rest of its unit. At second sight it runs unnamed again and
-//! is prepared behind itself, in the same flush; from then on it is bound only.
-//! What fails then, because a function was replaced since it ran, fails within a
-//! savepoint and costs the transaction nothing.
-//! What strangers send once displaces nothing. Only statements with columns of
-//! any type have to be described before they run, see `describe`.
+//! At first sight a statement runs unnamed. At second sight it is parsed under a name, in the same batch, and counts
+//! as prepared when PostgreSQL says so; from then on it is bound only. What strangers send once displaces nothing.
 //!
-//! tokio-postgres looks up types that are not built in before it gives out a
-//! prepared statement. That takes further round trips, but after the
-//! transaction: COMMIT has left by then. Nobody waits for it, see `Lease`.
+//! A name belongs to one process, one role and one text: behind a transaction pooler, processes share sessions, and
+//! whoever binds a name of another's runs another's statement. The role belongs to it because PostgreSQL checks the
+//! right to EXECUTE a function that it inlines when it plans, and never again for the same plan.
 
-use super::{row::Text, sent::Sent};
-use crate::sql::Value;
-use futures_util::future;
+use aws_lc_rs::digest::{Context, SHA256};
 use lru::LruCache;
 use std::{
-    hash::{BuildHasher, Hash, RandomState},
+    fmt::{self, Write as _},
+    hash::{BuildHasher, RandomState},
     mem,
     num::NonZeroUsize,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
-use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Error, RowStream, Statement, types::Type};
-
-/// What a failure to prepare a statement goes back to. What was prepared stays. None is left
-/// behind: going back to it would bring a transaction to life that has failed since.
-const SAVEPOINT: &str = "SAVEPOINT pgduet";
-const BACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT pgduet; RELEASE SAVEPOINT pgduet";
 
 /// Whether statements are prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preparation {
-    /// So many of them on each connection.
+    /// So many of them on each connection, unless a pooler gives each transaction another session.
     Cached(NonZeroUsize),
-    /// Never: behind a transaction pooler, the next transaction may be on
-    /// another connection.
+    /// Never.
     Never,
+}
+
+/// What the connections of a pool have in common.
+pub(super) struct Preparing {
+    preparation: Preparation,
+    /// A random number, which makes the names this process' own.
+    process: u64,
+    is_unsafe: AtomicBool,
+}
+
+impl fmt::Debug for Preparing {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.preparation.fmt(out)
+    }
+}
+
+impl Preparing {
+    /// Without random numbers names would not be this process' own, so nothing is named then.
+    pub(super) fn new(preparation: Preparation) -> Self {
+        let mut bytes = [0; 8];
+        let is_random = aws_lc_rs::rand::fill(&mut bytes).is_ok();
+        Self { preparation, process: u64::from_ne_bytes(bytes), is_unsafe: AtomicBool::new(!is_random) }
+    }
+
+    /// How many statements a connection may keep; `None` where nothing is prepared.
+    pub(super) fn capacity(&self) -> Option<NonZeroUsize> {
+        match self.preparation {
+            Preparation::Cached(size) if !self.is_unsafe.load(Ordering::Relaxed) => Some(size),
+            Preparation::Cached(_) | Preparation::Never => None,
+        }
+    }
+
+    /// From now on nothing is prepared. Says so once.
+    pub(super) fn stop(&self, evidence: &str) {
+        if !self.is_unsafe.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "Statements are not prepared any more, because {evidence}. Set db-prepared-statements to false, \
+                 or let pgduet connect to PostgreSQL itself"
+            );
+        }
+    }
+
+    /// The name of a statement, within the 63 bytes that PostgreSQL tells names by.
+    pub(super) fn name(&self, role: &str, sql: &str) -> Arc<str> {
+        let mut hash = Context::new(&SHA256);
+        hash.update(&role.len().to_be_bytes());
+        hash.update(role.as_bytes());
+        hash.update(sql.as_bytes());
+        let mut name = format!("pgduet_{:016x}_", self.process);
+        for byte in &hash.finish().as_ref()[..16] {
+            // Into a string, which takes it.
+            let _ = write!(name, "{byte:02x}");
+        }
+        name.into()
+    }
+}
+
+/// How a statement runs this time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Parsed without a name.
+    Unnamed,
+    /// Parsed under this name.
+    Named(Arc<str>),
+    /// Parsed under this name before.
+    Prepared(Arc<str>),
+}
+
+impl Form {
+    /// What it is bound by.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Form::Unnamed => "",
+            Form::Named(name) | Form::Prepared(name) => name,
+        }
+    }
 }
 
 /// The statements of one connection.
 pub(super) struct Statements {
-    cache: Option<Cache>,
-    preparing: Vec<Preparing>,
-}
-
-struct Cache {
-    prepared: LruCache<Box<str>, Statement>,
-    /// Hashes of those that ran once.
+    preparing: Arc<Preparing>,
+    prepared: LruCache<u64, Prepared>,
+    /// Those that ran once.
     seen: LruCache<u64, ()>,
     hasher: RandomState,
+    /// Those that are being parsed under a name in this batch.
+    named: Vec<u64>,
+    /// Of the batch: none of its own statements falls out.
+    batch: u64,
+    fallen_out: Vec<Arc<str>>,
 }
 
-/// A statement of which PostgreSQL's description is awaited, by a task of its
-/// own: the connection stops at answers that nobody takes, and those that the
-/// unit waits for come behind them.
-struct Preparing {
+struct Prepared {
+    role: Box<str>,
     sql: Box<str>,
-    statement: JoinHandle<Result<Statement, Error>>,
-}
-
-/// How a statement runs this time.
-enum Form {
-    Prepared(Statement),
-    Unnamed,
-    UnnamedThenPrepared,
+    name: Arc<str>,
+    /// The types of its columns, where somebody asked for them.
+    types: Option<Arc<[u32]>>,
+    batch: u64,
 }
 
 impl Statements {
-    pub(super) fn new(preparation: Preparation) -> Self {
-        let cache = match preparation {
-            Preparation::Cached(size) => {
-                Some(Cache { prepared: bounded(size), seen: bounded(size), hasher: RandomState::new() })
-            }
-            Preparation::Never => None,
-        };
-        Self { cache, preparing: Vec::new() }
+    pub(super) fn new(preparing: Arc<Preparing>) -> Self {
+        let mut seen = LruCache::unbounded();
+        if let Some(capacity) = preparing.capacity() {
+            seen.resize(capacity);
+        }
+        Self {
+            preparing,
+            prepared: LruCache::unbounded(),
+            seen,
+            hasher: RandomState::new(),
+            named: Vec::new(),
+            batch: 0,
+            fallen_out: Vec::new(),
+        }
     }
 
-    /// Sends a statement whose columns, if it has any, are of built-in types:
-    /// tokio-postgres would look others up while their rows are in the way, and
-    /// wait forever. See `describe` for the rest.
-    pub(super) async fn send<'a>(
+    /// Begins a batch.
+    pub(super) fn begin(&mut self) {
+        self.batch += 1;
+        self.named.clear();
+    }
+
+    /// How a statement of this role runs.
+    pub(super) fn choose(&mut self, role: &str, sql: &str) -> Form {
+        let Some(capacity) = self.preparing.capacity() else { return Form::Unnamed };
+        let key = self.key(role, sql);
+        match self.prepared.get_mut(&key) {
+            Some(found) if *found.role == *role && *found.sql == *sql => {
+                found.batch = self.batch;
+                Form::Prepared(Arc::clone(&found.name))
+            }
+            // Another of the same hash.
+            Some(_) => Form::Unnamed,
+            None if self.seen.put(key, ()).is_none() => Form::Unnamed,
+            None => self.make_room(key, capacity, role, sql),
+        }
+    }
+
+    /// How one whose columns have to be known runs: by what is known of them if `fits`, else described anew.
+    pub(super) fn choose_described(
         &mut self,
-        client: &'a Arc<Client>,
-        sql: &'a str,
-        parameters: &'a [Value],
-    ) -> Result<Sent<'a, RowStream>, Error> {
-        match self.form(sql) {
-            Form::Prepared(statement) => bind(client, statement, parameters).await,
-            Form::Unnamed => parse(client, sql, parameters).await,
-            Form::UnnamedThenPrepared => {
-                let sent = parse(client, sql, parameters).await;
-                self.prepare(client, sql).await;
-                sent
+        role: &str,
+        sql: &str,
+        fits: impl FnOnce(&[u32]) -> bool,
+    ) -> (Form, Option<Arc<[u32]>>) {
+        let Some(capacity) = self.preparing.capacity() else { return (Form::Unnamed, None) };
+        let key = self.key(role, sql);
+        if let Some(found) = self.prepared.get_mut(&key) {
+            if *found.role != *role || *found.sql != *sql {
+                return (Form::Unnamed, None);
             }
-        }
-    }
-
-    /// Asks PostgreSQL to describe a statement, which may have columns of any type.
-    pub(super) async fn describe<'a>(
-        &self,
-        client: &'a Arc<Client>,
-        sql: &'a str,
-    ) -> Result<Sent<'a, Statement>, Error> {
-        Sent::new(client.prepare(sql)).await
-    }
-
-    /// The statement, if it is prepared.
-    pub(super) fn prepared(&mut self, sql: &str) -> Option<Statement> {
-        self.cache.as_mut()?.prepared.get(sql).cloned()
-    }
-
-    /// Whether statements that were described are kept.
-    pub(super) fn are_kept(&self) -> bool {
-        self.cache.is_some()
-    }
-
-    /// Keeps what PostgreSQL has described. What falls out is closed with the
-    /// next flush.
-    pub(super) fn keep(&mut self, sql: &str, statement: Statement) {
-        if let Some(cache) = &mut self.cache {
-            cache.prepared.put(sql.into(), statement);
-        }
-    }
-
-    /// Takes in what PostgreSQL has described, without waiting for more.
-    pub(super) async fn settle_described(&mut self) {
-        let (described, awaited) =
-            mem::take(&mut self.preparing).into_iter().partition(|one| one.statement.is_finished());
-        self.preparing = described;
-        self.settle().await;
-        self.preparing = awaited;
-    }
-
-    /// Waits for what PostgreSQL has not described yet.
-    pub(super) async fn settle(&mut self) {
-        for preparing in mem::take(&mut self.preparing) {
-            // What failed did not run either, which its unit has reported.
-            if let Ok(Ok(statement)) = preparing.statement.await {
-                self.keep(&preparing.sql, statement);
+            if let Some(types) = found.types.as_ref().filter(|types| fits(types)) {
+                found.batch = self.batch;
+                return (Form::Prepared(Arc::clone(&found.name)), Some(Arc::clone(types)));
             }
+            // What does not fit may have changed since it was described.
+            self.forget(role, sql);
         }
+        (self.make_room(key, capacity, role, sql), None)
     }
 
-    /// Whether nothing is awaited.
-    pub(super) fn is_settled(&self) -> bool {
-        self.preparing.is_empty()
-    }
-
-    /// Forgets everything: types or relations have changed below.
-    pub(super) fn clear(&mut self) {
-        if let Some(cache) = &mut self.cache {
-            cache.prepared.clear();
-            cache.seen.clear();
-        }
-    }
-
-    fn form(&mut self, sql: &str) -> Form {
-        let Some(cache) = &mut self.cache else { return Form::Unnamed };
-        if let Some(statement) = cache.prepared.get(sql) {
-            return Form::Prepared(statement.clone());
-        }
-        if self.preparing.iter().any(|preparing| *preparing.sql == *sql) {
+    fn make_room(&mut self, key: u64, capacity: NonZeroUsize, role: &str, sql: &str) -> Form {
+        if self.named.contains(&key) {
             return Form::Unnamed;
         }
-        match cache.seen.put(cache.hasher.hash_one(sql), ()) {
-            None => Form::Unnamed,
-            Some(()) => Form::UnnamedThenPrepared,
+        while self.prepared.len() + self.named.len() >= capacity.get() {
+            match self.prepared.peek_lru() {
+                Some((_, oldest)) if oldest.batch != self.batch => {}
+                Some(_) | None => return Form::Unnamed,
+            }
+            self.fallen_out.extend(self.prepared.pop_lru().map(|(_, oldest)| oldest.name));
+        }
+        self.named.push(key);
+        Form::Named(self.preparing.name(role, sql))
+    }
+
+    /// PostgreSQL has parsed it under its name.
+    pub(super) fn keep(&mut self, role: &str, sql: &str, name: &Arc<str>) {
+        let key = self.key(role, sql);
+        self.named.retain(|named| *named != key);
+        let (name, batch) = (Arc::clone(name), self.batch);
+        self.prepared.put(key, Prepared { role: role.into(), sql: sql.into(), name, types: None, batch });
+    }
+
+    /// PostgreSQL has described it.
+    pub(super) fn describe(&mut self, role: &str, sql: &str, types: &Arc<[u32]>) {
+        let key = self.key(role, sql);
+        if let Some(found) =
+            self.prepared.get_mut(&key).filter(|found| *found.role == *role && *found.sql == *sql)
+        {
+            found.types = Some(Arc::clone(types));
         }
     }
 
-    async fn prepare(&mut self, client: &Arc<Client>, sql: &str) {
-        let text = Box::<str>::from(sql);
-        let (before, after) = (Arc::clone(client), Arc::clone(client));
-        let client = Arc::clone(client);
-        let before = Sent::new(async move { before.batch_execute(SAVEPOINT).await }).await;
-        let sent = Sent::new(async move { client.prepare(&text).await }).await;
-        let after = Sent::new(async move { after.batch_execute(BACK_TO_SAVEPOINT).await }).await;
-        if let (Ok(before), Ok(sent), Ok(after)) = (before, sent, after) {
-            // At once: the second may have more to ask when the third is answered.
-            let answers = async { future::join3(before.answer(), sent.answer(), after.answer()).await.1 };
-            self.preparing.push(Preparing { sql: sql.into(), statement: tokio::spawn(answers) });
-        }
+    /// It no longer fits the database.
+    pub(super) fn forget(&mut self, role: &str, sql: &str) {
+        let key = self.key(role, sql);
+        self.fallen_out.extend(self.prepared.pop(&key).map(|forgotten| forgotten.name));
+    }
+
+    /// All of them are gone.
+    pub(super) fn clear(&mut self) {
+        self.prepared.clear();
+        self.fallen_out.clear();
+    }
+
+    /// What is to be closed before anything else.
+    pub(super) fn fallen_out(&mut self) -> Vec<Arc<str>> {
+        mem::take(&mut self.fallen_out)
+    }
+
+    fn key(&self, role: &str, sql: &str) -> u64 {
+        self.hasher.hash_one((role, sql))
     }
 }
 
-/// A cache that takes memory for what is in it, and not for what could be.
-fn bounded<K: Hash + Eq, V>(size: NonZeroUsize) -> LruCache<K, V> {
-    let mut cache = LruCache::unbounded();
-    cache.resize(size);
-    cache
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Sends a statement that PostgreSQL knows.
-pub(super) async fn bind<'a>(
-    client: &'a Arc<Client>,
-    statement: Statement,
-    parameters: &'a [Value],
-) -> Result<Sent<'a, RowStream>, Error> {
-    Sent::new(async move { client.query_raw(&statement, parameters.iter().map(Text)).await }).await
-}
+    fn statements(size: usize) -> Statements {
+        Statements::new(Arc::new(Preparing::new(Preparation::Cached(NonZeroUsize::new(size).unwrap()))))
+    }
 
-/// Sends a statement as text; PostgreSQL infers the parameters' types.
-async fn parse<'a>(
-    client: &'a Arc<Client>,
-    sql: &'a str,
-    parameters: &'a [Value],
-) -> Result<Sent<'a, RowStream>, Error> {
-    Sent::new(client.query_typed_raw(sql, parameters.iter().map(|value| (Text(value), Type::UNKNOWN)))).await
+    /// Twice seen and parsed.
+    fn prepare(statements: &mut Statements, role: &str, sql: &str) {
+        statements.begin();
+        statements.choose(role, sql);
+        if let Form::Named(name) = statements.choose(role, sql) {
+            statements.keep(role, sql, &name);
+        }
+    }
+
+    #[test]
+    fn a_name_is_of_one_process_one_role_and_one_text() {
+        let one = Preparing::new(Preparation::Never);
+        let other = Preparing::new(Preparation::Never);
+        let name = one.name("author", "SELECT 1");
+        assert_eq!(name, one.name("author", "SELECT 1"));
+        assert!(name.len() < 64);
+        for different in [
+            other.name("author", "SELECT 1"),
+            one.name("author", "SELECT 2"),
+            one.name("anonymous", "SELECT 1"),
+            one.name("authorS", "ELECT 1"),
+        ] {
+            assert_ne!(name, different);
+        }
+    }
+
+    #[test]
+    fn only_what_was_parsed_under_its_name_is_bound_by_it() {
+        let mut statements = statements(4);
+        statements.begin();
+        assert_eq!(statements.choose("a", "x"), Form::Unnamed);
+        let Form::Named(name) = statements.choose("a", "x") else { panic!("named at second sight") };
+        assert_eq!(statements.choose("a", "x"), Form::Unnamed, "once in a batch");
+        // PostgreSQL never said that it was parsed.
+        statements.begin();
+        assert_eq!(statements.choose("a", "x"), Form::Named(Arc::clone(&name)));
+        statements.keep("a", "x", &name);
+        assert_eq!(statements.choose("a", "x"), Form::Prepared(name));
+        assert_eq!(statements.choose("b", "x"), Form::Unnamed, "another role's is another");
+    }
+
+    #[test]
+    fn nothing_of_the_batch_falls_out() {
+        let mut statements = statements(2);
+        prepare(&mut statements, "", "settings");
+        prepare(&mut statements, "", "old");
+        statements.begin();
+        assert!(matches!(statements.choose("", "settings"), Form::Prepared(_)));
+        statements.choose("", "new");
+        assert!(matches!(statements.choose("", "new"), Form::Named(_)));
+        assert_eq!(statements.fallen_out().len(), 1);
+        statements.choose("", "newer");
+        assert_eq!(statements.choose("", "newer"), Form::Unnamed, "there is no room");
+        assert_eq!(statements.fallen_out().len(), 0);
+    }
+
+    #[test]
+    fn nothing_is_named_once_that_is_unsafe() {
+        let mut statements = statements(4);
+        prepare(&mut statements, "", "x");
+        statements.preparing.stop("it is a test");
+        statements.begin();
+        assert_eq!(statements.choose("", "x"), Form::Unnamed);
+        assert_eq!(statements.choose_described("", "x", |_| true), (Form::Unnamed, None));
+    }
 }

@@ -1,86 +1,95 @@
 //! A unit's conversation with PostgreSQL, in the order of the drawing in
-//! `execute`. It keeps the rules: everything is sent before anything is
+//! `wire`. It keeps the rules: everything is sent before anything is
 //! awaited, the first error is the one that counts, and nothing is reported
 //! before the transaction has ended.
 
 use super::{
-    Access, End, Expectation, Report, ResponseSettings, Unit,
-    count::{self, only_row, planned_rows},
-    error::reported,
+    Access, Expectation, Report, ResponseSettings, Unit,
+    call::{Call, Doubt, Progress},
+    count::{self, planned_rows},
+    error::{reported, unexpected},
+    expectation::check,
     facts, preamble,
-    row::Received,
-    sent::Sent,
-    statement_cache::{Statements, bind},
+    session::{Session, Trace},
+    statement_cache::Form,
+    wire::{self, Columns, Frame, Results},
 };
 use crate::{
-    error::{Error, Fault},
-    outcome::Sink,
-    sql::{Fact, Fragment, Layout},
+    error::Error,
+    outcome::{Row as _, Sink},
+    sql::{Fragment, Layout},
 };
-use futures_util::TryStreamExt;
-use std::{mem, pin::pin, sync::Arc, task::Poll, time::Duration};
-use tokio_postgres::{Client, Row, RowStream, Statement, error::SqlState};
+use std::{sync::Arc, time::Duration};
 
 /// Why a unit gave no report.
 pub(super) struct Failure {
     pub(super) error: Box<Error>,
-    pub(super) transaction: Transaction,
+    pub(super) connection: Connection,
+    /// Whether it may be the fault of a prepared statement. Nothing of the unit has had an effect then, and no row
+    /// has reached its sink.
+    pub(super) doubt: Option<Doubt>,
 }
 
-/// What became of a failed unit's transaction.
+/// What became of the connection of a unit that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transaction {
-    /// It has ended, and the connection runs nothing.
-    Ended,
-    /// It has ended before a row came, because a prepared statement no longer
-    /// fits the database. Run it again: prepared statements are forgotten.
-    Outdated,
-    /// Unknown: answers are still to come.
-    Open,
+pub(super) enum Connection {
+    /// It can be settled.
+    Usable,
+    /// It is of no use.
+    Broken,
+    /// Rows are still to come.
+    Busy,
+}
+
+/// Whether a unit may use prepared statements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    Allowed,
+    Forbidden,
 }
 
 /// What made the conversation stop.
-pub(super) enum Stop {
+enum Stop {
     /// PostgreSQL, or the way to it.
-    Database(tokio_postgres::Error),
+    Database(wire::Error, Option<Doubt>),
     /// The result is not what the unit expects.
     Result(Box<Error>),
-    /// The sink takes no more rows.
+    /// The sink takes no more rows, or answers are not what they should be.
     Sink(Box<Error>),
 }
 
-impl From<tokio_postgres::Error> for Stop {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Database(error)
+impl From<wire::Error> for Stop {
+    fn from(error: wire::Error) -> Self {
+        Self::Database(error, None)
     }
 }
 
 /// Sinks are asked whether they can take more after so many rows.
 const ROWS_AT_ONCE: u64 = 64;
 
-const RESPONSE_SETTINGS: &str =
-    "SELECT current_setting('response.headers', true), current_setting('response.status', true)";
+const RESPONSE_SETTINGS: &str = "SELECT pg_catalog.current_setting('response.headers', true), \
+    pg_catalog.current_setting('response.status', true)";
 
-/// A unit, and the connection it runs on.
+/// A unit, and the session it runs on.
 pub(super) struct Conversation<'a> {
-    pub(super) client: &'a Arc<Client>,
-    pub(super) statements: &'a mut Statements,
-    pub(super) unit: &'a Unit,
-    /// What ends the transaction, once it is sent.
-    end: Option<Sent<'a, ()>>,
-    rows: Rows,
+    session: &'a mut Session,
+    unit: &'a Unit,
+    naming: Naming,
 }
 
-/// Whether rows went into the sink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rows {
-    Awaited,
-    Coming,
+/// What a message says of a statement.
+enum Said {
+    /// It is still being worked on.
+    Progress,
+    /// A row.
+    Row(Frame),
+    /// It has run, and had an effect on so many rows.
+    Done(u64),
 }
 
 impl<'a> Conversation<'a> {
-    pub(super) fn new(client: &'a Arc<Client>, statements: &'a mut Statements, unit: &'a Unit) -> Self {
-        Self { client, statements, unit, end: None, rows: Rows::Awaited }
+    pub(super) fn new(session: &'a mut Session, unit: &'a Unit, naming: Naming) -> Self {
+        Self { session, unit, naming }
     }
 
     /// Runs the unit. `left` is what is left of its deadline.
@@ -89,234 +98,385 @@ impl<'a> Conversation<'a> {
         left: Option<Duration>,
         sink: &mut impl Sink,
     ) -> Result<Report, Failure> {
-        let outcome = self.exchange(left, sink).await;
-        if let Err(Stop::Sink(error)) = outcome {
-            // The rest of the rows is nobody's: whoever holds the connection cancels.
-            return Err(Failure { error, transaction: Transaction::Open });
-        }
-        let ended = match self.end {
-            Some(end) => end.answer().await,
-            None if outcome.is_ok() => match finish(self.client, self.unit).await {
-                Ok(end) => end.answer().await,
-                Err(error) => Err(error),
-            },
-            None => self.client.batch_execute("ROLLBACK").await,
-        };
-        self.statements.settle_described().await;
-        let error = match (outcome, ended) {
-            (Ok(report), Ok(())) => return Ok(report),
-            (Err(Stop::Database(error)), _) if self.rows == Rows::Awaited && is_outdated(&error) => {
-                // What is being described would come in between when the unit runs again.
-                self.statements.settle().await;
-                self.statements.clear();
-                return Err(Failure { error: reported(&error), transaction: Transaction::Outdated });
+        let failure = |error, connection| Failure { error, connection, doubt: None };
+        match self.exchange(left, sink).await {
+            Ok(report) => Ok(report),
+            Err(Stop::Database(error @ wire::Error::Server(_), doubt)) => {
+                Err(Failure { error: reported(&error), connection: Connection::Usable, doubt })
             }
-            // Whatever comes after the first error only says that the transaction has failed.
-            (Err(Stop::Database(error)), _) | (Ok(_), Err(error)) => reported(&error),
-            (Err(Stop::Result(error) | Stop::Sink(error)), _) => error,
-        };
-        Err(Failure { error, transaction: Transaction::Ended })
+            Err(Stop::Database(error @ (wire::Error::Io(_) | wire::Error::Protocol(_)), _)) => {
+                Err(failure(reported(&error), Connection::Broken))
+            }
+            Err(Stop::Result(error)) => Err(failure(error, Connection::Usable)),
+            Err(Stop::Sink(error)) => Err(failure(error, Connection::Busy)),
+        }
     }
 
     async fn exchange(&mut self, left: Option<Duration>, sink: &mut impl Sink) -> Result<Report, Stop> {
-        let Self { client, unit, .. } = *self;
+        let unit = self.unit;
         let settings = preamble::settings(unit, left);
-
-        let begin = Sent::new(client.batch_execute(preamble::begin(unit.isolation, unit.access))).await?;
-        let mut start = Start { begin: Some(begin), calls: vec![self.send(&settings).await?] };
-        if let Some(call) = &unit.pre_request {
-            start.calls.push(self.send(call).await?);
-        }
-        let rows = self.statement(&mut start, sink).await?;
-        let planned = match count::planned(unit.count.as_ref()) {
-            Some(explain) => Some(self.send(explain).await?),
-            None => None,
-        };
-        let response = match unit.response_settings {
-            ResponseSettings::Read => Some(self.statements.send(client, RESPONSE_SETTINGS, &[]).await?),
+        let role = unit.role();
+        self.session.statements.begin();
+        // Settings are for the login role to make.
+        let mut before =
+            vec![Call::unnamed(preamble::begin(unit.isolation, unit.access)), self.call("", &settings)];
+        before.extend(unit.pre_request.as_ref().map(|call| self.call(role, call)));
+        let mut planned = count::planned(unit.count.as_ref()).map(|explain| self.call(role, explain));
+        let (mut statement, types) = self.statement(role, sink);
+        let mut response = match unit.response_settings {
+            // A function may have deallocated what was prepared.
+            ResponseSettings::Read => Some(Call::unnamed(RESPONSE_SETTINGS)),
             ResponseSettings::Unset => None,
         };
-        if self.ends_at_once() {
-            self.end = Some(finish(client, unit).await?);
+        if unit.response_settings == ResponseSettings::Read {
+            self.session.trace = Trace::Possible;
         }
 
-        start.answer().await?;
-        let rows = rows.answer().await?;
-        self.rows = Rows::Coming;
-        let mut report = deliver(rows, &unit.statement.facts, sink).await?;
-        sink.complete().map_err(Stop::Result)?;
-        let planned = match planned {
-            Some(planned) => Some(planned_rows(planned).await?),
+        let eraser = match (unit.response_settings, self.naming) {
+            (ResponseSettings::Read, Naming::Allowed) => self.session.send_eraser()?,
+            (ResponseSettings::Read | ResponseSettings::Unset, _) => None,
+        };
+        // Where that cannot be written, nobody sees any of it.
+        self.begin(&before, planned.as_ref(), &statement, types.as_deref(), response.as_ref())?;
+        if let Some(names) = eraser {
+            self.parsed(names.len()).await?;
+            self.session.keep_eraser(names);
+        }
+        for call in &mut before {
+            self.answer(call).await?;
+        }
+        let plan = match &mut planned {
+            Some(planned) => self.answer(planned).await?,
             None => None,
         };
+        if types.is_none() && described(unit) == Described::First {
+            self.describe(&mut statement, sink).await?;
+            self.send_end(response.as_ref())?;
+        }
+        let mut report = self.deliver(&mut statement, sink).await?;
+        sink.complete().map_err(Stop::Result)?;
         if let Some(count) = &unit.count {
+            let planned = match planned {
+                Some(_) => Some(
+                    planned_rows(plan.as_ref().and_then(|row| row.first()?.as_deref()))
+                        .map_err(Stop::Sink)?,
+                ),
+                None => None,
+            };
             count::complete(&mut report, count, planned);
         }
-        if let Some(response) = response
-            && let Some(row) = only_row(response).await?
-        {
-            (report.headers, report.status) = (facts::text(&row, 0), facts::text(&row, 1));
+        if let Some(response) = &mut response {
+            let mut settings = self.answer(response).await?.unwrap_or_default().into_iter();
+            (report.headers, report.status) = (settings.next().flatten(), settings.next().flatten());
         }
+        if !self.ends_at_once() {
+            self.ready().await?;
+            check(unit.expectation, report.rows).map_err(Stop::Result)?;
+            self.end()?;
+        }
+        self.ended().await?;
+        // What has written nothing is nothing to undo.
         check(unit.expectation, report.rows).map_err(Stop::Result)?;
         Ok(report)
     }
 
-    /// Sends the statement. Where its columns may be of any type and are not
-    /// known yet, this waits for PostgreSQL to describe them.
-    async fn statement(
-        &mut self,
-        start: &mut Start<'_>,
-        sink: &mut impl Sink,
-    ) -> Result<Sent<'a, RowStream>, Stop> {
-        let fragment = &self.unit.statement.fragment;
-        if !has_any_columns(&self.unit.statement.layout) {
-            return Ok(self.send(fragment).await?);
-        }
-        let statement = match self.statements.prepared(fragment.as_str()) {
-            Some(statement) if fits(&statement, sink).is_ok() => statement,
-            // What does not fit may have changed since it was described.
-            Some(_) | None => {
-                let described = self.statements.describe(self.client, fragment.as_str()).await?;
-                start.answer().await?;
-                let statement = described.answer().await?;
-                fits(&statement, sink).map_err(Stop::Result)?;
-                self.statements.keep(fragment.as_str(), statement.clone());
-                statement
-            }
+    fn call<'u>(&mut self, role: &'u str, fragment: &'u Fragment) -> Call<'u> {
+        let (sql, values) = (fragment.as_str(), fragment.parameters());
+        let form = match self.naming {
+            Naming::Allowed => self.session.statements.choose(role, sql),
+            Naming::Forbidden => Form::Unnamed,
         };
-        Ok(bind(self.client, statement, fragment.parameters()).await?)
+        Call { form, role, sql, values, progress: Progress::Unbound }
     }
 
-    async fn send<'f>(&mut self, fragment: &'f Fragment) -> Result<Sent<'f, RowStream>, tokio_postgres::Error>
-    where
-        'a: 'f,
-    {
-        self.statements.send(self.client, fragment.as_str(), fragment.parameters()).await
+    /// The statement, and the types of its columns where the sink has to know them and accepts those that are known.
+    fn statement(&mut self, role: &'a str, sink: &mut impl Sink) -> (Call<'a>, Option<Arc<[u32]>>) {
+        let fragment = &self.unit.statement.fragment;
+        match (described(self.unit), self.naming) {
+            (Described::First, Naming::Allowed) => {
+                let (sql, values) = (fragment.as_str(), fragment.parameters());
+                let fits = |types: &[u32]| sink.columns(&mut types.iter().copied()).is_ok();
+                let (form, types) = self.session.statements.choose_described(role, sql, fits);
+                (Call { form, role, sql, values, progress: Progress::Unbound }, types)
+            }
+            (Described::First, Naming::Forbidden) | (Described::Never, _) => {
+                (self.call(role, fragment), None)
+            }
+        }
+    }
+
+    /// Writes the first flush.
+    fn begin(
+        &mut self,
+        before: &[Call<'_>],
+        planned: Option<&Call<'_>>,
+        statement: &Call<'_>,
+        types: Option<&[u32]>,
+        response: Option<&Call<'_>>,
+    ) -> Result<(), wire::Error> {
+        for name in self.session.statements.fallen_out() {
+            self.session.wire.out.close(&name)?;
+        }
+        for call in before.iter().chain(planned) {
+            self.send(call, Results::Text)?;
+        }
+        match (described(self.unit), types) {
+            (Described::First, None) => {
+                let out = &mut self.session.wire.out;
+                out.parse(statement.form.name(), statement.sql)?;
+                out.describe(statement.form.name())?;
+                out.flush();
+                Ok(())
+            }
+            (Described::First, Some(types)) => {
+                self.send(statement, self.results(types.len()))?;
+                self.send_end(response)
+            }
+            (Described::Never, _) => {
+                self.send(statement, self.results(1))?;
+                self.send_end(response)
+            }
+        }
+    }
+
+    /// Waits until the statement is described, and shows its columns to the sink.
+    async fn describe(&mut self, statement: &mut Call<'_>, sink: &mut impl Sink) -> Result<(), Stop> {
+        loop {
+            let frame = self.session.wire.frame().await?;
+            let types: Arc<[u32]> = match frame.tag() {
+                b'T' => frame.types()?.into(),
+                b'n' => [].into(),
+                _ => match self.said(statement, frame)? {
+                    Said::Progress => continue,
+                    Said::Row(_) | Said::Done(_) => {
+                        return Err(Stop::Sink(unexpected("a result before its description")));
+                    }
+                },
+            };
+            sink.columns(&mut types.iter().copied()).map_err(Stop::Result)?;
+            self.session.statements.describe(statement.role, statement.sql, &types);
+            let results = self.results(types.len());
+            self.session
+                .wire
+                .out
+                .run(statement.form.name(), statement.values, results)
+                .map_err(wire::Error::from)?;
+            return Ok(());
+        }
+    }
+
+    /// In which format the columns come, of which there are so many.
+    fn results(&self, columns: usize) -> Results {
+        let text = self.unit.statement.facts.len();
+        match self.unit.statement.layout {
+            Layout::Columns => {
+                Results::Binary { binary: columns.saturating_sub(text), text: text.min(columns) }
+            }
+            Layout::Body => Results::Binary { binary: 1, text },
+            Layout::Array(_)
+            | Layout::Object(_)
+            | Layout::Scalar(_)
+            | Layout::Scalars { .. }
+            | Layout::Lines
+            | Layout::Csv(_)
+            | Layout::Nothing => Results::Text,
+        }
+    }
+
+    fn send(&mut self, call: &Call<'_>, results: Results) -> Result<(), wire::Error> {
+        self.session.send(&call.form, call.sql, call.values, results)
+    }
+
+    /// Writes what comes behind the statement.
+    fn send_end(&mut self, response: Option<&Call<'_>>) -> Result<(), wire::Error> {
+        if let Some(response) = response {
+            self.send(response, Results::Text)?;
+        }
+        match self.ends_at_once() {
+            true => self.end(),
+            false => {
+                self.session.wire.out.sync();
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes what ends the transaction, and what erases the traces of what ran in it.
+    fn end(&mut self) -> Result<(), wire::Error> {
+        let (statements, _) = preamble::end(self.unit.end);
+        for sql in statements {
+            self.session.send(&Form::Unnamed, sql, &[], Results::Text)?;
+        }
+        if self.unit.response_settings == ResponseSettings::Read {
+            self.session.wire.out.flush();
+            self.session.put_back()?;
+        }
+        self.session.wire.out.sync();
+        Ok(())
+    }
+
+    /// Waits until the transaction has ended as it should.
+    async fn ended(&mut self) -> Result<(), Stop> {
+        let (statements, expected) = preamble::end(self.unit.end);
+        for (at, sql) in statements.iter().enumerate() {
+            let mut call = Call::unnamed(sql);
+            loop {
+                let frame = self.session.wire.frame().await?;
+                if frame.tag() == b'C' && at + 1 == statements.len() && frame.completed()?.0 != expected {
+                    return Err(Stop::Sink(unexpected("a transaction that ends as it should not")));
+                }
+                if let Said::Done(_) = self.said(&mut call, frame)? {
+                    break;
+                }
+            }
+        }
+        match self.unit.response_settings {
+            // Nobody waits for that.
+            ResponseSettings::Read => self.session.trace = Trace::BeingErased,
+            ResponseSettings::Unset => self.ready().await?,
+        }
+        Ok(())
+    }
+
+    async fn ready(&mut self) -> Result<(), Stop> {
+        let frame = self.session.wire.frame().await?;
+        match frame.tag() {
+            b'Z' => Ok(()),
+            _ => Err(frame.unexpected().into()),
+        }
+    }
+
+    /// Waits until so many statements are parsed.
+    async fn parsed(&mut self, count: usize) -> Result<(), Stop> {
+        let mut parsed = 0;
+        while parsed < count {
+            let frame = self.session.wire.frame().await?;
+            match frame.tag() {
+                b'1' => parsed += 1,
+                b'3' => {}
+                _ => return Err(frame.unexpected().into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// What a message says of the statement that is being answered.
+    fn said(&mut self, call: &mut Call<'_>, frame: Frame) -> Result<Said, Stop> {
+        match frame.tag() {
+            b'1' => {
+                if let Form::Named(name) = &call.form {
+                    self.session.statements.keep(call.role, call.sql, name);
+                }
+            }
+            b'2' => call.progress = Progress::Bound,
+            // A statement that fell out is closed, parameters are described.
+            b'3' | b't' => {}
+            b'D' => return Ok(Said::Row(frame)),
+            b'C' => return Ok(Said::Done(frame.completed()?.1)),
+            // There was nothing to run.
+            b'I' => return Ok(Said::Done(0)),
+            _ => {
+                let error = frame.unexpected();
+                let doubt = call.doubt(&error);
+                return Err(Stop::Database(error, doubt));
+            }
+        }
+        Ok(Said::Progress)
+    }
+
+    /// Waits for a statement to run. Its last row, as text.
+    async fn answer(&mut self, call: &mut Call<'_>) -> Result<Option<Vec<Option<String>>>, Stop> {
+        let mut last = None;
+        let mut columns = Columns::default();
+        loop {
+            let frame = self.session.wire.frame().await?;
+            match self.said(call, frame)? {
+                Said::Progress => {}
+                Said::Row(frame) => {
+                    let row = columns.read(frame.body())?;
+                    last = Some((0..row.len()).map(|column| row.text(column)).collect());
+                }
+                Said::Done(_) => return Ok(last),
+            }
+        }
+    }
+
+    /// Hands rows to the sink as they come.
+    async fn deliver(&mut self, statement: &mut Call<'_>, sink: &mut impl Sink) -> Result<Report, Stop> {
+        let facts = &self.unit.statement.facts;
+        let mut report = Report::default();
+        let mut columns = Columns::default();
+        let mut last: Option<Frame> = None;
+        loop {
+            let frame = match self.session.wire.buffered()? {
+                Some(frame) => frame,
+                None => {
+                    if report.rows > 0 {
+                        sink.ready().await.map_err(Stop::Sink)?;
+                    }
+                    self.session.wire.frame().await?
+                }
+            };
+            match self.said(statement, frame)? {
+                Said::Progress => {}
+                Said::Row(frame) => {
+                    let row = columns.read(frame.body())?;
+                    if facts::has_data(&row, facts) {
+                        sink.row(&row).map_err(Stop::Sink)?;
+                        report.rows += 1;
+                        if report.rows.is_multiple_of(ROWS_AT_ONCE) {
+                            sink.ready().await.map_err(Stop::Sink)?;
+                        }
+                    }
+                    if !facts.is_empty() {
+                        last = Some(frame);
+                    }
+                }
+                Said::Done(affected) => {
+                    match last {
+                        Some(last) => facts::read(&mut report, &columns.read(last.body())?, facts),
+                        // What returns no rows says how many it affected.
+                        None => report.rows = report.rows.max(affected),
+                    }
+                    return Ok(report);
+                }
+            }
+        }
     }
 
     /// Whether the end can be sent with the rest.
     fn ends_at_once(&self) -> bool {
         // The result does not decide it, or there is nothing that could be undone.
-        let is_decided = self.unit.expectation == Expectation::Any || self.unit.access == Access::ReadOnly;
-        // A named statement that is not kept is closed within its transaction: the
-        // next one may be on another connection of a transaction pooler.
-        is_decided && (self.statements.are_kept() || !has_any_columns(&self.unit.statement.layout))
+        self.unit.expectation == Expectation::Any || self.unit.access == Access::ReadOnly
     }
 }
 
-/// Sends what ends a transaction that has not failed.
-async fn finish<'a>(client: &'a Client, unit: &Unit) -> Result<Sent<'a, ()>, tokio_postgres::Error> {
-    match unit.end {
-        End::Commit => Sent::new(client.batch_execute(preamble::commit(unit.response_settings))).await,
-        End::Rollback => {
-            // Not in one query string: an error would skip the rest of it.
-            let checked = Sent::new(client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE")).await?;
-            Ok(checked.and(Sent::new(client.batch_execute("ROLLBACK")).await?))
-        }
-    }
+/// Whether a statement's columns are described before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Described {
+    /// The sink has to see their types.
+    First,
+    Never,
 }
 
-/// The sink takes columns of the statement's types.
-fn fits(statement: &Statement, sink: &mut impl Sink) -> Result<(), Box<Error>> {
-    sink.columns(&mut statement.columns().iter().map(|column| column.type_().oid()))
-}
-
-/// Whether the columns may be of types that are not built in. `sql` casts those
-/// that become JSON or text here.
-fn has_any_columns(layout: &Layout) -> bool {
-    match layout {
-        Layout::Columns | Layout::Body => true,
-        Layout::Array(_)
+fn described(unit: &Unit) -> Described {
+    match unit.statement.layout {
+        Layout::Columns => Described::First,
+        Layout::Body
+        | Layout::Array(_)
         | Layout::Object(_)
         | Layout::Scalar(_)
         | Layout::Scalars { .. }
         | Layout::Lines
         | Layout::Csv(_)
-        | Layout::Nothing => false,
+        | Layout::Nothing => Described::Never,
     }
 }
 
-/// Whether PostgreSQL refuses a prepared statement that once was good: its
-/// result has other columns now, or it was deallocated. Nothing else tells the
-/// first from features that PostgreSQL does not have.
-fn is_outdated(error: &tokio_postgres::Error) -> bool {
-    let Some(error) = error.as_db_error() else { return false };
-    match *error.code() {
-        SqlState::INVALID_SQL_STATEMENT_NAME => true,
-        SqlState::FEATURE_NOT_SUPPORTED => error.routine() == Some("RevalidateCachedQuery"),
-        _ => false,
-    }
-}
-
-/// What comes before the statement and gives nothing but errors.
-struct Start<'a> {
-    begin: Option<Sent<'a, ()>>,
-    calls: Vec<Sent<'a, RowStream>>,
-}
-
-impl Start<'_> {
-    /// The first error, if there is one. What was answered is not asked again.
-    async fn answer(&mut self) -> Result<(), Stop> {
-        if let Some(begin) = self.begin.take() {
-            begin.answer().await?;
-        }
-        for call in mem::take(&mut self.calls) {
-            only_row(call).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Hands rows to the sink as they come.
-async fn deliver(rows: RowStream, facts: &[Fact], sink: &mut impl Sink) -> Result<Report, Stop> {
-    let mut rows = pin!(rows);
-    let mut report = Report::default();
-    let mut last: Option<Row> = None;
-    loop {
-        let next = match futures_util::poll!(rows.try_next()) {
-            Poll::Ready(next) => next?,
-            Poll::Pending => {
-                sink.ready().await.map_err(Stop::Sink)?;
-                rows.try_next().await?
-            }
-        };
-        let Some(row) = next else { break };
-        if facts::has_data(&row, facts) {
-            sink.row(&Received(&row)).map_err(Stop::Sink)?;
-            report.rows += 1;
-            if report.rows.is_multiple_of(ROWS_AT_ONCE) {
-                sink.ready().await.map_err(Stop::Sink)?;
-            }
-        }
-        last = Some(row);
-    }
-    match last {
-        Some(last) => facts::read(&mut report, &last, facts),
-        // What returns no rows says how many it affected.
-        None => report.rows = rows.rows_affected().unwrap_or(0),
-    }
-    Ok(report)
-}
-
-fn check(expectation: Expectation, rows: u64) -> Result<(), Box<Error>> {
-    match expectation {
-        Expectation::One if rows != 1 => {
-            Err(Error::new(Fault::NotSingular, "Cannot coerce the result to a single JSON object")
-                .details(format!("The result contains {rows} rows")))
-        }
-        Expectation::UpsertedOne if rows != 1 => Err(Error::new(
-            Fault::UpsertKeyMismatch,
-            "Payload values do not match URL in primary key column(s)",
-        )),
-        Expectation::AtMost(most) if i128::from(rows) > i128::from(most) => Err(Error::new(
-            Fault::MaxAffectedExceeded,
-            "Query result exceeds max-affected preference constraint",
-        )
-        .details(format!("The query affects {rows} rows"))),
-        Expectation::Any
-        | Expectation::One
-        | Expectation::UpsertedOne
-        | Expectation::AtMost(_)
-        | Expectation::Sink => Ok(()),
+impl Unit {
+    /// The role that the statement runs as; empty for the login role.
+    pub(super) fn role(&self) -> &str {
+        let roles = self.settings.iter().rev().filter(|(name, _)| name.eq_ignore_ascii_case("role"));
+        roles.map(|(_, role)| std::str::from_utf8(role).unwrap_or_default()).next().unwrap_or_default()
     }
 }

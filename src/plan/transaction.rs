@@ -59,23 +59,14 @@ pub enum Expectation {
     Sink,
 }
 
-/// Whether `response.*` is looked up when the statement has run.
+/// Whether `response.*` is looked up when the statement has run, and the session
+/// put back as it was when the transaction has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseSettings {
-    /// Nothing in this unit can have set them.
+    /// Nothing in this unit can have set anything.
     Unset,
     /// A function, trigger, policy or view may have.
     Read,
-}
-
-/// Whether values have the text that connections are set up for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Formats {
-    /// They have.
-    Pinned,
-    /// The role, the called function or the pre-request function may have
-    /// chosen another form for dates.
-    Chosen,
 }
 
 /// The transaction of a request.
@@ -93,8 +84,6 @@ pub struct Transaction<'c> {
     pub response_settings: ResponseSettings,
     /// What it is told.
     pub session: Session<'c>,
-    /// Whether that changes how values are written.
-    pub formats: Formats,
     /// How long it may take.
     pub deadline: Option<Duration>,
 }

@@ -16,7 +16,6 @@ use crate::{
         call::Call,
         mutate::{Mutation, Returned},
         negotiate::{Body, Explain},
-        transaction::Formats,
         tree::Node,
     },
     request::{prefer, range::Range, select::Texts},
@@ -27,13 +26,12 @@ use crate::{
 pub(super) struct Scope<'p> {
     pub(super) catalog: &'p Catalog,
     pub(super) results: Results<'p>,
-    pub(super) formats: Formats,
     pub(super) texts: &'p Texts,
 }
 
 impl<'p> Scope<'p> {
     pub(super) fn of(plan: &'p Plan<'_>, results: Results<'p>) -> Self {
-        Scope { catalog: plan.catalog, results, formats: plan.transaction.formats, texts: &plan.texts }
+        Scope { catalog: plan.catalog, results, texts: &plan.texts }
     }
 }
 

@@ -2,18 +2,15 @@
 //! than an encoder, and the names of types that clients cast to.
 
 use super::{Encoder, Fragment, statement::Scope};
-use crate::{
-    catalog::{
-        Catalog,
-        descriptor::{Type, TypeKind},
-    },
-    plan::transaction::Formats,
+use crate::catalog::{
+    Catalog,
+    descriptor::{Type, TypeKind},
 };
 
 /// Types whose text, which is their output too, is all that their JSON needs.
 /// Everything else takes PostgreSQL's `to_json`: `inet` and `bpchar` because
-/// their cast to text is not their output, types of extensions because they may
-/// have a cast to json.
+/// their cast to text is not their output, dates because theirs follows
+/// `DateStyle`, types of extensions because they may have a cast to json.
 ///
 /// The third column is an expression that PostgreSQL puts into one column with
 /// values of the type, and with none of a type that has another encoder (its
@@ -36,17 +33,10 @@ const ENCODERS: &[(&str, Encoder, &str)] = &[
     ("uuid", Encoder::Text, "NULL::pg_catalog.uuid"),
     ("time", Encoder::Text, "NULL::pg_catalog.timetz"),
     ("timetz", Encoder::Text, "NULL::pg_catalog.timetz"),
-    ("date", Encoder::Timestamp, TIMESTAMP),
-    ("timestamp", Encoder::Timestamp, TIMESTAMP),
-    ("timestamptz", Encoder::Timestamp, TIMESTAMP),
 ];
 
 const NUMBER: &str = "0.0";
 const TEXT: &str = "NULL::pg_catalog.text";
-const TIMESTAMP: &str = "NULL::pg_catalog.timestamptz";
-
-/// Those of them whose text depends on `DateStyle`. `to_json` does not.
-const DATES: &[&str] = &["date", "timestamp", "timestamptz"];
 
 /// How the text of this type becomes JSON; `None` if only PostgreSQL knows.
 pub(super) fn encoder(scope: Scope<'_>, declared: &Type) -> Option<Encoder> {
@@ -61,9 +51,6 @@ pub(super) fn sample(scope: Scope<'_>, declared: &Type) -> Option<&'static str> 
 
 fn row(scope: Scope<'_>, declared: &Type) -> Option<&'static (&'static str, Encoder, &'static str)> {
     let base = scope.catalog.base_type(declared.oid)?;
-    if scope.formats == Formats::Chosen && DATES.contains(&base.name.as_str()) {
-        return None;
-    }
     if base.schema != "pg_catalog" || base.kind() != TypeKind::Base {
         return None;
     }

@@ -223,9 +223,6 @@ fn answer(statement: &Statement, rows: &[Row]) -> Answer {
             _ => Value::String(text).to_string(),
         },
         (Encoder::Text, Some(text)) => Value::String(text).to_string(),
-        (Encoder::Timestamp, Some(text)) => {
-            Value::String(text.replacen(' ', "T", 1).replace("+00", "+00:00")).to_string()
-        }
     };
     let object = |row: &Row, columns: &[sql::Column]| {
         let pairs = columns.iter().enumerate().map(|(at, column)| {

@@ -4,7 +4,7 @@
 use super::{MessageEncoder, progress::Progress, wire};
 use crate::{
     error::{Error, Fault, Result},
-    outcome::{Row, Sink},
+    outcome::{Pace, Row, Sink},
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -157,6 +157,8 @@ fn idle() -> Box<Error> {
 }
 
 impl Sink for StreamSink {
+    const PACE: Pace = Pace::Client;
+
     fn row(&mut self, row: &dyn Row) -> Result<()> {
         self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
         let mut message = Vec::with_capacity(64);

@@ -248,3 +248,37 @@ async fn postgresql_waits_for_a_slow_sink() {
     assert_eq!(under_way.await.unwrap().unwrap().rows, ROWS);
     assert_eq!(rows.load(Ordering::Relaxed), ROWS);
 }
+
+/// Waits for its client, who never reads.
+struct Unread;
+
+impl Sink for Unread {
+    const PACE: pgduet::outcome::Pace = pgduet::outcome::Pace::Client;
+
+    fn row(&mut self, _: &dyn Row) -> Result<()> {
+        Ok(())
+    }
+
+    async fn ready(&mut self) -> Result<()> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn streams_that_nobody_reads_hold_half_of_the_connections() {
+    let database = Database::fresh("");
+    let (size, acquisition_timeout) = (NonZeroUsize::new(4).unwrap(), Duration::from_secs(2));
+    let pool = pool_of(&database.uri("authenticator"), Options { size, acquisition_timeout, ..options() });
+    let stream = || {
+        let pool = pool.clone();
+        let rows = unit(fragment("SELECT generate_series(1, 1000)"), Layout::Columns);
+        tokio::spawn(async move { pool.run(rows, &mut Unread).await.map(drop) })
+    };
+    let (ended, _, others) = futures_util::future::select_all([stream(), stream(), stream()]).await;
+    assert_eq!(ended.unwrap().unwrap_err().code(), "PGDUET18");
+    assert!(others.iter().all(|other| !other.is_finished()));
+    for _ in 0..20 {
+        assert_eq!(body(&pool, show("SELECT 'x'")).await, r#""x""#);
+    }
+    assert_eq!(pool.status().available, 2);
+}

@@ -40,17 +40,12 @@ fn samples() -> Vec<Sample> {
         sample("a \"key\"\n", "varchar(20)", Encoder::Text, texts(20)),
         sample("name", "name", Encoder::Text, texts(80)),
         sample("uuid", "uuid", Encoder::Text, "[0-9a-f]{32}".boxed()),
-        sample("date", "date", Encoder::Timestamp, or_infinite(era(date(4713, 5_874_897)))),
+        made("date", "date", or_infinite(era(date(4713, 5_874_897)))),
         sample("time", "time", Encoder::Text, time()),
         sample("timetz", "timetz", Encoder::Text, joined(time(), zone())),
-        sample("timestamp", "timestamp", Encoder::Timestamp, or_infinite(era(moment()))),
-        sample("timestamp(0)", "timestamp(0)", Encoder::Timestamp, or_infinite(era(moment()))),
-        sample(
-            "timestamptz",
-            "timestamptz",
-            Encoder::Timestamp,
-            or_infinite(era((joined_parts(moment(), zone())).boxed())),
-        ),
+        made("timestamp", "timestamp", or_infinite(era(moment()))),
+        made("timestamp(0)", "timestamp(0)", or_infinite(era(moment()))),
+        made("timestamptz", "timestamptz", or_infinite(era((joined_parts(moment(), zone())).boxed()))),
         sample("json", "json", Encoder::Verbatim, json()),
         sample("jsonb", "jsonb", Encoder::Verbatim, json()),
         sample("domain", "sentence", Encoder::Text, texts(20)),
@@ -169,11 +164,13 @@ fn sessions() -> BoxedStrategy<Vec<(Cow<'static, str>, Bytes)>> {
         "<even>+11:59",
     ]);
     let intervals = select(vec!["postgres", "iso_8601", "sql_standard", "postgres_verbose"]);
-    (zones, intervals, select(vec!["1", "0", "-3", "3"]), select(vec!["hex", "escape"]))
-        .prop_map(|(zone, interval, digits, bytea)| {
+    let dates = select(vec!["ISO, MDY", "German", "SQL, DMY", "Postgres, MDY"]);
+    (zones, intervals, select(vec!["1", "0", "-3", "3"]), select(vec!["hex", "escape"]), dates)
+        .prop_map(|(zone, interval, digits, bytea, dates)| {
             settings(&[
                 ("role", "anonymous"),
                 ("TimeZone", zone),
+                ("DateStyle", dates),
                 ("IntervalStyle", interval),
                 ("extra_float_digits", digits),
                 ("bytea_output", bytea),

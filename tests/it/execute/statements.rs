@@ -63,8 +63,8 @@ async fn what_comes_once_is_not_prepared() {
     for number in 0..40 {
         body(&pool, shape(number)).await;
     }
-    // The settings, which every unit has, are; what counts them is, the second time.
-    assert_eq!((prepared(&pool).await, prepared(&pool).await, prepared(&pool).await), (1, 1, 2));
+    // The settings, which every unit has, are; what counts them is from the second time on.
+    assert_eq!((prepared(&pool).await, prepared(&pool).await, prepared(&pool).await), (1, 2, 2));
     for number in 0..4 {
         body(&pool, shape(number)).await;
         body(&pool, shape(number)).await;
@@ -197,4 +197,37 @@ async fn what_cannot_be_prepared_any_more_has_run_all_the_same() {
             assert_eq!(seen::<i64>(&admin, "SELECT count(*) FROM visits").await, visits + 1);
         }
     }
+}
+
+/// As where a pooler gives the next transaction another session.
+#[tokio::test]
+async fn a_name_that_stands_for_another_statement_is_never_an_answer() {
+    let database = Database::fresh("");
+    let pool = pool(&database);
+    let parameterless = || show("SELECT 'right'");
+    for _ in 0..3 {
+        assert_eq!(body(&pool, shape(0)).await, shape_s_body(0));
+        assert_eq!(body(&pool, parameterless()).await, "\"right\"");
+    }
+    // Names that are gone are prepared again.
+    run(&pool, act("DEALLOCATE ALL")).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(body(&pool, shape(0)).await, shape_s_body(0));
+        assert_eq!(body(&pool, parameterless()).await, "\"right\"");
+    }
+    assert!(prepared(&pool).await > 1);
+    // Names that are another's are not, nor is any from then on.
+    let swap = "DO $$ DECLARE found text; BEGIN
+        SELECT name INTO STRICT found FROM pg_prepared_statements WHERE statement LIKE 'SELECT array_to_string%';
+        EXECUTE format('DEALLOCATE %I', found);
+        EXECUTE format('PREPARE %I AS SELECT 1', found);
+    END $$";
+    run(&pool, act(swap)).await.unwrap();
+    let of_before = prepared(&pool).await;
+    for _ in 0..3 {
+        for number in 0..3 {
+            assert_eq!(body(&pool, shape(number)).await, shape_s_body(number));
+        }
+    }
+    assert_eq!(prepared(&pool).await, of_before);
 }

@@ -315,8 +315,8 @@ fn what_is_text_is_postgresqls_own_but_for_iso_8601() {
         compared += 1;
         let column = format!("c{at}");
         let text = match sql.as_str() {
-            // ISO 8601 has a T between date and time.
-            "timestamp" => format!("to_json({column}) #>> '{{}}'"),
+            // ISO 8601, with a T between date and time, whatever the session's style is.
+            "date" | "timestamp" => format!("to_json({column}) #>> '{{}}'"),
             _ => format!("format('%s', {column})"),
         };
         let texts = format!("SELECT json_agg(CASE WHEN {column} IS NOT NULL THEN {text} END ORDER BY id)");

@@ -1,0 +1,209 @@
+//! Several processes behind one transaction pooler, which gives each transaction whatever session of PostgreSQL is free:
+//! every request reads and writes what it asked for, as whom it asked, and finds nothing of another's.
+//!
+//! The pooler is the PgBouncer that `PATH` finds first.
+
+use crate::support::{database::Database, http::Connection, server::Server, until};
+use std::{
+    env, fs,
+    net::{TcpListener, TcpStream},
+    os::unix::{fs::MetadataExt, process::CommandExt},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+};
+
+/// A table for each process; a row tells who wrote it, and for whom.
+const SCHEMA: &str = "
+    DO $$ BEGIN
+        IF to_regrole('third') IS NULL THEN CREATE ROLE third; GRANT third TO authenticator; END IF;
+    END $$;
+    CREATE SCHEMA api;
+    CREATE TABLE api.first (number int PRIMARY KEY, source text, who text DEFAULT current_user);
+    CREATE TABLE api.second (number int PRIMARY KEY, source text, who text DEFAULT current_user);
+    CREATE TABLE api.third (number int PRIMARY KEY, source text, who text DEFAULT current_user);
+    CREATE FUNCTION api.leave(source text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM set_config('app.left', source, false), pg_advisory_lock(17);
+        CREATE TEMP TABLE IF NOT EXISTS mine AS SELECT source;
+        RETURN source;
+    END $$;
+    CREATE FUNCTION api.look() RETURNS text LANGUAGE sql AS $$
+        SELECT concat(current_setting('app.left', true), to_regclass('pg_temp.mine'), current_user)
+    $$;
+    GRANT USAGE ON SCHEMA api TO anonymous, authenticated, third;
+    GRANT SELECT ON ALL TABLES IN SCHEMA api TO anonymous, authenticated, third;
+    GRANT INSERT ON api.first TO anonymous;
+    GRANT INSERT ON api.second TO authenticated;
+    GRANT INSERT ON api.third TO third;
+    DO $$ BEGIN EXECUTE format('GRANT TEMP ON DATABASE %I TO PUBLIC', current_database()); END $$";
+
+/// A table, and the role whose requests write to it.
+const PROCESSES: [(&str, &str); 3] =
+    [("first", "anonymous"), ("second", "authenticated"), ("third", "third")];
+
+/// Requests at a time, of each process.
+const CLIENTS: u32 = 4;
+/// Rounds of each client: a write, two reads and two calls.
+const ROUNDS: u32 = 50;
+
+/// PgBouncer before the server of a database.
+struct Pooler {
+    process: Child,
+    directory: PathBuf,
+    port: u16,
+}
+
+impl Pooler {
+    fn before(database: &Database, settings: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let directory = env::temp_dir().join(format!("pgduet-pooler-{}-{number}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let uri = database.uri("authenticator");
+        let (_, sockets) = uri.split_once("host=").expect("the test server has a unix socket");
+        let sockets = percent_encoding::percent_decode_str(sockets).decode_utf8().unwrap().into_owned();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let users = directory.join("users");
+        fs::write(&users, "\"authenticator\" \"\"\n").unwrap();
+        let file = directory.join("pgbouncer.ini");
+        let name = database.name();
+        let text = format!(
+            "[databases]\n{name} = host={sockets} dbname={name}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {}\npool_mode = transaction\n\
+             default_pool_size = 4\nmax_client_conn = 500\n{settings}\n",
+            users.display()
+        );
+        fs::write(&file, text).unwrap();
+        let mut command = Command::new("pgbouncer");
+        command.arg(&file).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(fs::File::create(directory.join("log")).unwrap());
+        // It refuses to run as root; whoever PostgreSQL runs as will do.
+        let owner = fs::metadata(&sockets).unwrap();
+        if fs::metadata(&directory).unwrap().uid() != owner.uid() {
+            command.uid(owner.uid()).gid(owner.gid());
+        }
+        let pooler = Self { process: command.spawn().expect("there is pgbouncer"), directory, port };
+        until("the pooler listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        pooler
+    }
+
+    fn uri(&self, database: &Database) -> String {
+        format!("postgresql://authenticator@127.0.0.1:{}/{}?sslmode=disable", self.port, database.name())
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if thread::panicking() {
+            eprintln!("{}", fs::read_to_string(self.directory.join("log")).unwrap_or_default());
+        }
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// The minor version of PgBouncer 1.
+fn version() -> u32 {
+    let said = Command::new("pgbouncer").arg("--version").output().expect("there is pgbouncer").stdout;
+    let said = String::from_utf8(said).unwrap();
+    let version = said.lines().next().unwrap().trim_start_matches("PgBouncer 1.");
+    version.split('.').next().unwrap().parse().expect("PgBouncer says its version")
+}
+
+fn serve(uri: &str, role: &str, prepared: &str) -> Server {
+    Server::start(&[
+        ("PGRST_DB_URI", uri),
+        ("PGRST_DB_SCHEMAS", "api"),
+        ("PGRST_DB_ANON_ROLE", role),
+        ("PGRST_DB_POOL", "6"),
+        ("PGRST_DB_PREPARED_STATEMENTS", prepared),
+        // LISTEN needs a session of its own.
+        ("PGRST_DB_CHANNEL_ENABLED", "false"),
+    ])
+}
+
+/// Writes to its table and reads from it, and says what went wrong.
+fn talk(address: &str, (table, role): (&str, &str), client: u32) -> Vec<String> {
+    let mut connection = Connection::open(address);
+    let mut wrong = Vec::new();
+    for round in 0..ROUNDS {
+        let number = client * ROUNDS + round;
+        let mut check = |method, target: &str, body: Option<String>, status, expected: String| {
+            let headers = [("Prefer", "return=representation"), ("Content-Type", "application/json")];
+            let body = body.as_ref().map(String::as_bytes);
+            let answer = connection.send(method, target, &headers, body).unwrap();
+            if (answer.status, answer.text()) != (status, expected.clone()) {
+                wrong.push(format!("{method} {target}: {} {}, not {expected}", answer.status, answer.text()));
+            }
+        };
+        let row = format!(r#"[{{"number":{number},"source":"{table}","who":"{role}"}}]"#);
+        let body = format!(r#"{{"number":{number},"source":"{table}"}}"#);
+        check("POST", &format!("/{table}"), Some(body), 201, row.clone());
+        check("GET", &format!("/{table}?number=eq.{number}"), None, 200, row);
+        check("GET", &format!("/{table}?source=neq.{table}"), None, 200, "[]".to_owned());
+        let call = format!(r#"{{"source":"{table}"}}"#);
+        check("POST", "/rpc/leave", Some(call), 200, format!("\"{table}\""));
+        check("GET", "/rpc/look", None, 200, format!("\"{role}\""));
+    }
+    wrong
+}
+
+/// Each process has its own, whatever the pooler does; gives the processes' logs.
+fn each_has_its_own(settings: &str, prepared: &str) -> Vec<String> {
+    let database = Database::fresh(SCHEMA);
+    let pooler = Pooler::before(&database, settings);
+    let uri = pooler.uri(&database);
+    let servers = PROCESSES.map(|(_, role)| serve(&uri, role, prepared));
+    let wrong: Vec<_> = thread::scope(|scope| {
+        let clients = servers.iter().zip(PROCESSES).flat_map(|(server, process)| {
+            (0..CLIENTS).map(move |client| scope.spawn(move || talk(server.address(), process, client)))
+        });
+        let clients: Vec<_> = clients.collect();
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    assert!(
+        wrong.is_empty(),
+        "{} answers are wrong, such as {:#?}",
+        wrong.len(),
+        &wrong[..wrong.len().min(10)]
+    );
+    let rows = i64::from(CLIENTS * ROUNDS);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let client = database.client().await;
+        for (table, role) in PROCESSES {
+            let counted = format!(
+                "SELECT count(*), count(*) FILTER (WHERE source = '{table}' AND who = '{role}') FROM api.{table}"
+            );
+            let row = client.query_one(&counted, &[]).await.unwrap();
+            assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (rows, rows), "{table}");
+        }
+    });
+    servers.iter().map(Server::log).collect()
+}
+
+#[test]
+fn processes_that_share_sessions_have_nothing_else_in_common() {
+    let ignorant = if version() < 21 { "" } else { "max_prepared_statements = 0" };
+    for prepared in ["true", "false"] {
+        let logs = each_has_its_own(ignorant, prepared);
+        for log in logs {
+            // It says once why it does not prepare, where it was to.
+            let expected = usize::from(prepared == "true");
+            assert_eq!(log.matches("db-prepared-statements").count(), expected, "{log}");
+        }
+    }
+}
+
+#[test]
+fn a_pooler_that_knows_prepared_statements_is_trusted_with_them() {
+    if version() < 21 {
+        eprintln!("PgBouncer 1.{} does not know prepared statements: nothing to test", version());
+        return;
+    }
+    for log in each_has_its_own("max_prepared_statements = 100", "true") {
+        assert!(!log.contains("db-prepared-statements"), "{log}");
+    }
+}
