@@ -91,7 +91,7 @@ fn relation(oid: u32, name: &str, columns: &[(&str, u32)]) -> Relation {
         name: (*name).into(),
         r#type: *kind,
         not_null: number == 1,
-        ..Column::default()
+        ..Default::default()
     });
     Relation {
         oid,
