@@ -22,9 +22,9 @@ pub use metrics::{JwtCacheMetrics, Metrics, PoolMetrics, SchemaCacheMetrics};
 /// How far the catalog is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CatalogState {
-    /// Being loaded, for the first time or again after a failure; with an old one in use meanwhile or not.
+    /// Being loaded for the first time, or there is no database to ask.
     Pending,
-    /// Loaded.
+    /// Loaded; perhaps a later load has failed.
     Loaded,
     /// Not loaded, and nothing tries to.
     Failed,

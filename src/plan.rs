@@ -14,6 +14,7 @@ pub mod negotiate;
 mod order;
 mod read;
 mod resolve;
+mod targets;
 pub mod transaction;
 pub mod tree;
 
@@ -31,6 +32,7 @@ use crate::{
         Accept, Action, Query, Request,
         payload::Arguments,
         prefer::{Count, Handling, Preferences, TransactionEnd},
+        range::beyond_the_end,
         select::Texts,
     },
 };
@@ -217,8 +219,18 @@ pub fn plan<'c>(
             agreed.and_then(|agreed| known_preferences(&preferences).map(|()| agreed))?
         }
     };
+    if explain.is_none() {
+        has_value(&operation, &body)?;
+    }
     let expectation = expectation(&operation, &body, &accept, explain.as_ref(), &preferences)?;
     let body = negotiate::wanted(body, &accept, &operation, &preferences);
+    match (&operation, &body) {
+        // Nothing is selected.
+        (Operation::Mutation(..), Body::Nothing) => {}
+        (Operation::Mutation(..) | Operation::Read(_) | Operation::Call(..), _) => {
+            embed::once_each(operation.node(), 1)?;
+        }
+    }
     operation.serve(&body);
     let hoisted = function.map(|function| hoisted(function, config)).unwrap_or_default();
     let transaction = Transaction {
@@ -329,6 +341,20 @@ fn formats(config: &Config, caller: Caller<'_>, hoisted: &[(&str, &str)]) -> For
         || caller.settings.iter().any(|(name, _)| chooses(name))
         || hoisted.iter().any(|(name, _)| chooses(name));
     if chosen { Formats::Chosen } else { Formats::Pinned }
+}
+
+/// Refuses to pass over the one value that a body is made of.
+fn has_value(operation: &Operation<'_>, body: &Body<'_>) -> Result<()> {
+    let Operation::Call(call, node) = operation else { return Ok(()) };
+    let is_value = match body {
+        Body::Raw => true,
+        Body::Handler(_) => call.is_scalar() && operation.is_single(),
+        Body::Array(_) | Body::Object(_) | Body::Csv | Body::GeoJson | Body::Columns | Body::Nothing => false,
+    };
+    match node.range.offset {
+        offset @ 1.. if is_value => Err(beyond_the_end(offset, 1)),
+        _ => Ok(()),
+    }
 }
 
 /// What must hold of the row count.

@@ -18,7 +18,7 @@ use filter::{Filter, Logic};
 use order::OrderTerm;
 use payload::{Arguments, Payload};
 use prefer::Preferences;
-use range::Range;
+use range::{EmbedRange, Range};
 use select::{SelectItem, Texts};
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ pub struct Query {
     /// Orders.
     pub order: Vec<(EmbedPath, Vec<OrderTerm>)>,
     /// Ranges of embeds.
-    pub ranges: Vec<(EmbedPath, Range)>,
+    pub ranges: Vec<(EmbedPath, EmbedRange)>,
     /// The range of the root.
     pub range: Range,
     /// What becomes of rows beyond `db-max-rows`.

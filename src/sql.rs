@@ -227,12 +227,13 @@ pub enum Count {
     /// By the estimate in the plan that this `EXPLAIN (FORMAT JSON)` gives.
     Planned(Fragment),
     /// By [`Fact::Total`], which does not count beyond the limit and one more;
-    /// where it is over the limit, by the larger of it and the estimate.
+    /// where it is over the limit, by the larger of it and the estimate. Without
+    /// a limit the larger of both always counts, as PostgREST has it.
     Estimated {
         /// An `EXPLAIN (FORMAT JSON)`.
         planned: Fragment,
         /// `db-max-rows`.
-        limit: u64,
+        limit: Option<u64>,
     },
 }
 

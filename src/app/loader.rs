@@ -142,10 +142,13 @@ impl Loader {
         &self.pool
     }
 
-    /// How far the catalog is.
+    /// How far the catalog is. What was loaded once stays in service, whatever becomes of later loads, for as long as
+    /// the database is there.
     pub(super) fn state(&self) -> CatalogState {
-        // What was loaded once stays in service, whatever becomes of later loads.
-        if self.services.load().is_some() { CatalogState::Loaded } else { CatalogState::Pending }
+        match (self.services.load().is_some(), self.grpc.health().serving().database()) {
+            (true, Database::Present) => CatalogState::Loaded,
+            (true, Database::Away) | (false, _) => CatalogState::Pending,
+        }
     }
 
     /// The numbers of the loads so far.
@@ -208,9 +211,9 @@ impl Loader {
             return Err(super::Error::Database(error));
         }
         let delay = retry.map_or(FIRST_DELAY, |retry| (retry.delay * 2).min(LAST_DELAY));
-        let meanwhile = match self.state() {
-            CatalogState::Loaded => "; the one there is stays in service",
-            CatalogState::Pending | CatalogState::Failed => "",
+        let meanwhile = match self.services.load().is_some() {
+            true => "; the one there is stays in service",
+            false => "",
         };
         tracing::error!(
             "Failed to load the schema cache, next attempt in {} s{meanwhile}: {error}",

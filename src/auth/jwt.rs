@@ -34,9 +34,12 @@ pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Claims> {
     let (message, signature) = text.rsplit_once('.').ok_or_else(malformed)?;
     let (header, payload) = message.split_once('.').filter(|_| parts == 3).ok_or_else(malformed)?;
 
-    let header = BASE64_URL_SAFE_NO_PAD
-        .decode(header)
-        .map_err(|_| undecodable("JWT cryptographic operation failed"))?;
+    let decoded = |part| {
+        let decoded = BASE64_URL_SAFE_NO_PAD.decode::<&str>(part);
+        decoded.map_err(|_| undecodable("JWT cryptographic operation failed"))
+    };
+    let (header, payload) = (decoded(header)?, decoded(payload)?);
+    decoded(signature)?;
     let header: Header =
         serde_json::from_slice(&header).map_err(|_| undecodable("JWT couldn't be decoded"))?;
     if header.enc.is_some() || header.crit.is_some() {
@@ -56,9 +59,6 @@ pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Claims> {
         return Err(no_key("None of the keys was able to decode the JWT"));
     }
 
-    let payload = BASE64_URL_SAFE_NO_PAD
-        .decode(payload)
-        .map_err(|_| no_key("None of the keys was able to decode the JWT"))?;
     // The payload is no JSON object.
     Claims::parse(&payload).map_err(|_| refused("Parsing claims failed"))
 }

@@ -103,6 +103,16 @@ fn what_is_no_token_is_refused_in_the_words_of_postgrest() {
             "JWT cryptographic operation failed",
             Value::Null,
         ),
+        (
+            format!("Bearer {}.no-base64!.e30", header(r#"{"alg":"HS256"}"#)),
+            "JWT cryptographic operation failed",
+            Value::Null,
+        ),
+        (
+            format!("Bearer {}.e30.no-base64!", header(r#"{"alg":"HS256","kid":"unknown"}"#)),
+            "JWT cryptographic operation failed",
+            Value::Null,
+        ),
         (format!("Bearer {}.e30.", header("{}")), "JWT couldn't be decoded", Value::Null),
         (
             format!("Bearer {}.e30.", header(r#"{"alg":"none"}"#)),

@@ -154,7 +154,7 @@ async fn fill(
     loaded.add_defaults(&defaults)?;
     loaded.add_origins(&scope.origins);
     loaded.add_keys(&keys)?;
-    database.foreign_keys = loaded.foreign_keys(&foreign_keys)?;
+    database.foreign_keys = loaded.foreign_keys(&foreign_keys, &database.schemas)?;
     let running = code::closure(&code, scope.origins.calling())?;
     database.relations = loaded.finish(&running);
     database.functions = functions::functions(&functions)?;

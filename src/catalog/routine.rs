@@ -73,8 +73,9 @@ impl Function {
     /// What one row of the result is; domains are looked through. `None` if the
     /// descriptor lacks the type, which introspection never leaves out.
     pub fn shape<'c>(&'c self, catalog: &'c Catalog) -> Option<Shape<'c>> {
-        if !self.result_columns.is_empty() {
-            return Some(Shape::Columns(&self.result_columns));
+        let columns = self.named_columns(catalog);
+        if !columns.is_empty() {
+            return Some(Shape::Columns(columns));
         }
         let declared = catalog.type_of(self.return_type)?;
         let base = catalog.base_type(self.return_type)?;
@@ -93,6 +94,16 @@ impl Function {
             | TypeKind::Pseudo
             | TypeKind::Unspecified => Shape::Scalar(declared),
         })
+    }
+
+    /// The columns that `RETURNS TABLE`, OUT and INOUT arguments name. PostgreSQL takes a single one of a composite
+    /// type for the result itself: in `FROM`, the columns are those of the composite, and the one name is gone.
+    pub fn named_columns(&self, catalog: &Catalog) -> &[ResultColumn] {
+        let base = catalog.base_type(self.return_type);
+        match base.is_some_and(|base| base.kind() == TypeKind::Composite) {
+            true => &[],
+            false => &self.result_columns,
+        }
     }
 
     /// Whether the API can call it: every argument has a name, or the only one

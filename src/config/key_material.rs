@@ -45,9 +45,7 @@ impl KeyMaterial<'_> {
         let beginning: String =
             bytes.iter().filter(|&&byte| byte != 0).map(|&byte| char::from(byte)).take(64).collect();
         let beginning = beginning.trim_start_matches(is_blank).to_ascii_lowercase();
-        // One in eighty random secrets begins with the byte of a brace, a bracket or a quote, but none goes on as text.
-        if !beginning.bytes().take(TELLING).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
-        {
+        if is_random(bytes, beginning.as_str()) {
             return Ok(KeyMaterial::Text(bytes));
         }
         if let Some((_, why)) = NEVER_SECRET.iter().find(|(prefix, _)| beginning.starts_with(prefix)) {
@@ -63,6 +61,19 @@ impl KeyMaterial<'_> {
             false => Ok(KeyMaterial::Text(bytes)),
         }
     }
+}
+
+/// Whether these are bytes and no text. One in eighty random secrets begins with the byte of a brace, a bracket or a
+/// quote; hardly one of them is UTF-8, or goes on as JSON has to. What is text in some other encoding does.
+fn is_random(bytes: &[u8], beginning: &str) -> bool {
+    let mut tokens = beginning.chars().filter(|c| !c.is_whitespace());
+    let is_json = match (tokens.next(), tokens.next()) {
+        (Some('{'), Some(next)) => "\"}".contains(next),
+        (Some('['), Some(next)) => "[{\"]".contains(next),
+        (Some(_) | None, _) => false,
+    };
+    let is_ascii = |c: char| c.is_ascii_graphic() || c.is_ascii_whitespace();
+    std::str::from_utf8(bytes).is_err() && !is_json && !beginning.chars().take(TELLING).all(is_ascii)
 }
 
 /// White space, and the bytes of a byte order mark in any encoding, each as a character.
@@ -143,6 +154,11 @@ mod tests {
         ] {
             assert!(matches!(KeyMaterial::of(object.as_bytes()), Ok(KeyMaterial::Object(_))), "{object}");
         }
+        let latin1 = [&b"{\"kid\":\"cl"[..], b"\xe9\",\"kty\":\"RSA\"}"].concat();
+        for object in ["{\"kid\":\"cl\u{e9}\",\"kty\":\"RSA\"}".as_bytes(), &latin1] {
+            assert!(matches!(KeyMaterial::of(object), Ok(KeyMaterial::Object(_))), "{object:?}");
+        }
+        assert!(KeyMaterial::of("\"\u{e9} in quotes, and longer than a secret\"".as_bytes()).is_err());
         let json = utf16("{\"keys\":[]}");
         assert!(
             matches!(KeyMaterial::of(&json), Ok(KeyMaterial::Object(_))),

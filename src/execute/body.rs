@@ -262,7 +262,7 @@ mod tests {
         assert!(body.row(&row).is_ok());
         assert_eq!(body.row(&row).unwrap_err().code(), "PGDUET10", "more than there ever is");
         let mut late = Body::new(&Layout::Lines, memory.lease());
-        assert_eq!(late.row(&row).unwrap_err().code(), "PGDUET15", "others hold it");
+        assert_eq!(late.row(&row).unwrap_err().code(), "PGDUET16", "others hold it");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) fn complete(report: &mut Report, count: &Count, planned: Option<u64>)
         Count::Rows => report.total = Some(report.rows),
         Count::Fact => {}
         Count::Planned(_) => report.total = planned,
-        Count::Estimated { limit, .. } if report.total > Some(*limit) => {
+        Count::Estimated { limit, .. } if report.total > *limit => {
             report.total = report.total.max(planned);
         }
         Count::Estimated { .. } => {}

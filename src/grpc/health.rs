@@ -53,6 +53,11 @@ impl Serving {
         self.0.send_if_modified(|state| std::mem::replace(&mut state.database, database) != database);
     }
 
+    /// What was told of the database last.
+    pub fn database(&self) -> Database {
+        self.0.borrow().database
+    }
+
     /// The server is about to go down.
     pub fn end(&self) {
         self.0.send_modify(|state| state.server = Server::Ending);

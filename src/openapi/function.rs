@@ -108,8 +108,9 @@ fn one_result(catalog: &Catalog, function: &Function, returned: Option<&Type>) -
     if let Some(relation) = relation.filter(|relation| relation.schema == function.schema) {
         return RefOr::Ref(schema::row_ref(relation));
     }
-    if !function.result_columns.is_empty() {
-        let columns = function.result_columns.iter().fold(ObjectBuilder::new(), |object, column| {
+    let columns = function.named_columns(catalog);
+    if !columns.is_empty() {
+        let columns = columns.iter().fold(ObjectBuilder::new(), |object, column| {
             object.property(&column.name, schema::of_type(catalog, column.r#type, &column.sql_type))
         });
         return RefOr::T(Schema::Object(columns.build()));

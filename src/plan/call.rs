@@ -100,7 +100,15 @@ pub(super) fn plan<'c>(
     let asked = Asked::of(&arguments, access);
     let function = context.function(name, &asked)?;
     let shape = function.shape(context.catalog).ok_or_else(contradiction)?;
-    let alias = shape.relation().map_or(name, |relation| relation.name.as_str()).to_owned();
+    // As with PostgREST rows go by their type's name, and those of OUT arguments are records.
+    let alias = match shape {
+        Shape::Relation(relation) => relation.name.as_str(),
+        Shape::Composite(_) | Shape::Columns(_) => {
+            context.catalog.base_type(function.return_type).map_or(name, |base| &base.name)
+        }
+        Shape::Void | Shape::Scalar(_) | Shape::Record => name,
+    };
+    let alias = alias.to_owned();
     let tree = match shape {
         Shape::Relation(_) | Shape::Composite(_) | Shape::Columns(_) => {
             let taken = Taken::by_request(&query.select);

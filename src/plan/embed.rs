@@ -8,6 +8,7 @@ use super::{
     Context, contradiction, limits,
     read::Tree,
     resolve::SelectedField,
+    targets::{Named, addressed, not_embedded},
     tree::{Arity, Embed, Form, Item, Link, Node, Source, Taken},
 };
 use crate::{
@@ -15,13 +16,14 @@ use crate::{
         relationship::{Cardinality, Relationship},
         routine::Shape,
     },
-    error::{Error, Fault, Report, Result},
+    error::{Error, Report, Result},
     outcome::LegacyName,
     request::{
         range::Range,
         select::{self, EmbedForm, SelectItem},
     },
 };
+use std::collections::HashSet;
 
 /// The uppermost level: every column if nothing is selected.
 pub(super) fn root<'c>(
@@ -75,7 +77,38 @@ fn items<'c>(
             }
         }
     }
+    if collide(&items) {
+        // As with PostgREST the embed comes last: of several values of one key most readers take that.
+        items.sort_by_key(|item| matches!(item, Item::Embed(_)));
+    }
     Ok(items)
+}
+
+/// Whether an embed has a key that a field has too.
+fn collide(items: &[Item<'_>]) -> bool {
+    let fields: HashSet<_> = items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Field(output) => Some(output.key.as_str()),
+            Item::Embed(_) => None,
+        })
+        .collect();
+    items.iter().any(|item| match item {
+        Item::Field(_) => false,
+        Item::Embed(embed) => takes(embed, &fields),
+    })
+}
+
+/// Whether an embed gives one of these keys to the level above.
+fn takes(embed: &Embed<'_>, keys: &HashSet<&str>) -> bool {
+    match embed.form {
+        Form::Hidden => false,
+        Form::Key => keys.contains(embed.name()),
+        Form::Spread => embed.node.items.iter().any(|item| match item {
+            Item::Field(output) => keys.contains(output.key.as_str()),
+            Item::Embed(embed) => takes(embed, keys),
+        }),
+    }
 }
 
 fn embed<'c>(
@@ -109,9 +142,6 @@ fn embed<'c>(
         EmbedForm::Nested { .. } => Form::Key,
         EmbedForm::Spread => Form::Spread,
     };
-    if beside.iter().any(|item| matches!(item, Item::Embed(embed) if embed.name() == name)) {
-        return Err(embedded_twice(&format!("{source_name}_{name}_{depth}")));
-    }
     let join_alias = sql_alias(&[source_name, name], depth, |name| {
         name == above.alias || beside.iter().any(joined_as(name))
     });
@@ -119,10 +149,21 @@ fn embed<'c>(
 }
 
 /// Two embeds of one name cannot be told apart, neither in a row nor by a path. Behind PostgREST it is
-/// PostgreSQL that says so, of an alias in the statement: the answer is the same here.
-fn embedded_twice(name: &str) -> Box<Error> {
-    let report = Report { sqlstate: "42712".to_owned(), ..Report::default() };
-    Error::reported(report, format!("table name \"{name}\" specified more than once"))
+/// PostgreSQL that says so, of an alias in the statement, where rows are read: the answer is the same here.
+pub(super) fn once_each(node: &Node<'_>, depth: usize) -> Result<()> {
+    let source = node.shape.relation().map_or("", |relation| &relation.name);
+    let mut names = HashSet::new();
+    for item in &node.items {
+        let Item::Embed(embed) = item else { continue };
+        once_each(&embed.node, depth + 1)?;
+        let name = embed.name();
+        if !names.insert(name) {
+            let report = Report { sqlstate: "42712".to_owned(), ..Report::default() };
+            let alias = format!("{source}_{name}_{depth}");
+            return Err(Error::reported(report, format!("table name \"{alias}\" specified more than once")));
+        }
+    }
+    Ok(())
 }
 
 fn joined_as(name: &str) -> impl Fn(&Item<'_>) -> bool {
@@ -193,21 +234,18 @@ pub(super) fn level<'t, 'c>(
 ) -> Result<&'t mut Node<'c>> {
     let Tree { root, legacy_names, .. } = tree;
     let mut node = root;
-    let legacy = context.config.url_use_legacy_target_names;
     let mut replaced = Vec::new();
     for name in path {
-        let mut embeds = node.items.iter().enumerate().filter_map(|(at, item)| match item {
-            Item::Embed(embed) => Some((at, embed)),
+        let embeds = node.items.iter().enumerate().filter_map(|(at, item)| match item {
+            Item::Embed(embed) => {
+                let alias = embed.alias.as_deref();
+                Some(Named { embed: (at, alias), target: &embed.target, alias })
+            }
             Item::Field(_) => None,
         });
-        let found = embeds.clone().find(|(_, embed)| embed.name() == name || legacy && embed.target == *name);
-        let Some((at, embed)) = found else {
-            let aliased = embeds.find(|(_, embed)| embed.target == *name);
-            let alias = aliased.and_then(|(_, embed)| embed.alias.as_ref());
-            return Err(alias.map_or_else(|| not_embedded(name), |alias| target_name(name, alias)));
-        };
-        if let Some(alias) = embed.alias.as_ref().filter(|alias| *alias != name) {
-            replaced.push(LegacyName { target: name.clone(), alias: alias.clone() });
+        let (at, alias) = addressed(embeds, name, context)?;
+        if let Some(alias) = alias.filter(|alias| alias != name) {
+            replaced.push(LegacyName { target: name.clone(), alias: alias.to_owned() });
         }
         let Some(Item::Embed(embed)) = node.items.get_mut(at) else { return Err(not_embedded(name)) };
         node = &mut embed.node;
@@ -216,16 +254,4 @@ pub(super) fn level<'t, 'c>(
     legacy_names.retain(|known| !replaced.contains(known));
     legacy_names.splice(0..0, replaced);
     Ok(node)
-}
-
-/// PGRST108: a name that is no embed's.
-pub(super) fn not_embedded(name: &str) -> Box<Error> {
-    Error::new(Fault::NotEmbedded, format!("'{name}' is not an embedded resource in this request"))
-        .hint(format!("Verify that '{name}' is included in the 'select' query parameter."))
-}
-
-fn target_name(name: &str, alias: &str) -> Box<Error> {
-    Error::new(Fault::NotEmbedded, format!("'{name}' is not an embedded resource in this request"))
-        .details("Target names are not allowed in filters if they have an alias")
-        .hint(format!("Change '{name}' to '{alias}' in filters, orders or limits."))
 }

@@ -144,17 +144,25 @@ pub(super) fn plan<'c>(
 ) -> Result<Planned<'c>> {
     let relation = context.relation(relation)?;
     let shape = Shape::Relation(relation);
-    if matches!(asked, Asked::Upsert { .. }) {
-        by_key(relation, &query)?;
-    }
+    let is_keyed = match asked {
+        Asked::Upsert { .. } => by_key(relation, &query),
+        Asked::Insert { .. } | Asked::Update { .. } | Asked::UpdateEach { .. } | Asked::Delete => Ok(()),
+    };
     // The root's filters are the mutation's; ranges do not apply to it.
     query.range = Range::default();
     query.ranges.clear();
     let filters = of_root(&mut query.filters).map(|filter| context.compare(shape, filter));
     let trees = of_root(&mut query.logic).map(|logic| context.logic(shape, logic));
-    let conditions = filters.chain(trees).collect();
+    let conditions = match asked {
+        // It takes every row.
+        Asked::Insert { .. } => Vec::new(),
+        Asked::Upsert { .. } | Asked::Update { .. } | Asked::UpdateEach { .. } | Asked::Delete => {
+            filters.chain(trees).collect()
+        }
+    };
     let taken = Taken::by_request(&query.select);
     let tree = read::tree(shape, Source::Result, relation.name.clone(), query, context)?;
+    is_keyed?;
     let change = context.change(relation, asked, preferences)?;
     let creates = matches!(change, Change::Insert { .. });
     let (location, readable) = match preferences.representation {
@@ -194,7 +202,7 @@ fn readable(node: &Node<'_>, relation: &Relation) -> Returned {
 }
 
 /// Takes out what is about the root.
-fn of_root<T>(all: &mut Vec<(EmbedPath, T)>) -> impl Iterator<Item = T> {
+fn of_root<T>(all: &mut Vec<(EmbedPath, T)>) -> impl Iterator<Item = T> + use<T> {
     all.extract_if(.., |(path, _)| path.is_empty()).map(|(_, about)| about).collect::<Vec<_>>().into_iter()
 }
 

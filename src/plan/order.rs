@@ -2,14 +2,18 @@
 
 use super::{
     Context,
-    embed::{level, not_embedded},
+    embed::level,
     read::Tree,
+    targets::not_embedded,
     tree::{Arity, Item, Node, OrderTerm},
 };
 use crate::{
     catalog::routine::Shape,
     error::{Error, Fault, Result},
-    request::{self, Excess},
+    request::{
+        self, Excess,
+        range::{EmbedRange, negative_limit},
+    },
 };
 
 /// Orders, by own fields and by those of embeds. Of several for one level the first counts.
@@ -22,13 +26,21 @@ pub(super) fn orders<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tr
     Ok(tree)
 }
 
-/// Ranges of the root and of embeds.
+/// Ranges of the root and of embeds. Those that cannot be are told after everything else.
 pub(super) fn ranges<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tree<'c>> {
     tree.root.range = tree.query.range;
     for (path, range) in std::mem::take(&mut tree.query.ranges) {
-        level(&mut tree, &path, context)?.range = range;
+        match range {
+            EmbedRange::Rows(range) => level(&mut tree, &path, context)?.range = range,
+            EmbedRange::Negative => tree.query.ranges.push((path, range)),
+        }
     }
     Ok(tree)
+}
+
+/// Refuses limits of embeds below zero.
+pub(super) fn negative<'c>(tree: Tree<'c>, _: &Context<'c>) -> Result<Tree<'c>> {
+    if tree.query.ranges.is_empty() { Ok(tree) } else { Err(negative_limit()) }
 }
 
 /// No level gives more rows than `db-max-rows`, but those of a mutation.

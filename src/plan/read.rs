@@ -5,7 +5,7 @@
 use super::{
     Context, Operation, Planned, aggregate, embed,
     filter::{filters, logic},
-    limits, order,
+    limits, order, targets,
     transaction::Access,
     tree::{Node, Source},
 };
@@ -26,7 +26,8 @@ type Pass = for<'c> fn(Tree<'c>, &Context<'c>) -> Result<Tree<'c>>;
 
 /// The passes, in their order. That decides which of several mistakes is told, as does that each begins with what was
 /// typed last.
-const PASSES: [Pass; 6] = [filters, order::orders, order::ranges, logic, order::max_rows, aggregate::check];
+const PASSES: [Pass; 7] =
+    [order::orders, filters, logic, order::ranges, aggregate::check, order::max_rows, order::negative];
 
 /// Plans a read of the relation of this name.
 pub(super) fn plan<'c>(relation: &str, query: Query, context: &Context<'c>) -> Result<Planned<'c>> {
@@ -50,6 +51,7 @@ pub(super) fn tree<'c>(
     context: &Context<'c>,
 ) -> Result<Tree<'c>> {
     limits::check(&query)?;
+    targets::check(&query, context)?;
     let select = std::mem::take(&mut query.select);
     let root = embed::root(shape, source, alias, select, context)?;
     let tree = Tree { root, query, legacy_names: Vec::new() };

@@ -118,8 +118,8 @@ impl<'c> Context<'c> {
     }
 }
 
-/// The key of a field that was given none: the last key of its path, its
-/// name, or the name of its aggregate.
+/// The key of a field that was given none: the last key of its path that could
+/// name a column, its name, or the name of its aggregate.
 fn key(field: &request::select::Field, aggregate: Option<&Aggregate>) -> String {
     if let Some(aggregate) = aggregate {
         return match aggregate.function {
@@ -132,7 +132,7 @@ fn key(field: &request::select::Field, aggregate: Option<&Aggregate>) -> String 
         .to_owned();
     }
     let keys = field.path.iter().rev().filter_map(|(_, step)| match step {
-        Step::Key(key) => Some(key),
+        Step::Key(key) => Some(key).filter(|key| !key.is_empty()),
         Step::Index(_) => None,
     });
     keys.into_iter().next().unwrap_or(&field.name).clone()

@@ -208,8 +208,8 @@ mod tests {
         for (reason, code) in [
             (Uncollected::TooLarge(4), "PGDUET01"),
             (Uncollected::Full(Full::Ever), "PGDUET01"),
-            (Uncollected::Full(Full::Now), "PGDUET15"),
-            (Uncollected::Broken(stalled()), "PGDUET14"),
+            (Uncollected::Full(Full::Now), "PGDUET16"),
+            (Uncollected::Broken(stalled()), "PGDUET15"),
             (Uncollected::Broken("what else".into()), "PGRST102"),
         ] {
             assert_eq!(uncollected(reason).code(), code);

@@ -132,7 +132,7 @@ impl<'a> Parameters<'a> {
         }
         let (bounds, embedded) = ranges.split();
         for (path, bounds) in embedded {
-            query.ranges.push((path, bounds.of_embed()?));
+            query.ranges.push((path, bounds.of_embed()));
         }
         Ok(Parsed { query, bounds, columns, on_conflict, arguments })
     }
@@ -196,7 +196,10 @@ impl<'a> Ranges<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{range::Range, select::Field};
+    use crate::request::{
+        range::{EmbedRange, Range},
+        select::Field,
+    };
 
     fn parsed(query: &str, plain: Plain) -> Result<Parsed> {
         Parameters::new(Some(query))?.parse(plain)
@@ -212,7 +215,8 @@ mod tests {
         .query;
         assert_eq!(found.order[0].0, ["a", "b"]);
         assert_eq!(found.order[1].0, Vec::<String>::new());
-        assert_eq!(found.ranges, [(vec!["a".to_owned()], Range { offset: 1, limit: Some(3) })]);
+        let range = EmbedRange::Rows(Range { offset: 1, limit: Some(3) });
+        assert_eq!(found.ranges, [(vec!["a".to_owned()], range)]);
         assert_eq!(found.logic[0].0, ["a"]);
         assert_eq!(found.filters[0].0, ["a"]);
         assert_eq!(found.filters[1].1.field, Field::column("id"));

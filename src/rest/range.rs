@@ -3,7 +3,7 @@
 
 use crate::{
     error::{Error, Fault, Result},
-    request::range::Range,
+    request::range::{self, EmbedRange, Range, negative_limit, not_satisfiable},
 };
 use http::{HeaderMap, Method, StatusCode, header};
 
@@ -25,11 +25,11 @@ impl Bounds {
     }
 
     /// The rows of an embed.
-    pub(super) fn of_embed(self) -> Result<Range> {
+    pub(super) fn of_embed(self) -> EmbedRange {
         let clipped = self.intersection(ALL);
         match clipped.is_empty() && self != self.nothing() {
-            true => Err(negative_limit()),
-            false => Ok(clipped.range()),
+            true => EmbedRange::Negative,
+            false => EmbedRange::Rows(clipped.range()),
         }
     }
 
@@ -83,14 +83,6 @@ fn digits(text: &str) -> Option<i128> {
     all.then(|| text.parse::<u64>().unwrap_or(u64::MAX).into())
 }
 
-fn not_satisfiable(details: impl Into<serde_json::Value>) -> Box<Error> {
-    Error::new(Fault::RangeNotSatisfiable, "Requested range not satisfiable").details(details)
-}
-
-fn negative_limit() -> Box<Error> {
-    not_satisfiable("Limit should be greater than or equal to zero.")
-}
-
 /// The rows wanted of the root: those of the query string that are also in the
 /// `Range` header, which only GET has (RFC 9110, section 14.2).
 pub(super) fn top_level(method: &Method, headers: &HeaderMap, query: Bounds) -> Result<Range> {
@@ -130,8 +122,7 @@ pub(super) fn status(range: Range, rows: u64, total: Option<u64>) -> StatusCode 
 
 /// Why there are no rows at this offset.
 pub(super) fn beyond_the_end(range: Range, total: Option<u64>) -> Box<Error> {
-    let (offset, total) = (range.offset, total.unwrap_or(0));
-    not_satisfiable(format!("An offset of {offset} was requested, but there are only {total} rows."))
+    range::beyond_the_end(range.offset, total.unwrap_or(0))
 }
 
 /// The value of `Content-Range` for `rows` rows from `offset` on.
@@ -194,14 +185,14 @@ mod tests {
     fn a_negative_limit_and_a_reversed_range_are_refused() {
         assert_eq!(details(wanted(None, Some("-1"), None)), "Limit should be greater than or equal to zero.");
         assert!(details(wanted(Some("9-5"), None, None)).starts_with("The lower boundary"));
-        assert!(Bounds::new(Some("-1"), None).of_embed().is_err());
+        assert_eq!(Bounds::new(Some("-1"), None).of_embed(), EmbedRange::Negative);
     }
 
     #[test]
     fn embeds_have_limits_and_offsets_of_their_own() {
-        assert_eq!(Bounds::new(Some("0"), Some("2")).of_embed().unwrap(), range(2, 0));
-        assert_eq!(Bounds::new(Some("3"), Some("2")).of_embed().unwrap(), range(2, 3));
-        assert_eq!(Bounds::new(None, None).of_embed().unwrap(), Range::default());
+        assert_eq!(Bounds::new(Some("0"), Some("2")).of_embed(), EmbedRange::Rows(range(2, 0)));
+        assert_eq!(Bounds::new(Some("3"), Some("2")).of_embed(), EmbedRange::Rows(range(2, 3)));
+        assert_eq!(Bounds::new(None, None).of_embed(), EmbedRange::Rows(Range::default()));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, writ
                     None => {
                         out.sql("(");
                         value(out);
-                        out.sql(")::text");
+                        out.sql(")::pg_catalog.text");
                     }
                 }
             });
@@ -61,10 +61,10 @@ fn text(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&m
     if !takes_json(declared, scope) {
         out.sql("(");
         write(out);
-        out.sql(")::text");
+        out.sql(")::pg_catalog.text");
         return;
     }
-    out.sql("to_json(");
+    out.sql("pg_catalog.to_json(");
     match scope.catalog.base_type(declared.oid) {
         // Only the other of PostGIS's types has a cast to json.
         Some(base) if base.name == GEOGRAPHY => {
@@ -74,7 +74,7 @@ fn text(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&m
         }
         Some(_) | None => write(out),
     }
-    out.sql(") #>> '{}'");
+    out.sql(") OPERATOR(pg_catalog.#>>) '{}'");
 }
 
 /// The texts of an array's elements. One of several dimensions keeps them, so
@@ -85,18 +85,18 @@ fn texts(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn(&
     let cast = |out: &mut Fragment| {
         out.sql("(");
         write(out);
-        out.sql(")::text[]");
+        out.sql(")::pg_catalog.text[]");
     };
     match element.filter(|element| takes_json(element, scope)) {
         None => cast(out),
         Some(element) => {
-            out.sql("CASE WHEN array_ndims(");
+            out.sql("CASE WHEN pg_catalog.array_ndims(");
             write(out);
-            out.sql(") = 1 THEN ARRAY(SELECT ");
+            out.sql(") OPERATOR(pg_catalog.=) 1 THEN ARRAY(SELECT ");
             text(out, element, scope, &|out| {
                 out.identifier(ELEMENT);
             });
-            out.sql(" FROM unnest(");
+            out.sql(" FROM pg_catalog.unnest(");
             write(out);
             out.sql(") AS ").identifier(ELEMENT).sql(") ELSE ");
             cast(out);
@@ -112,16 +112,16 @@ fn records(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn
     let Some(element) = array.and_then(|array| scope.catalog.type_of(array.element)) else {
         return write(out);
     };
-    out.sql("CASE WHEN array_ndims(");
+    out.sql("CASE WHEN pg_catalog.array_ndims(");
     write(out);
-    out.sql(") > 1 THEN ARRAY[ARRAY[ROW()]] WHEN ");
+    out.sql(") OPERATOR(pg_catalog.>) 1 THEN ARRAY[ARRAY[ROW()]] WHEN ");
     write(out);
     out.sql(" IS NOT NULL THEN ARRAY(SELECT ");
     binary(out, element, scope, &|out| {
         out.identifier(ELEMENT);
     });
     // In FROM, a composite that is NULL would become one of NULLs.
-    out.sql(" FROM (SELECT unnest(");
+    out.sql(" FROM (SELECT pg_catalog.unnest(");
     write(out);
     out.sql(") AS ").identifier(ELEMENT).sql(") AS ").identifier(ELEMENTS).sql(") END");
 }

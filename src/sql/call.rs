@@ -1,11 +1,6 @@
 //! Calls: the function with its arguments, as something to read from.
 
-use super::{
-    Fragment, ROW,
-    filter::array_literal,
-    premise::{Kinds, Premise},
-    statement::{Results, Scope, with_source},
-};
+use super::{Fragment, ROW, filter::array_literal, premise::Premise, statement::with_source};
 use crate::{
     plan::{
         call::{Call, Given, Named, SCALAR, Text},
@@ -23,9 +18,9 @@ pub(super) fn function<'f>(out: &'f mut Fragment, call: &Call<'_>) -> &'f mut Fr
     if let Given::Json { json, rows, arguments } = &call.arguments
         && !arguments.is_empty()
     {
-        out.sql("json_to_record(").parameter(Some(json.clone())).sql(match rows {
-            Rows::One => "::json) AS ",
-            Rows::Many => "::json->0) AS ",
+        out.sql("pg_catalog.json_to_record(").parameter(Some(json.clone())).sql(match rows {
+            Rows::One => "::pg_catalog.json) AS ",
+            Rows::Many => "::pg_catalog.json OPERATOR(pg_catalog.->) 0) AS ",
         });
         out.identifier(ARGUMENTS).sql("(");
         out.separated(", ", arguments, |out, Named { argument, declared }| {
@@ -91,12 +86,11 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// The call as a part of the statement that is found by name: it is read from
 /// twice but must not be made twice.
-pub(super) fn source(out: &mut Fragment, call: &Call<'_>, node: &Node<'_>, scope: Scope<'_>) {
+pub(super) fn source(out: &mut Fragment, call: &Call<'_>, node: &Node<'_>, premise: Option<Premise<'_>>) {
     with_source(out, |out| {
         out.sql("SELECT ");
         returned(out, &call.returned, &node.alias);
-        let scope = Scope { results: Results::Call(call), ..scope };
-        if let Some(premise) = Premise::of(node, Kinds::Matter, scope) {
+        if let Some(premise) = premise {
             premise.write_column(out, &node.alias);
         }
         out.sql(" FROM ");

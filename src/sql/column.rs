@@ -168,7 +168,7 @@ impl<'p> Cell<'p> {
     pub(super) fn text_open(&self, scope: Scope<'_>) -> &'static str {
         match self.encoder(scope) {
             Some(_) => "(",
-            None => "to_json(",
+            None => "pg_catalog.to_json(",
         }
     }
 
@@ -208,7 +208,7 @@ impl<'p> Cell<'p> {
         if values == Values::Text {
             out.sql(self.text_open(scope));
             self.expression(out, node, values, scope);
-            out.sql(")::text");
+            out.sql(")::pg_catalog.text");
             return;
         }
         match &self.source {
@@ -220,7 +220,7 @@ impl<'p> Cell<'p> {
                 None => {
                     out.sql("(");
                     self.expression(out, node, values, scope);
-                    out.sql(")::text");
+                    out.sql(")::pg_catalog.text");
                 }
             },
             Source::Field(_)
@@ -249,14 +249,14 @@ impl<'p> Cell<'p> {
             Source::Field(output) => value(out, output, &node.alias, values, scope),
             Source::ToOne(embed) => {
                 // Without a function around it, a row falls apart into its columns.
-                out.sql(if values == Values::Binary { "coalesce(" } else { "row_to_json(" });
+                out.sql(if values == Values::Binary { "coalesce(" } else { "pg_catalog.row_to_json(" });
                 out.identifier(&embed.join_alias).sql(".*)");
             }
             Source::ToMany(embed) => {
                 let [open, close] = match values {
-                    Values::Binary => ["array_agg(", ".*)"],
+                    Values::Binary => ["pg_catalog.array_agg(", ".*)"],
                     Values::Plain | Values::Record | Values::Whole | Values::Text => {
-                        ["coalesce(json_agg(", ".*), '[]')"]
+                        ["coalesce(pg_catalog.json_agg(", ".*), '[]')"]
                     }
                 };
                 out.sql("(SELECT ").sql(open).identifier(&embed.join_alias).sql(close).sql(" FROM (");
@@ -269,7 +269,7 @@ impl<'p> Cell<'p> {
             }
         }
         if self.is_json() && (values == Values::Record || self.json == Json::Jsonb) {
-            out.sql("::jsonb");
+            out.sql("::pg_catalog.jsonb");
         }
     }
 }

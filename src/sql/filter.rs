@@ -19,19 +19,19 @@ pub(super) fn field(out: &mut Fragment, alias: &str, field: &Field<'_>, scope: S
     match (field.path.is_empty(), is_json) {
         (true, _) | (false, true) => column(out, alias, field),
         (false, false) => {
-            out.sql("to_jsonb(");
+            out.sql("pg_catalog.to_jsonb(");
             column(out, alias, field);
             out.sql(")");
         }
     };
     for (arrow, step) in &field.path {
         out.sql(match arrow {
-            Arrow::Json => "->",
-            Arrow::Text => "->>",
+            Arrow::Json => " OPERATOR(pg_catalog.->) ",
+            Arrow::Text => " OPERATOR(pg_catalog.->>) ",
         });
         match step {
-            Step::Key(key) => out.text(key).sql("::text"),
-            Step::Index(index) => out.text(index.to_string()).sql("::int4"),
+            Step::Key(key) => out.text(key).sql("::pg_catalog.text"),
+            Step::Index(index) => out.text(index.to_string()).sql("::pg_catalog.int4"),
         };
     }
 }
@@ -114,7 +114,7 @@ fn compare(
                 None => out.text(array_literal(values)),
                 Some(cast) => {
                     out.sql("SELECT ").qualified(&cast.function_schema, &cast.function_name);
-                    out.sql("(unnest(").text(array_literal(values)).sql("::text[]))")
+                    out.sql("(pg_catalog.unnest(").text(array_literal(values)).sql("::pg_catalog.text[]))")
                 }
             };
             out.sql(")");
@@ -164,18 +164,24 @@ fn full_text(
 ) {
     let configuration = |out: &mut Fragment| {
         if let Some(language) = language {
-            out.text(language).sql("::regconfig, ");
+            out.text(language).sql("::pg_catalog.regconfig, ");
         }
     };
     if searched.path.is_empty() && is_one_of(scope.catalog, searched.declared(), &["tsvector"]) {
         field(out, alias, searched, scope);
     } else {
-        out.sql("to_tsvector(");
+        // What is no type of PostgreSQL's own may come with a function of its own.
+        let declared = searched.declared().filter(|_| searched.path.is_empty());
+        let base = declared.and_then(|declared| scope.catalog.base_type(declared.oid));
+        out.sql(match base.is_some_and(|base| base.schema == "pg_catalog") || !searched.path.is_empty() {
+            true => "pg_catalog.to_tsvector(",
+            false => "to_tsvector(",
+        });
         configuration(out);
         field(out, alias, searched, scope);
         out.sql(")");
     }
-    out.sql(" @@ ").sql(operator.row().sql).sql("(");
+    out.sql(" @@ pg_catalog.").sql(operator.row().sql).sql("(");
     configuration(out);
     out.text(value).sql(")");
 }

@@ -7,7 +7,7 @@ use super::{
     call::returned,
     column::{Aggregates, Cells, Values as Form},
     filter::condition,
-    premise::{Kinds, Premise},
+    premise::Premise,
     statement::{Scope, with_source},
 };
 use crate::{
@@ -27,18 +27,35 @@ use crate::{
 const BODY: &str = "pgrst_body";
 const OBJECT: &str = "pgduet_object";
 
-/// Adds one for each row that comes to be inserted.
-const COUNT_UP: &str = "set_config('pgduet.inserted', \
-     (coalesce(nullif(current_setting('pgduet.inserted', TRUE), ''), '0')::int8 + 1)::text, TRUE) IS NOT NULL";
-/// Takes it back where the row was there already.
-const COUNT_DOWN: &str = "set_config('pgduet.inserted', \
-     (coalesce(nullif(current_setting('pgduet.inserted', TRUE), ''), '0')::int8 - 1)::text, TRUE) IS NOT NULL";
+/// Said of each row that is to be inserted.
+const TO_INSERT: &str = "pg_catalog.set_config('pgduet.updates', 'false', TRUE) IS NOT NULL";
+/// Said of it where it was there already and is updated instead.
+const TO_UPDATE: &str = "pg_catalog.set_config('pgduet.updates', 'true', TRUE) IS NOT NULL";
+/// Counts a row that was inserted, once for each row that comes back: a row that a trigger skips does not. PostgreSQL
+/// takes the next row only then, so what was said last is about this one.
+const COUNT: &str = "pg_catalog.set_config('pgduet.inserted', \
+     (pg_catalog.concat('0', pg_catalog.current_setting('pgduet.inserted', TRUE))::pg_catalog.int8 \
+     OPERATOR(pg_catalog.+) (NOT pg_catalog.current_setting('pgduet.updates')::pg_catalog.bool)::pg_catalog.int4\
+     )::pg_catalog.text, TRUE)::pg_catalog.int8";
 /// What has been counted so far.
-const COUNTED: &str = "nullif(current_setting('pgduet.inserted', TRUE), '')::int8";
+const COUNTED: &str =
+    "pg_catalog.concat('0', pg_catalog.current_setting('pgduet.inserted', TRUE))::pg_catalog.int8";
+
+/// Where rows are written down.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// In the mutation itself, by `RETURNING`.
+    Mutation,
+    /// In what reads from it.
+    Source,
+}
 
 /// The expression of how many rows were inserted, not updated, where that is a question.
-pub(super) fn inserted(mutation: &Mutation<'_>) -> Option<&'static str> {
-    merges(&mutation.change).then_some(COUNTED)
+pub(super) fn inserted(mutation: &Mutation<'_>, origin: Origin) -> Option<&'static str> {
+    merges(&mutation.change).then_some(match origin {
+        Origin::Mutation => COUNT,
+        Origin::Source => COUNTED,
+    })
 }
 
 fn merges(change: &Change<'_>) -> bool {
@@ -63,31 +80,36 @@ pub(super) fn unseen(
 ) -> Statement {
     let mut facts = Vec::new();
     let keys = mutation.location.as_slice();
-    if inserted(mutation).is_none() && mutation.readable == Returned::default() {
+    let counted = inserted(mutation, Origin::Source);
+    if counted.is_none() && mutation.readable == Returned::default() {
         change(&mut out, mutation, node, scope, None);
         return Statement { fragment: out, layout: Layout::Nothing, facts };
     }
     with_source(&mut out, |out| {
         let write = |out: &mut Fragment| {
             for key in keys {
-                out.sql("to_json(").qualified(&node.alias, key).sql(") #>> '{}' AS ").identifier(key);
+                out.sql("pg_catalog.to_json(")
+                    .qualified(&node.alias, key)
+                    .sql(") OPERATOR(pg_catalog.#>>) '{}' AS ")
+                    .identifier(key);
                 out.sql(", ");
             }
             let mut others = mutation.readable.clone();
             others.names.retain(|name| !keys.contains(&name.as_str()));
             returned(out, &others, &node.alias);
+            count(out, mutation);
         };
         change(out, mutation, node, scope, Some(&write));
     });
-    out.sql("SELECT count(*)");
+    out.sql("SELECT pg_catalog.count(*)");
     facts.push(Fact::Rows);
-    if let Some(counted) = inserted(mutation) {
+    if let Some(counted) = counted {
         out.sql(", ").sql(counted);
         facts.push(Fact::Inserted);
     }
     for key in keys {
         // Of one row the largest value is the value.
-        out.sql(", max(").identifier(key).sql(")");
+        out.sql(", pg_catalog.max(").identifier(key).sql(")");
         facts.push(Fact::Key((*key).to_owned()));
     }
     out.sql(" FROM ").identifier(SOURCE);
@@ -100,6 +122,7 @@ pub(super) fn returning(
     mutation: &Mutation<'_>,
     node: &Node<'_>,
     form: Form,
+    premise: Option<Premise<'_>>,
     facts: &[&'static str],
     scope: Scope<'_>,
 ) {
@@ -107,10 +130,7 @@ pub(super) fn returning(
         out.separated(", ", Cells::of(node, Aggregates::Here).0, |out, cell| {
             cell.write(out, node, form, scope)
         });
-        // Of binary columns their sink looks at the types.
-        if form != Form::Binary
-            && let Some(premise) = Premise::of(node, Kinds::Matter, scope)
-        {
+        if let Some(premise) = &premise {
             premise.write_column(out, &node.alias);
         }
         for fact in facts {
@@ -126,17 +146,26 @@ pub(super) fn source(
     mutation: &Mutation<'_>,
     needed: &Returned,
     node: &Node<'_>,
+    premise: Option<Premise<'_>>,
     scope: Scope<'_>,
 ) {
     with_source(out, |out| {
         let write = |out: &mut Fragment| {
             returned(out, needed, &node.alias);
-            if let Some(premise) = Premise::of(node, Kinds::Matter, scope) {
+            if let Some(premise) = &premise {
                 premise.write_column(out, &node.alias);
             }
+            count(out, mutation);
         };
         change(out, mutation, node, scope, Some(&write));
     });
+}
+
+/// Counts the rows that were inserted.
+fn count(out: &mut Fragment, mutation: &Mutation<'_>) {
+    if let Some(count) = inserted(mutation, Origin::Mutation) {
+        out.sql(", ").sql(count).sql(" AS \"pgduet_inserted\"");
+    }
 }
 
 /// The change itself; `list` writes what comes back of each row, if anything does.
@@ -174,7 +203,8 @@ fn change(
             out.separated(", ", &values.columns, |out, target| {
                 out.identifier(&target.column.name).sql(" = ");
                 // All rows take the same.
-                value(out, target, values, otherwise(target, values, relation).ahead(target, &mut ahead));
+                let otherwise = otherwise(target, values, relation).ahead(target, &mut ahead);
+                value(out, target, values, otherwise, scope);
             });
             out.sql(" FROM ");
             objects(out, values, &ahead);
@@ -191,7 +221,7 @@ fn change(
             let written = values.columns.iter().filter(|target| !key.contains(&target.column.name));
             out.separated(", ", written, |out, target| {
                 out.identifier(&target.column.name).sql(" = ");
-                value(out, target, values, otherwise);
+                value(out, target, values, otherwise, scope);
             });
             out.sql(" FROM ");
             objects(out, values, &[]);
@@ -236,28 +266,21 @@ fn insert(
             Rows::One => otherwise,
             Rows::Many => otherwise.ahead(target, &mut ahead),
         };
-        value(out, target, values, otherwise);
+        value(out, target, values, otherwise, scope);
     });
     out.sql(" FROM ");
     objects(out, values, &ahead);
     conditions(out, mutation, node, BODY, scope);
     if merges(&mutation.change) {
-        out.sql(if mutation.conditions.is_empty() { " WHERE " } else { " AND " }).sql(COUNT_UP);
+        out.sql(if mutation.conditions.is_empty() { " WHERE " } else { " AND " }).sql(TO_INSERT);
     }
 }
 
 /// `WHERE`, of the rows called `alias`.
 fn conditions(out: &mut Fragment, mutation: &Mutation<'_>, node: &Node<'_>, alias: &str, scope: Scope<'_>) {
-    let conditions = match &mutation.change {
-        // An insert takes every row.
-        Change::Insert { .. } => &[],
-        Change::Upsert { .. } | Change::Update(_) | Change::UpdateEach { .. } | Change::Delete => {
-            mutation.conditions.as_slice()
-        }
-    };
-    if !conditions.is_empty() {
+    if !mutation.conditions.is_empty() {
         out.sql(" WHERE ");
-        out.separated(" AND ", conditions, |out, found| condition(out, found, alias, node, scope));
+        out.separated(" AND ", &mutation.conditions, |out, found| condition(out, found, alias, node, scope));
     }
 }
 
@@ -276,19 +299,25 @@ fn on_conflict(out: &mut Fragment, conflict: Option<&Conflict>, values: &Values<
             out.separated(", ", &values.columns, |out, target| {
                 out.identifier(&target.column.name).sql(" = EXCLUDED.").identifier(&target.column.name);
             });
-            out.sql(" WHERE ").sql(COUNT_DOWN);
+            out.sql(" WHERE ").sql(TO_UPDATE);
         }
     }
 }
 
 /// The value of a column, of the object at hand, or else what it does not say.
-fn value(out: &mut Fragment, target: &Target<'_>, values: &Values<'_>, otherwise: Otherwise<'_>) {
+fn value(
+    out: &mut Fragment,
+    target: &Target<'_>,
+    values: &Values<'_>,
+    otherwise: Otherwise<'_>,
+    scope: Scope<'_>,
+) {
     let column = target.column;
     if otherwise != Otherwise::Null {
         out.sql("CASE WHEN ").qualified(OBJECT, "value");
         match ObjectType::of(values) {
-            ObjectType::Jsonb => out.sql(" ? ").text(&column.name),
-            ObjectType::Json => out.sql(" -> ").text(&column.name).sql(" IS NOT NULL"),
+            ObjectType::Jsonb => out.sql(" OPERATOR(pg_catalog.?) ").text(&column.name),
+            ObjectType::Json => out.sql(" OPERATOR(pg_catalog.->) ").text(&column.name).sql(" IS NOT NULL"),
         };
         out.sql(" THEN ");
     }
@@ -303,7 +332,16 @@ fn value(out: &mut Fragment, target: &Target<'_>, values: &Values<'_>, otherwise
         return;
     }
     out.sql(" ELSE ");
-    absent(out, column, otherwise);
+    match otherwise {
+        Otherwise::Null | Otherwise::Kept(_) => absent(out, column, otherwise),
+        // Of a default PostgreSQL tells the expression alone, not how it becomes one of the column's type; both
+        // branches have to be of one. Lengths and the checks of domains are left to the column.
+        Otherwise::Expression | Otherwise::Sequence(_) | Otherwise::Ahead(_) => {
+            absent(out.sql("CAST("), column, otherwise);
+            let base = scope.catalog.base_type(target.declared.oid).unwrap_or(target.declared);
+            out.sql(" AS ").type_of(base).sql(")");
+        }
+    }
     out.sql(" END");
 }
 
@@ -315,8 +353,8 @@ fn absent(out: &mut Fragment, column: &Column, otherwise: Otherwise<'_>) {
         Otherwise::Sequence(relation) => {
             let mut name = Fragment::new();
             name.qualified(&relation.schema, &relation.name);
-            out.sql("nextval(pg_get_serial_sequence(").text(name.as_str()).sql(", ");
-            out.text(&column.name).sql(")::regclass)")
+            out.sql("pg_catalog.nextval(pg_catalog.pg_get_serial_sequence(").text(name.as_str()).sql(", ");
+            out.text(&column.name).sql(")::pg_catalog.regclass)")
         }
         Otherwise::Ahead(number) => out.qualified(OBJECT, &default_name(number)),
         Otherwise::Kept(alias) => out.qualified(alias, &column.name),
@@ -389,8 +427,12 @@ impl ObjectType {
     /// The cast to it, and the functions that take arrays and objects apart.
     fn words(&self) -> (&'static str, &'static str, &'static str) {
         match self {
-            ObjectType::Json => ("::json", "json_array_elements", "json_to_record"),
-            ObjectType::Jsonb => ("::jsonb", "jsonb_array_elements", "jsonb_to_record"),
+            ObjectType::Json => {
+                ("::pg_catalog.json", "pg_catalog.json_array_elements", "pg_catalog.json_to_record")
+            }
+            ObjectType::Jsonb => {
+                ("::pg_catalog.jsonb", "pg_catalog.jsonb_array_elements", "pg_catalog.jsonb_to_record")
+            }
         }
     }
 }
@@ -402,13 +444,21 @@ fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column, Otherwise
         // Only their number is left.
         match values.rows {
             Rows::One => out.sql("(VALUES (1)) AS ").identifier(BODY),
-            Rows::Many => out.sql("json_array_elements(").parameter(json).sql("::json) AS ").identifier(BODY),
+            Rows::Many => out
+                .sql("pg_catalog.json_array_elements(")
+                .parameter(json)
+                .sql("::pg_catalog.json) AS ")
+                .identifier(BODY),
         };
         return;
     }
     match (values.missing, values.rows) {
-        (Missing::Null, Rows::One) => out.sql("json_to_record(").parameter(json).sql("::json)"),
-        (Missing::Null, Rows::Many) => out.sql("json_to_recordset(").parameter(json).sql("::json)"),
+        (Missing::Null, Rows::One) => {
+            out.sql("pg_catalog.json_to_record(").parameter(json).sql("::pg_catalog.json)")
+        }
+        (Missing::Null, Rows::Many) => {
+            out.sql("pg_catalog.json_to_recordset(").parameter(json).sql("::pg_catalog.json)")
+        }
         (Missing::Default, rows) => {
             let (one, elements, record) = ObjectType::of(values).words();
             if !ahead.is_empty() {
@@ -436,7 +486,7 @@ fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column, Otherwise
         match target.representation {
             None => read_as(out, target.declared),
             Some(_) => {
-                out.sql("json");
+                out.sql("pg_catalog.json");
             }
         }
     });

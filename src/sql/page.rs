@@ -4,6 +4,7 @@
 use super::{
     Elements, Encoder, Fact, Fragment, Layout,
     column::{Aggregates, Cell, Cells, Values},
+    premise::{Kinds, Premise},
     read::{Rows, rows},
     statement::{Results, Scope},
 };
@@ -67,10 +68,26 @@ impl<'p> Page<'p> {
         self.facts.iter().map(|(_, expression)| *expression).collect()
     }
 
-    /// A body that PostgreSQL makes does not say of how many rows.
+    /// What is taken for granted of the rows that a mutation or a call gives, unless their sink looks at them.
+    pub(super) fn premise(&self) -> Option<Premise<'p>> {
+        match self.body {
+            Body::Columns | Body::Nothing => None,
+            Body::Array(_) | Body::Object(_) | Body::Csv | Body::GeoJson | Body::Handler(_) | Body::Raw => {
+                Premise::of(self.node, Kinds::Matter, self.scope)
+            }
+        }
+    }
+
+    /// A body that PostgreSQL makes does not say of how many rows, nor does none.
     pub(super) fn made(&mut self) {
-        if matches!(self.body, Body::Handler(_) | Body::GeoJson) {
-            self.facts.push((Fact::Rows, "count(*)"));
+        match (self.body, self.scope.results) {
+            (Body::Handler(_) | Body::GeoJson, _) => self.facts.push((Fact::Rows, "pg_catalog.count(*)")),
+            // Of whole rows, which have to be possible: what GET refuses for a value is refused here, too.
+            (Body::Nothing, Results::None | Results::Named) => {
+                self.facts.push((Fact::Rows, "pg_catalog.count(\"row\".*)"));
+            }
+            (Body::Nothing, Results::Call(_))
+            | (Body::Array(_) | Body::Object(_) | Body::Csv | Body::Columns | Body::Raw, _) => {}
         }
     }
 
@@ -86,8 +103,12 @@ impl<'p> Page<'p> {
             }
             Body::Array(Nulls::Stripped) | Body::Object(Nulls::Stripped) => {
                 let value = match self.each() {
-                    Each::Object => "SELECT json_strip_nulls(row_to_json(\"row\".*))::text",
-                    Each::Value => "SELECT json_strip_nulls(to_json(\"row\".\"pgrst_scalar\"))::text",
+                    Each::Object => {
+                        "SELECT pg_catalog.json_strip_nulls(pg_catalog.row_to_json(\"row\".*))::pg_catalog.text"
+                    }
+                    Each::Value => {
+                        "SELECT pg_catalog.json_strip_nulls(pg_catalog.to_json(\"row\".\"pgrst_scalar\"))::pg_catalog.text"
+                    }
                 };
                 out.sql(value);
                 self.of_rows(out, Values::Plain);
@@ -98,7 +119,7 @@ impl<'p> Page<'p> {
             }
             Body::Csv => {
                 // A row's text is its values as CSV, in parentheses.
-                out.sql("SELECT substr(left((\"row\".*)::text, -1), 2)");
+                out.sql("SELECT pg_catalog.substr(pg_catalog.left((\"row\".*)::pg_catalog.text, -1), 2)");
                 self.of_rows(out, Values::Record);
                 Layout::Csv(self.cells().0.iter().map(|cell| cell.key.to_owned()).collect())
             }
@@ -120,7 +141,6 @@ impl<'p> Page<'p> {
                 match self.scope.results {
                     // A function is called for what it does, whether it is looked at or not.
                     Results::Call(_) => self.rows(out, Values::Text),
-                    // Rows have to be possible, and there are so many of them; but nothing of them is computed.
                     Results::None | Results::Named => {
                         out.sql("SELECT ").separated(", ", self.expressions(), |out, fact| {
                             out.sql(fact);
@@ -144,7 +164,7 @@ impl<'p> Page<'p> {
             | Body::GeoJson
             | Body::Handler(_)
             | Body::Columns
-            | Body::Nothing => "count(*), ",
+            | Body::Nothing => "pg_catalog.count(*), ",
         });
         let values = self.body(out);
         self.subquery(out, values);
@@ -156,23 +176,23 @@ impl<'p> Page<'p> {
             Body::Array(nulls) | Body::Object(nulls) => {
                 out.sql(match nulls {
                     Nulls::Kept => "coalesce((",
-                    Nulls::Stripped => "coalesce(json_strip_nulls(",
+                    Nulls::Stripped => "coalesce(pg_catalog.json_strip_nulls(",
                 });
                 out.sql(match self.each() {
-                    Each::Object => "json_agg(\"row\".*)",
-                    Each::Value => "json_agg(\"row\".\"pgrst_scalar\")",
+                    Each::Object => "pg_catalog.json_agg(\"row\".*)",
+                    Each::Value => "pg_catalog.json_agg(\"row\".\"pgrst_scalar\")",
                 });
                 out.sql(if self.is_one() { "->0), 'null')" } else { "), '[]')" });
                 Values::Plain
             }
             Body::Csv => {
-                out.sql("string_agg(substr(left((\"row\".*)::text, -1), 2), E'\\n')");
+                out.sql("pg_catalog.string_agg(pg_catalog.substr(pg_catalog.left((\"row\".*)::pg_catalog.text, -1), 2), E'\\n')");
                 Values::Record
             }
             Body::GeoJson => {
                 out.sql(
-                    "json_build_object('type', 'FeatureCollection', 'features', \
-                     coalesce(json_agg(ST_AsGeoJSON(\"row\".*)::json), '[]'))",
+                    "pg_catalog.json_build_object('type', 'FeatureCollection', 'features', \
+                     coalesce(pg_catalog.json_agg(ST_AsGeoJSON(\"row\".*)::pg_catalog.json), '[]'))",
                 );
                 Values::Record
             }
@@ -205,9 +225,11 @@ impl<'p> Page<'p> {
 
     /// The layout, if the rows can be had from the mutation itself, by `RETURNING`.
     pub(super) fn returned(&self) -> Option<Layout> {
-        let is_plain = self.node.order.is_empty() && self.cells().0.iter().all(Cell::is_field);
+        let cells = self.cells().0;
+        // SQL has no list of nothing there.
+        let is_plain = self.node.order.is_empty() && !cells.is_empty() && cells.iter().all(Cell::is_field);
         match self.body {
-            _ if !is_plain || self.node.items.is_empty() => None,
+            _ if !is_plain => None,
             Body::Array(Nulls::Kept) | Body::Object(Nulls::Kept) => Some(self.json()),
             Body::Columns => Some(Layout::Columns),
             Body::Array(Nulls::Stripped)
@@ -285,7 +307,7 @@ impl<'p> Page<'p> {
         out.sql("SELECT ");
         out.separated(", ", cells.iter().enumerate(), |out, (at, cell)| {
             out.sql(cell.text_open(self.scope)).sql("\"group\".").identifier(&format!("c{at}"));
-            out.sql(")::text");
+            out.sql(")::pg_catalog.text");
         });
         self.more(out);
         out.sql(" FROM (");

@@ -177,7 +177,9 @@ fn join(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, values: Values,
         Arity::ToMany => {
             out.sql("SELECT ");
             out.separated(", ", Cells::of(&embed.node, Aggregates::Here).0, |out, cell| {
-                out.sql("coalesce(json_agg(").qualified(&embed.join_alias, cell.key).sql("), '[]') AS ");
+                out.sql("coalesce(pg_catalog.json_agg(")
+                    .qualified(&embed.join_alias, cell.key)
+                    .sql("), '[]') AS ");
                 out.identifier(cell.key);
             });
             out.sql(" FROM (");
@@ -228,12 +230,26 @@ fn conditions(
             out.sql("EXISTS (");
             exists(out, embed, node, scope);
             out.sql(")");
+        } else if embed.form == Form::Hidden && !is_joined(embed, node) && says_something(&embed.node) {
+            // Nobody asks whether it has rows, but what is said of them has to be possible. PostgreSQL looks at that
+            // and no further.
+            and(out);
+            out.sql("(TRUE OR EXISTS (");
+            let link = Some(Link { embed, above: node });
+            rows(out, &embed.node, Rows { values: Values::Plain, link, facts: &[] }, scope);
+            out.sql("))");
         }
     }
     if let Joined::Yes(Some(premise)) = joined {
         and(out);
         premise.write(out, &node.alias);
     }
+}
+
+/// Whether there are conditions or an order at this level or below.
+fn says_something(node: &Node<'_>) -> bool {
+    let below = |item: &Item<'_>| matches!(item, Item::Embed(embed) if says_something(&embed.node));
+    !node.conditions.is_empty() || !node.order.is_empty() || node.items.iter().any(below)
 }
 
 /// Pairs of columns, each with its alias, that are equal in rows that belong together.

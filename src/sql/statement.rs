@@ -74,7 +74,7 @@ fn called<'p>(out: &mut Fragment, plan: &'p Plan<'_>, call: &'p Call<'_>) -> Pag
     page.each = if call.is_scalar() { Each::Value } else { Each::Object };
     page.many = if call.function.returns_set { Many::Several } else { Many::One };
     if counted(plan).is_some() {
-        call::source(out, call, page.node, page.scope);
+        call::source(out, call, page.node, page.premise());
         page.scope.results = Results::Named;
     }
     page
@@ -105,15 +105,18 @@ fn changed(mut out: Fragment, mutation: &Mutation<'_>, mut page: Page<'_>) -> St
         return mutate::unseen(out, mutation, page.node, page.scope);
     }
     page.made();
-    page.facts.extend(mutate::inserted(mutation).map(|counted| (Fact::Inserted, counted)));
-    let layout = match page.returned() {
+    let returned = page.returned();
+    let origin = if returned.is_some() { mutate::Origin::Mutation } else { mutate::Origin::Source };
+    page.facts.extend(mutate::inserted(mutation, origin).map(|inserted| (Fact::Inserted, inserted)));
+    let layout = match returned {
         Some(layout) => {
             let values = if matches!(page.body, Body::Columns) { Values::Binary } else { Values::Text };
-            mutate::returning(&mut out, mutation, page.node, values, &page.expressions(), page.scope);
+            let (premise, facts) = (page.premise(), page.expressions());
+            mutate::returning(&mut out, mutation, page.node, values, premise, &facts, page.scope);
             layout
         }
         None => {
-            mutate::source(&mut out, mutation, &mutation.returned, page.node, page.scope);
+            mutate::source(&mut out, mutation, &mutation.returned, page.node, page.premise(), page.scope);
             page.write(&mut out)
         }
     };
@@ -143,11 +146,11 @@ fn explained(out: &mut Fragment, plan: &Plan<'_>, explain: &Explain) {
         Operation::Mutation(mutation, node) => {
             let page = Page::of(plan, Results::Named);
             if matches!(plan.body, Body::Nothing) {
-                mutate::source(out, mutation, &Returned::default(), node, page.scope);
-                out.sql("SELECT NULL, count(*), '' FROM ").identifier(SOURCE);
+                mutate::source(out, mutation, &Returned::default(), node, None, page.scope);
+                out.sql("SELECT NULL, pg_catalog.count(*), '' FROM ").identifier(SOURCE);
                 return;
             }
-            mutate::source(out, mutation, &mutation.returned, node, page.scope);
+            mutate::source(out, mutation, &mutation.returned, node, page.premise(), page.scope);
             page
         }
     };
@@ -190,9 +193,8 @@ pub fn count(plan: &Plan<'_>) -> Option<Count> {
     };
     Some(match (plan.count?, counted(plan)) {
         (prefer::Count::Planned, _) => Count::Planned(planned()),
-        // Without a limit the larger of both always counts, as PostgREST has it.
         (prefer::Count::Estimated, _) => {
-            Count::Estimated { planned: planned(), limit: plan.config.db_max_rows.unwrap_or(0) }
+            Count::Estimated { planned: planned(), limit: plan.config.db_max_rows }
         }
         (prefer::Count::Exact, None) => Count::Rows,
         (prefer::Count::Exact, Some(_)) => Count::Fact,
@@ -203,11 +205,11 @@ pub fn count(plan: &Plan<'_>) -> Option<Count> {
 fn total(out: &mut Fragment, node: &Node<'_>, limit: Option<u64>, scope: Scope<'_>) {
     match limit {
         None => {
-            out.sql("SELECT count(*) AS \"total\"");
+            out.sql("SELECT pg_catalog.count(*) AS \"total\"");
             existing(out, node, None, scope);
         }
         Some(limit) => {
-            out.sql("SELECT count(*) AS \"total\" FROM (SELECT");
+            out.sql("SELECT pg_catalog.count(*) AS \"total\" FROM (SELECT");
             existing(out, node, None, scope);
             out.sql(" LIMIT ").text(limit.to_string()).sql(") AS \"counted\"");
         }

@@ -77,49 +77,71 @@ pub(super) fn is_one_of(catalog: &Catalog, declared: Option<&Type>, names: &[&st
 }
 
 /// Names of types that SQL writes in words of its own rather than as an
-/// identifier (PostgreSQL's manual, table 8.1).
-const WORDS: &[(&str, &str)] = &[
-    ("bigint", "bigint"),
-    ("bit", "bit"),
-    ("bit varying", "bit varying"),
-    ("boolean", "boolean"),
-    ("char", "char"),
-    ("char varying", "char varying"),
-    ("character", "character"),
-    ("character varying", "character varying"),
-    ("dec", "dec"),
-    ("decimal", "decimal"),
-    ("double precision", "double precision"),
-    ("float", "float"),
-    ("int", "int"),
-    ("integer", "integer"),
-    ("interval", "interval"),
-    ("national char", "national char"),
-    ("national character", "national character"),
-    ("nchar", "nchar"),
-    ("numeric", "numeric"),
-    ("real", "real"),
-    ("smallint", "smallint"),
-    ("time", "time"),
-    ("time with time zone", "time with time zone"),
-    ("time without time zone", "time without time zone"),
-    ("timestamp", "timestamp"),
-    ("timestamp with time zone", "timestamp with time zone"),
-    ("timestamp without time zone", "timestamp without time zone"),
-    ("varchar", "varchar"),
+/// identifier (PostgreSQL's manual, table 8.1 and section 8.5.4).
+const WORDS: &[&str] = &[
+    "bigint",
+    "bit",
+    "bit varying",
+    "boolean",
+    "char",
+    "char varying",
+    "character",
+    "character varying",
+    "dec",
+    "decimal",
+    "double precision",
+    "float",
+    "int",
+    "integer",
+    "interval",
+    "interval day",
+    "interval day to hour",
+    "interval day to minute",
+    "interval day to second",
+    "interval hour",
+    "interval hour to minute",
+    "interval hour to second",
+    "interval minute",
+    "interval minute to second",
+    "interval month",
+    "interval second",
+    "interval year",
+    "interval year to month",
+    "national char",
+    "national char varying",
+    "national character",
+    "national character varying",
+    "nchar",
+    "nchar varying",
+    "numeric",
+    "real",
+    "smallint",
+    "time",
+    "time with time zone",
+    "time without time zone",
+    "timestamp",
+    "timestamp with time zone",
+    "timestamp without time zone",
+    "varchar",
 ];
 
 impl Fragment {
     /// Adds a type as a client named it: in SQL's own words, or as an
-    /// identifier that is folded to lower case as PostgreSQL folds them.
+    /// identifier that is folded to lower case as PostgreSQL folds them; with `array`
+    /// behind it, an array of that type.
     pub(super) fn type_named(&mut self, name: &str) -> &mut Self {
-        let folded = name.to_lowercase();
+        let folded = name.to_ascii_lowercase();
         let words: Vec<_> = folded.split_ascii_whitespace().collect();
+        let (words, is_array) = match words.as_slice() {
+            [element @ .., "array"] if !element.is_empty() => (element, true),
+            words => (words, false),
+        };
         let folded = words.join(" ");
-        match WORDS.iter().find(|(word, _)| *word == folded) {
-            Some((_, sql)) => self.sql(sql),
+        match WORDS.iter().find(|word| **word == folded) {
+            Some(word) => self.sql(word),
             None => self.identifier(&folded),
-        }
+        };
+        self.sql(if is_array { " ARRAY" } else { "" })
     }
 
     /// Adds a type of the catalog.

@@ -27,11 +27,12 @@ pub(super) fn value(out: &mut Fragment, output: &Output<'_>, alias: &str, values
 pub(super) fn aggregated(out: &mut Fragment, aggregate: &Aggregate, write: impl FnOnce(&mut Fragment)) {
     cast(out, aggregate.cast.as_deref(), |out| {
         out.sql(match aggregate.function {
+            // Types that are not PostgreSQL's own come with aggregates of their own.
             AggregateFunction::Sum => "sum(",
             AggregateFunction::Avg => "avg(",
             AggregateFunction::Min => "min(",
             AggregateFunction::Max => "max(",
-            AggregateFunction::Count => "count(",
+            AggregateFunction::Count => "pg_catalog.count(",
         });
         write(out);
         out.sql(")");

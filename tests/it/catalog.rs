@@ -237,13 +237,13 @@ async fn notifications_become_events_and_a_lost_connection_a_reload() {
     for (sql, expected) in [
         (
             "NOTIFY \"pg duet\", 'something else'; NOTIFY \"pg duet\", 'reload schema'",
-            &[Event::ReloadCatalog][..],
+            &[Event::Listening, Event::ReloadCatalog][..],
         ),
         ("NOTIFY \"pg duet\", 'reload config'", &[Event::ReloadConfig]),
         ("NOTIFY \"pg duet\"", &[Event::ReloadConfig]),
         (
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'",
-            &[Event::Lost, Event::ReloadCatalog],
+            &[Event::Lost, Event::Listening, Event::ReloadCatalog],
         ),
         ("NOTIFY \"pg duet\", 'reload config'", &[Event::ReloadConfig]),
     ] {

@@ -1,6 +1,8 @@
 //! The engine against an oracle: a schema and requests are generated from a seed, and each answer must equal what plain
 //! SQL gives, written here from correlated subqueries and `json_build_object` without a line of the engine's.
 //!
+//! Requests of pieces that fit and pieces that do not are tried, too: none may become a statement that is not SQL.
+//!
 //! * `PGDUET_DIFFERENTIAL_CASES`: how many requests, 2,000 unless told.
 //! * `PGDUET_DIFFERENTIAL_SEED`: another schema and other requests.
 
@@ -8,11 +10,12 @@ mod oracle;
 mod random;
 mod request;
 mod schema;
+mod syntax;
 mod url;
 
 use crate::support::{
     database::Database,
-    http::{Answer, Connection},
+    http::{Answer, Connection, send},
     server::Server,
 };
 use random::Random;
@@ -20,6 +23,7 @@ use request::Level;
 use schema::Schema;
 use serde_json::Value;
 use std::{env, str::FromStr};
+use syntax::Sent;
 use tokio_postgres::Client;
 
 const CASES: u64 = 2_000;
@@ -64,6 +68,39 @@ fn answers_equal_those_of_hand_written_sql() {
             );
         }
     });
+}
+
+#[test]
+fn no_request_becomes_a_statement_that_is_not_sql() {
+    let cases = number("PGDUET_DIFFERENTIAL_CASES").unwrap_or(CASES);
+    let seed = number("PGDUET_DIFFERENTIAL_SEED").unwrap_or(SEED);
+    let database = Database::fresh(include_str!("../fixtures/spec.sql"));
+    let server = Server::start(&[
+        ("PGRST_DB_URI", &database.uri("authenticator")),
+        ("PGRST_DB_SCHEMAS", "api"),
+        ("PGRST_DB_ANON_ROLE", "anonymous"),
+        ("PGRST_DB_AGGREGATES_ENABLED", "true"),
+        ("PGRST_DB_PLAN_ENABLED", "true"),
+        ("PGRST_DB_TX_END", "rollback"),
+    ]);
+    let mut succeeded = 0_u64;
+    for case in 0..cases {
+        let Sent { method, target, headers, body } =
+            Sent::generate(&mut Random::new(seed ^ (case << 24) ^ u64::MAX));
+        let answer = send(server.address(), method, &target, &headers, body);
+        let code = answer.header("proxy-status").unwrap_or_default();
+        // Neither an error of syntax nor one of pgduet's own or of PostgreSQL's that nobody expects.
+        let is_expected = !["42601", "PGRSTX00", "XX000"].iter().any(|unexpected| code.contains(unexpected));
+        assert!(
+            is_expected,
+            "case {case} of seed {seed}\n{method} {target}\n{headers:?} {body:?}\n{} {}",
+            answer.status,
+            answer.text(),
+        );
+        succeeded += u64::from(answer.status < 300);
+    }
+    // What is refused before it becomes a statement shows nothing.
+    assert!(succeeded * 12 > cases, "only {succeeded} of {cases} requests succeeded");
 }
 
 fn number<T: FromStr>(variable: &str) -> Option<T> {

@@ -16,7 +16,11 @@ use pgduet::{
     error::{Caller as Presence, Result},
     media::{MediaType, Nulls},
     plan::{self, Plan, transaction::Caller},
-    request::{Accept, Action, Context, Query, Request, parse, prefer::Preferences},
+    request::{
+        Accept, Action, Context, Query, Request, parse,
+        prefer::Preferences,
+        range::{EmbedRange, Range},
+    },
     sql::{self, Encoder, Fact, Layout, Statement},
 };
 use serde_json::Value;
@@ -187,9 +191,10 @@ pub(super) fn parsed(text: &str) -> Query {
             "order" => query.order.push((path, parse::order(value).unwrap())),
             "limit" if path.is_empty() => query.range.limit = value.parse().ok(),
             "offset" if path.is_empty() => query.range.offset = value.parse().unwrap(),
-            "limit" => query
-                .ranges
-                .push((path, pgduet::request::range::Range { limit: value.parse().ok(), offset: 0 })),
+            "limit" => {
+                let range = Range { limit: value.parse().ok(), offset: 0 };
+                query.ranges.push((path, EmbedRange::Rows(range)));
+            }
             "and" | "or" => query.logic.push(parse::logic(key, value).unwrap()),
             _ => query.filters.push(parse::filter(key, value).unwrap()),
         }

@@ -3,7 +3,7 @@
 
 use super::{node_tree::Origins, row::Fields};
 use crate::{
-    catalog::descriptor::{Column, ForeignKey, Identity, Origin, Relation, RelationKind, UniqueKey},
+    catalog::descriptor::{Column, ForeignKey, Identity, Origin, Relation, RelationKind, Schema, UniqueKey},
     error::Result,
 };
 use std::collections::{HashMap, HashSet};
@@ -154,9 +154,10 @@ impl Relations {
         key
     }
 
-    /// The foreign keys between the relations loaded.
-    pub(super) fn foreign_keys(&self, rows: &[Row]) -> Result<Vec<ForeignKey>> {
+    /// The foreign keys between the relations loaded, and which of these meet in one that is not exposed.
+    pub(super) fn foreign_keys(&mut self, rows: &[Row], exposed: &[Schema]) -> Result<Vec<ForeignKey>> {
         let mut found = Vec::new();
+        let mut unseen: HashMap<u32, Vec<u32>> = HashMap::new();
         for row in rows {
             let mut fields = Fields::of(row);
             let constraint = fields.next()?;
@@ -164,6 +165,9 @@ impl Relations {
             let columns: Vec<i16> = fields.next()?;
             let to: u32 = fields.next()?;
             let referenced_columns: Vec<i16> = fields.next()?;
+            if !self.get(from).is_some_and(|from| exposed.iter().any(|schema| schema.name == from.schema)) {
+                unseen.entry(from).or_default().push(to);
+            }
             let (Some(relation), Some(referenced)) = (self.get(from), self.get(to)) else { continue };
             let (Some(columns), Some(referenced_columns)) =
                 (names(relation, &columns), names(referenced, &referenced_columns))
@@ -177,6 +181,11 @@ impl Relations {
                 referenced: to,
                 referenced_columns,
             });
+        }
+        for met in unseen.values().filter(|met| met.len() > 1).flatten() {
+            if let Some(relation) = self.get_mut(*met) {
+                relation.meets_unseen = true;
+            }
         }
         Ok(found)
     }

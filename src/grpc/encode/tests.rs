@@ -8,9 +8,6 @@ use crate::{
 };
 use prost_reflect::{DescriptorPool, DynamicMessage, Value};
 
-/// The type of elements and attributes: one of the database's own, which may be a domain over any.
-const DOMAIN: i32 = 16_384;
-
 struct Columns(Vec<Option<Vec<u8>>>);
 
 impl Row for Columns {
@@ -26,16 +23,17 @@ impl Row for Columns {
 fn record(fields: &[Option<&[u8]>]) -> Vec<u8> {
     let mut out = i32::try_from(fields.len()).unwrap().to_be_bytes().to_vec();
     for field in fields {
-        out.extend(DOMAIN.to_be_bytes());
+        out.extend(25_i32.to_be_bytes());
         out.extend(field.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap()).to_be_bytes());
         out.extend(field.unwrap_or_default());
     }
     out
 }
 
-fn array(elements: &[Option<&[u8]>]) -> Vec<u8> {
+/// An array of elements of the type with this OID.
+fn array(element: i32, elements: &[Option<&[u8]>]) -> Vec<u8> {
     let mut out = Vec::new();
-    for header in [1, 0, DOMAIN, i32::try_from(elements.len()).unwrap(), 1] {
+    for header in [1, 0, element, i32::try_from(elements.len()).unwrap(), 1] {
         out.extend(header.to_be_bytes());
     }
     for element in elements {
@@ -100,8 +98,8 @@ fn null_is_absent_and_zero_is_there() {
 fn a_composite_and_arrays_are_encoded_element_by_element() {
     let row = student(&[
         ("home", record(&[Some(b"Main St"), None])),
-        ("lucky", array(&[Some(&7_i32.to_be_bytes()), Some(&(-1_i32).to_be_bytes())])),
-        ("grades", array(&[Some(b"pass"), Some(b"first-class")])),
+        ("lucky", array(23, &[Some(&7_i32.to_be_bytes()), Some(&(-1_i32).to_be_bytes())])),
+        ("grades", array(25, &[Some(b"pass"), Some(b"first-class")])),
     ])
     .unwrap();
     let home = get(&row, "home").as_message().unwrap().clone();
@@ -127,7 +125,7 @@ fn what_protobuf_cannot_hold_is_an_error_that_names_the_column() {
     let cases = [
         ("created_at", i64::MAX.to_be_bytes().to_vec()),
         ("created_at", (i64::MAX - 1).to_be_bytes().to_vec()),
-        ("lucky", array(&[None])),
+        ("lucky", array(23, &[None])),
         ("lucky", [2_i32, 0, 23, 1, 1, 1, 1].iter().flat_map(|number| number.to_be_bytes()).collect()),
         ("rank", b"new label".to_vec()),
     ];
@@ -136,6 +134,14 @@ fn what_protobuf_cannot_hold_is_an_error_that_names_the_column() {
         assert_eq!(error.code(), Fault::ValueOutOfRange.row().code);
         assert!(error.message.contains(column), "{error}");
     }
+}
+
+#[test]
+fn an_array_of_another_type_is_not_taken_for_one_of_the_same_width() {
+    let floats = [Some(&7_f32.to_be_bytes()[..])];
+    assert_eq!(student(&[("lucky", array(700, &floats))]).unwrap_err().code(), "PGRSTX00");
+    // A domain of whatever OID.
+    assert!(student(&[("lucky", array(16_400, &[Some(&7_i32.to_be_bytes())]))]).is_ok());
 }
 
 #[test]

@@ -147,8 +147,9 @@ impl Builder<'_> {
         {
             return Some(Returns::Resource(at));
         }
-        if !function.result_columns.is_empty() {
-            let columns = self.result_columns(package, &function.result_columns, &locked.columns);
+        let columns = function.named_columns(self.catalog);
+        if !columns.is_empty() {
+            let columns = self.result_columns(package, columns, &locked.columns);
             return Some(Returns::Columns(columns));
         }
         let Some(found) = found else { return Some(self.value(package, function, locked)) };

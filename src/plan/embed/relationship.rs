@@ -179,24 +179,27 @@ fn missing(source: &str, target: &str, hint: Option<&str>, context: &Context<'_>
     }
 }
 
-/// A name that was perhaps meant: of the target, or of a source that is no relation.
+/// A name that was perhaps meant: of the target, or of a source that is related to nothing.
 fn suggestion(source: &str, target: &str, context: &Context<'_>) -> Option<String> {
     let Context { catalog, schema, .. } = context;
-    let (instead, meant) = match catalog.relation(schema, source) {
-        Some(relation) => {
-            let found = candidates(relation, context).ok()?;
+    let relation = catalog.relation(schema, source);
+    let found = relation.map(|relation| candidates(relation, context)).transpose().ok()?.unwrap_or_default();
+    // For PostgREST what is related through a junction that is not exposed is not alone, though nothing can be suggested.
+    let is_unrelated = found.is_empty() && !relation.is_some_and(|relation| relation.meets_unseen);
+    let (instead, meant) = match is_unrelated {
+        false => {
             let targets = found.iter().map(|candidate| candidate.target.name.as_str());
-            (target, closest(target, targets, SIMILAR)?)
+            let meant = closest(target, targets, SIMILAR)?;
+            // Where the name is right it is the hint that is wrong.
+            (target, Some(meant).filter(|meant| meant.to_lowercase() != target.to_lowercase())?)
         }
-        None => {
+        true => {
             let related = |relation: &&Relation| !catalog.relationships(relation.oid).is_empty();
             let sources = catalog.relations_in(schema).filter(related);
             (source, closest(source, sources.map(|relation| relation.name.as_str()), SIMILAR)?)
         }
     };
-    // Where the name is right it is the hint that is wrong.
-    (meant.to_lowercase() != instead.to_lowercase())
-        .then(|| format!("Perhaps you meant '{meant}' instead of '{instead}'."))
+    Some(format!("Perhaps you meant '{meant}' instead of '{instead}'."))
 }
 
 fn ambiguous(source: &str, target: &str, several: &[&Candidate<'_>]) -> Box<Error> {

@@ -1,7 +1,7 @@
 //! Conditions: `not.eq(any).{1,2}`, `in.(a,b)`, and the trees made of them.
 
 use super::{
-    name::{delimiter, field, field_name, identifier, quoted},
+    name::{delimiter, field, field_name, quoted, words},
     parser::{Failure, Parsed, Parser},
 };
 use crate::request::{
@@ -98,7 +98,7 @@ fn operator(p: &mut Parser<'_>, operands: &[Operand]) -> Parsed<Operator> {
 
 fn full_text(p: &mut Parser<'_>, value: Value) -> Parsed<Operation> {
     let operator = operator(p, &[Operand::FullText])?;
-    let language = p.optional(|p| p.attempt(|p| parenthesised(p, |p| identifier(p).map(str::to_owned))))?;
+    let language = p.optional(|p| p.attempt(|p| parenthesised(p, words)))?;
     delimiter(p)?;
     Ok(Operation::FullText { operator, language, value: value(p)? })
 }

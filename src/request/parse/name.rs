@@ -1,6 +1,6 @@
 //! Names, fields and paths of embeds. Nothing here is looked up.
 
-use super::parser::{Parsed, Parser};
+use super::parser::{Failure, Parsed, Parser};
 use crate::request::{
     EmbedPath,
     select::{Arrow, Field, Step},
@@ -14,16 +14,24 @@ pub(super) fn delimiter(p: &mut Parser<'_>) -> Parsed<()> {
     p.label("delimiter (.)", |p| p.text("."))
 }
 
-/// `a name`, `a-name` or `"any name"`.
+/// `a name`, `a-name` or `"any name"`. An empty one is nothing's in PostgreSQL, whatever else could stand here.
 pub(super) fn field_name(p: &mut Parser<'_>) -> Parsed<String> {
-    p.label(FIELD_NAME, |p| match p.optional(quoted)? {
+    let at = p.position();
+    let name = p.label(FIELD_NAME, |p| match p.optional(quoted)? {
         Some(name) => Ok(name),
         None => dashed(p, identifier),
-    })
+    })?;
+    if name.is_empty() { Err(Failure::Unnamed { at, expected: FIELD_NAME }) } else { Ok(name) }
+}
+
+/// A name of one word or of several, without dashes and quotes: a type's, or a language's.
+pub(super) fn words(p: &mut Parser<'_>) -> Parsed<String> {
+    let words = identifier(p)?;
+    if words.is_empty() { Err(Failure::Syntax) } else { Ok(words.to_owned()) }
 }
 
 /// Letters, digits, `_`, `$` and blanks, those at the ends not counted.
-pub(super) fn identifier<'a>(p: &mut Parser<'a>) -> Parsed<&'a str> {
+fn identifier<'a>(p: &mut Parser<'a>) -> Parsed<&'a str> {
     let accept = |c: char| c.is_alphabetic() || c.is_ascii_digit() || matches!(c, '_' | ' ' | '$');
     p.stretch1(&[Some("letter"), Some("digit")], accept).map(str::trim)
 }
@@ -102,7 +110,7 @@ fn index(p: &mut Parser<'_>) -> Parsed<i32> {
 fn json_key(p: &mut Parser<'_>) -> Parsed<String> {
     p.label(JSON_KEY, |p| match p.optional(quoted)? {
         Some(key) => Ok(key),
-        None => dashed(p, |p| p.stretch1(&[], |c| !"(-:.,>)".contains(c)).map(str::trim)),
+        None => dashed(p, |p| p.stretch1(&[], |c| !"(-:.,>)\0".contains(c)).map(str::trim)),
     })
 }
 

@@ -23,6 +23,13 @@ pub(super) enum Failure {
     Syntax,
     /// Nested deeper than [`MAX_DEPTH`].
     TooDeep,
+    /// A name without a letter, which no alternative makes better.
+    Unnamed {
+        /// Where it stands.
+        at: usize,
+        /// What should stand there.
+        expected: &'static str,
+    },
 }
 
 /// What a parser returns. Something was consumed if the position moved, in
@@ -46,7 +53,7 @@ pub(super) fn run<'a, T>(
     grammar: impl Fn(&mut Parser<'a>) -> Parsed<T>,
 ) -> Result<T> {
     let mut parser = Parser { input, at: 0, depth: 0, trace: None };
-    match grammar(&mut parser) {
+    let trace = match grammar(&mut parser) {
         Ok(parsed) => return Ok(parsed),
         Err(Failure::TooDeep) => {
             return Err(Error::new(
@@ -54,12 +61,16 @@ pub(super) fn run<'a, T>(
                 format!("failed to parse {what}: more than {MAX_DEPTH} levels of nesting"),
             ));
         }
-        Err(Failure::Syntax) => {}
-    }
-    let mut parser = Parser { input, at: 0, depth: 0, trace: Some(Trace::at(0)) };
-    // The same failure again, this time for its trace.
-    let _ = grammar(&mut parser);
-    let trace = parser.trace.unwrap_or_else(|| Trace::at(0));
+        Err(Failure::Unnamed { at, expected }) => {
+            Trace::new(at, [Message::Unexpected("empty name".to_owned()), Message::expected(expected)])
+        }
+        Err(Failure::Syntax) => {
+            let mut parser = Parser { input, at: 0, depth: 0, trace: Some(Trace::at(0)) };
+            // The same failure again, this time for its trace.
+            let _ = grammar(&mut parser);
+            parser.trace.unwrap_or_else(|| Trace::at(0))
+        }
+    };
     let (line, column) = trace.line_and_column(input);
     Err(Error::new(
         Fault::QueryParse,
@@ -71,6 +82,11 @@ pub(super) fn run<'a, T>(
 impl<'a> Parser<'a> {
     fn rest(&self) -> &'a str {
         self.input.get(self.at..).unwrap_or_default()
+    }
+
+    /// How far the input was read.
+    pub(super) fn position(&self) -> usize {
+        self.at
     }
 
     fn peek(&self) -> Option<char> {

@@ -1,7 +1,7 @@
 //! Select lists: `id,alias:col->key::type,rel!hint!inner(a,...other(b)),n.sum()`.
 
 use super::{
-    name::{field, field_name, identifier},
+    name::{field, field_name, words},
     parser::{Failure, Parsed, Parser},
 };
 use crate::request::select::{Aggregate, AggregateFunction, Embed, EmbedForm, Field, Join, SelectItem};
@@ -140,7 +140,7 @@ fn alias(p: &mut Parser<'_>) -> Parsed<Option<String>> {
 fn cast(p: &mut Parser<'_>) -> Parsed<Option<String>> {
     p.optional(|p| {
         p.text("::")?;
-        identifier(p).map(str::to_owned)
+        words(p)
     })
 }
 

@@ -1,6 +1,6 @@
 //! What is read: conditions, masks and order, each as it is said and what comes back.
 
-use super::{said, served};
+use super::{said, served, served_with};
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -146,4 +146,28 @@ fn relations_without_a_key_and_views_have_the_methods_that_they_can_take() {
     assert_eq!(second.get("nextPageToken"), None);
     let hidden = served.call("SecretsService/ListSecrets", json!({}));
     assert_eq!(said(hidden).0, Code::Unauthenticated);
+}
+
+#[test]
+fn a_function_s_one_composite_is_its_result_and_functions_like_postgresql_s_own_are_left_alone() {
+    let served = served_with(
+        r#"CREATE SCHEMA api;
+        CREATE TYPE api.address AS (street text, number int);
+        CREATE TABLE api.houses (id int PRIMARY KEY, at api.address, were api.address[]);
+        INSERT INTO api.houses VALUES (1, '(High Street,7)', '{"(Low Street,3)"}');
+        CREATE FUNCTION api.house(OUT it api.houses) STABLE LANGUAGE sql AS 'SELECT h FROM api.houses h';
+        CREATE FUNCTION api.home(OUT it api.address) STABLE LANGUAGE sql AS $$ SELECT ('Home', 1)::api.address $$;
+        CREATE FUNCTION api.to_json(api.address) RETURNS json IMMUTABLE LANGUAGE sql AS $$ SELECT '"shadowed"'::json $$;
+        CREATE FUNCTION api.unnest(api.address[]) RETURNS SETOF api.address IMMUTABLE LANGUAGE sql
+            AS $$ SELECT ('shadowed', 0)::api.address $$;
+        CREATE FUNCTION api.array_ndims(api.address[]) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 2';
+        GRANT USAGE ON SCHEMA api TO anonymous;
+        GRANT SELECT ON api.houses TO anonymous;"#,
+        &[],
+    );
+    let house = json!({"id": 1, "at": {"street": "High Street", "number": 7}, "were": [{"street": "Low Street", "number": 3}]});
+    let call = |path: &str, request| served.call(path, request).unwrap();
+    assert_eq!(call("HousesService/GetHouse", json!({"id": 1})), json!({"house": house}));
+    assert_eq!(call("FunctionsService/House", json!({})), json!({"house": house}));
+    assert_eq!(call("FunctionsService/Home", json!({})), json!({"street": "Home", "number": 1}));
 }

@@ -5,6 +5,7 @@ use crate::support::{http::send, server::Server, until};
 use pgduet::embedded::{Binaries, Cluster, Durability, Location};
 use std::{
     env, fs,
+    net::TcpListener,
     path::PathBuf,
     process::Command,
     time::{Duration, Instant},
@@ -99,16 +100,21 @@ async fn a_database_that_restarts_is_found_again() {
 async fn health_follows_the_database_whether_or_not_somebody_listens() {
     for channel in ["true", "false"] {
         let mut own = Own::start(&format!("health-{channel}")).await;
+        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut command = pgduet();
         command
             .env("PGRST_DB_URI", own.uri("authenticator"))
             .env("PGRST_DB_SCHEMAS", "api")
             .env("PGRST_DB_ANON_ROLE", "anonymous")
-            .env("PGRST_DB_CHANNEL_ENABLED", channel);
+            .env("PGRST_DB_CHANNEL_ENABLED", channel)
+            .env("PGRST_ADMIN_SERVER_PORT", admin.port().to_string());
         let server = Server::run(command);
+        let ready = || send(&admin.to_string(), "GET", "/ready", &[], None).status;
         until("the database is seen", || is_serving(&server).then_some(()));
+        assert_eq!(ready(), 200);
         own.stop();
         until("the database is missed", || (!is_serving(&server)).then_some(()));
+        assert_eq!(ready(), 503);
         if channel == "true" {
             // From now on the listener takes longer than health may.
             server.says("next attempt in 4 s", 1);
@@ -117,6 +123,7 @@ async fn health_follows_the_database_whether_or_not_somebody_listens() {
         let back = Instant::now();
         assert!(answers(&server));
         until("the database is seen again", || is_serving(&server).then_some(()));
+        assert_eq!(ready(), 200);
         assert!(back.elapsed() < Duration::from_secs(3), "channel {channel}: {:?}", back.elapsed());
     }
 }

@@ -9,6 +9,7 @@ use pgduet::{
         prefer::{Count, Missing, Resolution, Return},
     },
 };
+use std::{fs, path::Path};
 
 /// The statements of these requests, one after the other.
 fn statements(bench: &Bench, requests: Vec<(&str, Request)>) -> String {
@@ -160,4 +161,88 @@ fn calls_are_written_as_in_the_snapshot() {
         ),
     ];
     matches_snapshot("sql/call.sql", &statements(&Bench::new(), requests));
+}
+
+/// Words before a parenthesis that are SQL's own and no function, and aggregates that a client asks for: types that are not
+/// PostgreSQL's own come with some.
+const SYNTAX: &[&str] = &[
+    "ALL", "AND", "ANY", "ARRAY", "AS", "CAST", "CONFLICT", "ELSE", "EXISTS", "EXPLAIN", "FROM", "IN",
+    "LATERAL", "NOT", "OPERATOR", "OR", "ROW", "SELECT", "VALUES", "WHEN", "WHERE", "coalesce", "sum", "avg",
+    "min", "max",
+];
+
+#[test]
+fn what_is_written_is_postgresqls_own_whatever_a_schema_has() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/sql");
+    let mut wrong = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        // A column's default, as PostgreSQL wrote it down.
+        let text = text.replace("'untitled'::text", "");
+        for line in text.lines().filter(|line| !line.starts_with("--")) {
+            wrong.extend(
+                unqualified(line).into_iter().map(|what| format!("{}: {what} in {line}", path.display())),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn names_that_depend_on_the_search_path_are_found() {
+    let line = r#"SELECT to_json("a"."x"), CAST(a AS text), "b"->'c' #>> '{}', x::json FROM "api"."f"(1) WHERE "to_json(" = $1"#;
+    assert_eq!(unqualified(line), ["to_json(", "->", "#>>", "::json", "AS text"]);
+    let line = r#"SELECT pg_catalog.to_json(x)::pg_catalog.text OPERATOR(pg_catalog.->) '1' FROM (VALUES (1)) AS "x"("value")"#;
+    assert_eq!(unqualified(line), Vec::<String>::new());
+}
+
+/// Functions, operators and types in a statement that the search path decides about. Comparisons are the caller's: their
+/// operators are those of the columns' types.
+fn unqualified(statement: &str) -> Vec<String> {
+    let bare = outside_of_quotes(statement);
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let before = |at: usize| bare[..at].chars().next_back();
+    let mut found = Vec::new();
+    for (at, _) in bare.match_indices('(') {
+        let name = bare[..at].rsplit(|c| !is_word(c)).next().unwrap_or_default();
+        let is_qualified = before(at - name.len()) == Some('.');
+        if !name.is_empty() && !is_qualified && !SYNTAX.contains(&name) {
+            found.push(format!("{name}("));
+        }
+    }
+    for operator in ["->", "#>>", " ? ", " + ", " - ", "||"] {
+        let mut places = bare.match_indices(operator).map(|(at, _)| at);
+        if places.any(|at| before(at) != Some('.')) {
+            found.push(operator.trim().to_owned());
+        }
+    }
+    for opening in ["::", "AS "] {
+        for (at, _) in bare.match_indices(opening) {
+            let name: String = bare[at + opening.len()..].chars().take_while(|c| is_word(*c)).collect();
+            if !name.is_empty() && name != "pg_catalog" {
+                found.push(format!("{opening}{name}"));
+            }
+        }
+    }
+    found
+}
+
+/// A statement without what is in quotes.
+fn outside_of_quotes(statement: &str) -> String {
+    let mut within = None;
+    let outside = statement.chars().filter(|c| match within {
+        Some(quote) => {
+            if *c == quote {
+                within = None;
+            }
+            false
+        }
+        None if matches!(c, '"' | '\'') => {
+            within = Some(*c);
+            false
+        }
+        None => true,
+    });
+    outside.collect()
 }
