@@ -152,8 +152,7 @@ mod tests {
         if drain {
             rest.drain().await;
         }
-        let seen = *counted.lock().unwrap();
-        seen
+        *counted.lock().unwrap()
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use super::{
     connect::{Codec, Form},
     ended::Ended,
 };
-use http::{HeaderValue, Method, Response, StatusCode, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts};
 use serde_json::json;
 use tonic::{Code, Status, body::Body};
 
@@ -63,9 +63,15 @@ const ACCEPTED_FOR_STREAMS: &str =
     "application/connect+json, application/connect+proto, application/grpc, application/grpc-web";
 
 impl Protocol {
+    /// Whether a request says that it is gRPC's own, whatever the version of HTTP.
+    pub(super) fn is_grpc_itself(headers: &HeaderMap) -> bool {
+        let kind = content_type(headers);
+        CONTENT_TYPES.iter().any(|(name, protocol)| *name == kind && *protocol == Self::Grpc)
+    }
+
     /// The protocol of the request with this head.
     pub(super) fn of(head: &Parts) -> Result<Self, NotTaken> {
-        let said = content_type(head);
+        let said = content_type(&head.headers);
         let known = CONTENT_TYPES.iter().find(|(name, _)| *name == said).map(|(_, protocol)| *protocol);
         match (&head.method, known) {
             (&Method::POST, Some(Protocol::Grpc)) if head.version < Version::HTTP_2 => Err(NotTaken::Version),
@@ -111,7 +117,7 @@ impl NotTaken {
             ),
         };
         let status = Status::new(Code::Unimplemented, message);
-        let mut response = match is_grpc(&content_type(head)) {
+        let mut response = match is_grpc(&content_type(&head.headers)) {
             true => status.into_http(),
             false => {
                 let json =
@@ -132,8 +138,8 @@ impl NotTaken {
 }
 
 /// The content type without parameters, in small letters.
-fn content_type(head: &Parts) -> String {
-    let said = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+fn content_type(headers: &HeaderMap) -> String {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     said.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 

@@ -13,6 +13,7 @@ mod version;
 
 pub use index::Index;
 
+use super::serve::NO_PROTOBUF;
 use crate::server::shutdown::Shutdown;
 use std::{collections::HashSet, sync::Arc};
 use tonic::{Code, Status};
@@ -110,7 +111,9 @@ impl Conversation {
 /// What cannot be read is the client's fault, though tonic calls it internal.
 fn malformed(status: Status) -> Status {
     match status.code() {
-        Code::Internal => Status::invalid_argument(status.message()),
+        Code::Internal if status.message().starts_with(NO_PROTOBUF) => {
+            Status::invalid_argument(status.message())
+        }
         _ => status,
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version, header};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
@@ -29,6 +29,7 @@ use tonic::{
     Code, Status,
     body::Body,
     codec::CompressionEncoding,
+    metadata::MetadataValue,
     server::{ServerStreamingService, UnaryService},
 };
 use tower::{Layer, ServiceExt};
@@ -40,6 +41,8 @@ const EXPOSED: [HeaderName; 3] = [
     HeaderName::from_static("grpc-message"),
     HeaderName::from_static(DETAILS),
 ];
+/// What prost's errors begin with.
+pub(super) const NO_PROTOBUF: &str = "failed to decode Protobuf message";
 const DETAILS: &str = "grpc-status-details-bin";
 /// Which compression there is, where another one was used.
 const ACCEPTED: &str = "grpc-accept-encoding";
@@ -99,6 +102,10 @@ async fn enter(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
 /// Refuses a call that no service has seen, in its own protocol.
 pub(super) async fn refuse(request: Request<Body>, status: Status) -> Response<Body> {
     let (request, rest) = lend(request);
+    // What a client of gRPC over HTTP/1.1 can read is this alone.
+    if request.version() < Version::HTTP_2 && Protocol::is_grpc_itself(request.headers()) {
+        return watched(status.into_http());
+    }
     let service = |_| std::future::ready(watched(status.clone().into_http()));
     let response = translated(request, None, service).await;
     rest.drain().await;
@@ -149,10 +156,11 @@ fn fitting(protocol: Protocol, known: Option<Known<'_>>, path: &str) -> Result<P
     }
 }
 
-/// An answer that is an error and nothing else has it in its headers. gRPC-Web knows trailers only.
-fn with_trailers(mut response: Response<Body>) -> Response<Body> {
-    let moved = EXPOSED.map(|name| (response.headers_mut().remove(&name), name));
-    let trailers: HeaderMap = moved.into_iter().filter_map(|(value, name)| Some((name, value?))).collect();
+/// An answer that is an error and nothing else has it in its headers. Clients of gRPC-Web look for it in trailers, some of
+/// them in the headers too.
+fn with_trailers(response: Response<Body>) -> Response<Body> {
+    let told = EXPOSED.map(|name| (response.headers().get(&name).cloned(), name));
+    let trailers: HeaderMap = told.into_iter().filter_map(|(value, name)| Some((name, value?))).collect();
     match trailers.is_empty() {
         true => response,
         // A body without a length, which would be that of the empty one.
@@ -220,6 +228,7 @@ async fn call(
             server = server.send_compressed(encoding);
         }
     }
+    known_compression(request.headers())?;
     let (head, body) = request.into_parts();
     let message = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
     // Counted until the call is answered; the decoder has a copy.
@@ -246,6 +255,21 @@ fn is_compressed(headers: &HeaderMap) -> bool {
     headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity")
 }
 
+/// Compression that there is not is refused before anything is read.
+fn known_compression(headers: &HeaderMap) -> Result<(), Status> {
+    let known = ["identity", "gzip", "zstd"];
+    match headers.get("grpc-encoding").map(|encoding| encoding.to_str().unwrap_or("an unknown encoding")) {
+        None => Ok(()),
+        Some(encoding) if known.contains(&encoding) => Ok(()),
+        Some(encoding) => {
+            let mut status =
+                fault(Fault::NotImplemented, &format!("Nothing is compressed by {encoding} here"));
+            status.metadata_mut().insert(ACCEPTED, MetadataValue::from_static("zstd,gzip,identity"));
+            Err(status)
+        }
+    }
+}
+
 /// What tonic refuses before a message is read, it says in its own words and without details,
 /// which everything that is said here has: it becomes what it would be here, a fault of the client's.
 fn mended(response: Response<Body>, limit: usize) -> Response<Body> {
@@ -256,7 +280,10 @@ fn mended(response: Response<Body>, limit: usize) -> Response<Body> {
     let status = match said.code() {
         // As it came, or decompressed.
         Code::OutOfRange | Code::ResourceExhausted => too_large(limit),
-        Code::Internal => fault(Fault::InvalidMessage, said.message()),
+        // What is no protobuf. Frames that are none are internal errors by gRPC's own rules.
+        Code::Internal if said.message().starts_with(NO_PROTOBUF) => {
+            fault(Fault::InvalidMessage, said.message())
+        }
         Code::Unimplemented => fault(Fault::NotImplemented, said.message()),
         _ => return response,
     };

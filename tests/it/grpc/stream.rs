@@ -60,7 +60,7 @@ fn a_stream_that_nobody_reads_ends_and_gives_its_connection_back() {
         let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
         assert_eq!((status.code(), reason.as_deref()), (Code::DeadlineExceeded, Some("STREAM_IDLE")));
     };
-    served.client.streaming("LinesService/StreamLines", json!({}), &Options::default(), &outer).unwrap();
+    served.client.streaming("LinesService/StreamLines", json!({}), &Options::default(), outer).unwrap();
     // Nobody reads, and nobody goes away.
     let unread = [(); 2].map(|()| {
         let mut connection = Connection::open(served.server.address());
