@@ -81,8 +81,8 @@ fn timeout(fragment: &mut Fragment, left: Duration) {
     fragment
         .sql(" OR pg_catalog.set_config('statement_timeout', least(")
         .text(milliseconds)
-        .sql("::int8, nullif(extract(epoch FROM pg_catalog.current_setting('statement_timeout')::interval) * 1000, 0))")
-        .sql("::int8::text, true) IS NULL");
+        .sql("::pg_catalog.int8, nullif(extract(epoch FROM pg_catalog.current_setting('statement_timeout')::pg_catalog.interval) * 1000, 0))")
+        .sql("::pg_catalog.int8::pg_catalog.text, true) IS NULL");
 }
 
 #[cfg(test)]

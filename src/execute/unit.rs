@@ -132,17 +132,18 @@ impl<'a> Conversation<'a> {
             self.session.trace = Trace::Possible;
         }
 
-        let eraser = match (unit.response_settings, self.naming) {
-            (ResponseSettings::Read, Naming::Allowed) => self.session.send_eraser()?,
-            (ResponseSettings::Read | ResponseSettings::Unset, _) => None,
-        };
         // Where that cannot be written, nobody sees any of it.
-        self.begin(&before, planned.as_ref(), &statement, types.as_deref(), response.as_ref())?;
+        let eraser =
+            self.begin(&before, planned.as_ref(), &statement, types.as_deref(), response.as_ref())?;
+        let (begin, others) = before.split_at_mut(1);
+        for call in begin {
+            self.answer(call).await?;
+        }
         if let Some(names) = eraser {
             self.parsed(names.len()).await?;
             self.session.keep_eraser(names);
         }
-        for call in &mut before {
+        for call in others {
             self.answer(call).await?;
         }
         let plan = match &mut planned {
@@ -205,7 +206,8 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Writes the first flush.
+    /// Writes the first flush. Gives the names of what puts the session back, where that is prepared behind BEGIN:
+    /// before it, a level of isolation would come too late.
     fn begin(
         &mut self,
         before: &[Call<'_>],
@@ -213,12 +215,17 @@ impl<'a> Conversation<'a> {
         statement: &Call<'_>,
         types: Option<&[u32]>,
         response: Option<&Call<'_>>,
-    ) -> Result<(), wire::Error> {
+    ) -> Result<Option<Arc<[Arc<str>]>>, wire::Error> {
         for name in self.session.statements.fallen_out() {
             self.session.wire.out.close(&name)?;
         }
-        for call in before.iter().chain(planned) {
+        let mut eraser = None;
+        for (at, call) in before.iter().chain(planned).enumerate() {
             self.send(call, Results::Text)?;
+            if (at, self.unit.response_settings, self.naming) == (0, ResponseSettings::Read, Naming::Allowed)
+            {
+                eraser = self.session.send_eraser()?;
+            }
         }
         match (described(self.unit), types) {
             (Described::First, None) => {
@@ -226,17 +233,17 @@ impl<'a> Conversation<'a> {
                 out.parse(statement.form.name(), statement.sql)?;
                 out.describe(statement.form.name())?;
                 out.flush();
-                Ok(())
             }
             (Described::First, Some(types)) => {
                 self.send(statement, self.results(types.len()))?;
-                self.send_end(response)
+                self.send_end(response)?;
             }
             (Described::Never, _) => {
                 self.send(statement, self.results(1))?;
-                self.send_end(response)
+                self.send_end(response)?;
             }
         }
+        Ok(eraser)
     }
 
     /// Waits until the statement is described, and shows its columns to the sink.

@@ -199,9 +199,9 @@ mod tests {
             bytes.extend_from_slice(body);
             assert!(frame(&bytes).types().is_err(), "{body:?}");
         }
-        let error = frame(b"E\0\0\0\x0eC42601\0Mno\0").unexpected();
+        let error = frame(b"E\0\0\0\x0fC42601\0Mno\0").unexpected();
         assert!(matches!(error, Error::Io(_) | Error::Protocol(_)), "{error:?}");
-        let Error::Server(error) = frame(b"E\0\0\0\x11C42601\0Mno\0\0").unexpected() else { panic!() };
+        let Error::Server(error) = frame(b"E\0\0\0\x10C42601\0Mno\0\0").unexpected() else { panic!() };
         assert_eq!((error.sqlstate.as_str(), error.message.as_str()), ("42601", "no"));
     }
 }

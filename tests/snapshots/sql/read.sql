@@ -11,7 +11,7 @@ SELECT ("clients"."id")::pg_catalog.text, pg_catalog.to_json(CAST("clients"."nam
 -- $1 = {"#ff"}
 -- $2 = english
 -- $3 = cat
-SELECT ("types"."u")::pg_catalog.text, ("types"."ts")::pg_catalog.text, pg_catalog.to_json("types"."m")::pg_catalog.text, pg_catalog.to_json("types"."c")::pg_catalog.text, ("types"."j")::pg_catalog.text, pg_catalog.to_json("types"."arr")::pg_catalog.text, ("api"."json"("types"."col"))::pg_catalog.text FROM "api"."types" AS "types" WHERE "types"."col" = ANY (SELECT "api"."colour"(pg_catalog.unnest($1::pg_catalog.text[]))) AND "types"."ts_vector" @@ pg_catalog.to_tsquery($2::pg_catalog.regconfig, $3) AND NOT "types"."b" IS TRUE AND (TRUE OR EXISTS (VALUES ("types"."u", "types"."ts", "types"."j"), (NULL::pg_catalog.uuid, NULL::pg_catalog.timestamptz, NULL::pg_catalog.json)));
+SELECT ("types"."u")::pg_catalog.text, pg_catalog.to_json("types"."ts")::pg_catalog.text, pg_catalog.to_json("types"."m")::pg_catalog.text, pg_catalog.to_json("types"."c")::pg_catalog.text, ("types"."j")::pg_catalog.text, pg_catalog.to_json("types"."arr")::pg_catalog.text, ("api"."json"("types"."col"))::pg_catalog.text FROM "api"."types" AS "types" WHERE "types"."col" = ANY (SELECT "api"."colour"(pg_catalog.unnest($1::pg_catalog.text[]))) AND "types"."ts_vector" @@ pg_catalog.to_tsquery($2::pg_catalog.regconfig, $3) AND NOT "types"."b" IS TRUE AND (TRUE OR EXISTS (VALUES ("types"."u", "types"."j"), (NULL::pg_catalog.uuid, NULL::pg_catalog.json)));
 
 -- projects?select=data->a->>b&data->a->0=eq.1&name=like(any).{A*,B*}&or=(id.eq.1,not.and(id.gt.2,name.is.null))
 -- $1 = a
