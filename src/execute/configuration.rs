@@ -8,10 +8,13 @@ use crate::{
     sql::Fragment,
 };
 use std::collections::{BTreeMap, HashMap};
-use tokio_postgres::{Client, types::Type};
+use tokio_postgres::{Client, Transaction, types::Type};
 
 /// Settings by role, in the order of their names.
 pub type RoleSettings = HashMap<String, Vec<(String, String)>>;
+
+/// No object of a user's schema stands for one of PostgreSQL's, which functions and operators are found among.
+const OWN_NAMES: &str = "SET LOCAL search_path = ''";
 
 /// The `pgrst.*` settings of the login role, and those among `names` that `pre_config` sets and the role does not.
 pub async fn database_settings(
@@ -30,6 +33,9 @@ pub async fn database_settings(
         };
         call.sql("()");
         transaction.batch_execute(call.as_str()).await.map_err(unreadable)?;
+    }
+    transaction.batch_execute(OWN_NAMES).await.map_err(unreadable)?;
+    if pre_config.is_some() {
         found.extend(pairs(
             transaction
                 .query_typed(include_str!("sql/current_settings.sql"), &[(&names, Type::TEXT_ARRAY)])
@@ -42,10 +48,12 @@ pub async fn database_settings(
 }
 
 /// The settings of the roles that the login role can become (PostgREST's "impersonated role settings").
-pub async fn role_settings(client: &Client) -> Result<RoleSettings> {
-    let granted = granted_parameters(client).await.map_err(unreadable)?;
+pub async fn role_settings(client: &mut Client) -> Result<RoleSettings> {
+    let transaction = client.build_transaction().read_only(true).start().await.map_err(unreadable)?;
+    transaction.batch_execute(OWN_NAMES).await.map_err(unreadable)?;
+    let granted = granted_parameters(&transaction).await.map_err(unreadable)?;
     let mut found = RoleSettings::new();
-    for row in client
+    for row in transaction
         .query_typed(include_str!("sql/role_settings.sql"), &[(&granted, Type::TEXT_ARRAY)])
         .await
         .map_err(unreadable)?
@@ -57,17 +65,20 @@ pub async fn role_settings(client: &Client) -> Result<RoleSettings> {
         );
         found.entry(role).or_default().push((name, value));
     }
+    transaction.commit().await.map_err(unreadable)?;
     Ok(found)
 }
 
 /// The parameters beyond everybody's that the login role may set. Before PostgreSQL 15 none could be granted.
-async fn granted_parameters(client: &Client) -> std::result::Result<Vec<String>, tokio_postgres::Error> {
+async fn granted_parameters(
+    transaction: &Transaction<'_>,
+) -> std::result::Result<Vec<String>, tokio_postgres::Error> {
     const GRANTABLE: &str = "SELECT current_setting('server_version_num')::int4 >= 150000";
-    let grantable = client.query_typed(GRANTABLE, &[]).await?;
+    let grantable = transaction.query_typed(GRANTABLE, &[]).await?;
     if !grantable.first().map_or(Ok(false), |row| row.try_get(0))? {
         return Ok(Vec::new());
     }
-    let rows = client.query_typed(include_str!("sql/granted_parameters.sql"), &[]).await?;
+    let rows = transaction.query_typed(include_str!("sql/granted_parameters.sql"), &[]).await?;
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 
