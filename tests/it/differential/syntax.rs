@@ -218,7 +218,7 @@ impl Within {
 
     fn most(random: &mut Random, fitting: &'static [&'static str]) -> &'static str {
         let names = if fitting.is_empty() || random.chance(6) { NAMES } else { fitting };
-        *random.pick(names)
+        random.pick::<&str>(names)
     }
 }
 

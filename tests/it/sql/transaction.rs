@@ -75,7 +75,7 @@ fn response_settings_are_read_where_code_may_have_set_them() {
         (read("clients", "select=id,first_project(id)"), ResponseSettings::Read),
         (read("types", "select=col"), ResponseSettings::Read),
         (call::get("add", &[("a", "1")], ""), ResponseSettings::Read),
-        (mutate::request(mutate::insert("pairs", "{}"), "select=a"), ResponseSettings::Unset),
+        (mutate::request(mutate::insert("pairs", "{}"), "select=a"), ResponseSettings::Read),
     ] {
         bench.plan(request, |plan| assert_eq!(plan.transaction.response_settings, expected));
     }
