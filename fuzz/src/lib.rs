@@ -10,9 +10,9 @@ use pgduet::{
             UniqueKey,
         },
     },
-    config::{Config, Sources},
+    config::{Config, Connection, Sources},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 /// The configuration that requests are read under.
 pub fn config() -> Config {
@@ -24,6 +24,14 @@ pub fn config() -> Config {
     ];
     let flags = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Config::load(&Sources::new(None, BTreeMap::new(), flags)).expect("the options are right").0
+}
+
+/// A database behind a socket in this directory.
+pub fn database(directory: &Path) -> Connection {
+    let uri = format!("host={} user=authenticator dbname=fuzz", directory.display());
+    let flags = BTreeMap::from([("db-uri".to_owned(), uri)]);
+    let config = Config::load(&Sources::new(None, BTreeMap::new(), flags)).expect("the options are right").0;
+    config.connection().expect("the address is right").0
 }
 
 const INT4: u32 = 23;

@@ -51,6 +51,9 @@ fn main() {
             }
         });
     }
+    for which in 0..8 {
+        keep("wire", &[vec![which], conversation()].concat());
+    }
     keep("page_token", br#"{"k":["a",null]}"#);
     keep("page_token", br#"{"o":7}"#);
     let options = include_str!("../../../CONFIG.md")
@@ -81,4 +84,47 @@ fn cases(value: &Value, found: &mut impl FnMut(&Value)) {
         Value::Sequence(values) => values.iter().for_each(|value| cases(value, found)),
         _ => {}
     }
+}
+
+/// What PostgreSQL says to somebody who connects and runs a unit of one row.
+fn conversation() -> Vec<u8> {
+    let row = |columns: &[&str]| {
+        let mut body = (columns.len() as u16).to_be_bytes().to_vec();
+        for column in columns {
+            body.extend((column.len() as u32).to_be_bytes());
+            body.extend(column.as_bytes());
+        }
+        message(b'D', &body)
+    };
+    let done = |command: &str| message(b'C', &[command.as_bytes(), b"\0"].concat());
+    let ran = |command: &str| [message(b'1', b""), message(b'2', b""), done(command)].concat();
+    let ready = message(b'Z', b"I");
+    let described = message(b'T', b"\0\x01column\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\x01");
+    [
+        message(b'R', &[0; 4]),
+        message(b'S', b"client_encoding\0UTF8\0"),
+        message(b'K', &[0, 0, 0, 1, 0, 0, 0, 2]),
+        ready.clone(),
+        // Who answers there.
+        [
+            message(b'1', b""),
+            message(b'2', b""),
+            row(&["1", "off", "t"]),
+            done("SELECT 1"),
+            message(b'3', b""),
+        ]
+        .concat(),
+        ready.clone(),
+        ran("BEGIN"),
+        ran("SELECT 0"),
+        [message(b'1', b""), described, message(b'2', b""), row(&["1", "t"]), done("SELECT 1")].concat(),
+        ran("SELECT 0"),
+        ran("COMMIT"),
+        ready,
+    ]
+    .concat()
+}
+
+fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+    [&[tag][..], &(4 + body.len() as u32).to_be_bytes(), body].concat()
 }
