@@ -201,8 +201,8 @@ options! {
     grpc_max_receive_bytes "grpc-max-receive-bytes": usize = "4194304", RESTART.pgduet();
     /// Proto package of a schema: `{schema}` and `{version}` are replaced. Every schema has to get one of its own.
     grpc_package "grpc-package": PackageTemplate = "{schema}.v{version}", RELOAD.pgduet();
-    /// Whether reflection tells the services to everybody (without `db-anon-role`: to whoever has a valid token), to
-    /// whoever has one, or to nobody.
+    /// Who is told the services by reflection: `enabled`, everybody, or without `db-anon-role` whoever has a valid token;
+    /// `authenticated`, whoever has a token for another role than the anonymous one; `disabled`, nobody.
     grpc_reflection "grpc-reflection": GrpcReflection = "enabled", RELOAD.pgduet();
     /// Version of the OpenAPI specification that the root document follows.
     openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();

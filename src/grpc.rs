@@ -35,7 +35,7 @@ mod surface;
 use crate::{
     auth::Authenticator,
     catalog::Catalog,
-    config::PackageTemplate,
+    config::{PackageTemplate, Verbosity},
     engine::Engine,
     error::{Caller, Error, Result},
     server::shutdown::Shutdown,
@@ -113,6 +113,11 @@ impl Grpc {
         }))
     }
 
+    /// The status of an error that `caller` met.
+    fn refusal(&self, error: &Error, caller: Caller) -> tonic::Status {
+        respond::status(error, caller, self.engine.config().client_error_verbosity)
+    }
+
     /// The full names of the services, sorted.
     pub fn names(&self) -> Vec<String> {
         self.services.names()
@@ -156,5 +161,5 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    serve::refuse(request.map(Body::new), respond::status(error, Caller::Anonymous)).await
+    serve::refuse(request.map(Body::new), respond::status(error, Caller::Anonymous, Verbosity::Verbose)).await
 }

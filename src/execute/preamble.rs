@@ -45,10 +45,6 @@ pub(super) const PUT_BACK: [&str; 8] = [
 /// What an earlier request's function may have set for the session.
 const UNANSWERED: &str = " OR pg_catalog.set_config('response.headers', '', true) IS NULL OR pg_catalog.set_config('response.status', '', true) IS NULL";
 
-/// PostgreSQL checks the right to EXECUTE a function that it inlines when it plans. The function that comes before the
-/// statement may choose another role, which a plan that is kept would not know.
-const PLANNED_ANEW: &str = " OR pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', true) IS NULL";
-
 /// The settings. `left` is what is left of the unit's deadline.
 pub(super) fn settings(unit: &Unit, left: Option<Duration>) -> Fragment {
     let mut fragment = Fragment::new();
@@ -64,9 +60,6 @@ pub(super) fn settings(unit: &Unit, left: Option<Duration>) -> Fragment {
             Cow::Owned(name) => fragment.text(name),
         };
         fragment.sql(", ").parameter(Some(value.clone())).sql(", true) IS NULL");
-    }
-    if unit.pre_request.is_some() {
-        fragment.sql(PLANNED_ANEW);
     }
     if let Some(left) = left {
         timeout(&mut fragment, left);

@@ -47,7 +47,7 @@ impl Asker {
     /// What the headers say of it.
     pub(super) fn of(grpc: &Grpc, headers: &HeaderMap) -> std::result::Result<Self, Status> {
         let identity = identify(grpc, headers)?;
-        let left = timeout(headers).map_err(|error| respond::status(&error, identity.caller))?;
+        let left = timeout(headers).map_err(|error| grpc.refusal(&error, identity.caller))?;
         // What is too long to be a time is no limit.
         Ok(Self { identity, deadline: left.and_then(|left| Instant::now().checked_add(left)) })
     }
@@ -62,7 +62,7 @@ pub(super) async fn unary(
     request: tonic::Request<Bytes>,
 ) -> std::result::Result<Bytes, Status> {
     let Asker { identity, deadline } = asker;
-    let refused = |error: Box<Error>| respond::status(&error, identity.caller);
+    let refused = |error: Box<Error>| grpc.refusal(&error, identity.caller);
     let call = decode(grpc, method, path, deadline, request).map_err(refused)?;
     let engine = &grpc.engine;
     let answer = match call.answer {
@@ -155,13 +155,13 @@ pub(super) fn streaming(
 ) -> std::result::Result<impl Stream<Item = std::result::Result<Bytes, Status>> + Send + use<>, Status> {
     let Asker { identity, deadline } = asker;
     let caller = identity.caller;
-    let call =
-        decode(grpc, method, path, deadline, request).map_err(|error| respond::status(&error, caller))?;
+    let call = decode(grpc, method, path, deadline, request).map_err(|error| grpc.refusal(&error, caller))?;
     let Answer::Stream(envelope) = call.answer else {
-        return Err(respond::status(&mismatch(), caller));
+        return Err(grpc.refusal(&mismatch(), caller));
     };
     let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
     let config = grpc.engine.config();
+    let verbosity = config.client_error_verbosity;
     let progress = Progress::new(config.stream_idle_timeout.0);
     let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), progress.clone(), config.db_max_rows);
     let engine = grpc.engine.clone();
@@ -189,11 +189,11 @@ pub(super) fn streaming(
     let end = stream::once(running).filter_map(move |ended| async move {
         match ended {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(Err(respond::status(&error, caller))),
+            Ok(Err(error)) => Some(Err(respond::status(&error, caller, verbosity))),
             Err(panic) => {
                 let error = Error::new(Fault::Internal, "Internal error").cause(panic);
                 tracing::error!("A stream ended early: {error}");
-                Some(Err(respond::status(&error, caller)))
+                Some(Err(respond::status(&error, caller, verbosity)))
             }
         }
     });
@@ -211,7 +211,7 @@ pub(super) fn identify(grpc: &Grpc, headers: &HeaderMap) -> std::result::Result<
         (_, Some(_)) => Err(Error::new(Fault::InvalidMessage, "There is more than one authorization")),
         (authorization, None) => grpc.authenticator.authenticate(authorization, SystemTime::now()),
     };
-    identity.map_err(|error| respond::status(&error, Caller::Anonymous))
+    identity.map_err(|error| grpc.refusal(&error, Caller::Anonymous))
 }
 
 fn decode(

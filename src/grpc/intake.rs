@@ -3,6 +3,7 @@
 
 use super::{Grpc, respond, serve};
 use crate::{
+    config::Verbosity,
     error::{Caller, Error, Fault},
     memory::{Full, Memory},
     server::body::{self, Broken, Uncollected},
@@ -76,5 +77,5 @@ pub(super) fn answer(body: Body, memory: Memory) -> Body {
 }
 
 fn status(fault: Fault, message: impl Into<String>) -> Status {
-    respond::status(&Error::new(fault, message), Caller::Anonymous)
+    respond::status(&Error::new(fault, message), Caller::Anonymous, Verbosity::Minimal)
 }

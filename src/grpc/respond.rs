@@ -1,7 +1,10 @@
 //! Errors as `google.rpc.Status`: the code from the one error table, details
 //! after <https://google.aip.dev/193>. What is internal stays in the log.
 
-use crate::error::{Caller, Error, GrpcCode, Origin, classify};
+use crate::{
+    config::Verbosity,
+    error::{Caller, Error, GrpcCode, Origin, classify},
+};
 use serde_json::Value;
 use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
@@ -14,8 +17,8 @@ const RETRY_DELAY: Duration = Duration::from_millis(100);
 /// four texts of this length, in base64.
 const LONGEST_TEXT: usize = 768;
 
-/// The status of an error that `caller` met.
-pub(super) fn status(error: &Error, caller: Caller) -> Status {
+/// The status of an error that `caller` met. `verbosity` is the option `client-error-verbosity`.
+pub(super) fn status(error: &Error, caller: Caller, verbosity: Verbosity) -> Status {
     let class = classify(error, caller);
     let code = Code::from_i32(class.grpc as i32);
     let message = match (class.grpc, &error.origin) {
@@ -23,37 +26,48 @@ pub(super) fn status(error: &Error, caller: Caller) -> Status {
         (GrpcCode::Internal, Origin::PostgreSql(report)) if report.raised.is_none() => "Internal error",
         _ => shortened(&error.message),
     };
-    Status::with_error_details(code, message, details(error, class.grpc, class.reason))
+    let mut details = match verbosity {
+        Verbosity::Verbose => particulars(error, class.grpc),
+        Verbosity::Minimal => ErrorDetails::new(),
+    };
+    let domain = match &error.origin {
+        Origin::Pgduet(_) => "pgduet",
+        Origin::PostgreSql(_) => "postgresql",
+    };
+    details.set_error_info(class.reason, domain, metadata(error, class.grpc, verbosity));
+    if let GrpcCode::Aborted | GrpcCode::Unavailable = class.grpc {
+        details.set_retry_info(Some(RETRY_DELAY));
+    }
+    Status::with_error_details(code, message, details)
 }
 
-fn details(error: &Error, code: GrpcCode, reason: &str) -> ErrorDetails {
-    let mut details = ErrorDetails::new();
-    let (domain, metadata) = match &error.origin {
-        Origin::Pgduet(_) => ("pgduet", HashMap::from([("code".to_owned(), error.code().to_owned())])),
-        Origin::PostgreSql(report) => {
-            let known = [
-                ("sqlstate", Some(&report.sqlstate)),
-                ("constraint", report.constraint.as_ref()),
-                ("table", report.table.as_ref()),
-                ("column", report.column.as_ref()),
-            ];
-            let known = known.into_iter().filter_map(|(name, value)| Some((name, value?)));
-            (
-                "postgresql",
-                known.map(|(name, value)| (name.to_owned(), shortened(value).to_owned())).collect(),
-            )
-        }
-    };
-    let mut metadata: HashMap<String, String> = metadata;
-    if code != GrpcCode::Internal {
-        if let Some(Value::String(text)) = &error.details {
-            metadata.insert("details".to_owned(), shortened(text).to_owned());
-        }
-        if let Some(hint) = &error.hint {
-            metadata.insert("hint".to_owned(), shortened(hint).to_owned());
+/// The code, and all else that the client may be told.
+fn metadata(error: &Error, code: GrpcCode, verbosity: Verbosity) -> HashMap<String, String> {
+    let mut known = Vec::new();
+    match (&error.origin, verbosity) {
+        (Origin::Pgduet(_), _) => known.push(("code", Some(error.code()))),
+        (Origin::PostgreSql(report), Verbosity::Minimal) => known.push(("sqlstate", Some(&report.sqlstate))),
+        (Origin::PostgreSql(report), Verbosity::Verbose) => known.extend([
+            ("sqlstate", Some(report.sqlstate.as_str())),
+            ("constraint", report.constraint.as_deref()),
+            ("table", report.table.as_deref()),
+            ("column", report.column.as_deref()),
+        ]),
+    }
+    match (verbosity, code) {
+        (Verbosity::Minimal, _) | (Verbosity::Verbose, GrpcCode::Internal) => {}
+        (Verbosity::Verbose, _) => {
+            known.push(("details", error.details.as_ref().and_then(Value::as_str)));
+            known.push(("hint", error.hint.as_deref()));
         }
     }
-    details.set_error_info(reason, domain, metadata);
+    let told = known.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    told.map(|(name, value)| (name.to_owned(), shortened(value).to_owned())).collect()
+}
+
+/// What is wrong with which part of the request or of the data.
+fn particulars(error: &Error, code: GrpcCode) -> ErrorDetails {
+    let mut details = ErrorDetails::new();
     match code {
         GrpcCode::InvalidArgument => {
             if let Some(field) = field(error) {
@@ -68,9 +82,6 @@ fn details(error: &Error, code: GrpcCode, reason: &str) -> ErrorDetails {
                 let description = shortened(&error.message);
                 details.add_precondition_failure_violation(constraint, subject, description);
             }
-        }
-        GrpcCode::Aborted | GrpcCode::Unavailable => {
-            details.set_retry_info(Some(RETRY_DELAY));
         }
         _ => {}
     }
@@ -104,7 +115,11 @@ mod tests {
             table: Some("loans".to_owned()),
             ..Report::default()
         };
-        let status = status(&Error::reported(report, "violates foreign key"), Caller::Authenticated);
+        let status = status(
+            &Error::reported(report, "violates foreign key"),
+            Caller::Authenticated,
+            Verbosity::Verbose,
+        );
         assert_eq!(status.code(), Code::FailedPrecondition);
         let details = status.get_error_details();
         let info = details.error_info().map(|info| (info.reason.as_str(), info.domain.as_str()));
@@ -114,13 +129,32 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_is_told_little_gets_code_and_message_alone() {
+        let report = Report {
+            sqlstate: "23503".to_owned(),
+            constraint: Some("loans_book_id_fkey".to_owned()),
+            column: Some("book_id".to_owned()),
+            ..Report::default()
+        };
+        let error = Error::reported(report, "violates foreign key").details("Key (7)").hint("Try 8");
+        let details = status(&error, Caller::Authenticated, Verbosity::Minimal).get_error_details();
+        let metadata = &details.error_info().unwrap().metadata;
+        assert_eq!(metadata, &HashMap::from([("sqlstate".to_owned(), "23503".to_owned())]));
+        assert!(details.precondition_failure().is_none() && details.bad_request().is_none());
+    }
+
+    #[test]
     fn a_wrong_field_is_a_bad_request_and_internals_stay_inside() {
         let refused = super::super::refuse::refuse("page_size", "cannot be negative");
-        let details = status(&refused, Caller::Anonymous).get_error_details();
+        let details = status(&refused, Caller::Anonymous, Verbosity::Verbose).get_error_details();
         let field = details.bad_request().and_then(|bad| bad.field_violations.first().cloned());
         assert_eq!(field.map(|violation| violation.field), Some("page_size".to_owned()));
         let broken = Report { sqlstate: "XX000".to_owned(), ..Report::default() };
-        let status = status(&Error::reported(broken, "cache lookup failed for oid 7"), Caller::Anonymous);
+        let status = status(
+            &Error::reported(broken, "cache lookup failed for oid 7"),
+            Caller::Anonymous,
+            Verbosity::Verbose,
+        );
         assert_eq!((status.code(), status.message()), (Code::Internal, "Internal error"));
     }
 
@@ -139,7 +173,7 @@ mod tests {
             Error::reported(report(), long.clone()).details(long.clone()).hint(long.clone()),
             super::super::refuse::refuse(&long, &long),
         ] {
-            let response = status(&error, Caller::Anonymous).into_http::<()>();
+            let response = status(&error, Caller::Anonymous, Verbosity::Verbose).into_http::<()>();
             let size = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
                 // As HPACK and its implementations count.
                 name.as_str().len() + value.len() + 32

@@ -16,7 +16,7 @@ use super::{
     services::{Effects, Method, Responses, Signature},
 };
 use crate::{
-    config::Origins,
+    config::{Origins, Verbosity},
     error::{Caller, Error, Fault},
 };
 use bytes::Bytes;
@@ -194,7 +194,7 @@ async fn infrastructure(
         return Ok(infallible(grpc.health.server().max_decoding_message_size(limit).oneshot(request).await));
     }
     let identity = calls::identify(grpc, request.headers())?;
-    grpc.infrastructure.may_reflect(&identity).map_err(|error| respond::status(&error, identity.caller))?;
+    grpc.infrastructure.may_reflect(&identity).map_err(|error| grpc.refusal(&error, identity.caller))?;
     let mut response = infallible(match service {
         Infrastructure::ReflectionAlpha => grpc.reflection.v1alpha().oneshot(request).await,
         Infrastructure::Reflection | Infrastructure::Health => grpc.reflection.v1().oneshot(request).await,
@@ -297,7 +297,7 @@ fn mended(response: Response<Body>, limit: usize) -> Response<Body> {
 
 /// The status of a fault that whoever asks may know of.
 pub(super) fn fault(fault: Fault, message: &str) -> Status {
-    respond::status(&Error::new(fault, message), Caller::Anonymous)
+    respond::status(&Error::new(fault, message), Caller::Anonymous, Verbosity::Minimal)
 }
 
 /// A message is over the limit.

@@ -26,8 +26,17 @@ pub fn settings(plan: &Plan<'_>) -> Vec<(Cow<'static, str>, Bytes)> {
     settings.extend(session.timezone.as_ref().map(|zone| ("timezone".into(), zone.clone().into())));
     settings.extend(session.function.iter().map(|(name, value)| pair(name, value)));
     settings.extend(plan.config.app_settings.iter().map(|(name, value)| pair(name, value)));
+    // EXPLAIN keeps no plan, and tells the settings that planning depends on.
+    if plan.config.db_pre_request.is_some() && plan.explain.is_none() {
+        settings.push(PLANNED_ANEW);
+    }
     settings
 }
+
+/// PostgreSQL checks the right to EXECUTE a function that it inlines when it plans. The function that comes before the
+/// statement may choose another role, which a plan that is kept would not know.
+const PLANNED_ANEW: (Cow<'static, str>, Bytes) =
+    (Cow::Borrowed("plan_cache_mode"), Bytes::from_static(b"force_custom_plan"));
 
 /// The request's schema and those that are always searched.
 fn search_path(plan: &Plan<'_>) -> String {

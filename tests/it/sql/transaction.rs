@@ -43,6 +43,7 @@ fn settings_come_in_postgrest_s_order() {
             ("timezone", "UTC"),
             ("statement_timeout", "5s"),
             ("app.settings.COLOUR", "red"),
+            ("plan_cache_mode", "force_custom_plan"),
         ];
         assert_eq!(settings, expected);
         assert_eq!(sql::pre_request(plan).unwrap().as_str(), r#"SELECT FROM "api"."check"()"#);
