@@ -121,9 +121,9 @@ impl Authenticator {
         });
         let anonymous = self.anonymous.as_ref().map(|identity| identity.role.as_str());
         let role = named.or_else(|| anonymous.map(str::to_owned)).ok_or_else(anonymous_disabled)?;
-        if self.stays_logged_in(&role) {
+        if role.len() > LONGEST_ROLE || self.stays_logged_in(&role) {
             return Err(Error::new(Fault::JwtClaims, "The JWT role claim names no role to run as")
-                .cause(format!("the role would be the one that pgduet logs in with: {role}")));
+                .cause(format!("the role is or may become the one that pgduet logs in with: {role}")));
         }
         let caller = match Some(role.as_str()) == anonymous {
             true => Caller::Anonymous,
@@ -132,6 +132,9 @@ impl Authenticator {
         Ok(Identity::new(role, claims, caller))
     }
 }
+
+/// PostgreSQL cuts a longer name off after so many bytes, and takes it for the name that is left.
+const LONGEST_ROLE: usize = 63;
 
 impl Authenticator {
     /// Whether a transaction of this role would run as the login role. `none` is PostgreSQL's word for that

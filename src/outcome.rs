@@ -76,7 +76,7 @@ pub enum Pace {
 /// Takes rows as they come.
 pub trait Sink: Send {
     /// Whose pace it takes them at. Those that wait for clients have a part of the pool only.
-    const PACE: Pace = Pace::Database;
+    const PACE: Pace;
 
     /// Told the OIDs of the types of binary columns before the statement runs: an
     /// error keeps it from running.

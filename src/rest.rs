@@ -83,7 +83,12 @@ where
     let authorization = head.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let identity = match authenticator.authenticate(authorization, SystemTime::now()) {
         Ok(identity) => identity,
-        Err(error) => return respond::failure(&error, Caller::Anonymous, verbosity),
+        Err(error) => {
+            if !head.headers.contains_key(header::EXPECT) {
+                body::discard(body).await;
+            }
+            return respond::failure(&error, Caller::Anonymous, verbosity);
+        }
     };
     stopwatch.lap(Stage::Jwt);
     let mut response = match answer(engine, &identity, head, body, &mut stopwatch).await {

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use pgduet::{
     error::Result,
     execute::{Access, End, Expectation, Isolation, Options, Pool, Preparation, ResponseSettings, Unit},
-    outcome::{Row, Sink},
+    outcome::{Pace, Row, Sink},
     sql::{Fact, Fragment, Layout, Statement},
 };
 use std::{num::NonZeroUsize, sync::LazyLock, time::Duration};
@@ -28,6 +28,8 @@ static PLACE: LazyLock<std::path::PathBuf> = LazyLock::new(|| {
 struct Columns(usize);
 
 impl Sink for Columns {
+    const PACE: Pace = Pace::Database;
+
     fn columns(&mut self, types: &mut dyn Iterator<Item = u32>) -> Result<()> {
         self.0 += types.count();
         Ok(())

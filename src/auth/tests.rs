@@ -381,6 +381,15 @@ fn no_token_leaves_the_login_role_in_force() {
     for role in ["NONE", " none", "", "default", "\"none\"", "session_user"] {
         assert_eq!(ask_as(&[login], role), Ok(role.to_owned()), "{role}");
     }
+    // PostgreSQL would cut it off, and what is left may be the login role.
+    let long = "l".repeat(63);
+    let cut = (
+        "db-uri",
+        "postgresql://localhost/x?user=lllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll",
+    );
+    assert_eq!(ask_as(&[cut], &long), refused());
+    assert_eq!(ask_as(&[cut], &format!("{long}x")), refused());
+    assert_eq!(ask_as(&[login], &long), Ok(long));
     // An operator may let everybody be the login role; then a token says nothing new.
     assert_eq!(
         ask_as(&[login, ("db-anon-role", "authenticator")], "authenticator"),

@@ -169,7 +169,7 @@ async fn fill(
     loaded.add_origins(&scope.origins);
     loaded.add_keys(&keys)?;
     database.foreign_keys = loaded.foreign_keys(&foreign_keys, &database.schemas)?;
-    let running = code::closure(&code, scope.origins.calling())?;
+    let running = code::closure(&code)?;
     database.relations = loaded.finish(&running);
     database.functions = functions::functions(&functions)?;
     for row in &representations {

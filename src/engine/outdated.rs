@@ -6,7 +6,7 @@ use super::{Engine, as_role_of, question};
 use crate::{
     auth::Identity,
     error::{Error, Fault, Origin, Result},
-    outcome::{Row, Sink},
+    outcome::{Pace, Row, Sink},
     plan::Named,
     request::Request,
     sql,
@@ -106,6 +106,8 @@ enum Found {
 }
 
 impl Sink for Found {
+    const PACE: Pace = Pace::Database;
+
     fn row(&mut self, _: &dyn Row) -> Result<()> {
         *self = Found::Something;
         Ok(())
@@ -125,6 +127,8 @@ impl<'s, S> Watched<'s, S> {
 }
 
 impl<S: Sink> Sink for Watched<'_, S> {
+    const PACE: Pace = S::PACE;
+
     fn columns(&mut self, types: &mut dyn Iterator<Item = u32>) -> Result<()> {
         self.sink.columns(types)
     }

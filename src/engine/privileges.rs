@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Fault, Result},
-    outcome::{Privileges, RelationPrivileges, Row, Sink},
+    outcome::{Pace, Privileges, RelationPrivileges, Row, Sink},
 };
 
 /// Takes rows of an OID and four booleans in binary form (see `sql::privileges`).
@@ -10,6 +10,8 @@ use crate::{
 pub(super) struct Collector(pub(super) Privileges);
 
 impl Sink for Collector {
+    const PACE: Pace = Pace::Database;
+
     fn row(&mut self, row: &dyn Row) -> Result<()> {
         let oid = row.get(0).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
         let oid =

@@ -5,7 +5,7 @@ use super::json;
 use crate::{
     error::{Error, Fault, Result},
     memory::{Full, Lease},
-    outcome::{Row, Sink},
+    outcome::{Pace, Row, Sink},
     sql::{Column, Elements, Encoder, Layout},
 };
 use bytes::Bytes;
@@ -98,6 +98,8 @@ impl Body {
 }
 
 impl Sink for Body {
+    const PACE: Pace = Pace::Database;
+
     fn row(&mut self, row: &dyn Row) -> Result<()> {
         let place = std::mem::replace(&mut self.place, Place::Later);
         let out = &mut self.buffer;

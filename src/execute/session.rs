@@ -110,10 +110,22 @@ impl Session {
         results: Results,
     ) -> Result<(), Error> {
         match form {
-            Form::Unnamed | Form::Named(_) => self.wire.out.parse(form.name(), sql)?,
+            Form::Unnamed | Form::Named(_) => self.parse(form, sql)?,
             Form::Prepared(_) => {}
         }
         Ok(self.wire.out.run(form.name(), values, results)?)
+    }
+
+    /// Has a statement parsed. A pooler that keeps prepared statements apart does so by their text, and would let one role
+    /// run what PostgreSQL has planned for another: there the name, which says whose statement it is, is a part of the text.
+    pub(super) fn parse(&mut self, form: &Form, sql: &str) -> Result<(), Error> {
+        match (form, self.peer) {
+            (Form::Named(name), Peer::Pooler) => self.wire.out.parse(name, &format!("{sql} /* {name} */"))?,
+            (Form::Named(_), Peer::PostgreSql) | (Form::Unnamed | Form::Prepared(_), _) => {
+                self.wire.out.parse(form.name(), sql)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes what prepares that which puts the session back, unless it is prepared or nothing is: the names, for
@@ -148,10 +160,16 @@ impl Session {
         Ok(())
     }
 
-    /// What was prepared is gone.
+    /// Of what was prepared, some is gone.
     pub(super) fn forget_names(&mut self) {
         self.statements.clear();
-        self.eraser = None;
+        self.forget_eraser();
+    }
+
+    fn forget_eraser(&mut self) {
+        if let Some(names) = self.eraser.take() {
+            self.statements.close(&names);
+        }
     }
 
     /// Whether the next unit may have it.
@@ -170,7 +188,7 @@ impl Session {
         }
         let drained = self.wire.drain().await?;
         if (self.trace, drained) == (Trace::BeingErased, Drained::Failed) {
-            self.eraser = None;
+            self.forget_eraser();
         }
         let put_back = || PUT_BACK.join("; ");
         let query = match (self.wire.status(), self.trace, drained) {

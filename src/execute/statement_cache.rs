@@ -230,10 +230,16 @@ impl Statements {
         self.fallen_out.extend(self.prepared.pop(&key).map(|forgotten| forgotten.name));
     }
 
-    /// All of them are gone.
+    /// Some of them are gone, and nobody knows which: those that are still there are closed, so that their names are free.
     pub(super) fn clear(&mut self) {
-        self.prepared.clear();
-        self.fallen_out.clear();
+        while let Some((_, prepared)) = self.prepared.pop_lru() {
+            self.fallen_out.push(prepared.name);
+        }
+    }
+
+    /// Closes these as well, before anything else.
+    pub(super) fn close(&mut self, names: &[Arc<str>]) {
+        self.fallen_out.extend(names.iter().cloned());
     }
 
     /// What is to be closed before anything else.

@@ -229,8 +229,8 @@ impl<'a> Conversation<'a> {
         }
         match (described(self.unit), types) {
             (Described::First, None) => {
+                self.session.parse(&statement.form, statement.sql)?;
                 let out = &mut self.session.wire.out;
-                out.parse(statement.form.name(), statement.sql)?;
                 out.describe(statement.form.name())?;
                 out.flush();
             }

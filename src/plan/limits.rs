@@ -30,6 +30,9 @@ pub const REQUIRED_EMBEDS: Limit = Limit { most: 10, what: "inner embeds and fil
 pub const SELECTED: Limit = Limit { most: 3000, what: "selected fields" };
 /// How many conditions a request may have in all.
 pub const CONDITIONS: Limit = Limit { most: 1000, what: "filters" };
+/// How many that may be, multiplied by the embeds: PostgreSQL carries a condition on a column that is joined by over to
+/// every relation that it is joined with.
+pub const CONDITIONS_BY_EMBEDS: Limit = Limit { most: 10_000, what: "filters times embedded resources" };
 /// How deep logic trees may be nested.
 pub const LOGIC_DEPTH: Limit = Limit { most: 50, what: "levels of logic" };
 /// How many terms all orders may have together.
@@ -38,8 +41,17 @@ pub const ORDER_TERMS: Limit = Limit { most: 200, what: "order terms" };
 pub const PATH_STEPS: Limit = Limit { most: 100, what: "steps in a path" };
 
 /// All of them; LIMITS.md has the same.
-pub const ALL: [Limit; 8] =
-    [EMBED_DEPTH, EMBEDS, REQUIRED_EMBEDS, SELECTED, CONDITIONS, LOGIC_DEPTH, ORDER_TERMS, PATH_STEPS];
+pub const ALL: [Limit; 9] = [
+    EMBED_DEPTH,
+    EMBEDS,
+    REQUIRED_EMBEDS,
+    SELECTED,
+    CONDITIONS,
+    CONDITIONS_BY_EMBEDS,
+    LOGIC_DEPTH,
+    ORDER_TERMS,
+    PATH_STEPS,
+];
 
 /// Refuses what is over the limits.
 pub(super) fn check(query: &Query) -> Result<()> {
@@ -58,6 +70,7 @@ pub(super) fn check(query: &Query) -> Result<()> {
     within(size.required, REQUIRED_EMBEDS)?;
     within(size.selected, SELECTED)?;
     within(size.conditions, CONDITIONS)?;
+    within(size.conditions * size.embeds.len(), CONDITIONS_BY_EMBEDS)?;
     within(query.order.iter().map(|(_, terms)| terms.len()).sum(), ORDER_TERMS)
 }
 

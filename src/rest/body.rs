@@ -15,10 +15,12 @@ use crate::{
     },
     server::body::{self, Broken, Uncollected},
 };
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::{HeaderMap, header};
 use http_body::Body;
-use std::fmt::Display;
+use http_body_util::BodyExt;
+use std::{fmt::Display, pin::pin, time::Duration};
+use tokio::time::timeout;
 
 /// All of a body, as far as the configuration and the memory that is left allow.
 pub(super) async fn collect<B>(body: B, engine: &Engine) -> Result<Bytes>
@@ -28,6 +30,23 @@ where
 {
     let limit = engine.config().server_max_body_bytes;
     body::collect(body, limit, engine.memory()).await.map_err(uncollected)
+}
+
+/// So much of a body is read for an answer that does not need it.
+const DISCARDED: usize = 64 << 10;
+/// So long its next part is waited for.
+const DISCARDED_WITHIN: Duration = Duration::from_millis(200);
+
+/// Reads a short body to its end. What is left unread ends the connection, which a client may be about to use again.
+pub(super) async fn discard<B: Body>(body: B) {
+    let mut body = pin!(body);
+    let mut left = DISCARDED;
+    while let Ok(Some(Ok(frame))) = timeout(DISCARDED_WITHIN, body.frame()).await {
+        match left.checked_sub(frame.data_ref().map_or(0, Buf::remaining)) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
 }
 
 fn uncollected(uncollected: Uncollected) -> Box<Error> {

@@ -19,7 +19,7 @@ use pgduet::{
         Access, Body, End, Expectation, Isolation, Options, Pool, Preparation, Report, ResponseSettings, Unit,
     },
     memory::Memory,
-    outcome::{Row, Sink},
+    outcome::{Pace, Row, Sink},
     sql::{Encoder, Fragment, Layout, Statement},
 };
 use std::{
@@ -107,6 +107,8 @@ async fn code(pool: &Pool, unit: Unit) -> String {
 struct Counter(u64);
 
 impl Sink for Counter {
+    const PACE: Pace = Pace::Database;
+
     fn row(&mut self, _: &dyn Row) -> Result<()> {
         self.0 += 1;
         Ok(())
@@ -117,6 +119,8 @@ impl Sink for Counter {
 struct Refusal;
 
 impl Sink for Refusal {
+    const PACE: Pace = Pace::Database;
+
     fn row(&mut self, _: &dyn Row) -> Result<()> {
         Err(Error::new(pgduet::error::Fault::ValueOutOfRange, "refused"))
     }

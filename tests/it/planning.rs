@@ -68,6 +68,10 @@ fn what_costs_more_is_refused() {
     let server = serve(&database);
     for (query, what) in [
         (repeated(101, "k#:leaf(id)"), "100 embedded resources"),
+        (
+            format!("{}{}", repeated(100, "k#:leaf(id)"), "&id=eq.1".repeat(101)),
+            "10000 filters times embedded resources",
+        ),
         (repeated(11, "k#:parent!inner(id)"), "10 inner embeds and filters on embeds"),
         (nested(&["node!inner"], 11), "10 inner embeds and filters on embeds"),
         (nested(&["node"], 21), "20 levels of embedding"),

@@ -6,11 +6,10 @@ use crate::error::Result;
 use std::collections::{HashMap, HashSet};
 use tokio_postgres::Row;
 
-/// The relations that run code, from the rows of `code.sql` and the relations
-/// known for it otherwise.
-pub(super) fn closure(reasons: &[Row], calling: &[u32]) -> Result<HashSet<u32>> {
+/// The relations that run code, from the rows of `code.sql`.
+pub(super) fn closure(reasons: &[Row]) -> Result<HashSet<u32>> {
     let mut touching: HashMap<u32, Vec<u32>> = HashMap::new();
-    let mut pending = calling.to_vec();
+    let mut pending = Vec::new();
     for row in reasons {
         let mut fields = Fields::of(row);
         let relation: u32 = fields.next()?;

@@ -13,25 +13,17 @@ use std::collections::{HashMap, HashSet};
 /// A column by its relation's OID and its number.
 pub(super) type Place = (u32, i16);
 
-/// How `set_config` is called in a node tree: it is pinned, so that `pg_depend`
-/// does not tell of it.
-const SET_CONFIG: &str = ":funcid 2078 ";
-
 /// Where the columns of views come from.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
     direct: HashMap<Place, Place>,
     views: HashSet<u32>,
-    calling: Vec<u32>,
 }
 
 impl Origins {
     /// Adds the view of this OID with its query.
     pub(super) fn add(&mut self, view: u32, tree: &str) {
         self.views.insert(view);
-        if tree.contains(SET_CONFIG) {
-            self.calling.push(view);
-        }
         for entry in target_list(tree) {
             if entry.relation != 0 {
                 self.direct.insert((view, entry.number), (entry.relation, entry.column));
@@ -61,11 +53,6 @@ impl Origins {
     pub(super) fn tables(&self) -> Vec<u32> {
         let tables: HashSet<u32> = self.direct.values().map(|(relation, _)| *relation).collect();
         tables.difference(&self.views).copied().collect()
-    }
-
-    /// The views that call `set_config`.
-    pub(super) fn calling(&self) -> &[u32] {
-        &self.calling
     }
 }
 

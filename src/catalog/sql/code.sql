@@ -15,5 +15,15 @@ LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
 WHERE c.relkind = 'v'
   AND (d.refclassid IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass) OR t.typtype = 'd')
 UNION ALL
+-- Views that call volatile functions of PostgreSQL's own, such as set_config and those of advisory locks. They are pinned,
+-- so that only the query itself tells of them.
+SELECT c.oid, NULL
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+JOIN pg_rewrite r ON r.ev_class = c.oid
+WHERE c.relkind = 'v' AND EXISTS (
+    SELECT FROM string_to_table(r.ev_action::text, ':funcid ') AS behind
+    WHERE split_part(behind, ' ', 1) IN (SELECT oid::text FROM pg_proc WHERE provolatile = 'v' AND oid < 16384))
+UNION ALL
 SELECT inhparent, inhrelid
 FROM pg_inherits

@@ -80,6 +80,8 @@ impl PageSink {
 }
 
 impl Sink for PageSink {
+    const PACE: Pace = Pace::Database;
+
     fn columns(&mut self, types: &mut dyn Iterator<Item = u32>) -> Result<()> {
         self.rows.fits(types)
     }

@@ -5,7 +5,7 @@ use super::{Envelope, MessageEncoder, Page, PageSink};
 use crate::{
     error::{Error, Fault, Result},
     grpc::refuse::refuse,
-    outcome::{Row, Sink},
+    outcome::{Pace, Row, Sink},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -30,6 +30,8 @@ impl WholeSink {
 }
 
 impl Sink for WholeSink {
+    const PACE: Pace = Pace::Database;
+
     fn row(&mut self, row: &dyn Row) -> Result<()> {
         self.0.row(row)
     }
@@ -115,6 +117,8 @@ impl KeyedSink {
 }
 
 impl Sink for KeyedSink {
+    const PACE: Pace = Pace::Database;
+
     fn row(&mut self, row: &dyn Row) -> Result<()> {
         let start = self.out.len();
         Envelope::Field(crate::grpc::method::number::ROWS).write(&self.rows, row, &mut self.out)?;

@@ -211,6 +211,8 @@ struct Slow {
 }
 
 impl Sink for Slow {
+    const PACE: pgduet::outcome::Pace = pgduet::outcome::Pace::Database;
+
     fn row(&mut self, _: &dyn Row) -> Result<()> {
         self.rows.fetch_add(1, Ordering::Relaxed);
         Ok(())

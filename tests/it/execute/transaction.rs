@@ -196,6 +196,8 @@ async fn a_unit_that_ends_by_rollback_answers_and_keeps_nothing() {
 struct AtTheEnd;
 
 impl Sink for AtTheEnd {
+    const PACE: pgduet::outcome::Pace = pgduet::outcome::Pace::Database;
+
     fn row(&mut self, _: &dyn Row) -> Result<()> {
         Ok(())
     }

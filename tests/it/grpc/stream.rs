@@ -61,15 +61,9 @@ fn a_stream_that_nobody_reads_ends_and_gives_its_connection_back() {
         assert_eq!((status.code(), reason.as_deref()), (Code::DeadlineExceeded, Some("STREAM_IDLE")));
     };
     served.client.streaming("LinesService/StreamLines", json!({}), &Options::default(), outer).unwrap();
-    // Nobody reads, and nobody goes away.
-    let unread = [(); 2].map(|()| {
-        let mut connection = Connection::open(served.server.address());
-        let head = "POST /api.v1.LinesService/StreamLines HTTP/1.1\r\nHost: localhost\r\n\
-                    Content-Type: application/connect+json\r\nContent-Length: 7\r\n\r\n";
-        connection.write(&[head.as_bytes(), b"\0\0\0\0\x02{}"].concat()).unwrap();
-        connection
-    });
-    until("both of them run", || (served.sql(running) == "2").then_some(()));
+    // As many as streams may have of the pool.
+    let unread = unread(&served);
+    until("it runs", || (served.sql(running) == "1").then_some(()));
     let other = served.call("StudentsService/GetStudent", json!({"id": 1, "readMask": "id"}));
     assert_eq!(other.unwrap(), json!({"student": {"id": 1}}));
     drop(unread);
@@ -87,6 +81,31 @@ fn a_stream_that_nobody_reads_ends_and_gives_its_connection_back() {
     };
     let all = served.client.streaming("LinesService/StreamLines", json!({}), &Options::default(), slowly);
     assert_eq!(all.unwrap(), ROWS);
+}
+
+#[test]
+fn streams_that_nobody_reads_leave_half_of_the_pool_to_others() {
+    let served = numbered_with(&[("PGRST_DB_POOL", "4"), ("PGRST_DB_POOL_ACQUISITION_TIMEOUT", "3")]);
+    let running =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%lines%'
+         AND state <> 'idle' AND pid <> pg_backend_pid()";
+    let unread = [(); 4].map(|()| unread(&served));
+    until("two of them run", || (served.sql(running) == "2").then_some(()));
+    for _ in 0..3 {
+        let other = served.call("StudentsService/GetStudent", json!({"id": 1, "readMask": "id"}));
+        assert_eq!(other.unwrap(), json!({"student": {"id": 1}}));
+    }
+    assert_eq!(served.sql(running), "2");
+    drop(unread);
+}
+
+/// A call of a stream whose client reads nothing, and does not go away.
+fn unread(served: &Served) -> Connection {
+    let mut connection = Connection::open(served.server.address());
+    let head = "POST /api.v1.LinesService/StreamLines HTTP/1.1\r\nHost: localhost\r\n\
+                Content-Type: application/connect+json\r\nContent-Length: 7\r\n\r\n";
+    connection.write(&[head.as_bytes(), b"\0\0\0\0\x02{}"].concat()).unwrap();
+    connection
 }
 
 #[test]

@@ -64,6 +64,21 @@ fn of_a_function() {
 }
 
 #[test]
+fn of_a_view_above_one_that_calls_a_function_of_postgresql_itself() {
+    let schema = "
+        CREATE VIEW hidden.locks AS SELECT id, pg_try_advisory_lock(id) AS locked FROM api.plain;
+        CREATE VIEW api.through AS SELECT locked FROM hidden.locks;
+        CREATE VIEW api.setting AS SELECT set_config('app.left', 'yes', false) AS value";
+    let served = served(&format!("{LEAVE}{schema}{GRANTS}"));
+    for _ in 0..3 {
+        assert_eq!(served.get("/through"), r#"[{"locked":true}]"#);
+        assert_eq!(served.get("/session"), NOTHING);
+        assert_eq!(served.get("/setting"), r#"[{"value":"yes"}]"#);
+        assert_eq!(served.get("/session"), NOTHING);
+    }
+}
+
+#[test]
 fn of_a_cast_in_the_select_list() {
     let schema = "
         CREATE DOMAIN api.odd AS text CHECK (hidden.leave() OR VALUE = '');
