@@ -31,6 +31,9 @@ const SCHEMA: &str = "
     CREATE FUNCTION api.look() RETURNS text LANGUAGE sql AS $$
         SELECT concat(current_setting('app.left', true), to_regclass('pg_temp.mine'), current_user)
     $$;
+    CREATE FUNCTION api.own() RETURNS text LANGUAGE sql AS $$ SELECT 'mine'::text $$;
+    REVOKE EXECUTE ON FUNCTION api.own() FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION api.own() TO third;
     GRANT USAGE ON SCHEMA api TO anonymous, authenticated, third;
     GRANT SELECT ON ALL TABLES IN SCHEMA api TO anonymous, authenticated, third;
     GRANT INSERT ON api.first TO anonymous;
@@ -42,9 +45,12 @@ const SCHEMA: &str = "
 const PROCESSES: [(&str, &str); 3] =
     [("first", "anonymous"), ("second", "authenticated"), ("third", "third")];
 
+const REFUSED: &str =
+    r#"{"code":"42501","details":null,"hint":null,"message":"permission denied for function own"}"#;
+
 /// Requests at a time, of each process.
 const CLIENTS: u32 = 4;
-/// Rounds of each client: a write, two reads and two calls.
+/// Rounds of each client: a write, two reads and three calls.
 const ROUNDS: u32 = 50;
 
 /// PgBouncer before the server of a database.
@@ -146,6 +152,9 @@ fn talk(address: &str, (table, role): (&str, &str), client: u32) -> Vec<String> 
         let call = format!(r#"{{"source":"{table}"}}"#);
         check("POST", "/rpc/leave", Some(call), 200, format!("\"{table}\""));
         check("GET", "/rpc/look", None, 200, format!("\"{role}\""));
+        // PostgreSQL inlines it, and plans it for whoever has the right to.
+        let (status, own) = if role == "third" { (200, "\"mine\"") } else { (401, REFUSED) };
+        check("GET", "/rpc/own", None, status, own.to_owned());
     }
     wrong
 }
