@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::fmt;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ pub struct RequestBody {
     patience: Duration,
     /// Since when somebody waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// Whether a part of it has not been read; none where it was empty from the start.
+    unread: Option<Arc<AtomicBool>>,
 }
 
 /// How a body ended early.
@@ -37,7 +41,13 @@ pub enum Broken {
 
 impl RequestBody {
     pub(super) fn new(body: Incoming, patience: Duration) -> Self {
-        Self { body, patience, waiting: None }
+        let unread = (!body.is_end_stream()).then(|| Arc::new(AtomicBool::new(true)));
+        Self { body, patience, waiting: None, unread }
+    }
+
+    /// Tells, also when the body is gone, whether a part of it was never read.
+    pub(super) fn unread(&self) -> Option<Arc<AtomicBool>> {
+        self.unread.clone()
     }
 }
 
@@ -53,6 +63,9 @@ impl Body for RequestBody {
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(frame) => {
                 this.waiting = None;
+                if let (true, Some(unread)) = (frame.is_none() || this.body.is_end_stream(), &this.unread) {
+                    unread.store(false, Ordering::Relaxed);
+                }
                 Poll::Ready(frame.map(|frame| frame.map_err(Broken::Connection)))
             }
             Poll::Pending => {

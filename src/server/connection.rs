@@ -27,11 +27,12 @@ use std::error::Error;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -245,9 +246,16 @@ impl Server {
             let (answering, unread) = (at_work.request(), pieces.clone());
             let mut request = request.map(|body| RequestBody::new(body, read_timeout));
             request.extensions_mut().insert(peer);
+            let body_unread = request.body().unread();
             let answered = service.clone().oneshot(request);
-            answered.map(|answered| {
-                answered.map(|answer| {
+            answered.map(move |answered| {
+                answered.map(|mut answer| {
+                    let is_left = || body_unread.is_some_and(|unread| unread.load(Ordering::Relaxed));
+                    let is_refusal = answer.status().is_client_error() || answer.status().is_server_error();
+                    if protocol == Protocol::Http1 && is_refusal && is_left() {
+                        // The rest of the body stands where the next request would: a client has to know before it sends that.
+                        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                    }
                     reason::complete(answer).map(|body| AnswerBody::new(body, unread, answering))
                 })
             })

@@ -99,6 +99,24 @@ fn a_head_has_a_deadline() {
 }
 
 #[test]
+fn a_refusal_reads_a_short_body_or_says_that_the_connection_ends() {
+    let (_database, server) = serve(&[("PGRST_JWT_SECRET", "reallyreallyreallyreallyverysafe")]);
+    // Not closed: the body comes behind the head, and the next request behind that.
+    let head = "POST /items HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nContent-Length: 2\r\n\r\n";
+    let mut kept = sent(&server, head.as_bytes());
+    kept.write(b"{}").unwrap();
+    assert_eq!(kept.answer("POST").unwrap().status, 401);
+    assert_eq!(kept.send("GET", "/items?limit=0", &[], None).unwrap().status, 200);
+    for (target, length) in [("/docs/", 2), ("/items", 100_000)] {
+        let head = head.replace("/items", target).replace(": 2", &format!(": {length}"));
+        let mut ending = sent(&server, head.as_bytes());
+        let answer = ending.answer("POST").unwrap();
+        assert_eq!(answer.header("connection").as_deref(), Some("close"), "{target}");
+        assert!(is_closed(&mut ending), "{target}");
+    }
+}
+
+#[test]
 fn a_body_has_to_go_on_coming() {
     let (_database, server) = serve(&[("PGDUET_SERVER_READ_TIMEOUT", "1")]);
     let mut stopped = sent(&server, format!("{}{{\"id\":", posting("/items", 100)).as_bytes());
