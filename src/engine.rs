@@ -106,7 +106,7 @@ impl Engine {
         let unit = unit(&plan);
         let planned = self.config.server_timing_enabled.then(Instant::now);
         let facts = unit.statement.facts.clone();
-        // What has been carried out is answered, whatever others hold: a client that is told to try again would do it twice.
+        // The answer to a write may exceed the budget: a 503 would make the client repeat a write that has been committed.
         let lease = match unit.access {
             Access::ReadOnly => self.memory.lease(),
             Access::ReadWrite => self.memory.overdraft(),

@@ -182,7 +182,7 @@ fn read<T: DeserializeOwned>(member: &Value) -> Result<T, String> {
     serde_json::from_value(member.clone()).map_err(|error| format!("is malformed: {error}"))
 }
 
-/// Whether the curve is one of those that the crate can name; a key on another is nobody's fault.
+/// Whether the jsonwebtoken crate knows the curve of a key. A key on another curve is skipped, not refused.
 fn has_known_curve(member: &Value) -> Result<bool, String> {
     match member.get("crv") {
         Some(curve @ Value::String(_)) => Ok(serde_json::from_value::<EllipticCurve>(curve.clone()).is_ok()),

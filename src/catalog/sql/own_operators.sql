@@ -1,5 +1,6 @@
 -- Whether the database's authors have made operators, or casts that apply by themselves: any comparison may run code
--- of theirs then. What extensions bring is not of the authors, and casts of domains never apply by themselves.
+-- of theirs then. Operators and casts of extensions do not count, nor do casts of domains, which PostgreSQL never applies
+-- implicitly.
 SELECT EXISTS (
          SELECT FROM pg_operator o
          WHERE o.oid >= 16384 AND NOT EXISTS (
