@@ -207,7 +207,7 @@ impl Engine {
 /// The settings that make a unit run as the role of `identity`.
 fn as_role_of(identity: &Identity) -> Vec<Setting> {
     vec![
-        ("role".into(), identity.role.clone().into()),
+        ("role".into(), identity.role_value().clone()),
         ("request.jwt.claims".into(), identity.claims_json().clone()),
     ]
 }
