@@ -66,7 +66,7 @@ const LATE_OPENING: Duration = Duration::from_millis(100);
 
 /// Header fields of HTTP/1 that are read at all: beyond them hyper's own answer is 431 without a body, and somewhat over
 /// [`MAX_FIELDS`] a handler can still say what is wrong.
-const FIELDS_READ: usize = MAX_FIELDS + 28;
+const FIELDS_READ: usize = 2 * MAX_FIELDS;
 
 /// What a client may ask of a connection.
 #[derive(Debug, Clone)]
