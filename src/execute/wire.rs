@@ -50,7 +50,7 @@ pub(super) use self::{
 
 pub(super) use self::{
     binding::end_point,
-    look::{LOOK, Names, Seen, Writes, look},
+    look::{LOOK, Names, Seen, Unlock, Writes, look},
     startup::start,
 };
 
@@ -93,6 +93,31 @@ pub(super) struct Wire {
     /// Writing failed with it. PostgreSQL may have said why before.
     unwritable: Option<io::Error>,
     status: Status,
+    user: User,
+}
+
+/// Who has logged in, as PostgreSQL says whenever that changes.
+#[derive(Debug, Default)]
+enum User {
+    /// It did not say.
+    #[default]
+    Unknown,
+    /// Who began the session.
+    First(Box<[u8]>),
+    /// Code made it another, who is not the first.
+    Another(Box<[u8]>),
+}
+
+impl User {
+    /// Reads the body of ParameterStatus.
+    fn notice(&mut self, body: &[u8]) {
+        let Some(now) = body.strip_prefix(b"session_authorization\0") else { return };
+        *self = match std::mem::take(self) {
+            Self::Unknown => Self::First(now.into()),
+            Self::First(first) | Self::Another(first) if *first == *now => Self::First(first),
+            Self::First(first) | Self::Another(first) => Self::Another(first),
+        };
+    }
 }
 
 impl fmt::Debug for Wire {
@@ -110,7 +135,13 @@ impl Wire {
             key: Key::default(),
             unwritable: None,
             status: Status::Idle,
+            user: User::Unknown,
         }
+    }
+
+    /// Whether it is not who began the session that has it now.
+    pub(super) fn is_another_user(&self) -> bool {
+        matches!(self.user, User::Another(_))
     }
 
     /// What a cancel has to show.
@@ -134,7 +165,10 @@ impl Wire {
             match frame.tag() {
                 // Notices are for people, and notifications go to the listener's connection.
                 b'N' | b'A' => {}
-                b'S' => frame.check_parameter()?,
+                b'S' => {
+                    self.user.notice(frame.body());
+                    frame.check_parameter()?;
+                }
                 b'Z' => {
                     self.status = frame.status()?;
                     self.out.answered();
