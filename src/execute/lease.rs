@@ -149,9 +149,7 @@ impl Lease {
     /// A statement is forgotten unless it fails in the same way without a name, as one with a bad value does.
     fn conclude(&mut self, doubt: Doubt, first: &Error, again: Option<&Failure>) {
         let is_same = again.is_some_and(|again| sqlstate(&again.error) == sqlstate(first));
-        if let (Doubt::Outdated { role, sql }, false, Ok(session)) =
-            (doubt, is_same, self.session())
-        {
+        if let (Doubt::Outdated { role, sql }, false, Ok(session)) = (doubt, is_same, self.session()) {
             session.statements.forget(&role, &sql);
         }
     }

@@ -160,7 +160,9 @@ impl Session {
     pub(super) fn fixed(&self, fixed: Fixed, naming: Naming) -> Call<'static> {
         let form = match (naming, self.fixed[fixed.at()]) {
             (Naming::Forbidden, _) => Form::Unnamed,
-            (Naming::Allowed, _) if fixed.is_behind_code() && self.preparing.is_deallocated() => Form::Unnamed,
+            (Naming::Allowed, _) if fixed.is_behind_code() && self.preparing.is_deallocated() => {
+                Form::Unnamed
+            }
             (Naming::Allowed, Standing::Prepared) => Form::Prepared(self.preparing.fixed(fixed)),
             (Naming::Allowed, Standing::Unparsed) => Form::Named(self.preparing.fixed(fixed)),
         };

@@ -137,7 +137,9 @@ impl<'a> Conversation<'a> {
         for name in self.session.statements.fallen_out() {
             self.session.wire.out.close(&name).map_err(wire::Error::from)?;
         }
-        for call in [begin.as_ref(), Some(&told), pre_request.as_ref(), planned.as_ref()].into_iter().flatten() {
+        for call in
+            [begin.as_ref(), Some(&told), pre_request.as_ref(), planned.as_ref()].into_iter().flatten()
+        {
             self.session.send(call, Results::Text)?;
         }
         self.send_statement(&statement, types.as_deref())?;

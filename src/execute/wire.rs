@@ -4,24 +4,29 @@
 //! ```text
 //!     pgduet                                    PostgreSQL
 //!       │ Close of statements that fell out         │
-//!       │ BEGIN ISOLATION LEVEL … READ …            │  each of these is Parse, Bind, Execute;
+//!       │ [BEGIN ISOLATION LEVEL … READ …]          │  each of these is Parse, Bind, Execute;
 //!       │ SELECT WHERE set_config(…) …              │  of a prepared statement Bind, Execute
 //!       │ [SELECT FROM pre_request()]               │
 //!       │ [EXPLAIN, where the planner counts]       │
 //!       │ the statement                             │
 //!       │ [SELECT response settings]                │
-//!       │ COMMIT                                    │
-//!       │ [Flush, and the session is put back]      │  not waited for: the answer is complete
+//!       │ [COMMIT]                                  │
+//!       │ RESET ALL, CLOSE ALL, UNLISTEN *, …       │  the session is put back
 //!       │ Sync                                      │
 //!       ├──────────────────────────────────────────▶│
 //!       │◀──────────────────────────────────────────┤  one ReadyForQuery
 //! ```
 //!
+//! What only reads, as READ COMMITTED, has no BEGIN and no COMMIT: the settings make the transaction READ ONLY, and it
+//! ends with the Sync. `fixed` says what else puts the session back, and when.
+//!
 //! The exceptions, each a second flush:
 //!
 //! | When | First | Then |
 //! |---|---|---|
-//! | Something fails | PostgreSQL skips the rest up to Sync and stays in the failed transaction | `ROLLBACK`, before anybody gets the connection |
+//! | Something fails | PostgreSQL skips the rest up to Sync | `ROLLBACK` where there was a BEGIN, and the session is put back where code ran, before anybody gets the connection |
+//! | Another level is the default where there is no BEGIN | the settings fail, and the rest is skipped | the batch with BEGIN, now and always on this connection |
+//! | A prepared statement is not what it was | the batch fails | the batch without names |
 //! | The result decides how the transaction ends | the batch without COMMIT | COMMIT, or ROLLBACK |
 //! | The sink must see the types of columns that are not known yet | up to Parse and Describe, and Flush | Bind, Execute and the rest |
 //!
