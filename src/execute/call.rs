@@ -9,7 +9,7 @@ pub(super) struct Call<'u> {
     pub(super) form: Form,
     pub(super) role: &'u str,
     pub(super) sql: &'u str,
-    pub(super) values: &'u [Value],
+    pub(super) values: Vec<Value>,
     /// Which it is of those that are the same for every unit.
     pub(super) fixed: Option<Fixed>,
     pub(super) progress: Progress,
@@ -23,12 +23,12 @@ pub(super) enum Progress {
 }
 
 impl<'u> Call<'u> {
-    pub(super) fn new(form: Form, role: &'u str, sql: &'u str, values: &'u [Value]) -> Self {
+    pub(super) fn new(form: Form, role: &'u str, sql: &'u str, values: Vec<Value>) -> Self {
         Self { form, role, sql, values, fixed: None, progress: Progress::Unbound }
     }
 
     pub(super) fn fixed(fixed: Fixed, form: Form) -> Self {
-        Self { fixed: Some(fixed), ..Self::new(form, "", fixed.sql(), &[]) }
+        Self { fixed: Some(fixed), ..Self::new(form, "", fixed.sql(), Vec::new()) }
     }
 
     /// What an error says of the prepared statement, if it is one.

@@ -123,7 +123,7 @@ impl Session {
 
     /// How the transaction of a unit begins. What fails in a session that is shared is undone before anybody else has it,
     /// which a BEGIN sees to.
-    pub(super) fn start(&self, unit: &Unit) -> Start {
+    pub(super) fn start(&self, unit: &Unit<'_>) -> Start {
         match (unit.isolation, unit.access, unit.end, self.tenancy) {
             (Isolation::ReadCommitted, Access::ReadOnly, End::Commit, Tenancy::Sole) => self.start,
             (_, _, _, Tenancy::Sole | Tenancy::Shared) => Start::Explicit,
@@ -141,7 +141,7 @@ impl Session {
             }
             (Form::Unnamed, _) | (Form::Named(_), None) => self.parse(&call.form, call.sql)?,
         }
-        Ok(self.wire.out.run(call.form.name(), call.values, results)?)
+        Ok(self.wire.out.run(call.form.name(), &call.values, results)?)
     }
 
     /// Has a statement parsed. A pooler that keeps prepared statements apart does so by their text, and would let one role

@@ -71,7 +71,7 @@ const ROWS_AT_ONCE: u64 = 64;
 /// A unit, and the session it runs on.
 pub(super) struct Conversation<'a> {
     session: &'a mut Session,
-    unit: &'a Unit,
+    unit: &'a Unit<'a>,
     naming: Naming,
     start: Start,
 }
@@ -87,7 +87,7 @@ enum Said {
 }
 
 impl<'a> Conversation<'a> {
-    pub(super) fn new(session: &'a mut Session, unit: &'a Unit, naming: Naming) -> Self {
+    pub(super) fn new(session: &'a mut Session, unit: &'a Unit<'a>, naming: Naming) -> Self {
         // Whether names are safe may change meanwhile, and what was sent by a name is answered by it.
         let naming = match session.preparing.capacity() {
             Some(_) => naming,
@@ -130,7 +130,7 @@ impl<'a> Conversation<'a> {
         // Settings are for the login role to make.
         let mut told = self.call("", &settings);
         let mut pre_request = unit.pre_request.as_ref().map(|call| self.call(role, call));
-        let mut planned = count::planned(unit.count.as_ref()).map(|explain| self.call(role, explain));
+        let mut planned = count::planned(unit.count.as_deref()).map(|explain| self.call(role, explain));
         let (mut statement, types) = self.statement(role, sink);
 
         // Where that cannot be written, nobody sees any of it.
@@ -220,7 +220,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn call<'u>(&mut self, role: &'u str, fragment: &'u Fragment) -> Call<'u> {
-        let (sql, values) = (fragment.as_str(), fragment.parameters());
+        let (sql, values) = (fragment.as_str(), fragment.values(&self.unit.literals));
         let form = match self.naming {
             Naming::Allowed => self.session.statements.choose(role, sql),
             Naming::Forbidden => Form::Unnamed,
@@ -233,7 +233,7 @@ impl<'a> Conversation<'a> {
         let fragment = &self.unit.statement.fragment;
         match (described(self.unit), self.naming) {
             (Described::First, Naming::Allowed) => {
-                let (sql, values) = (fragment.as_str(), fragment.parameters());
+                let (sql, values) = (fragment.as_str(), fragment.values(&self.unit.literals));
                 let fits = |types: &[u32]| sink.columns(&mut types.iter().copied()).is_ok();
                 let (form, types) = self.session.statements.choose_described(role, sql, fits);
                 (Call::new(form, role, sql, values), types)
@@ -285,7 +285,7 @@ impl<'a> Conversation<'a> {
             self.session
                 .wire
                 .out
-                .run(statement.form.name(), statement.values, results)
+                .run(statement.form.name(), &statement.values, results)
                 .map_err(wire::Error::from)?;
             return Ok(());
         }
