@@ -13,6 +13,7 @@ mod count;
 mod error;
 mod expectation;
 mod facts;
+mod fixed;
 mod json;
 mod lease;
 mod pool;

@@ -151,6 +151,11 @@ impl<S: Sink> Sink for Watched<'_, S> {
         self.sink.ready()
     }
 
+    fn restart(&mut self) -> Result<()> {
+        self.had_rows = false;
+        self.sink.restart()
+    }
+
     fn complete(&mut self) -> Result<()> {
         self.sink.complete()
     }

@@ -146,6 +146,12 @@ impl Sink for Body<'_> {
         }
         self.lease.cover(self.buffer.len()).map_err(full)
     }
+
+    fn restart(&mut self) -> Result<()> {
+        self.buffer.clear();
+        self.place = Place::First;
+        Ok(())
+    }
 }
 
 fn full(full: Full) -> Box<Error> {

@@ -1,58 +1,37 @@
-//! What comes before the statement: how the transaction begins, and its
-//! settings as one statement that sends no row back. All are local to the
-//! transaction: nothing of one request is there in the next, whatever a
-//! function set in between.
+//! The settings of a unit, as one statement that sends no row back. All are local to the transaction: nothing of one
+//! request is there in the next, whatever a function set in between.
 
-use super::{Access, End, Isolation, ResponseSettings, Unit};
+use super::{
+    Unit,
+    fixed::{Start, Tenancy},
+};
 use crate::sql::Fragment;
 use std::{borrow::Cow, time::Duration};
 
-/// How the transaction begins: READ ONLY holds inside functions, too, and they
-/// cannot switch it off. Where it cannot begin, as on a standby that refuses
-/// READ WRITE and SERIALIZABLE, PostgreSQL skips the rest of the batch.
-pub(super) const fn begin(isolation: Isolation, access: Access) -> &'static str {
-    match (isolation, access) {
-        (Isolation::ReadCommitted, Access::ReadOnly) => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
-        (Isolation::ReadCommitted, Access::ReadWrite) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        (Isolation::RepeatableRead, Access::ReadOnly) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        (Isolation::RepeatableRead, Access::ReadWrite) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
-        (Isolation::Serializable, Access::ReadOnly) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
-        (Isolation::Serializable, Access::ReadWrite) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
-    }
-}
+/// What makes a transaction that began without BEGIN what it has to be. A level cannot be changed any more: where it is
+/// another one, this is an error (25001), and PostgreSQL skips the rest of the batch.
+const READ: &str = " OR pg_catalog.set_config('transaction_isolation', 'read committed', true) IS NULL \
+    OR pg_catalog.set_config('transaction_read_only', 'on', true) IS NULL";
 
-/// How it ends if nothing fails, and what PostgreSQL says then.
-pub(super) const fn end(end: End) -> (&'static [&'static str], &'static str) {
-    match end {
-        End::Commit => (&["COMMIT"], "COMMIT"),
-        End::Rollback => (&["SET CONSTRAINTS ALL IMMEDIATE", "ROLLBACK"], "ROLLBACK"),
-    }
-}
+/// Locks of the session that code took of which the catalog does not know.
+const UNLOCK: &str = " OR pg_catalog.pg_advisory_unlock_all() IS NULL";
 
-/// Puts the session back as it was when it began: all that `DISCARD ALL` does, but for plans and for statements that
-/// are prepared. Nothing that code of one request left behind is there for the next.
-pub(super) const PUT_BACK: [&str; 8] = [
-    "RESET SESSION AUTHORIZATION",
-    "RESET ROLE",
-    "RESET ALL",
-    "CLOSE ALL",
-    "UNLISTEN *",
-    "SELECT FROM pg_catalog.pg_advisory_unlock_all()",
-    "DISCARD TEMP",
-    "DISCARD SEQUENCES",
-];
-
-/// What an earlier request's function may have set for the session.
-const UNANSWERED: &str = " OR pg_catalog.set_config('response.headers', '', true) IS NULL OR pg_catalog.set_config('response.status', '', true) IS NULL";
+/// For units that set no role.
+const NO_ROLE: &str = " OR pg_catalog.set_config('role', NULL, false) IS NULL";
 
 /// The settings. `left` is what is left of the unit's deadline.
-pub(super) fn settings(unit: &Unit, left: Option<Duration>) -> Fragment {
+pub(super) fn settings(unit: &Unit, left: Option<Duration>, start: Start, tenancy: Tenancy) -> Fragment {
     let mut fragment = Fragment::new();
     fragment.sql("SELECT WHERE false");
-    match unit.response_settings {
-        ResponseSettings::Read => fragment.sql(UNANSWERED),
-        ResponseSettings::Unset => &mut fragment,
-    };
+    if start == Start::Implicit {
+        fragment.sql(READ);
+    }
+    if tenancy == Tenancy::Sole {
+        fragment.sql(UNLOCK);
+        if unit.role().is_empty() {
+            fragment.sql(NO_ROLE);
+        }
+    }
     for (name, value) in &unit.settings {
         fragment.sql(" OR pg_catalog.set_config(");
         match name {
@@ -78,15 +57,23 @@ fn timeout(fragment: &mut Fragment, left: Duration) {
         .sql("::pg_catalog.int8::pg_catalog.text, true) IS NULL");
 }
 
+impl Unit<'_> {
+    /// The role that the statement runs as; empty for the login role.
+    pub(super) fn role(&self) -> &str {
+        let roles = self.settings.iter().rev().filter(|(name, _)| name.eq_ignore_ascii_case("role"));
+        roles.map(|(_, role)| std::str::from_utf8(role).unwrap_or_default()).next().unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        execute::Expectation,
+        execute::{Access, End, Expectation, Isolation, ResponseSettings},
         sql::{Layout, Literals, Statement},
     };
 
-    fn unit(settings: &[(&'static str, &'static str)], response_settings: ResponseSettings) -> Unit<'static> {
+    fn unit(settings: &[(&'static str, &'static str)]) -> Unit<'static> {
         Unit {
             settings: settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             access: Access::ReadOnly,
@@ -99,7 +86,7 @@ mod tests {
             }),
             count: None,
             literals: Cow::default(),
-            response_settings,
+            response_settings: ResponseSettings::Unset,
             expectation: Expectation::Any,
             end: End::Commit,
             deadline: None,
@@ -108,9 +95,9 @@ mod tests {
 
     #[test]
     fn values_are_parameters_in_their_order_and_so_are_names_from_elsewhere() {
-        let mut unit = unit(&[("role", "anonymous")], ResponseSettings::Unset);
+        let mut unit = unit(&[("role", "anonymous")]);
         unit.settings.push(("app.it's".to_owned().into(), "1'".into()));
-        let fragment = super::settings(&unit, None);
+        let fragment = super::settings(&unit, None, Start::Explicit, Tenancy::Shared);
         assert_eq!(
             fragment.as_str(),
             "SELECT WHERE false OR pg_catalog.set_config('role', $1, true) IS NULL \
@@ -123,8 +110,8 @@ mod tests {
     #[test]
     fn the_text_depends_on_the_names_of_the_settings_alone() {
         let text = |value, left| {
-            let unit = unit(&[("request.path", value)], ResponseSettings::Read);
-            super::settings(&unit, Some(left)).as_str().to_owned()
+            let unit = unit(&[("request.path", value)]);
+            super::settings(&unit, Some(left), Start::Implicit, Tenancy::Sole).as_str().to_owned()
         };
         assert_eq!(text("/a", Duration::from_secs(1)), text("/b", Duration::from_micros(1)));
     }

@@ -4,24 +4,29 @@
 //! ```text
 //!     pgduet                                    PostgreSQL
 //!       │ Close of statements that fell out         │
-//!       │ BEGIN ISOLATION LEVEL … READ …            │  each of these is Parse, Bind, Execute;
+//!       │ [BEGIN ISOLATION LEVEL … READ …]          │  each of these is Parse, Bind, Execute;
 //!       │ SELECT WHERE set_config(…) …              │  of a prepared statement Bind, Execute
 //!       │ [SELECT FROM pre_request()]               │
 //!       │ [EXPLAIN, where the planner counts]       │
 //!       │ the statement                             │
 //!       │ [SELECT response settings]                │
-//!       │ COMMIT                                    │
-//!       │ [Flush, and the session is put back]      │  not waited for: the answer is complete
+//!       │ [COMMIT]                                  │
+//!       │ RESET ALL, CLOSE ALL, UNLISTEN *, …       │  the session is put back
 //!       │ Sync                                      │
 //!       ├──────────────────────────────────────────▶│
 //!       │◀──────────────────────────────────────────┤  one ReadyForQuery
 //! ```
 //!
+//! What only reads, as READ COMMITTED, has no BEGIN and no COMMIT: the settings make the transaction READ ONLY, and it
+//! ends with the Sync. `fixed` says what else puts the session back, and when.
+//!
 //! The exceptions, each a second flush:
 //!
 //! | When | First | Then |
 //! |---|---|---|
-//! | Something fails | PostgreSQL skips the rest up to Sync and stays in the failed transaction | `ROLLBACK`, before anybody gets the connection |
+//! | Something fails | PostgreSQL skips the rest up to Sync | `ROLLBACK` where there was a BEGIN, and the session is put back where code ran, before anybody gets the connection |
+//! | Another level is the default where there is no BEGIN | the settings fail, and the rest is skipped | the batch with BEGIN, now and always on this connection |
+//! | A prepared statement is not what it was | the batch fails | the batch without names |
 //! | The result decides how the transaction ends | the batch without COMMIT | COMMIT, or ROLLBACK |
 //! | The sink must see the types of columns that are not known yet | up to Parse and Describe, and Flush | Bind, Execute and the rest |
 //!
@@ -50,7 +55,7 @@ pub(super) use self::{
 
 pub(super) use self::{
     binding::end_point,
-    look::{LOOK, Names, Seen, Writes, look},
+    look::{LOOK, Names, Seen, Unlock, Writes, look},
     startup::start,
 };
 
@@ -93,6 +98,31 @@ pub(super) struct Wire {
     /// Writing failed with it. PostgreSQL may have said why before.
     unwritable: Option<io::Error>,
     status: Status,
+    user: User,
+}
+
+/// Who has logged in, as PostgreSQL says whenever that changes.
+#[derive(Debug, Default)]
+enum User {
+    /// It did not say.
+    #[default]
+    Unknown,
+    /// Who began the session.
+    First(Box<[u8]>),
+    /// Code made it another, who is not the first.
+    Another(Box<[u8]>),
+}
+
+impl User {
+    /// Reads the body of ParameterStatus.
+    fn notice(&mut self, body: &[u8]) {
+        let Some(now) = body.strip_prefix(b"session_authorization\0") else { return };
+        *self = match std::mem::take(self) {
+            Self::Unknown => Self::First(now.into()),
+            Self::First(first) | Self::Another(first) if *first == *now => Self::First(first),
+            Self::First(first) | Self::Another(first) => Self::Another(first),
+        };
+    }
 }
 
 impl fmt::Debug for Wire {
@@ -110,7 +140,13 @@ impl Wire {
             key: Key::default(),
             unwritable: None,
             status: Status::Idle,
+            user: User::Unknown,
         }
+    }
+
+    /// Whether it is not who began the session that has it now.
+    pub(super) fn is_another_user(&self) -> bool {
+        matches!(self.user, User::Another(_))
     }
 
     /// What a cancel has to show.
@@ -134,7 +170,10 @@ impl Wire {
             match frame.tag() {
                 // Notices are for people, and notifications go to the listener's connection.
                 b'N' | b'A' => {}
-                b'S' => frame.check_parameter()?,
+                b'S' => {
+                    self.user.notice(frame.body());
+                    frame.check_parameter()?;
+                }
                 b'Z' => {
                     self.status = frame.status()?;
                     self.out.answered();
