@@ -103,15 +103,10 @@ impl Engine {
 
     async fn answer(&self, request: Request, identity: &Identity) -> Result<Outcome> {
         let plan = self.plan(request, identity)?;
-        let unit = unit(&plan);
+        let unit = self.unit(&plan);
         let planned = self.config.server_timing_enabled.then(Instant::now);
         let facts = unit.statement.facts.clone();
-        // The answer to a write may exceed the budget: a 503 would make the client repeat a write that has been committed.
-        let lease = match unit.access {
-            Access::ReadOnly => self.memory.lease(),
-            Access::ReadWrite => self.memory.overdraft(),
-        };
-        let mut body = Body::new(&unit.statement.layout, lease);
+        let mut body = Body::new(&unit.statement.layout, unit.lease());
         let report = self.pool.run(unit, &mut body).await?;
         let outcome = outcome(&plan, &facts, report)?;
         Ok(Outcome { body: body.finish(), planned, ..outcome })
@@ -159,7 +154,7 @@ impl Engine {
         sink: &mut S,
     ) -> Result<Outcome> {
         let plan = self.plan_for(first, request, identity)?;
-        let unit = unit(&plan);
+        let unit = self.unit(&plan);
         let facts = unit.statement.facts.clone();
         let report = self.pool.run(unit, sink).await?;
         outcome(&plan, &facts, report)
@@ -167,7 +162,7 @@ impl Engine {
 
     /// What the role of `identity` may do in `schema`.
     pub async fn privileges(&self, schema: &str, identity: &Identity) -> Result<Privileges> {
-        let unit = question(sql::privileges(schema), as_role_of(identity));
+        let unit = self.question(sql::privileges(schema), as_role_of(identity));
         let mut collector = privileges::Collector::default();
         self.pool.run(unit, &mut collector).await?;
         Ok(collector.0)
@@ -194,31 +189,50 @@ impl Engine {
 
     /// Whether the database answers on a connection of the pool, within this time.
     pub async fn is_answered(&self, within: Duration) -> bool {
-        let mut unit = question(sql::ping(), Vec::new());
+        let mut unit = self.question(sql::ping(), Vec::new());
         unit.deadline = Some(within);
-        self.pool.run(unit, &mut Body::new(&Layout::Nothing, self.memory.lease())).await.is_ok()
+        let mut nothing = Body::new(&Layout::Nothing, unit.lease());
+        self.pool.run(unit, &mut nothing).await.is_ok()
     }
 
     fn caller<'e>(&'e self, identity: &'e Identity) -> Caller<'e> {
         let settings = self.roles.get(&identity.role).map(Vec::as_slice).unwrap_or_default();
         Caller { identity, settings }
     }
-}
 
-/// The plan as one unit of work.
-fn unit(plan: &Plan<'_>) -> Unit {
-    let transaction = &plan.transaction;
-    Unit {
-        settings: sql::settings(plan),
-        access: transaction.access,
-        isolation: transaction.isolation,
-        pre_request: sql::pre_request(plan),
-        statement: sql::statement(plan),
-        count: sql::count(plan),
-        response_settings: transaction.response_settings,
-        expectation: transaction.expectation,
-        end: transaction.end,
-        deadline: transaction.deadline,
+    /// The plan as one unit of work.
+    fn unit(&self, plan: &Plan<'_>) -> Unit {
+        let transaction = &plan.transaction;
+        Unit {
+            settings: sql::settings(plan),
+            access: transaction.access,
+            isolation: transaction.isolation,
+            pre_request: sql::pre_request(plan),
+            statement: sql::statement(plan),
+            count: sql::count(plan),
+            response_settings: transaction.response_settings,
+            expectation: transaction.expectation,
+            end: transaction.end,
+            deadline: transaction.deadline,
+            memory: self.memory.request(),
+        }
+    }
+
+    /// A unit that asks something of the database for pgduet's own use.
+    fn question(&self, statement: Statement, settings: Settings) -> Unit {
+        Unit {
+            settings,
+            access: Access::ReadOnly,
+            isolation: Isolation::default(),
+            pre_request: None,
+            statement,
+            count: None,
+            response_settings: ResponseSettings::Unset,
+            expectation: Expectation::Any,
+            end: End::Commit,
+            deadline: None,
+            memory: self.memory.request(),
+        }
     }
 }
 
@@ -231,22 +245,6 @@ fn as_role_of(identity: &Identity) -> Settings {
         ("role".into(), identity.role.clone().into()),
         ("request.jwt.claims".into(), identity.claims_json().clone()),
     ]
-}
-
-/// A unit that asks something of the database for pgduet's own use.
-fn question(statement: Statement, settings: Settings) -> Unit {
-    Unit {
-        settings,
-        access: Access::ReadOnly,
-        isolation: Isolation::default(),
-        pre_request: None,
-        statement,
-        count: None,
-        response_settings: ResponseSettings::Unset,
-        expectation: Expectation::Any,
-        end: End::Commit,
-        deadline: None,
-    }
 }
 
 fn outcome(plan: &Plan<'_>, facts: &[Fact], report: Report) -> Result<Outcome> {

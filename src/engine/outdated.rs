@@ -2,7 +2,7 @@
 //! names has changed, and if so wait for an engine that knows. A client that asks for what does not exist costs one more
 //! small query, and no load of the catalog.
 
-use super::{Engine, as_role_of, question};
+use super::{Engine, as_role_of};
 use crate::{
     auth::Identity,
     error::{Error, Fault, Origin, Result},
@@ -91,7 +91,7 @@ impl Engine {
             Ok(plan) => Named::of(plan),
             Err(_) => Named::of_action(&request.action, &request.schema, &self.catalog),
         };
-        let mut unit = question(sql::differences(&named), as_role_of(identity));
+        let mut unit = self.question(sql::differences(&named), as_role_of(identity));
         unit.deadline = request.deadline;
         let mut found = Found::Nothing;
         self.pool.run(unit, &mut found).await.is_ok() && found == Found::Something

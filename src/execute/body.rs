@@ -1,10 +1,10 @@
 //! The sink that makes one body of a statement's rows, as its layout says. It
 //! knows neither media types nor statuses, and counts rows for nobody.
 
-use super::json;
+use super::{error::no_memory, json};
 use crate::{
-    error::{Error, Fault, Result},
-    memory::{Full, Lease},
+    error::Result,
+    memory::Lease,
     outcome::{Pace, Row, Sink},
     sql::{Column, Elements, Encoder, Layout},
 };
@@ -101,6 +101,8 @@ impl Sink for Body {
     const PACE: Pace = Pace::Database;
 
     fn row(&mut self, row: &dyn Row) -> Result<()> {
+        // What it becomes may be longer still: that is held below.
+        self.lease.cover(self.buffer.len() + row.bytes()).map_err(no_memory)?;
         let place = std::mem::replace(&mut self.place, Place::Later);
         let out = &mut self.buffer;
         match (&self.form, place) {
@@ -134,16 +136,7 @@ impl Sink for Body {
             // That there is one row is the unit's expectation.
             (Form::Object(_) | Form::Scalar(_) | Form::Bytes, Place::Later) | (Form::None, _) => {}
         }
-        self.lease.cover(self.buffer.len()).map_err(full)
-    }
-}
-
-fn full(full: Full) -> Box<Error> {
-    match full {
-        Full::Now => Error::new(Fault::MemoryExhausted, full.to_string()),
-        Full::Ever => {
-            Error::new(Fault::AnswerTooLarge, "The answer is larger than all answers may be together")
-        }
+        self.lease.cover(self.buffer.len()).map_err(no_memory)
     }
 }
 

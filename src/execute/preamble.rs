@@ -83,6 +83,7 @@ mod tests {
     use super::*;
     use crate::{
         execute::Expectation,
+        memory::Memory,
         sql::{Layout, Statement},
     };
 
@@ -98,6 +99,7 @@ mod tests {
             expectation: Expectation::Any,
             end: End::Commit,
             deadline: None,
+            memory: Memory::new(usize::MAX),
         }
     }
 

@@ -69,6 +69,7 @@ fn unit(fragment: Fragment, layout: Layout) -> Unit {
         expectation: Expectation::Any,
         end: End::Commit,
         deadline: None,
+        memory: Memory::new(usize::MAX),
     }
 }
 
@@ -87,7 +88,7 @@ fn settings(pairs: &[(&'static str, &str)]) -> Vec<(Cow<'static, str>, Bytes)> {
 }
 
 async fn run(pool: &Pool, unit: Unit) -> Result<(String, Report)> {
-    let mut body = Body::new(&unit.statement.layout, Memory::new(usize::MAX).lease());
+    let mut body = Body::new(&unit.statement.layout, unit.lease());
     let report = pool.run(unit, &mut body).await?;
     Ok((String::from_utf8(body.finish().to_vec()).unwrap(), report))
 }
