@@ -16,7 +16,7 @@ use std::{
     fs,
     io::{self, Read, Write},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::net::TcpStream;
 
@@ -129,14 +129,22 @@ fn a_body_has_to_go_on_coming() {
     assert_eq!(stopped.answer("POST").unwrap().header("grpc-status").as_deref(), Some("4"));
     let mut stopped = sent(&server, format!("{call}application/json\r\n\r\n{{").as_bytes());
     assert_eq!(stopped.answer("POST").unwrap().status, 504);
-    // What goes on is waited for, however slowly it comes.
-    let body = b"{\"id\":7}";
-    let mut slow = sent(&server, posting("/items", body.len()).as_bytes());
-    for byte in body {
+    // A byte now and then is no progress.
+    let mut slow = sent(&server, posting("/items", 100).as_bytes());
+    let began = Instant::now();
+    while slow.write(b" ").is_ok() && began.elapsed() < Duration::from_secs(3) {
         std::thread::sleep(Duration::from_millis(200));
-        slow.write(&[*byte]).unwrap();
     }
-    assert_eq!(slow.answer("POST").unwrap().status, 201);
+    assert_eq!(told(&slow.answer("POST").unwrap()), error(408, "PGDUET15"));
+    // What goes on is waited for.
+    let piece = " ".repeat(16 * 1024);
+    let mut long = sent(&server, posting("/items", 6 * piece.len() + 8).as_bytes());
+    for _ in 0..6 {
+        std::thread::sleep(Duration::from_millis(300));
+        long.write(piece.as_bytes()).unwrap();
+    }
+    long.write(b"{\"id\":7}").unwrap();
+    assert_eq!(long.answer("POST").unwrap().status, 201);
     assert!(answers(&server));
 }
 
@@ -314,6 +322,42 @@ fn where_there_is_no_room_for_a_connection_the_longest_idle_one_goes() {
     // However many come and say nothing, whoever asks is answered.
     let _silent: Vec<_> = (0..50).map(|_| Connection::open(server.address())).collect();
     assert!(answers(&server));
+}
+
+#[test]
+fn clients_that_dribble_do_not_keep_others_out() {
+    let (_database, server) = serve(&[("PGDUET_SERVER_MAX_CONNECTIONS", "6")]);
+    // Half of them write slowly, and half of them read slowly: each would go on for very long.
+    let dribbling: Vec<_> = (0..6)
+        .map(|number| {
+            let mut client = std::net::TcpStream::connect(server.address()).unwrap();
+
+            std::thread::spawn(move || {
+                let end = Instant::now() + Duration::from_secs(20);
+                let request = match number % 2 {
+                    0 => posting("/items", 100_000),
+                    _ => "GET /large HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+                };
+                client.write_all(request.as_bytes()).unwrap();
+                let mut went_on = || match number % 2 {
+                    0 => client.write_all(b" ").is_ok(),
+                    _ => client.read(&mut [0; 12]).is_ok_and(|read| read > 0),
+                };
+                while Instant::now() < end && went_on() {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+
+                Instant::now() < end
+            })
+        })
+        .collect();
+    until("all connections are taken", || (sockets(&server) >= 7).then_some(()));
+    for _ in 0..6 {
+        let began = Instant::now();
+        assert!(answers(&server));
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+    assert!(dribbling.into_iter().any(|client| client.join().unwrap()), "none had to go");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What a connection is doing, so that one that does nothing can make room for another. It closes none by itself.
+//! What a connection is doing, so that one that does nothing, or waits for a client that hardly does anything, can make
+//! room for another. It closes none by itself.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -7,8 +8,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// How long to wait before looking again for an idle connection, where there is none.
+/// How long to wait before looking again for a connection that can go, where there is none.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A client that made progress within this is at work, and its connection stays.
+const AT_WORK: Duration = Duration::from_secs(1);
 
 /// The connections of a listener: at most so many.
 #[derive(Debug)]
@@ -26,10 +30,12 @@ pub(super) struct Connections {
 pub(super) struct Activity {
     /// Requests that are not answered to the end.
     requests: AtomicUsize,
-    /// Whether bytes of an answer wait for the client.
+    /// Those of them that wait for the client: for more of their body, or until a piece of their answer has left.
+    waiting: AtomicUsize,
+    /// Whether the client's side takes no more bytes.
     blocked: AtomicBool,
-    /// Milliseconds after the listener's beginning.
-    idle_since: AtomicU64,
+    /// When the client did something last that counts, in milliseconds after the listener's beginning.
+    progress: AtomicU64,
     closing: AtomicBool,
     close: Notify,
     began: Instant,
@@ -47,6 +53,10 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Answering(Arc<Activity>);
 
+/// A request that waits for its client, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Waiting(Arc<Activity>);
+
 impl Connections {
     pub(super) fn new(most: usize) -> Self {
         let (open, next, left) = (Mutex::default(), AtomicU64::new(0), Notify::new());
@@ -54,13 +64,14 @@ impl Connections {
     }
 
     /// A place for a connection that has come. Where there is none left, the connection that has been idle for the
-    /// longest time is closed; where all are busy, this waits until one is not. May be dropped and called again.
+    /// longest time is closed; where none is idle, the one that has waited for its client for the longest time; where all
+    /// are at work, this waits until one is not. May be dropped and called again.
     pub(super) async fn admit(self: &Arc<Self>) -> Place {
         loop {
             if let Some(place) = self.try_admit() {
                 return place;
             }
-            self.close_idle();
+            self.close_one();
             tokio::select! {
                 () = self.left.notified() => {}
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
@@ -80,14 +91,17 @@ impl Connections {
         Some(Place { connections: self.clone(), number, activity })
     }
 
-    fn close_idle(&self) {
+    fn close_one(&self) {
         let open = self.open();
         // One at a time: it may take a moment.
         if open.values().any(|activity| activity.closing.load(Ordering::Relaxed)) {
             return;
         }
-        let idle = open.values().filter(|activity| activity.is_idle());
-        if let Some(longest) = idle.min_by_key(|activity| activity.idle_since.load(Ordering::Relaxed)) {
+        let longest = |may_go: fn(&Activity) -> bool| {
+            let those = open.values().filter(|activity| may_go(activity));
+            those.min_by_key(|activity| activity.progress.load(Ordering::Relaxed))
+        };
+        if let Some(longest) = longest(Activity::is_idle).or_else(|| longest(Activity::is_stalled)) {
             longest.closing.store(true, Ordering::Relaxed);
             longest.close.notify_one();
         }
@@ -109,20 +123,33 @@ impl Activity {
     fn new(began: Instant) -> Self {
         let activity = Self {
             requests: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
-            idle_since: AtomicU64::new(0),
+            progress: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             close: Notify::new(),
             began,
         };
-        activity.rests();
+        activity.progress();
         activity
     }
 
     /// A request has come.
     pub(super) fn request(self: &Arc<Self>) -> Answering {
+        self.progress();
         self.requests.fetch_add(1, Ordering::Relaxed);
         Answering(self.clone())
+    }
+
+    /// A request waits for its client.
+    pub(super) fn wait(self: &Arc<Self>) -> Waiting {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self.clone())
+    }
+
+    /// The client has done something that counts: a request, or a piece of a body or of an answer.
+    pub(super) fn progress(&self) {
+        self.progress.store(self.now(), Ordering::Relaxed);
     }
 
     /// Bytes wait for the client.
@@ -133,7 +160,7 @@ impl Activity {
     /// They do no longer.
     pub(super) fn unblock(&self) {
         self.blocked.store(false, Ordering::Relaxed);
-        self.rests();
+        self.progress();
     }
 
     /// Returns when the connection has to make room. May be dropped and called again.
@@ -141,20 +168,48 @@ impl Activity {
         self.close.notified().await;
     }
 
-    fn rests(&self) {
-        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.idle_since.store(now, Ordering::Relaxed);
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn is_idle(&self) -> bool {
+    /// Whether nothing is to be done.
+    pub(super) fn is_idle(&self) -> bool {
         self.requests.load(Ordering::Relaxed) == 0 && !self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// Whether everything that is to be done waits for the client, and has for a while.
+    fn is_stalled(&self) -> bool {
+        let waits = self.blocked.load(Ordering::Relaxed)
+            || self.waiting.load(Ordering::Relaxed) >= self.requests.load(Ordering::Relaxed);
+        let since = self.now().saturating_sub(self.progress.load(Ordering::Relaxed));
+        waits && u128::from(since) >= AT_WORK.as_millis()
+    }
+}
+
+impl Answering {
+    /// It waits for its client.
+    pub(super) fn wait(&self) -> Waiting {
+        self.0.wait()
+    }
+}
+
+impl Waiting {
+    /// The client has done something that counts.
+    pub(super) fn progress(&self) {
+        self.0.progress();
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.rests();
+        self.0.progress();
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -178,12 +233,37 @@ mod tests {
         drop(idle);
         let late = place();
         for (place, since) in [(&busy, 3), (&blocked, 1), (&late, 2)] {
-            place.activity.idle_since.store(since, Ordering::Relaxed);
+            place.activity.progress.store(since, Ordering::Relaxed);
         }
         blocked.activity.blocked.store(false, Ordering::Relaxed);
         assert!(full());
         assert!(closes(&blocked) && !closes(&busy) && !closes(&late));
         drop((answering, busy, blocked, late));
         assert!(connections.open().is_empty());
+    }
+
+    #[tokio::test]
+    async fn where_none_is_idle_the_one_that_waits_for_its_client_for_the_longest_time_goes() {
+        let mut connections = Connections::new(3);
+        connections.began -= Duration::from_secs(60);
+        let connections = Arc::new(connections);
+        let places = [(); 3].map(|()| connections.try_admit().expect("there is room"));
+        let answering = places.each_ref().map(|place| place.activity.request());
+        let [works, reads, writes] = &places;
+        let closes = |place: &Place| place.activity.has_to_close().now_or_never().is_some();
+        let full = || connections.admit().now_or_never().is_none();
+        let waiting = reads.activity.wait();
+        writes.activity.block();
+        assert!(full() && places.iter().all(|place| !closes(place)), "all have just done something");
+        for (place, since) in [(works, 1), (reads, 2), (writes, 3)] {
+            place.activity.progress.store(since, Ordering::Relaxed);
+        }
+        assert!(full());
+        assert!(closes(reads) && !closes(works) && !closes(writes));
+        reads.activity.closing.store(false, Ordering::Relaxed);
+        drop(waiting);
+        assert!(full());
+        assert!(closes(writes) && !closes(works) && !closes(reads), "what came whole is worked on");
+        drop(answering);
     }
 }
