@@ -87,7 +87,7 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     let address = bound.address();
     let lasting = grpc::Lasting::new(shutdown.clone()).map_err(Error::Database)?;
     let memory = Memory::new(config.server_max_memory.get());
-    let limits = limits(&config);
+    let limits = limits(&config, memory.clone());
     let loader = Arc::new(Loader::new(sources, config, pool.clone(), diagnostics, lasting, memory));
     let admin = match admin_endpoint(&loader.config()) {
         Some(options) => Some(listen(&options).await?),
@@ -163,7 +163,7 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
 }
 
 /// What clients may ask of connections.
-fn limits(config: &Config) -> Limits {
+fn limits(config: &Config, memory: Memory) -> Limits {
     let descriptors = descriptors::raise().unwrap_or_else(|error| {
         tracing::warn!("The limit of open files stays as it is: {error}");
         u64::MAX
@@ -183,6 +183,7 @@ fn limits(config: &Config) -> Limits {
         write_timeout: config.server_write_timeout.0,
         drain_timeout: config.server_drain_timeout,
         connections,
+        memory,
         ..Limits::default()
     }
 }

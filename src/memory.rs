@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 /// Leases grow by so much, so that not every row is counted.
 const STEP: usize = 16 * 1024;
@@ -28,6 +29,8 @@ struct Budget {
     holder: Holder,
     /// What this is a part of: what is held here is held there, too.
     whole: Option<Memory>,
+    /// Told when somebody lacks what others hold.
+    lacking: Notify,
 }
 
 /// Who holds what is counted in a budget.
@@ -76,12 +79,17 @@ impl Memory {
     }
 
     fn part(limit: usize, holder: Holder, whole: Option<Memory>) -> Self {
-        Self(Arc::new(Budget { limit, held: AtomicUsize::new(0), holder, whole }))
+        Self(Arc::new(Budget { limit, held: AtomicUsize::new(0), holder, whole, lacking: Notify::new() }))
     }
 
     /// How many bytes are held.
     pub fn held(&self) -> usize {
         self.0.held.load(Ordering::Relaxed)
+    }
+
+    /// Returns when the next one lacks what others hold.
+    pub async fn runs_short(&self) {
+        self.0.lacking.notified().await;
     }
 
     /// A lease of nothing so far, that grows as long as there is memory.
@@ -96,11 +104,14 @@ impl Memory {
     }
 
     fn take(&self, bytes: usize, kind: Kind) -> Result<(), Full> {
-        let Budget { limit, held, holder, whole } = &*self.0;
+        let Budget { limit, held, holder, whole, lacking } = &*self.0;
         let before = held.fetch_add(bytes, Ordering::Relaxed);
         let here = match (before.saturating_add(bytes) > *limit, holder, kind) {
-            (false, _, _) | (true, Holder::Many, Kind::Beyond) => Ok(()),
-            (true, Holder::Many, Kind::Within) => Err(Full::Now),
+            (false, _, _) => Ok(()),
+            (true, Holder::Many, _) => {
+                lacking.notify_waiters();
+                if kind == Kind::Within { Err(Full::Now) } else { Ok(()) }
+            }
             (true, Holder::One, Kind::Within | Kind::Beyond) => Err(Full::Ever),
         };
         let everywhere = here.and_then(|()| match whole {

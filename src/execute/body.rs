@@ -103,6 +103,7 @@ impl Sink for Body {
     fn row(&mut self, row: &dyn Row) -> Result<()> {
         // What it becomes may be longer still: that is held below.
         self.lease.cover(self.buffer.len() + row.bytes()).map_err(no_memory)?;
+        self.buffer.reserve(row.bytes());
         let place = std::mem::replace(&mut self.place, Place::Later);
         let out = &mut self.buffer;
         match (&self.form, place) {

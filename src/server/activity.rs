@@ -30,10 +30,9 @@ pub(super) struct Connections {
 pub(super) struct Activity {
     /// Requests that are not answered to the end.
     requests: AtomicUsize,
-    /// Those of them that wait for the client: for more of their body, or until a piece of their answer has left.
-    waiting: AtomicUsize,
-    /// Whether the client's side takes no more bytes.
-    blocked: AtomicBool,
+    /// What waits for the client, and since when: more of a body has to come, or a piece of an answer to leave.
+    waits: Mutex<HashMap<u64, Instant>>,
+    next_wait: AtomicU64,
     /// When the client did something last that counts, in milliseconds after the listener's beginning.
     progress: AtomicU64,
     closing: AtomicBool,
@@ -53,9 +52,12 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Answering(Arc<Activity>);
 
-/// A request that waits for its client, until this is dropped.
+/// Something that waits for the client, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Waiting(Arc<Activity>);
+pub(super) struct Waiting {
+    activity: Arc<Activity>,
+    number: u64,
+}
 
 impl Connections {
     pub(super) fn new(most: usize) -> Self {
@@ -92,18 +94,37 @@ impl Connections {
     }
 
     fn close_one(&self) {
+        self.close_first(|open| {
+            let longest = |may_go: fn(&Activity) -> bool| {
+                let those = open.values().filter(|activity| may_go(activity));
+                those.min_by_key(|activity| activity.progress.load(Ordering::Relaxed))
+            };
+            longest(Activity::is_idle).or_else(|| longest(Activity::is_stalled))
+        });
+    }
+
+    /// Closes the connection on which something has waited for its client for the longest time, whatever else is done
+    /// there: it may hold memory that others need.
+    pub(super) fn close_stalled(&self) {
+        self.close_first(|open| {
+            let waits = open.values().filter_map(|activity| Some((activity, activity.oldest_wait()?)));
+            let stalled = waits.filter(|(_, since)| since.elapsed() >= AT_WORK);
+            stalled.min_by_key(|(_, since)| *since).map(|(activity, _)| activity)
+        });
+    }
+
+    fn close_first<'a>(
+        &'a self,
+        choose: impl FnOnce(&HashMap<u64, Arc<Activity>>) -> Option<&Arc<Activity>> + 'a,
+    ) {
         let open = self.open();
         // One at a time: it may take a moment.
         if open.values().any(|activity| activity.closing.load(Ordering::Relaxed)) {
             return;
         }
-        let longest = |may_go: fn(&Activity) -> bool| {
-            let those = open.values().filter(|activity| may_go(activity));
-            those.min_by_key(|activity| activity.progress.load(Ordering::Relaxed))
-        };
-        if let Some(longest) = longest(Activity::is_idle).or_else(|| longest(Activity::is_stalled)) {
-            longest.closing.store(true, Ordering::Relaxed);
-            longest.close.notify_one();
+        if let Some(chosen) = choose(&open) {
+            chosen.closing.store(true, Ordering::Relaxed);
+            chosen.close.notify_one();
         }
     }
 
@@ -123,8 +144,8 @@ impl Activity {
     fn new(began: Instant) -> Self {
         let activity = Self {
             requests: AtomicUsize::new(0),
-            waiting: AtomicUsize::new(0),
-            blocked: AtomicBool::new(false),
+            waits: Mutex::default(),
+            next_wait: AtomicU64::new(0),
             progress: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             close: Notify::new(),
@@ -141,26 +162,16 @@ impl Activity {
         Answering(self.clone())
     }
 
-    /// A request waits for its client.
-    pub(super) fn wait(self: &Arc<Self>) -> Waiting {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        Waiting(self.clone())
+    /// Something waits for the client, and has since then.
+    pub(super) fn wait(self: &Arc<Self>, since: Instant) -> Waiting {
+        let number = self.next_wait.fetch_add(1, Ordering::Relaxed);
+        self.waits().insert(number, since);
+        Waiting { activity: self.clone(), number }
     }
 
     /// The client has done something that counts: a request, or a piece of a body or of an answer.
     pub(super) fn progress(&self) {
         self.progress.store(self.now(), Ordering::Relaxed);
-    }
-
-    /// Bytes wait for the client.
-    pub(super) fn block(&self) {
-        self.blocked.store(true, Ordering::Relaxed);
-    }
-
-    /// They do no longer.
-    pub(super) fn unblock(&self) {
-        self.blocked.store(false, Ordering::Relaxed);
-        self.progress();
     }
 
     /// Returns when the connection has to make room. May be dropped and called again.
@@ -172,15 +183,22 @@ impl Activity {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    fn waits(&self) -> MutexGuard<'_, HashMap<u64, Instant>> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn oldest_wait(&self) -> Option<Instant> {
+        self.waits().values().min().copied()
+    }
+
     /// Whether nothing is to be done.
     pub(super) fn is_idle(&self) -> bool {
-        self.requests.load(Ordering::Relaxed) == 0 && !self.blocked.load(Ordering::Relaxed)
+        self.requests.load(Ordering::Relaxed) == 0 && self.waits().is_empty()
     }
 
     /// Whether everything that is to be done waits for the client, and has for a while.
     fn is_stalled(&self) -> bool {
-        let waits = self.blocked.load(Ordering::Relaxed)
-            || self.waiting.load(Ordering::Relaxed) >= self.requests.load(Ordering::Relaxed);
+        let waits = self.waits().len() >= self.requests.load(Ordering::Relaxed).max(1);
         let since = self.now().saturating_sub(self.progress.load(Ordering::Relaxed));
         waits && u128::from(since) >= AT_WORK.as_millis()
     }
@@ -189,14 +207,15 @@ impl Activity {
 impl Answering {
     /// It waits for its client.
     pub(super) fn wait(&self) -> Waiting {
-        self.0.wait()
+        self.0.wait(Instant::now())
     }
 }
 
 impl Waiting {
     /// The client has done something that counts.
     pub(super) fn progress(&self) {
-        self.0.progress();
+        self.activity.waits().insert(self.number, Instant::now());
+        self.activity.progress();
     }
 }
 
@@ -209,7 +228,7 @@ impl Drop for Answering {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.activity.waits().remove(&self.number);
     }
 }
 
@@ -224,7 +243,7 @@ mod tests {
         let place = || connections.try_admit().expect("there is room");
         let (busy, blocked, idle) = (place(), place(), place());
         let answering = busy.activity.request();
-        blocked.activity.block();
+        let waiting = blocked.activity.wait(Instant::now());
         let closes = |place: &Place| place.activity.has_to_close().now_or_never().is_some();
         let full = || connections.admit().now_or_never().is_none();
         assert!(full());
@@ -235,7 +254,7 @@ mod tests {
         for (place, since) in [(&busy, 3), (&blocked, 1), (&late, 2)] {
             place.activity.progress.store(since, Ordering::Relaxed);
         }
-        blocked.activity.blocked.store(false, Ordering::Relaxed);
+        drop(waiting);
         assert!(full());
         assert!(closes(&blocked) && !closes(&busy) && !closes(&late));
         drop((answering, busy, blocked, late));
@@ -252,8 +271,9 @@ mod tests {
         let [works, reads, writes] = &places;
         let closes = |place: &Place| place.activity.has_to_close().now_or_never().is_some();
         let full = || connections.admit().now_or_never().is_none();
-        let waiting = reads.activity.wait();
-        writes.activity.block();
+        let long_ago = connections.began;
+        let waiting = reads.activity.wait(long_ago);
+        let _blocked = writes.activity.wait(long_ago + Duration::from_secs(1));
         assert!(full() && places.iter().all(|place| !closes(place)), "all have just done something");
         for (place, since) in [(works, 1), (reads, 2), (writes, 3)] {
             place.activity.progress.store(since, Ordering::Relaxed);
@@ -264,6 +284,16 @@ mod tests {
         drop(waiting);
         assert!(full());
         assert!(closes(writes) && !closes(works) && !closes(reads), "what came whole is worked on");
+        writes.activity.closing.store(false, Ordering::Relaxed);
+        // Where memory is short, one wait is enough.
+        let _another = works.activity.request();
+        let late = works.activity.wait(long_ago);
+        connections.close_stalled();
+        assert!(closes(works) && !closes(reads) && !closes(writes));
+        works.activity.closing.store(false, Ordering::Relaxed);
+        late.progress();
+        connections.close_stalled();
+        assert!(closes(writes) && !closes(reads) && !closes(works), "who goes on is not in the way");
         drop(answering);
     }
 }

@@ -32,8 +32,9 @@ pub struct RequestBody {
     patience: Duration,
     /// What is left of it for the piece that comes.
     left: Duration,
-    /// Bytes of that piece that have come.
+    /// Bytes of that piece that have come, and when the piece before it had.
     came: usize,
+    since: std::time::Instant,
     waiting: Option<Wait>,
     activity: Arc<Activity>,
     /// Whether a part of it has not been read; none where it was empty from the start.
@@ -60,7 +61,16 @@ pub enum Broken {
 impl RequestBody {
     pub(super) fn new(body: Incoming, patience: Duration, activity: Arc<Activity>) -> Self {
         let unread = (!body.is_end_stream()).then(|| Arc::new(AtomicBool::new(true)));
-        Self { body, patience, left: patience, came: 0, waiting: None, activity, unread }
+        Self {
+            body,
+            patience,
+            left: patience,
+            came: 0,
+            since: std::time::Instant::now(),
+            waiting: None,
+            activity,
+            unread,
+        }
     }
 
     /// Something came: a few bytes alone are no progress.
@@ -70,7 +80,7 @@ impl RequestBody {
         }
         self.came += bytes;
         if self.came >= PIECE {
-            (self.came, self.left) = (0, self.patience);
+            (self.came, self.left, self.since) = (0, self.patience, std::time::Instant::now());
             self.activity.progress();
         }
     }
@@ -99,11 +109,12 @@ impl Body for RequestBody {
                 Poll::Ready(frame.map(|frame| frame.map_err(Broken::Connection)))
             }
             Poll::Pending => {
-                let (patience, left, activity) = (this.patience, this.left, &this.activity);
+                let (patience, left, activity, since) =
+                    (this.patience, this.left, &this.activity, this.since);
                 let wait = this.waiting.get_or_insert_with(|| Wait {
                     since: Instant::now(),
                     end: Box::pin(tokio::time::sleep(left)),
-                    _waiting: activity.wait(),
+                    _waiting: activity.wait(since),
                 });
                 wait.end.as_mut().poll(context).map(|()| Some(Err(Broken::Stalled(patience))))
             }

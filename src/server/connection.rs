@@ -48,6 +48,7 @@ use super::listen::{Listener, Peer, Stream};
 use super::reason;
 use super::shutdown::Shutdown;
 use super::target::RepairTarget;
+use crate::memory::Memory;
 use answer::{AnswerBody, Unread};
 use deadline::WriteDeadline;
 use opening::Protocol;
@@ -86,6 +87,8 @@ pub struct Limits {
     pub concurrent_streams: u32,
     /// Silence on an HTTP/2 connection after which the client is pinged, and it then has as long again to answer.
     pub ping_after: Duration,
+    /// Where this is short, the connection goes on which something has waited for its client for the longest time.
+    pub memory: Memory,
     /// From the announcement of the shutdown until what is still running is cut off.
     pub drain_timeout: Duration,
 }
@@ -100,6 +103,7 @@ impl Default for Limits {
             connections: NonZeroUsize::MAX,
             concurrent_streams: 256,
             ping_after: Duration::from_secs(30),
+            memory: Memory::new(usize::MAX),
             drain_timeout: Duration::from_secs(10),
         }
     }
@@ -149,6 +153,7 @@ where
                 }
             }
             Some(ended) = connections.join_next() => report(ended),
+            () = limits.memory.runs_short() => server.connections.close_stalled(),
             () = shutdown.announced() => break,
         }
     }

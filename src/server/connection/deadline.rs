@@ -10,7 +10,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use crate::server::{activity::Activity, body::PIECE};
+use crate::server::{
+    activity::{Activity, Waiting},
+    body::PIECE,
+};
 
 /// A connection whose client has to go on reading.
 #[derive(Debug)]
@@ -18,8 +21,8 @@ pub(super) struct WriteDeadline<S> {
     connection: S,
     patience: Duration,
     activity: Arc<Activity>,
-    /// Since when bytes wait, or since the last piece that was taken.
-    waiting: Option<Pin<Box<Sleep>>>,
+    /// Bytes wait, and so long a piece of them may take.
+    waiting: Option<(Pin<Box<Sleep>>, Waiting)>,
     /// Bytes of the next piece that were taken.
     taken: usize,
 }
@@ -47,19 +50,18 @@ impl<S> WriteDeadline<S> {
             return written;
         }
         let (patience, activity) = (self.patience, &self.activity);
-        let waiting = self.waiting.get_or_insert_with(|| {
-            activity.block();
-            Box::pin(tokio::time::sleep(patience))
+        let (end, _) = self.waiting.get_or_insert_with(|| {
+            (Box::pin(tokio::time::sleep(patience)), activity.wait(std::time::Instant::now()))
         });
-        waiting.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        end.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Some bytes were taken, and others wait: a few alone are no progress.
     fn take(&mut self, bytes: usize) {
         self.taken += bytes;
-        if let (Some(waiting), true) = (&mut self.waiting, self.taken >= PIECE) {
-            waiting.as_mut().reset(Instant::now() + self.patience);
-            self.activity.progress();
+        if let (Some((end, waiting)), true) = (&mut self.waiting, self.taken >= PIECE) {
+            end.as_mut().reset(Instant::now() + self.patience);
+            waiting.progress();
             self.taken = 0;
         }
     }
@@ -68,7 +70,7 @@ impl<S> WriteDeadline<S> {
     fn relax(&mut self) {
         self.taken = 0;
         if self.waiting.take().is_some() {
-            self.activity.unblock();
+            self.activity.progress();
         }
     }
 }

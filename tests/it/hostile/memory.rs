@@ -16,7 +16,7 @@ use crate::{
 const BUDGET: usize = 20_000_000;
 
 /// What a server may need beyond the budget.
-const BESIDES: usize = 64 << 20;
+const BESIDES: usize = 96 << 20;
 
 const MORE: &str = "
     CREATE VIEW api.large AS SELECT 1 AS id, repeat('x', 9000000) AS text;
