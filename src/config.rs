@@ -142,7 +142,8 @@ options! {
     db_pre_config "db-pre-config": Option<FunctionName> = "", RELOAD.in_database();
     /// Function that is called in every transaction before the request's own statement.
     db_pre_request "db-pre-request": Option<FunctionName> = "", RELOAD.in_database().alias("pre-request");
-    /// Whether statements are prepared. Switch it off behind a transaction pooler.
+    /// Whether statements are prepared, where no pooler forbids it: one that gives each transaction another session is
+    /// recognised.
     db_prepared_statements "db-prepared-statements": bool = "true", RELOAD.in_database();
     /// Function that answers `GET /` in place of the OpenAPI document.
     db_root_spec "db-root-spec": Option<FunctionName> = "", RELOAD.in_database().alias("root-spec");
