@@ -63,6 +63,10 @@ pub trait Row {
     fn len(&self) -> usize;
     /// The bytes of a column; `None` is NULL.
     fn get(&self, column: usize) -> Option<&[u8]>;
+    /// How many bytes they have together.
+    fn bytes(&self) -> usize {
+        (0..self.len()).filter_map(|column| self.get(column)).map(<[u8]>::len).sum()
+    }
 }
 
 /// Whose pace rows come at.

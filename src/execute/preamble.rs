@@ -70,6 +70,7 @@ mod tests {
     use super::*;
     use crate::{
         execute::{Access, End, Expectation, Isolation, ResponseSettings},
+        memory::Memory,
         sql::{Layout, Literals, Statement},
     };
 
@@ -90,6 +91,7 @@ mod tests {
             expectation: Expectation::Any,
             end: End::Commit,
             deadline: None,
+            memory: Memory::new(usize::MAX),
         }
     }
 

@@ -242,6 +242,7 @@ impl Session {
 
     /// Reads to the end of what PostgreSQL still says, and throws it away.
     pub(super) async fn listen_to_the_end(&mut self) -> Result<(), Error> {
+        self.wire.is_for_nobody();
         if self.wire.is_unsaid() {
             // The rest would be run. As it is, PostgreSQL waits for it.
             self.wire.out.discard();

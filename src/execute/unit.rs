@@ -104,13 +104,19 @@ impl<'a> Conversation<'a> {
         sink: &mut impl Sink,
     ) -> Result<Report, Failure> {
         let failure = |error, connection| Failure { error, connection, doubt: None };
-        match self.exchange(left, sink).await {
+        self.session.wire.is_for_unit(self.unit.lease());
+        let outcome = self.exchange(left, sink).await;
+        self.session.wire.is_for_nobody();
+        match outcome {
             Ok(report) => Ok(report),
             Err(Stop::Database(error @ wire::Error::Server(_), doubt)) => {
                 Err(Failure { error: reported(&error), connection: Connection::Usable, doubt })
             }
             Err(Stop::Database(error @ (wire::Error::Io(_) | wire::Error::Protocol(_)), _)) => {
                 Err(failure(reported(&error), Connection::Broken))
+            }
+            Err(Stop::Database(error @ wire::Error::Memory(_), _)) => {
+                Err(failure(reported(&error), Connection::Busy))
             }
             Err(Stop::Result(error)) => Err(failure(error, Connection::Usable)),
             Err(Stop::Sink(error)) => Err(failure(error, Connection::Busy)),

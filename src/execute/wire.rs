@@ -59,7 +59,8 @@ pub(super) use self::{
     startup::start,
 };
 
-use incoming::{Incoming, Limits};
+use crate::memory::Lease;
+use incoming::{Incoming, Reader};
 use std::{
     fmt, io,
     pin::{Pin, pin},
@@ -135,7 +136,7 @@ impl Wire {
     fn new(line: Box<dyn Line>) -> Self {
         Self {
             line,
-            incoming: Incoming::new(Limits::Startup),
+            incoming: Incoming::new(),
             out: Outgoing::default(),
             key: Key::default(),
             unwritable: None,
@@ -157,6 +158,16 @@ impl Wire {
     /// What the last ReadyForQuery said.
     pub(super) fn status(&self) -> Status {
         self.status
+    }
+
+    /// What comes from now on is for a unit, whose lease holds it.
+    pub(super) fn is_for_unit(&mut self, lease: Lease) {
+        self.incoming.is_for(Reader::Unit(lease));
+    }
+
+    /// What comes from now on is for nobody.
+    pub(super) fn is_for_nobody(&mut self) {
+        self.incoming.is_for(Reader::Nobody);
     }
 
     /// Whether a part of what was to be said is not.

@@ -82,7 +82,6 @@ impl Bench {
         let statement = sql::statement(&plan);
         let count = sql::count(&plan);
         let form = Form::of(&statement.layout);
-        let mut body = Body::new(&form, Memory::new(usize::MAX).lease());
         let unit = Unit {
             settings: vec![("search_path".into(), "api".into()), ("timezone".into(), "UTC".into())],
             access: Access::ReadWrite,
@@ -95,7 +94,9 @@ impl Bench {
             expectation: Expectation::Any,
             end: End::Commit,
             deadline: None,
+            memory: Memory::new(usize::MAX).request(),
         };
+        let mut body = Body::new(&form, unit.lease());
         let (text, values) = (statement.fragment.as_str(), statement.fragment.values(&literals));
         let report = self.runtime.block_on(self.pool.run(unit, &mut body));
         let report = report.unwrap_or_else(|error| panic!("{error}\n{text}\n{values:?}"));
