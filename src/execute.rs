@@ -14,6 +14,7 @@ mod error;
 mod expectation;
 mod facts;
 mod fixed;
+mod format;
 mod json;
 mod lease;
 mod pool;

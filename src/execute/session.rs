@@ -6,10 +6,12 @@ use super::{
     call::Call,
     connect::{Cancel, Connected, Connector},
     fixed::{self, Fixed, Start, Tenancy},
+    preamble::{Preamble, Shape},
     statement_cache::{Form, Preparing, Statements},
     unit::Naming,
-    wire::{self, Drained, Error, Frame, Names, Results, Status, Unlock, Wire},
+    wire::{self, Drained, Error, Frame, Names, Results, Status, Text, Unlock, Wire},
 };
+use crate::sql::Setting;
 use std::{
     fmt, mem,
     sync::Arc,
@@ -26,6 +28,8 @@ pub(super) struct Session {
     pub(super) trace: Trace,
     /// Which fixed statements are prepared.
     fixed: [Standing; Fixed::SQL.len()],
+    /// The settings of the last unit, without their values.
+    preamble: Option<Arc<Preamble>>,
     /// How a unit that only reads begins.
     pub(super) start: Start,
     tenancy: Tenancy,
@@ -101,6 +105,7 @@ impl Session {
             cancel,
             trace: Trace::None,
             fixed: [Standing::Unparsed; _],
+            preamble: None,
             start: Start::Implicit,
             tenancy,
             peer,
@@ -130,8 +135,32 @@ impl Session {
         }
     }
 
+    /// The statement that makes settings of these names.
+    pub(super) fn preamble(&mut self, shape: Shape, settings: &[Setting]) -> Arc<Preamble> {
+        match &self.preamble {
+            Some(preamble) if preamble.fits(shape, settings) => Arc::clone(preamble),
+            Some(_) | None => Arc::clone(self.preamble.insert(Arc::new(Preamble::new(shape, settings)))),
+        }
+    }
+
     /// Sends a statement, parsed where its form needs that.
     pub(super) fn send(&mut self, call: &Call<'_>, results: Results) -> Result<(), Error> {
+        self.send_parse(call)?;
+        Ok(self.wire.out.run(call.form.name(), &call.values, results)?)
+    }
+
+    /// Sends one with values that are elsewhere.
+    pub(super) fn send_with<'v>(
+        &mut self,
+        call: &Call<'_>,
+        values: impl Iterator<Item = &'v [u8]> + Clone,
+    ) -> Result<(), Error> {
+        self.send_parse(call)?;
+        let values = values.map(|value| Some(Text::Own(value)));
+        Ok(self.wire.out.run_with(call.form.name(), values, Results::Text)?)
+    }
+
+    fn send_parse(&mut self, call: &Call<'_>) -> Result<(), Error> {
         match (&call.form, call.fixed) {
             (Form::Prepared(_), _) => {}
             (Form::Named(name), Some(_)) => {
@@ -141,7 +170,7 @@ impl Session {
             }
             (Form::Unnamed, _) | (Form::Named(_), None) => self.parse(&call.form, call.sql)?,
         }
-        Ok(self.wire.out.run(call.form.name(), &call.values, results)?)
+        Ok(())
     }
 
     /// Has a statement parsed. A pooler that keeps prepared statements apart does so by their text, and would let one role

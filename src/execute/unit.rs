@@ -11,16 +11,13 @@ use super::{
     expectation::check,
     facts,
     fixed::{self, Fixed, Start, Tenancy},
-    preamble,
+    format::{self, Described},
+    preamble::{self, Shape},
     session::{Session, Trace},
     statement_cache::Form,
     wire::{self, Columns, Frame, Results},
 };
-use crate::{
-    error::Error,
-    outcome::Sink,
-    sql::{Fragment, Layout},
-};
+use crate::{error::Error, outcome::Sink, sql::Fragment};
 use std::{sync::Arc, time::Duration};
 
 /// Why a unit gave no report.
@@ -125,7 +122,10 @@ impl<'a> Conversation<'a> {
 
     async fn exchange(&mut self, left: Option<Duration>, sink: &mut impl Sink) -> Result<Report, Stop> {
         let unit = self.unit;
-        let settings = preamble::settings(unit, left, self.start, self.session.tenancy());
+        let shape = Shape::new(self.start, self.session.tenancy(), left);
+        let preamble = self.session.preamble(shape, &unit.settings);
+        let mut digits = itoa::Buffer::new();
+        let milliseconds = left.map(|left| digits.format(preamble::milliseconds(left)));
         let role = unit.role();
         self.session.statements.begin();
         self.session.trace = self.trace();
@@ -134,7 +134,7 @@ impl<'a> Conversation<'a> {
             Start::Explicit => Some(self.fixed(Fixed::begin(unit.isolation, unit.access))),
         };
         // Settings are for the login role to make.
-        let mut told = self.call("", &settings);
+        let mut told = Call::new(self.form("", preamble.sql()), "", preamble.sql(), Vec::new());
         let mut pre_request = unit.pre_request.as_ref().map(|call| self.call(role, call));
         let mut planned = count::planned(unit.count.as_deref()).map(|explain| self.call(role, explain));
         let (mut statement, types) = self.statement(role, sink);
@@ -143,9 +143,11 @@ impl<'a> Conversation<'a> {
         for name in self.session.statements.fallen_out() {
             self.session.wire.out.close(&name).map_err(wire::Error::from)?;
         }
-        for call in
-            [begin.as_ref(), Some(&told), pre_request.as_ref(), planned.as_ref()].into_iter().flatten()
-        {
+        if let Some(begin) = &begin {
+            self.session.send(begin, Results::Text)?;
+        }
+        self.session.send_with(&told, preamble::values(&unit.settings, milliseconds))?;
+        for call in pre_request.iter().chain(&planned) {
             self.session.send(call, Results::Text)?;
         }
         self.send_statement(&statement, types.as_deref())?;
@@ -161,7 +163,7 @@ impl<'a> Conversation<'a> {
             Some(planned) => self.last_row(planned).await?,
             None => None,
         };
-        if types.is_none() && described(unit) == Described::First {
+        if types.is_none() && format::described(unit) == Described::First {
             self.describe(&mut statement, sink).await?;
             self.send_rest()?;
         }
@@ -227,17 +229,20 @@ impl<'a> Conversation<'a> {
 
     fn call<'u>(&mut self, role: &'u str, fragment: &'u Fragment) -> Call<'u> {
         let (sql, values) = (fragment.as_str(), fragment.values(&self.unit.literals));
-        let form = match self.naming {
+        Call::new(self.form(role, sql), role, sql, values)
+    }
+
+    fn form(&mut self, role: &str, sql: &str) -> Form {
+        match self.naming {
             Naming::Allowed => self.session.statements.choose(role, sql),
             Naming::Forbidden => Form::Unnamed,
-        };
-        Call::new(form, role, sql, values)
+        }
     }
 
     /// The statement, and the types of its columns where the sink has to know them and accepts those that are known.
     fn statement(&mut self, role: &'a str, sink: &mut impl Sink) -> (Call<'a>, Option<Arc<[u32]>>) {
         let fragment = &self.unit.statement.fragment;
-        match (described(self.unit), self.naming) {
+        match (format::described(self.unit), self.naming) {
             (Described::First, Naming::Allowed) => {
                 let (sql, values) = (fragment.as_str(), fragment.values(&self.unit.literals));
                 let fits = |types: &[u32]| sink.columns(&mut types.iter().copied()).is_ok();
@@ -252,7 +257,7 @@ impl<'a> Conversation<'a> {
 
     /// Writes the statement, and what follows unless its columns have to be described first.
     fn send_statement(&mut self, statement: &Call<'_>, types: Option<&[u32]>) -> Result<(), wire::Error> {
-        match (described(self.unit), types) {
+        match (format::described(self.unit), types) {
             (Described::First, None) => {
                 self.session.parse(&statement.form, statement.sql)?;
                 let out = &mut self.session.wire.out;
@@ -261,11 +266,11 @@ impl<'a> Conversation<'a> {
                 Ok(())
             }
             (Described::First, Some(types)) => {
-                self.session.send(statement, self.results(types.len()))?;
+                self.session.send(statement, format::results(self.unit, types.len()))?;
                 self.send_rest()
             }
             (Described::Never, _) => {
-                self.session.send(statement, self.results(1))?;
+                self.session.send(statement, format::results(self.unit, 1))?;
                 self.send_rest()
             }
         }
@@ -287,31 +292,13 @@ impl<'a> Conversation<'a> {
             };
             sink.columns(&mut types.iter().copied()).map_err(Stop::Result)?;
             self.session.statements.describe(statement.role, statement.sql, &types);
-            let results = self.results(types.len());
+            let results = format::results(self.unit, types.len());
             self.session
                 .wire
                 .out
                 .run(statement.form.name(), &statement.values, results)
                 .map_err(wire::Error::from)?;
             return Ok(());
-        }
-    }
-
-    /// In which format the columns come, of which there are so many.
-    fn results(&self, columns: usize) -> Results {
-        let text = self.unit.statement.facts.len();
-        match self.unit.statement.layout {
-            Layout::Columns => {
-                Results::Binary { binary: columns.saturating_sub(text), text: text.min(columns) }
-            }
-            Layout::Body => Results::Binary { binary: 1, text },
-            Layout::Array(_)
-            | Layout::Object(_)
-            | Layout::Scalar(_)
-            | Layout::Scalars { .. }
-            | Layout::Lines
-            | Layout::Csv(_)
-            | Layout::Nothing => Results::Text,
         }
     }
 
@@ -476,26 +463,4 @@ fn texts<const N: usize>(row: Option<&Frame>) -> Result<[Option<String>; N], wir
     let mut columns = Columns::default();
     let row = columns.read(frame.body())?;
     Ok(std::array::from_fn(|column| row.text(column)))
-}
-
-/// Whether a statement's columns are described before it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Described {
-    /// The sink has to see their types.
-    First,
-    Never,
-}
-
-fn described(unit: &Unit) -> Described {
-    match unit.statement.layout {
-        Layout::Columns => Described::First,
-        Layout::Body
-        | Layout::Array(_)
-        | Layout::Object(_)
-        | Layout::Scalar(_)
-        | Layout::Scalars { .. }
-        | Layout::Lines
-        | Layout::Csv(_)
-        | Layout::Nothing => Described::Never,
-    }
 }

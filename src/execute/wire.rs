@@ -49,7 +49,7 @@ mod startup;
 pub(super) use self::{
     error::{Error, ServerError},
     incoming::Frame,
-    outgoing::{Outgoing, Results},
+    outgoing::{Outgoing, Results, Text},
     row::{Columns, Received},
 };
 
