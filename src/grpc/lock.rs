@@ -7,18 +7,19 @@
 //!
 //! ```json
 //! "columns": {
-//!   "fields": { "id": "int32 id = 1", "Shoe Size": "string shoe_size = 4" },
+//!   "fields": { "id": "int32 id = 179104", "Shoe Size": "string shoe_size = 70127" },
 //!   "reserved": [ "string nickname = 3" ]
 //! }
 //! ```
 //!
-//! Names may be changed by hand, numbers should not be.
+//! Names may be changed by hand, and what the database calls a thing where it is renamed there;
+//! numbers should not be.
 
 mod declaration;
 mod ledger;
 
 pub(crate) use declaration::Declaration;
-pub(crate) use ledger::{Ledger, Numbers, Wanted};
+pub(crate) use ledger::{Ledger, Rank, Wanted};
 
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, fs, io, path::Path};
