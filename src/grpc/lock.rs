@@ -7,8 +7,8 @@
 //!
 //! ```json
 //! "columns": {
-//!   "fields": { "id": "int32 id = 179104", "Shoe Size": "string shoe_size = 70127" },
-//!   "reserved": [ "string nickname = 3" ]
+//!   "fields": { "id": "int32 id = 179104", "Shoe Size": "string shoe_size = 187951" },
+//!   "reserved": [ "string nickname = 111404" ]
 //! }
 //! ```
 //!

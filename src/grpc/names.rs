@@ -46,6 +46,15 @@ pub(crate) fn snake(text: &str) -> String {
     words(text).join("_")
 }
 
+/// Fields that generators write code for which does not compile: Java's has `getDescriptor`, Go's `ProtoReflect`.
+const UNFIT: [&str; 2] = ["descriptor", "proto_reflect"];
+
+/// A field's name: of a column, an attribute, an argument.
+pub(crate) fn field_name(text: &str) -> String {
+    let name = snake(text);
+    if UNFIT.contains(&name.as_str()) { format!("{name}_value") } else { name }
+}
+
 /// `UPPER_SNAKE_CASE`: enum values.
 pub(crate) fn upper_snake(text: &str) -> String {
     snake(text).to_ascii_uppercase()

@@ -121,7 +121,7 @@ fn breaking(new: &Path, old: &Path) -> Result<(), String> {
 }
 
 /// The schema of `from` in a database of its own, as `pg_dump` writes it.
-fn restored(from: &Database) -> Database {
+pub(crate) fn restored(from: &Database) -> Database {
     let dump = stdout(
         Command::new(program("pg_dump"))
             .args(["--schema-only", "--no-owner", "-d"])

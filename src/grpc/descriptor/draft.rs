@@ -113,11 +113,13 @@ impl Draft<DescriptorProto> {
     /// runtimes refuse such messages.
     fn tell_json_names_apart(&mut self) {
         loop {
-            let mut count: HashMap<&str, usize> = HashMap::new();
+            let mut count: HashMap<String, usize> = HashMap::new();
             for field in &self.proto.field {
-                *count.entry(field.name()).or_default() += 1;
+                *count.entry(field.name().to_owned()).or_default() += 1;
+                // What has presence is a oneof besides, of this name.
+                *count.entry(format!("_{}", field.name())).or_default() += 1;
                 if field.json_name() != field.name() {
-                    *count.entry(field.json_name()).or_default() += 1;
+                    *count.entry(field.json_name().to_owned()).or_default() += 1;
                 }
             }
             let is_shared = |field: &FieldDescriptorProto| {
@@ -279,6 +281,8 @@ impl FileDraft {
     }
 
     fn comment(&mut self, path: &[i32], text: &str) {
+        // Where generators put comments into strings, these would end them.
+        let text = text.replace("\"\"\"", "'''");
         let lines: Vec<String> = text.trim().lines().map(|line| format!(" {}\n", line.trim_end())).collect();
         self.comments.push(Location {
             path: path.to_vec(),

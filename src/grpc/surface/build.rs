@@ -33,6 +33,9 @@ const TAKEN: &[&str] = &[
     "pgduet.types.v1",
 ];
 
+/// What the names of a relation's messages besides its own, and of its service, end with.
+const DERIVED: [&str; 4] = ["Request", "Response", "Where", "Service"];
+
 /// Why there is no surface.
 #[derive(Debug)]
 pub enum SurfaceError {
@@ -196,8 +199,17 @@ impl Builder<'_> {
                 None => new.push(relation),
             }
         }
+        // A name like those of others' requests is nobody's ground to have another one.
+        let is_derived = |relation: &&Relation| {
+            let name = names_of(&relation.name, 0).singular;
+            DERIVED.iter().any(|end| name.ends_with(end))
+        };
         let (views, tables): (Vec<_>, Vec<_>) = new.into_iter().partition(|relation| is_view(relation));
-        for equals in [tables, views] {
+        let split = |relations: Vec<_>| -> [Vec<&Relation>; 2] {
+            let (derived, own) = relations.into_iter().partition(is_derived);
+            [own, derived]
+        };
+        for equals in [split(tables), split(views)].into_iter().flatten() {
             let named = self.claims.settle(
                 &equals,
                 |relation, attempt| names_of(&relation.name, attempt),

@@ -17,7 +17,7 @@ use crate::{
     },
     grpc::{
         lock::Rank,
-        names::{plural, singular, snake},
+        names::{field_name, plural, singular, snake},
     },
 };
 use std::collections::{HashMap, HashSet};
@@ -87,7 +87,7 @@ fn named(catalog: &Catalog, relationship: &Relationship, resource: usize, target
     };
     let name = |names: Vec<String>, target: &str, hint: Option<&str>, multiplicity| Named {
         key: format!("{target}!{}", hint.unwrap_or_default()),
-        names: names.iter().map(|name| snake(name)).collect(),
+        names: names.iter().map(|name| field_name(name)).collect(),
         rank,
         target: target.to_owned(),
         hint: hint.map(str::to_owned),

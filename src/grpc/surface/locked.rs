@@ -9,7 +9,7 @@ use crate::{
     catalog::descriptor::{self, Argument, Relation, Type},
     grpc::{
         lock::{self, CompositeLock, EnumLock, FunctionLock, Ledger, LockError, Rank, RelationLock, Wanted},
-        names::{Claims, snake},
+        names::{Claims, field_name},
     },
 };
 use std::collections::HashMap;
@@ -52,7 +52,7 @@ fn settle(package: &Package, ledger: &Ledger, fields: &mut [Field], beside: &Led
     // The one argument without a name is called after what it is.
     let key = |field: &Field| if field.column.is_empty() { &field.name } else { &field.column }.clone();
     let wanted = |field: &Field| {
-        let name = snake(&field.name);
+        let name = field_name(&field.name);
         Wanted {
             key: key(field),
             kind: package.kind(field.shape),
