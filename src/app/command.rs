@@ -60,13 +60,11 @@ pub async fn proto(mut sources: Sources, out: &Path, schema: &SchemaSource) -> R
     })?;
     let text = export.lock.to_json().map_err(Error::Lock)?;
     export::write(&export.files, out).and_then(|()| fs::write(&path, text)).map_err(Error::System)?;
-    Ok(match config.grpc_lock {
-        Some(_) => String::new(),
-        None => format!(
-            "Commit {} and start the server with grpc-lock: names and numbers then outlive renames and new types.\n",
-            path.display()
-        ),
-    })
+    let recommended = config.grpc_lock.is_none().then(|| {
+        let path = path.display();
+        format!("Commit {path} and start the server with grpc-lock: names and numbers then outlive renames and new types.")
+    });
+    Ok(export.renames.into_iter().chain(recommended).map(|line| line + "\n").collect())
 }
 
 /// The OpenAPI document of the default schema, with everything in it.

@@ -8,7 +8,7 @@
 //! ```json
 //! "columns": {
 //!   "fields": { "id": "int32 id = 179104", "Shoe Size": "string shoe_size = 187951" },
-//!   "reserved": [ "string nickname = 111404" ]
+//!   "reserved": [ "string nickname = 78333" ]
 //! }
 //! ```
 //!
@@ -17,9 +17,11 @@
 
 mod declaration;
 mod ledger;
+mod rename;
 
 pub(crate) use declaration::Declaration;
 pub(crate) use ledger::{Ledger, Rank, Wanted};
+pub(crate) use rename::renames;
 
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, fs, io, path::Path};

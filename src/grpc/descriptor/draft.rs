@@ -281,8 +281,11 @@ impl FileDraft {
     }
 
     fn comment(&mut self, path: &[i32], text: &str) {
-        // Where generators put comments into strings, these would end them.
-        let text = text.replace("\"\"\"", "'''");
+        // That of grpcio puts comments into strings as they are: these would end them, or not be taken.
+        let mut text = text.replace("\"\"\"", "'''");
+        for escape in ['N', 'U', 'u', 'x'] {
+            text = text.replace(&format!("\\{escape}"), &format!("\\\\{escape}"));
+        }
         let lines: Vec<String> = text.trim().lines().map(|line| format!(" {}\n", line.trim_end())).collect();
         self.comments.push(Location {
             path: path.to_vec(),

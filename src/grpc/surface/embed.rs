@@ -114,7 +114,8 @@ fn named(catalog: &Catalog, relationship: &Relationship, resource: usize, target
         Cardinality::ManyToOne(link) if to_itself => {
             let [(column, _)] = link.columns.as_slice() else { return None };
             let key = format!("!{column}");
-            Some(Named { key, ..name(by_reference(&one, target, link), column, None, Multiplicity::One) })
+            let names = by_reference(&one, target, link, rank);
+            Some(Named { key, ..name(names, column, None, Multiplicity::One) })
         }
         Cardinality::OneToMany(link) if to_itself => {
             let [(_, column)] = link.columns.as_slice() else { return None };
@@ -127,7 +128,7 @@ fn named(catalog: &Catalog, relationship: &Relationship, resource: usize, target
             None
         }
         Cardinality::ManyToOne(link) | Cardinality::OneToOneChild(link) => {
-            found(by_reference(&one, target, link), &link.constraint, Multiplicity::One)
+            found(by_reference(&one, target, link, rank), &link.constraint, Multiplicity::One)
         }
         Cardinality::OneToOneParent(link) => {
             found(plain(alone, &one, by_columns(&one, target, link)), &link.constraint, Multiplicity::One)
@@ -152,12 +153,13 @@ fn plain(alone: bool, name: &str, names: Vec<String>) -> Vec<String> {
 const REFERENCES: [&str; 4] = ["_id", "_uuid", "_code", "_key"];
 
 /// `billing_address` of the column `billing_address_id`, whether there are other addresses or not; then by all that tells
-/// it apart.
-fn by_reference(one: &str, target: &str, link: &Link) -> Vec<String> {
+/// it apart. A view is one of several that a column leads to: it has the column's name if that is its own.
+fn by_reference(one: &str, target: &str, link: &Link, rank: Rank) -> Vec<String> {
     let stem = link.columns.last().and_then(|(column, _)| {
         let column = snake(column);
         REFERENCES.iter().find_map(|end| column.strip_suffix(end).map(str::to_owned))
     });
+    let stem = stem.filter(|stem| rank != Rank::Third || stem == one);
     let columns: Vec<&str> = link.columns.iter().map(|(column, _)| column.as_str()).collect();
     stem.into_iter().chain(told_apart(one, target, &columns, link)).collect()
 }
