@@ -39,6 +39,28 @@ enum Row<'a> {
     Columns(Vec<(&'a str, u32, &'a str)>),
 }
 
+/// A function that has everything but its method's name.
+struct Made<'a> {
+    function: &'a descriptor::Function,
+    /// What the lock calls it.
+    key: String,
+    /// What is locked of it.
+    known: Option<FunctionLock>,
+    /// What it gives, as the lock writes it.
+    signature: String,
+    arguments: Vec<Field>,
+    returns: Returns,
+    passing: Passing,
+}
+
+/// What a function's method and messages are called.
+#[derive(Default)]
+struct MethodNames {
+    method: String,
+    /// What its messages' names begin with.
+    messages: String,
+}
+
 impl Offered<'_> {
     /// The types that its messages have.
     pub(super) fn types(&self, function: &descriptor::Function) -> Vec<u32> {
@@ -60,7 +82,7 @@ impl<'a> Builder<'a> {
         let catalog = self.catalog;
         let functions = catalog.descriptor().functions.iter();
         let mut found: Vec<_> = functions
-            .filter(|function| function.schema == package.schema)
+            .filter(|function| function.schema == package.schema && function.is_callable(catalog))
             .filter_map(|function| {
                 let offered = Offered { passing: self.passing(function)?, row: self.row(package, function)? };
                 Some((function, offered))
@@ -85,93 +107,80 @@ impl<'a> Builder<'a> {
         let mut locked = self.locked_functions(&described);
         let mut made = Vec::with_capacity(functions.len());
         for ((function, offered), key) in functions.into_iter().zip(keys) {
-            let known = locked.remove(&key);
-            let locked = known.clone().unwrap_or_default();
-            let returns = self.returns(package, function, &offered.row, &locked);
+            let known = locked.remove(&key).unwrap_or_default();
+            let returns = self.returns(package, function, &offered.row, &known);
+            let arguments = self.arguments(function, &known.arguments);
             let multiplicity = if function.returns_set { Multiplicity::Many } else { Multiplicity::One };
             let signature = signature(package, &returns, multiplicity);
             // A method cannot answer otherwise than it did: then it is another one.
-            let known = known.filter(|known| known.returns == signature);
-            let arguments = self.arguments(function, &locked.arguments);
-            let function = Function {
+            let known = Some(known).filter(|known| known.returns == signature);
+            made.push(Made { function, key, known, signature, arguments, returns, passing: offered.passing });
+        }
+        let names = self.method_names(&made);
+        for (made, MethodNames { method, messages }) in made.into_iter().zip(names) {
+            let Made { function, mut arguments, mut returns, .. } = made;
+            let next = FunctionLock {
+                messages: (messages != method).then(|| messages.clone()),
+                method: method.clone(),
+                returns: made.signature,
+                ..made.known.unwrap_or_default()
+            };
+            let next = settle_function(package, next, &mut arguments, &mut returns);
+            package.functions.push(Function {
                 function: function.name.clone(),
                 comment: function.comment.clone(),
-                method: known.as_ref().map(|known| known.method.clone()).unwrap_or_default(),
-                messages: known.as_ref().map(|known| known.messages().to_owned()).unwrap_or_default(),
+                method,
+                messages,
                 arguments,
-                reserved_arguments: super::Reserved::default(),
-                reserved_columns: super::Reserved::default(),
-                passing: offered.passing,
+                reserved_arguments: next.arguments.reserved_with_gaps(),
+                reserved_columns: next.columns.reserved_with_gaps(),
+                passing: made.passing,
                 returns,
-                multiplicity,
+                multiplicity: if function.returns_set { Multiplicity::Many } else { Multiplicity::One },
                 volatility: function.volatility(),
-            };
-            let next = FunctionLock { returns: signature, ..known.unwrap_or_default() };
-            made.push((key, function, next));
-        }
-        self.name_methods(&described, &mut made);
-        for (key, mut function, next) in made {
-            let next = FunctionLock {
-                messages: (function.messages != function.method).then(|| function.messages.clone()),
-                method: function.method.clone(),
-                ..next
-            };
-            let next = settle_function(package, next, &mut function.arguments, &mut function.returns);
-            function.reserved_arguments = next.arguments.reserved_with_gaps();
-            function.reserved_columns = next.columns.reserved_with_gaps();
-            package.functions.push(function);
-            self.next.functions.insert(key, next);
+            });
+            self.next.functions.insert(made.key, next);
         }
     }
 
-    /// Gives those that have no method yet one: of a name with overloads none has the plain one.
-    fn name_methods(
-        &mut self,
-        described: &[&descriptor::Function],
-        made: &mut [(String, Function, FunctionLock)],
-    ) {
+    /// What methods and their messages are called: of a function with overloads none has the plain name.
+    fn method_names(&mut self, made: &[Made<'_>]) -> Vec<MethodNames> {
         let mut count: HashMap<&str, usize> = HashMap::new();
-        for function in described {
-            *count.entry(&function.name).or_default() += 1;
+        for made in made {
+            *count.entry(&made.function.name).or_default() += 1;
         }
-        let is_overloaded = |name: &str| count.get(name).is_some_and(|count| *count > 1);
-        let mut methods = self.locked_methods();
-        let mut new: Vec<(&descriptor::Function, &mut Function)> = described
-            .iter()
-            .copied()
-            .zip(made.iter_mut().map(|(_, function, _)| function))
-            .filter(|(_, function)| function.method.is_empty())
-            .collect();
-        // Each of these is called as it is alone, whatever overloads of others are called.
-        let (overloads, alone): (Vec<_>, Vec<_>) =
-            new.iter().map(|(function, _)| *function).partition(|function| is_overloaded(&function.name));
-        let mut names: HashMap<u32, String> = HashMap::new();
+        let new = || made.iter().filter(|made| made.known.is_none()).map(|made| made.function);
+        // Each that is alone of its name is called so, whatever overloads of others are called.
+        let (alone, overloads): (Vec<_>, Vec<_>) =
+            new().partition(|function| count.get(function.name.as_str()) == Some(&1));
+        let mut taken = self.locked_methods();
+        let mut methods: HashMap<u32, String> = HashMap::new();
         for (equals, first) in [(alone, 0), (overloads, 1)] {
-            let named = methods.settle(
-                &equals,
-                |function, attempt| method(function, attempt + first),
-                |name| vec![name.clone()],
-            );
-            names.extend(equals.iter().map(|function| function.oid).zip(named));
+            let candidate = |function: &&descriptor::Function, attempt| method(function, attempt + first);
+            let named = taken.settle(&equals, candidate, |name| vec![name.clone()]);
+            methods.extend(equals.iter().map(|function| function.oid).zip(named));
         }
-        for (described, function) in &mut new {
-            function.method = names.remove(&described.oid).unwrap_or_default();
-        }
+        let new: Vec<(u32, String)> =
+            new().filter_map(|function| methods.remove_entry(&function.oid)).collect();
         let stems = self.claims.settle(
             &new,
-            |(_, function), attempt| match attempt {
-                0 => function.method.clone(),
-                attempt => format!(
-                    "{FUNCTIONS_SERVICE}{}{}",
-                    function.method,
-                    own_number(&function.method, attempt - 1)
-                ),
+            |(_, method), attempt| match attempt {
+                0 => method.clone(),
+                attempt => format!("{FUNCTIONS_SERVICE}{method}{}", own_number(method, attempt - 1)),
             },
             |stem| vec![format!("{stem}Request"), format!("{stem}Response")],
         );
-        for ((_, function), stem) in new.into_iter().zip(stems) {
-            function.messages = stem;
+        let mut names: HashMap<u32, MethodNames> = HashMap::new();
+        for ((oid, method), messages) in new.into_iter().zip(stems) {
+            names.insert(oid, MethodNames { method, messages });
         }
+        let known = |made: &Made<'_>| match &made.known {
+            Some(known) => {
+                MethodNames { method: known.method.clone(), messages: known.messages().to_owned() }
+            }
+            None => names.remove(&made.function.oid).unwrap_or_default(),
+        };
+        made.iter().map(known).collect()
     }
 
     fn passing(&self, function: &descriptor::Function) -> Option<Passing> {
