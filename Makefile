@@ -25,8 +25,12 @@ lint: ## Format, clippy, licences and bans, protos
 	$(BUF) lint
 	tools/breaking $(BUF)
 
-bench: ## Requests per second and latencies, with pgbench beside them
-	cargo bench --locked --bench compare -- $(ARGS)
+# About a quarter of an hour; ROUNDS=1 SECONDS=1 takes three minutes.
+ROUNDS ?= 5
+SECONDS ?= 2
+
+bench: ## Requests per second, latencies and what they cost, with pgbench beside them
+	cargo bench --locked --bench compare -- --rounds $(ROUNDS) --seconds $(SECONDS) $(ARGS)
 
 bench-messages: ## Cost of encoding a row for gRPC, and of describing catalogs of up to 10,000 tables
 	cargo bench --locked --bench messages -- $(ARGS)

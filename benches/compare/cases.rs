@@ -2,6 +2,8 @@
 //!
 //! `{key}` in a request and `:key` in the SQL stand for a number that changes from request to request.
 
+use super::caller::Caller;
+
 /// One request in its three forms.
 #[derive(Debug)]
 pub(crate) struct Case {
@@ -15,6 +17,8 @@ pub(crate) struct Case {
     pub(crate) sql: &'static str,
     /// Whether it may write.
     pub(crate) access: Access,
+    /// Who asks.
+    pub(crate) caller: Caller,
     /// Over REST.
     pub(crate) rest: Rest,
     /// Over gRPC.
@@ -36,6 +40,8 @@ pub(crate) struct Rest {
     pub(crate) target: &'static str,
     /// JSON, or empty for none.
     pub(crate) body: &'static str,
+    /// The header `Prefer`, or empty for none.
+    pub(crate) prefer: &'static str,
     pub(crate) status: http::StatusCode,
     pub(crate) answer: RestAnswer,
 }
@@ -45,6 +51,8 @@ pub(crate) struct Rest {
 pub(crate) enum RestAnswer {
     /// An array of the rows.
     Rows,
+    /// An array of the rows without their last column `total`, which is in the header `Content-Range`.
+    Counted,
     /// The value in the one row's column `value`.
     Value,
 }
@@ -67,6 +75,8 @@ pub(crate) enum GrpcAnswer {
     Row(&'static str),
     /// The rows are in this repeated field.
     Rows(&'static str),
+    /// The rows are in this repeated field, and their column `total` is in the field `total_size`.
+    Counted(&'static str),
     /// The message itself is the one row.
     Itself,
 }
@@ -76,16 +86,19 @@ const CATEGORIES: u32 = 1_000;
 const CUSTOMERS: u32 = 10_000;
 const ORDERS: u32 = 50_000;
 /// So that a whole page follows every key.
-const PAGED: u32 = ITEMS - 100;
+const PAGED: u32 = ITEMS - 1000;
+/// So that 20 messages of each of 100 recipients follow every key.
+const MESSAGES: u32 = 100_000 - 2_000;
 
 /// The cases, in the order of the report.
-pub(crate) static CASES: [Case; 6] = [
+pub(crate) static CASES: [Case; 9] = [
     Case {
         id: "key",
         title: "row by key",
         keys: ITEMS,
         sql: "SELECT * FROM bench.items WHERE id = :key",
         access: Access::ReadOnly,
+        caller: Caller::Anonymous,
         rest: Rest::get("/items?id=eq.{key}", RestAnswer::Rows),
         grpc: Grpc {
             service: "ItemsService",
@@ -100,6 +113,7 @@ pub(crate) static CASES: [Case; 6] = [
         keys: PAGED,
         sql: "SELECT * FROM bench.items WHERE id > :key ORDER BY id LIMIT 100",
         access: Access::ReadOnly,
+        caller: Caller::Anonymous,
         rest: Rest::get("/items?id=gt.{key}&order=id&limit=100", RestAnswer::Rows),
         grpc: Grpc {
             service: "ItemsService",
@@ -115,6 +129,7 @@ pub(crate) static CASES: [Case; 6] = [
         sql: "SELECT * FROM bench.items WHERE category_id = :key AND available IS TRUE \
               ORDER BY created_at DESC LIMIT 25",
         access: Access::ReadOnly,
+        caller: Caller::Anonymous,
         rest: Rest::get(
             "/items?category_id=eq.{key}&available=is.true&order=created_at.desc&limit=25",
             RestAnswer::Rows,
@@ -128,16 +143,33 @@ pub(crate) static CASES: [Case; 6] = [
         },
     },
     Case {
+        id: "page1000",
+        title: "page of 1000",
+        keys: PAGED,
+        sql: "SELECT * FROM bench.items WHERE id > :key ORDER BY id LIMIT 1000",
+        access: Access::ReadOnly,
+        caller: Caller::Anonymous,
+        rest: Rest::get("/items?id=gt.{key}&order=id&limit=1000", RestAnswer::Rows),
+        grpc: Grpc {
+            service: "ItemsService",
+            method: "ListItems",
+            request: r#"{"filter": "id=gt.{key}", "order_by": "id", "page_size": 1000}"#,
+            answer: GrpcAnswer::Rows("items"),
+        },
+    },
+    Case {
         id: "insert",
         title: "insert, row returned",
         keys: ITEMS,
         sql: "INSERT INTO bench.entries (item_id, amount, note) VALUES (:key, 7, 'A note of some length') \
               RETURNING item_id, amount, note",
         access: Access::ReadWrite,
+        caller: Caller::Anonymous,
         rest: Rest {
             method: http::Method::POST,
             target: "/entries?select=item_id,amount,note",
             body: r#"{"item_id": {key}, "amount": 7, "note": "A note of some length"}"#,
+            prefer: "return=representation",
             status: http::StatusCode::CREATED,
             answer: RestAnswer::Rows,
         },
@@ -164,6 +196,7 @@ pub(crate) static CASES: [Case; 6] = [
               WHERE orders.customer_id = customer.id ORDER BY orders.id) AS orders) AS orders \
               WHERE customer.id = :key",
         access: Access::ReadOnly,
+        caller: Caller::Anonymous,
         rest: Rest::get(
             "/customers?id=eq.{key}&select=id,name,orders(id,placed_on,order_lines(item_id,quantity))\
              &orders.order=id&orders.order_lines.order=id",
@@ -179,10 +212,11 @@ pub(crate) static CASES: [Case; 6] = [
     },
     Case {
         id: "call",
-        title: "function call",
+        title: "function",
         keys: ORDERS,
         sql: "SELECT bench.order_total(:key) AS value",
         access: Access::ReadOnly,
+        caller: Caller::Anonymous,
         rest: Rest::get("/rpc/order_total?order_id={key}", RestAnswer::Value),
         grpc: Grpc {
             service: "FunctionsService",
@@ -191,11 +225,50 @@ pub(crate) static CASES: [Case; 6] = [
             answer: GrpcAnswer::Itself,
         },
     },
+    Case {
+        id: "rls",
+        title: "RLS list of 20 with a token",
+        keys: MESSAGES,
+        sql: "SELECT * FROM bench.messages WHERE id > :key ORDER BY id LIMIT 20",
+        access: Access::ReadOnly,
+        caller: Caller::User,
+        rest: Rest::get("/messages?id=gt.{key}&order=id&limit=20", RestAnswer::Rows),
+        grpc: Grpc {
+            service: "MessagesService",
+            method: "ListMessages",
+            request: r#"{"filter": "id=gt.{key}", "order_by": "id", "page_size": 20}"#,
+            answer: GrpcAnswer::Rows("messages"),
+        },
+    },
+    Case {
+        id: "count",
+        title: "exact count",
+        keys: CATEGORIES,
+        sql: "SELECT id, name, (SELECT count(*) FROM bench.items WHERE category_id = :key) AS total \
+              FROM bench.items WHERE category_id = :key ORDER BY id LIMIT 20",
+        access: Access::ReadOnly,
+        caller: Caller::Anonymous,
+        rest: Rest {
+            method: http::Method::GET,
+            target: "/items?category_id=eq.{key}&select=id,name&order=id&limit=20",
+            body: "",
+            prefer: "count=exact",
+            status: http::StatusCode::PARTIAL_CONTENT,
+            answer: RestAnswer::Counted,
+        },
+        grpc: Grpc {
+            service: "ItemsService",
+            method: "ListItems",
+            request: r#"{"filter": "category_id=eq.{key}", "order_by": "id", "page_size": 20,
+                         "read_mask": "id,name", "count": "COUNT_MODE_EXACT"}"#,
+            answer: GrpcAnswer::Counted("items"),
+        },
+    },
 ];
 
 impl Rest {
     const fn get(target: &'static str, answer: RestAnswer) -> Self {
-        Self { method: http::Method::GET, target, body: "", status: http::StatusCode::OK, answer }
+        Self { method: http::Method::GET, target, body: "", prefer: "", status: http::StatusCode::OK, answer }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The equivalence check: before any time is taken, every subject has to give the answer that the SQL gives.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use http::{HeaderMap, header};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ const KEYS: u32 = 3;
 async fn expected(database: &Database, case: &Case, key: u32) -> anyhow::Result<Value> {
     let sql = case.sql_for(key);
     let rows = format!("WITH answer AS ({sql}) SELECT coalesce(json_agg(answer), '[]')::text FROM answer");
-    let rows: Value = serde_json::from_str(&database.text(&rows).await?)?;
+    let rows: Value = serde_json::from_str(&database.text_as(case.caller, &rows).await?)?;
     ensure!(rows != json!([]), "{}: there is no row for key {key}", case.title);
     Ok(rows)
 }
@@ -27,10 +28,11 @@ async fn expected(database: &Database, case: &Case, key: u32) -> anyhow::Result<
 pub(crate) async fn rest(database: &Database, api: &rest::Api, case: &Case) -> anyhow::Result<()> {
     let mut connection = Connection::open(&api.endpoint).await?;
     for key in case.sample_keys(KEYS) {
-        let body = connection.send(&api.call(case, key)?).await?.to_bytes();
-        let answer: Value = serde_json::from_slice(&body)?;
+        let (head, body) = connection.send(&api.call(case, key)?).await?.into_parts();
+        let answer: Value = serde_json::from_slice(&body.to_bytes())?;
         let rows = match case.rest.answer {
             RestAnswer::Rows => answer,
+            RestAnswer::Counted => with_total(answer, &total(&head.headers)?),
             RestAnswer::Value => json!([{ "value": answer }]),
         };
         // As text, because maps are equal whatever the order of their keys.
@@ -53,6 +55,10 @@ pub(crate) async fn grpc(database: &Database, api: &grpc::Api, case: &Case) -> a
         let rows = match case.grpc.answer {
             GrpcAnswer::Row(field) => json!([answer[field].take()]),
             GrpcAnswer::Rows(field) => answer[field].take(),
+            GrpcAnswer::Counted(field) => {
+                let rows = answer[field].take();
+                with_total(rows, &answer["total_size"])
+            }
             GrpcAnswer::Itself => json!([answer]),
         };
         let expected = expected(database, case, key).await?;
@@ -63,6 +69,21 @@ pub(crate) async fn grpc(database: &Database, api: &grpc::Api, case: &Case) -> a
         );
     }
     Ok(())
+}
+
+/// The number of all rows in `Content-Range: 0-19/100`.
+fn total(headers: &HeaderMap) -> anyhow::Result<Value> {
+    let range = headers.get(header::CONTENT_RANGE).context("there is no Content-Range")?.to_str()?;
+    let (_, total) = range.split_once('/').with_context(|| format!("Content-Range is {range}"))?;
+    Ok(serde_json::from_str(total)?)
+}
+
+/// Rows with the number of all rows as their last column.
+fn with_total(mut rows: Value, total: &Value) -> Value {
+    for row in rows.as_array_mut().into_iter().flatten() {
+        row["total"] = total.clone();
+    }
+    rows
 }
 
 /// Whether protobuf's JSON form of a value means the same as PostgreSQL's JSON.

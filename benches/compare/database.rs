@@ -2,19 +2,19 @@
 //!
 //! All subjects use the same server with the same settings, fsync among them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pgduet::embedded::{Binaries, Cluster, Durability, Location};
 use tokio_postgres::{Client, NoTls};
+
+use super::caller::Caller;
 
 /// The exposed schema.
 pub(crate) const SCHEMA: &str = "bench";
 
-/// The role that requests run as.
-pub(crate) const ANONYMOUS: &str = "bench_anonymous";
-
-/// The role that connects; it may become the other.
+/// The role that connects; it may become a caller's.
 const AUTHENTICATOR: &str = "bench_authenticator";
 
 /// The database of the cluster that `initdb` makes.
@@ -29,7 +29,7 @@ pub(crate) struct Database {
     version: String,
     fsync: String,
     // Last: it stops when nobody is connected any more.
-    _cluster: Option<Cluster>,
+    cluster: Option<Cluster>,
 }
 
 impl Database {
@@ -49,14 +49,8 @@ impl Database {
         let (client, connection) = tokio_postgres::connect(&owner_uri, NoTls).await?;
         // It ends with its client; errors reach the client's own calls.
         tokio::spawn(connection);
-        let mut database = Self {
-            client,
-            serving_uri,
-            pgbench,
-            version: String::new(),
-            fsync: String::new(),
-            _cluster: cluster,
-        };
+        let mut database =
+            Self { client, serving_uri, pgbench, version: String::new(), fsync: String::new(), cluster };
         database.execute(include_str!("schema.sql")).await.context("the schema cannot be loaded")?;
         // Visibility maps and statistics as in a database that has been there for a while. Each by itself: VACUUM
         // cannot be part of a transaction, and several statements at once are one.
@@ -69,9 +63,23 @@ impl Database {
         Ok(database)
     }
 
-    /// Where servers connect to; their role may become [`ANONYMOUS`].
+    /// Where servers connect to; their role may become every caller's.
     pub(crate) fn serving_uri(&self) -> &str {
         &self.serving_uri
+    }
+
+    /// Where the socket of a PostgreSQL of our own is.
+    pub(crate) fn socket_directory(&self) -> Option<&Path> {
+        self.cluster.as_ref().map(Cluster::socket_dir)
+    }
+
+    /// A PostgreSQL of our own as servers see it through a socket in this directory.
+    pub(crate) fn uri_through(directory: &Path) -> String {
+        let host = directory.display().to_string();
+        format!(
+            "postgresql://{AUTHENTICATOR}@/{DATABASE}?host={}",
+            utf8_percent_encode(&host, NON_ALPHANUMERIC)
+        )
     }
 
     /// Where `pgbench` is.
@@ -98,6 +106,16 @@ impl Database {
     pub(crate) async fn text(&self, sql: &str) -> anyhow::Result<String> {
         let row = self.client.query_one(sql, &[]).await.map_err(explain)?;
         Ok(row.try_get(0)?)
+    }
+
+    /// The same as a caller: what it may see, and nothing of it stays.
+    pub(crate) async fn text_as(&self, caller: Caller, sql: &str) -> anyhow::Result<String> {
+        let (role, claims) = (caller.role(), caller.claims());
+        let begin = format!("BEGIN; SET LOCAL ROLE {role}; SET LOCAL request.jwt.claims = '{claims}'");
+        self.execute(&begin).await?;
+        let text = self.text(sql).await?;
+        self.execute("ROLLBACK").await?;
+        Ok(text)
     }
 }
 

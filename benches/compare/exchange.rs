@@ -5,7 +5,7 @@
 use anyhow::{Context, bail, ensure};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
     request::{self, Parts},
 };
 use http_body_util::{BodyExt, Collected, Full};
@@ -51,9 +51,7 @@ impl Call {
         let mut request =
             Request::builder().method(method).uri(target).header(header::HOST, &endpoint.authority);
         if !body.is_empty() {
-            request = request
-                .header(header::CONTENT_TYPE, "application/json")
-                .header("prefer", "return=representation");
+            request = request.header(header::CONTENT_TYPE, "application/json");
         }
         Ok(Self { head: head(request)?, body, expected })
     }
@@ -70,6 +68,12 @@ impl Call {
         body.put_u32(u32::try_from(message.len())?);
         body.put_slice(message);
         Ok(Self { head: head(request)?, body: body.freeze(), expected: StatusCode::OK })
+    }
+
+    /// With one more header.
+    pub(crate) fn with(mut self, name: HeaderName, value: &str) -> anyhow::Result<Self> {
+        self.head.headers.insert(name, value.parse()?);
+        Ok(self)
     }
 }
 
@@ -121,7 +125,7 @@ impl Connection {
     }
 
     /// Sends a request and reads the whole answer, whose status must be the expected one.
-    pub(crate) async fn send(&mut self, call: &Call) -> anyhow::Result<Collected<Bytes>> {
+    pub(crate) async fn send(&mut self, call: &Call) -> anyhow::Result<Response<Collected<Bytes>>> {
         let request = Request::from_parts(call.head.clone(), Full::new(call.body.clone()));
         let response = match self {
             Self::Http1(sender) => {
@@ -148,7 +152,7 @@ impl Connection {
             check_grpc_status(&head.headers, body.trailers())
                 .with_context(|| format!("{} failed", call.head.uri.path()))?;
         }
-        Ok(body)
+        Ok(Response::from_parts(head, body))
     }
 }
 
@@ -166,8 +170,8 @@ fn check_grpc_status(headers: &HeaderMap, trailers: Option<&HeaderMap>) -> anyho
 }
 
 /// The one message of a gRPC answer.
-pub(crate) fn message(answer: Collected<Bytes>) -> anyhow::Result<Bytes> {
-    let body = answer.to_bytes();
+pub(crate) fn message(answer: Response<Collected<Bytes>>) -> anyhow::Result<Bytes> {
+    let body = answer.into_body().to_bytes();
     ensure!(body.len() >= 5, "a gRPC answer of {} bytes has no message", body.len());
     ensure!(body[0] == 0, "a gRPC answer is compressed, and nobody asked for that");
     let length = u32::from_be_bytes([body[1], body[2], body[3], body[4]]) as usize;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
+use http::header;
 use prost_reflect::{
     DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions,
     prost::Message,
@@ -66,7 +67,11 @@ impl Api {
         let request = DynamicMessage::deserialize(method.input(), &mut reader)
             .with_context(|| format!("{} does not take {json}", method.full_name()))?;
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-        Call::grpc(&self.endpoint, &path, &request.encode_to_vec())
+        let call = Call::grpc(&self.endpoint, &path, &request.encode_to_vec())?;
+        match case.caller.authorization()? {
+            Some(authorization) => call.with(header::AUTHORIZATION, &authorization),
+            None => Ok(call),
+        }
     }
 
     /// An answer in protobuf's JSON form, with the names of the fields: in JSON, an embed has another one than in SQL.

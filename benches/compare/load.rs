@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::ensure;
 use futures_util::{TryStreamExt, stream::FuturesUnordered};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::exchange::{Call, Connection, Endpoint};
 
@@ -23,6 +24,15 @@ pub(crate) enum Limit {
     Requests(u32),
 }
 
+/// When a caller sends its next request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Pace {
+    /// When it has read the answer to the last one.
+    Full,
+    /// So many times a second, which leaves the server idle in between.
+    Rate(u32),
+}
+
 /// What one measurement gave.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
@@ -32,16 +42,18 @@ pub(crate) struct Sample {
     pub(crate) p50: Duration,
     /// 99 of 100 answers came within this time.
     pub(crate) p99: Duration,
+    /// How many requests were answered, those of the warm-up among them.
+    pub(crate) answered: usize,
 }
 
 impl Sample {
     /// From the rate and some or all latencies.
-    pub(crate) fn new(rate: f64, mut latencies: Vec<Duration>) -> anyhow::Result<Self> {
+    pub(crate) fn new(rate: f64, answered: usize, mut latencies: Vec<Duration>) -> anyhow::Result<Self> {
         ensure!(!latencies.is_empty(), "nothing was answered in the time of the measurement");
         latencies.sort_unstable();
         let percentile =
             |percent: usize| latencies[(latencies.len() * percent / 100).min(latencies.len() - 1)];
-        Ok(Self { rate, p50: percentile(50), p99: percentile(99) })
+        Ok(Self { rate, p50: percentile(50), p99: percentile(99), answered })
     }
 }
 
@@ -55,31 +67,48 @@ pub(crate) fn run(
     endpoint: &Endpoint,
     calls: &[Call],
     callers: usize,
+    pace: Pace,
     limit: Limit,
 ) -> anyhow::Result<Sample> {
     let begin = Instant::now();
     let threads = threads(callers);
-    let latencies = thread::scope(|scope| {
+    let answers = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|worker| {
                 scope.spawn(move || {
                     let callers: Vec<_> = (worker..callers).step_by(threads).collect();
                     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                    runtime.block_on(work(endpoint, calls, &callers, begin, limit))
+                    runtime.block_on(work(endpoint, calls, &callers, pace, begin, limit))
                 })
             })
             .collect();
-        let mut all = Vec::new();
-        for worker in workers {
-            all.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-        }
-        anyhow::Ok(all)
+        workers.into_iter().try_fold(Answers::default(), |all, worker| {
+            anyhow::Ok(all.plus(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
+        })
     })?;
     let time = match limit {
         Limit::Time { measured, .. } => measured,
         Limit::Requests(_) => begin.elapsed(),
     };
-    Sample::new(latencies.len() as f64 / time.as_secs_f64(), latencies)
+    let rate = answers.latencies.len() as f64 / time.as_secs_f64();
+    Sample::new(rate, answers.all, answers.latencies)
+}
+
+/// What callers got.
+#[derive(Debug, Default)]
+struct Answers {
+    /// Of the requests that began and ended within the measured time.
+    latencies: Vec<Duration>,
+    /// The number of all of them.
+    all: usize,
+}
+
+impl Answers {
+    fn plus(mut self, other: Self) -> Self {
+        self.latencies.extend(other.latencies);
+        self.all += other.all;
+        self
+    }
 }
 
 /// The callers of one thread.
@@ -87,9 +116,10 @@ async fn work(
     endpoint: &Endpoint,
     calls: &[Call],
     callers: &[usize],
+    pace: Pace,
     begin: Instant,
     limit: Limit,
-) -> anyhow::Result<Vec<Duration>> {
+) -> anyhow::Result<Answers> {
     let connections = Connection::open_for(endpoint, callers.len()).await?;
     let loops: FuturesUnordered<_> = connections
         .into_iter()
@@ -97,34 +127,47 @@ async fn work(
         .map(|(connection, caller)| {
             // Callers begin at different places, so that they do not ask for the same row at once.
             let offset = caller * calls.len() / 64;
-            call_again(connection, calls.iter().cycle().skip(offset), begin, limit)
+            call_again(connection, calls.iter().cycle().skip(offset), pace, begin, limit)
         })
         .collect();
-    loops.try_concat().await
+    loops.try_fold(Answers::default(), async |all, one| Ok(all.plus(one))).await
 }
 
-/// One caller: the latencies of the requests that began and ended within the measured time.
+/// One caller.
 async fn call_again(
     mut connection: Connection,
     calls: impl Iterator<Item = &Call>,
+    pace: Pace,
     begin: Instant,
     limit: Limit,
-) -> anyhow::Result<Vec<Duration>> {
+) -> anyhow::Result<Answers> {
     let (counted_from, end, requests) = match limit {
         Limit::Time { warm_up, measured } => (begin + warm_up, Some(begin + warm_up + measured), usize::MAX),
         Limit::Requests(requests) => (begin, None, requests as usize),
     };
-    let mut latencies = Vec::new();
+    let mut ticks = match pace {
+        Pace::Full => None,
+        Pace::Rate(rate) => Some(interval(Duration::from_secs(1) / rate)),
+    };
+    if let Some(ticks) = &mut ticks {
+        // A slow answer makes the next requests late, not many at once.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    let mut answers = Answers::default();
     for call in calls.take(requests) {
+        if let Some(ticks) = &mut ticks {
+            ticks.tick().await;
+        }
         let sent = Instant::now();
         connection.send(call).await?;
         let answered = Instant::now();
+        answers.all += 1;
         if end.is_some_and(|end| answered > end) {
             break;
         }
         if sent >= counted_from {
-            latencies.push(answered - sent);
+            answers.latencies.push(answered - sent);
         }
     }
-    Ok(latencies)
+    Ok(answers)
 }

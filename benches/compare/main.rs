@@ -1,14 +1,19 @@
-//! `make bench`: pgduet's REST and gRPC sides, the same SQL through `pgbench`, and another server if one is named, on
-//! one database, in one run.
+//! `make bench`: pgduet's REST and gRPC sides, the same transactions through `pgbench`, a hand-written server, and
+//! another server if one is named, on one database, in one run.
 //!
 //! Before any time is taken, every subject has to give the same answers. Then they take turns, round by round, so that
 //! whatever disturbs the machine disturbs all of them. Nothing here judges the numbers: it prints them.
 
+mod caller;
+pub(crate) mod callgrind;
 pub(crate) mod cases;
 pub(crate) mod check;
+mod contestants;
 mod database;
+mod distance;
 pub(crate) mod exchange;
 mod grpc;
+mod handwritten;
 pub(crate) mod load;
 mod options;
 pub(crate) mod pgbench;
@@ -16,6 +21,7 @@ mod process;
 pub(crate) mod report;
 pub(crate) mod rest;
 mod run;
+pub(crate) mod usage;
 
 use std::{
     env,

@@ -1,6 +1,6 @@
 //! The command line of the benchmark. It only reads it.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Arg, ArgAction, value_parser};
 use http::Uri;
@@ -8,8 +8,11 @@ use http::Uri;
 use super::{
     cases::{CASES, Case},
     load::Limit,
-    report::{SUBJECTS, Subject},
+    report::{SCENES, SUBJECTS, Scene, Subject},
 };
+
+/// The part that takes no time: counting instructions.
+const INSTRUCTIONS: &str = "instructions";
 
 /// What to measure, and for how long.
 #[derive(Debug, Clone)]
@@ -28,6 +31,12 @@ pub(crate) struct Options {
     pub(crate) subjects: Vec<Subject>,
     /// Another REST server to measure.
     pub(crate) against: Option<Uri>,
+    /// What is made of the cases.
+    pub(crate) scenes: Vec<Scene>,
+    /// Whether instructions are counted.
+    pub(crate) instructions: bool,
+    /// The pgduet to measure.
+    pub(crate) program: PathBuf,
     /// A database to use in place of a PostgreSQL of our own; the schema `bench` in it is replaced.
     pub(crate) db_uri: Option<String>,
 }
@@ -55,6 +64,15 @@ impl Options {
                 .map(|(_, subject)| *subject)
                 .collect(),
             against: matches.get_one::<Uri>("against").cloned(),
+            scenes: SCENES
+                .iter()
+                .filter(|(name, _)| is_chosen("part", name))
+                .map(|(_, scene)| *scene)
+                .collect(),
+            instructions: is_chosen("part", INSTRUCTIONS),
+            program: matches
+                .get_one::<PathBuf>("program")
+                .map_or_else(|| env!("CARGO_BIN_EXE_pgduet").into(), PathBuf::clone),
             db_uri: matches.get_one::<String>("db-uri").cloned(),
         };
         if matches.get_flag("quick") {
@@ -63,24 +81,41 @@ impl Options {
         Ok(options)
     }
 
+    /// Whether something is measured in one of these.
+    pub(crate) fn has(&self, scenes: &[Scene]) -> bool {
+        self.scenes.iter().any(|scene| scenes.contains(scene))
+    }
+
     /// A few requests of everything: shows that the benchmark works, and measures nothing.
     fn shorten(&mut self) {
-        self.limit = Limit::Requests(20);
+        self.limit = Limit::Requests(5);
         self.rounds = 2;
-        self.connections = 4;
+        self.connections = 2;
         self.pool = 2;
     }
 }
 
 fn grammar() -> clap::Command {
+    let [load, latency, distance] = SCENES.map(|(name, _)| name);
+    let parts = [load, latency, distance, INSTRUCTIONS];
     clap::Command::new("compare")
         .about("Measures pgduet beside pgbench, and beside another server")
+        // The last one counts: what the Makefile gives can be given again.
+        .args_override_self(true)
         .arg(number("seconds", "2", "How long one measurement takes"))
         .arg(number("rounds", "5", "How often each measurement is taken"))
         .arg(number("connections", "32", "Requests in flight"))
-        .arg(number("pool", "8", "Connections to PostgreSQL, of pgduet and of pgbench"))
+        .arg(number("pool", "8", "Connections to PostgreSQL, of each server and of pgbench"))
         .arg(several("case", CASES.each_ref().map(|case| case.id), "Only this case"))
         .arg(several("subject", SUBJECTS.map(|(name, _)| name), "Only this subject"))
+        .arg(several("part", parts, "Only this part"))
+        .arg(
+            Arg::new("program")
+                .long("program")
+                .value_name("PATH")
+                .value_parser(value_parser!(PathBuf))
+                .help("Measure this pgduet in place of the one that was built with the benchmark"),
+        )
         .arg(
             Arg::new("quick")
                 .long("quick")

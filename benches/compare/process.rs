@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::bail;
 
-use super::database::{ANONYMOUS, Database, SCHEMA};
+use super::{
+    caller::{Caller, SECRET},
+    database::SCHEMA,
+};
 
 /// What it says on standard error when it takes connections.
 const LISTENING: &str = "API server listening on ";
@@ -27,13 +30,15 @@ pub(crate) struct Pgduet {
 }
 
 impl Pgduet {
-    /// Starts it on `database` with a pool of `pool` connections. Nothing of our environment reaches it.
-    pub(crate) fn start(database: &Database, pool: usize) -> anyhow::Result<Self> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pgduet"))
+    /// Starts `command`, which runs it, on the database at `uri` with a pool of `pool` connections. Nothing of our
+    /// environment reaches it.
+    pub(crate) fn start(mut command: Command, uri: &str, pool: usize) -> anyhow::Result<Self> {
+        let mut child = command
             .env_clear()
-            .env("PGRST_DB_URI", database.serving_uri())
+            .env("PGRST_DB_URI", uri)
             .env("PGRST_DB_SCHEMAS", SCHEMA)
-            .env("PGRST_DB_ANON_ROLE", ANONYMOUS)
+            .env("PGRST_DB_ANON_ROLE", Caller::Anonymous.role())
+            .env("PGRST_JWT_SECRET", SECRET)
             .env("PGRST_DB_POOL", pool.to_string())
             .env("PGRST_SERVER_HOST", "127.0.0.1")
             .env("PGRST_SERVER_PORT", "0")
@@ -62,6 +67,13 @@ impl Pgduet {
             said.push('\n');
         }
         bail!("pgduet did not start:\n{said}")
+    }
+}
+
+impl Pgduet {
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The REST requests of a case.
 
 use bytes::Bytes;
-use http::Uri;
+use http::{HeaderName, Uri, header};
 
 use super::{
     cases::{Case, fill},
@@ -37,6 +37,13 @@ impl Api {
     pub(crate) fn call(&self, case: &Case, key: u32) -> anyhow::Result<Call> {
         let target = format!("{}{}", self.prefix, fill(case.rest.target, key));
         let body = Bytes::from(fill(case.rest.body, key));
-        Call::rest(&self.endpoint, case.rest.method.clone(), &target, body, case.rest.status)
+        let mut call = Call::rest(&self.endpoint, case.rest.method.clone(), &target, body, case.rest.status)?;
+        if !case.rest.prefer.is_empty() {
+            call = call.with(HeaderName::from_static("prefer"), case.rest.prefer)?;
+        }
+        match case.caller.authorization()? {
+            Some(authorization) => call.with(header::AUTHORIZATION, &authorization),
+            None => Ok(call),
+        }
     }
 }

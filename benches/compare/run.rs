@@ -1,208 +1,215 @@
 //! One run: prepare, check, measure in turns, report.
 
 use std::{
-    env,
     io::{self, Write},
-    process,
-    time::{Duration, Instant},
+    slice,
 };
 
-use anyhow::{Context, ensure};
-use tokio::time::sleep;
+use anyhow::Context;
+use tokio::runtime::Runtime;
 
 use super::{
     Options,
+    callgrind::Callgrind,
     cases::{Access, CASES, Case},
-    check,
-    database::{ANONYMOUS, Database, SCHEMA},
-    exchange::{Call, Connection, Endpoint, Protocol},
+    contestants::{Contestant, Field, Way, wait_for},
+    database::Database,
+    exchange::{Call, Endpoint, Protocol},
     grpc,
-    load::{self, Limit, Sample},
+    load::{self, Limit, Pace, Sample},
     pgbench::Pgbench,
-    process::Pgduet,
-    report::{self, Series, Subject},
+    report::{self, Cost, Scene, Series, Subject},
     rest,
+    usage::{Postgres, Spender},
 };
 
 /// How many different requests of a case are sent.
 const REQUESTS: u32 = 4096;
 
-/// How long pgduet may take until it answers.
-const READY: Duration = Duration::from_secs(60);
+/// How many requests instructions are counted over.
+const COUNTED: u32 = 400;
 
 /// Runs the benchmark and writes its report to `out`.
 pub(crate) fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let database = runtime.block_on(Database::prepare(options.db_uri.as_deref()))?;
-    let pgduet = Pgduet::start(&database, options.pool)?;
-    let contestants = runtime.block_on(contestants(options, &database, &pgduet, out))?;
+    let field = Field::prepare(options, &database, &runtime, out)?;
     writeln!(out, "{}", heading(options, &database))?;
 
-    let mut lanes = Vec::new();
-    for case in &options.cases {
-        for contestant in &contestants {
-            runtime.block_on(contestant.check(&database, case))?;
-            lanes.push(Lane::new(case, contestant)?);
-        }
+    if !field.all.is_empty() {
+        let mut lanes = lanes(options, &database, &field, &runtime, out)?;
+        writeln!(out, "All give the same answers.\n")?;
+        measure(options, &database, &mut lanes, &runtime, out)?;
+        writeln!(out, "{}", report::memory(&memory(&field)))?;
     }
-    writeln!(out, "All give the same answers.\n")?;
-
-    let measure = |lane: &Lane<'_>| {
-        if lane.series.case.access == Access::ReadWrite {
-            runtime.block_on(database.execute("TRUNCATE bench.entries"))?;
-        }
-        lane.work.measure(options)
-    };
-    for round in 1..=options.rounds {
-        for lane in &mut lanes {
-            let sample = measure(lane)?;
-            let Series { case, subject, samples } = &mut lane.series;
-            samples.push(sample);
-            writeln!(io::stderr(), "round {round}: {}, {subject}: {:.0} req/s", case.title, sample.rate)?;
-        }
-    }
-    let again = lanes.first().map(measure).transpose()?;
-    let first = lanes.first().and_then(|lane| lane.series.samples.first().copied());
-    let series: Vec<_> = lanes.into_iter().map(|lane| lane.series).collect();
-    write!(out, "{}", report::table(&series))?;
-    if let (Some(first), Some(again)) = (first, again) {
-        writeln!(out, "\n{}", report::drift(first, again))?;
+    if options.instructions {
+        writeln!(out, "{}", instructions(options, &database, &runtime))?;
     }
     Ok(())
 }
 
-/// Who takes part, in the order of their turns.
-enum Contestant {
-    Rest(Subject, rest::Api),
-    Grpc(grpc::Api),
-    Pgbench(Pgbench),
-}
-
-async fn contestants(
-    options: &Options,
-    database: &Database,
-    pgduet: &Pgduet,
-    out: &mut dyn Write,
-) -> anyhow::Result<Vec<Contestant>> {
-    let api = rest::Api::at(&pgduet.authority);
-    let started = Instant::now();
-    while let Err(error) = first_answer(&api).await {
-        ensure!(started.elapsed() < READY, "pgduet does not answer: {error:#}");
-        sleep(Duration::from_millis(20)).await;
-    }
-    let mut all = Vec::new();
-    for subject in &options.subjects {
-        match subject {
-            Subject::Rest => all.push(Contestant::Rest(*subject, api.clone())),
-            Subject::Grpc => {
-                let endpoint = Endpoint { authority: pgduet.authority.clone(), protocol: Protocol::Grpc };
-                let api = grpc::Api::discover(endpoint, &options.cases).await.context("reflection fails")?;
-                all.push(Contestant::Grpc(api));
-            }
-            Subject::Other => {
-                if let Some(url) = &options.against {
-                    let api = rest::Api::at_url(url)?;
-                    wait_for_other(&api, options, database, out).await?;
-                    all.push(Contestant::Rest(*subject, api));
-                }
-            }
-            Subject::Pgbench => all.push(Contestant::Pgbench(Pgbench {
-                program: database.pgbench(),
-                directory: env::temp_dir().join(format!("pgduet-bench-{}", process::id())),
-                uri: database.serving_uri().to_owned(),
-                clients: options.pool,
-            })),
-        }
-    }
-    Ok(all)
-}
-
-/// Says how the other server has to be started, unless it answers already, and waits until it does.
-async fn wait_for_other(
-    api: &rest::Api,
-    options: &Options,
-    database: &Database,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let Err(error) = first_answer(api).await else { return Ok(()) };
-    writeln!(
-        out,
-        "Waiting for {} ({error:#}). It has to be started with\n\
-         PGRST_DB_URI={}\nPGRST_DB_SCHEMAS={SCHEMA}\nPGRST_DB_ANON_ROLE={ANONYMOUS}\nPGRST_DB_POOL={}\n",
-        api.endpoint.authority,
-        database.serving_uri(),
-        options.pool
-    )?;
-    while first_answer(api).await.is_err() {
-        sleep(Duration::from_millis(200)).await;
-    }
-    Ok(())
-}
-
-/// A server that has started may not have read the schema yet.
-async fn first_answer(api: &rest::Api) -> anyhow::Result<()> {
-    Connection::open(&api.endpoint).await?.send(&api.call(&CASES[0], 1)?).await?;
-    Ok(())
-}
-
-impl Contestant {
-    fn subject(&self) -> Subject {
-        match self {
-            Self::Rest(subject, _) => *subject,
-            Self::Grpc(_) => Subject::Grpc,
-            Self::Pgbench(_) => Subject::Pgbench,
-        }
-    }
-
-    async fn check(&self, database: &Database, case: &Case) -> anyhow::Result<()> {
-        match self {
-            Self::Rest(subject, api) => {
-                check::rest(database, api, case).await.with_context(|| subject.to_string())
-            }
-            Self::Grpc(api) => check::grpc(database, api, case).await,
-            // Its SQL is what the others are compared with.
-            Self::Pgbench(_) => Ok(()),
-        }
-    }
-}
-
-/// One contestant in one case, with everything prepared that must not cost time later.
+/// One contestant in one scene and case, with everything prepared that must not cost time later.
 struct Lane<'a> {
     series: Series,
+    spender: Spender,
     work: Work<'a>,
 }
 
 enum Work<'a> {
     Calls(&'a Endpoint, Vec<Call>),
-    Sql(&'a Pgbench, &'static Case),
+    Sql(&'a Pgbench),
+}
+
+/// Everything that is measured, after a look at the answers. Where another server gives other answers, it is left out.
+fn lanes<'a>(
+    options: &Options,
+    database: &Database,
+    field: &'a Field,
+    runtime: &Runtime,
+    out: &mut dyn Write,
+) -> anyhow::Result<Vec<Lane<'a>>> {
+    let mut lanes = Vec::new();
+    for scene in &options.scenes {
+        for case in options.cases.iter().filter(|case| scene.has(case)) {
+            for contestant in field.all.iter().filter(|contestant| contestant.takes_part(*scene, case)) {
+                match (runtime.block_on(contestant.check(database, case)), contestant.subject) {
+                    (Ok(()), _) => lanes.push(Lane::new(*scene, case, contestant)?),
+                    (Err(error), Subject::Other) => writeln!(out, "{}: left out: {error:#}\n", case.title)?,
+                    (Err(error), _) => return Err(error),
+                }
+            }
+        }
+    }
+    Ok(lanes)
+}
+
+/// All lanes in turns, round by round; then the tables.
+fn measure(
+    options: &Options,
+    database: &Database,
+    lanes: &mut Vec<Lane<'_>>,
+    runtime: &Runtime,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let backend = runtime.block_on(database.text("SELECT pg_backend_pid()::text"))?.parse()?;
+    let postgres = Postgres::of_backend(backend);
+    let one = |lane: &Lane<'_>| {
+        if lane.series.case.access == Access::ReadWrite {
+            runtime.block_on(database.execute("TRUNCATE bench.entries"))?;
+        }
+        lane.measure(options, postgres)
+    };
+    for round in 1..=options.rounds {
+        let mut failed = Vec::new();
+        for (at, lane) in lanes.iter_mut().enumerate() {
+            let title = lane.series.title();
+            match (one(lane), lane.series.subject) {
+                (Ok((sample, cost)), subject) => {
+                    writeln!(io::stderr(), "round {round}: {title}, {subject}: {:.0} req/s", sample.rate)?;
+                    lane.series.samples.push(sample);
+                    lane.series.costs.push(cost);
+                }
+                (Err(error), Subject::Other) => {
+                    writeln!(out, "{title}: left out: {error:#}\n")?;
+                    failed.push(at);
+                }
+                (Err(error), subject) => return Err(error.context(format!("{title}, {subject}"))),
+            }
+        }
+        for at in failed.into_iter().rev() {
+            lanes.remove(at);
+        }
+    }
+    let again = lanes.first().map(one).transpose()?;
+    let first = lanes.first().and_then(|lane| lane.series.samples.first().copied());
+    let series: Vec<_> = lanes.drain(..).map(|lane| lane.series).collect();
+    writeln!(out, "{}\n{}", report::table(&series), report::summary(&series))?;
+    if let (Some(first), Some((again, _))) = (first, again) {
+        writeln!(out, "{}", report::drift(first, again))?;
+    }
+    Ok(())
 }
 
 impl<'a> Lane<'a> {
-    fn new(case: &'static Case, contestant: &'a Contestant) -> anyhow::Result<Self> {
+    fn new(scene: Scene, case: &'static Case, contestant: &'a Contestant) -> anyhow::Result<Self> {
         let keys = case.sample_keys(REQUESTS);
-        let work = match contestant {
-            Contestant::Rest(_, api) => {
+        let work = match &contestant.way {
+            Way::Rest(api) => {
                 Work::Calls(&api.endpoint, keys.map(|key| api.call(case, key)).collect::<Result<_, _>>()?)
             }
-            Contestant::Grpc(api) => {
+            Way::Grpc(api) => {
                 Work::Calls(&api.endpoint, keys.map(|key| api.call(case, key)).collect::<Result<_, _>>()?)
             }
-            Contestant::Pgbench(pgbench) => Work::Sql(pgbench, case),
+            Way::Pgbench(pgbench) => Work::Sql(pgbench),
         };
-        Ok(Self { series: Series { case, subject: contestant.subject(), samples: Vec::new() }, work })
+        let series =
+            Series { scene, case, subject: contestant.subject, samples: Vec::new(), costs: Vec::new() };
+        Ok(Self { series, spender: contestant.spender, work })
+    }
+
+    fn measure(&self, options: &Options, postgres: Postgres) -> anyhow::Result<(Sample, Cost)> {
+        let pace = self.series.scene.pace();
+        let callers = match pace {
+            Pace::Full => options.connections,
+            Pace::Rate(_) => 1,
+        };
+        let before = (self.spender.cpu(), postgres.cpu());
+        let sample = match &self.work {
+            Work::Calls(endpoint, calls) => load::run(endpoint, calls, callers, pace, options.limit),
+            Work::Sql(pgbench) => pgbench.run(self.series.case, pace, options.limit),
+        }?;
+        let after = (self.spender.cpu(), postgres.cpu());
+        let own = after.0.zip(before.0).map(|(after, before)| after.since(before));
+        let postgresql = after.1.zip(before.1).map(|(after, before)| after.since(before));
+        Ok((sample, Cost::of_each(own, postgresql, sample.answered)))
     }
 }
 
-impl Work<'_> {
-    fn measure(&self, options: &Options) -> anyhow::Result<Sample> {
-        match self {
-            Self::Calls(endpoint, calls) => load::run(endpoint, calls, options.connections, options.limit),
-            Self::Sql(pgbench, case) => pgbench.run(case, options.limit),
-        }
+/// What the servers occupy now.
+fn memory(field: &Field) -> Vec<(Subject, u64)> {
+    let mut all = Vec::new();
+    for subject in [Subject::Rest, Subject::Other] {
+        let contestant = field.all.iter().find(|contestant| contestant.subject == subject);
+        all.extend(contestant.and_then(|contestant| Some((subject, contestant.spender.resident()?))));
     }
+    all
 }
 
-/// What one has to know to read the table.
+/// Instructions and allocations for a row by key, or why they were not counted.
+fn instructions(options: &Options, database: &Database, runtime: &Runtime) -> String {
+    let mut text = format!("Instructions of one request in user space, {}:", CASES[0].title);
+    match count(options, database, runtime) {
+        Ok(Some(counts)) => text.extend(counts.iter().map(|(subject, count)| {
+            format!(" {subject} {} and {} allocations;", count.instructions, count.allocations)
+        })),
+        Ok(None) => text.push_str(" not counted, valgrind is not installed"),
+        Err(error) => text.push_str(&format!(" not counted, {error:#}")),
+    }
+    text
+}
+
+type Counts = Vec<(Subject, super::callgrind::Count)>;
+
+fn count(options: &Options, database: &Database, runtime: &Runtime) -> anyhow::Result<Option<Counts>> {
+    let Some(callgrind) = Callgrind::start(&options.program, database.serving_uri())? else {
+        return Ok(None);
+    };
+    let case = &CASES[0];
+    let rest = rest::Api::at(&callgrind.pgduet.authority);
+    runtime.block_on(wait_for(&rest))?;
+    let endpoint = Endpoint { authority: rest.endpoint.authority.clone(), protocol: Protocol::Grpc };
+    let grpc = runtime
+        .block_on(grpc::Api::discover(endpoint, slice::from_ref(&case)))
+        .context("reflection fails")?;
+    let keys = || case.sample_keys(REQUESTS);
+    let calls: Vec<_> = keys().map(|key| rest.call(case, key)).collect::<Result<_, _>>()?;
+    let over_rest = callgrind.count(&rest.endpoint, &calls, COUNTED)?;
+    let calls: Vec<_> = keys().map(|key| grpc.call(case, key)).collect::<Result<_, _>>()?;
+    let over_grpc = callgrind.count(&grpc.endpoint, &calls, COUNTED)?;
+    Ok(Some(vec![(Subject::Rest, over_rest), (Subject::Grpc, over_grpc)]))
+}
+
+/// What one has to know to read the tables.
 fn heading(options: &Options, database: &Database) -> String {
     let length = match options.limit {
         Limit::Time { measured, .. } => format!("{} s", measured.as_secs()),
@@ -210,8 +217,10 @@ fn heading(options: &Options, database: &Database) -> String {
     };
     format!(
         "pgduet {} on PostgreSQL {}, fsync {} for all. {} requests in flight over REST and gRPC, {} connections\n\
-         to PostgreSQL; pgbench has these {} and nothing in front of them. {} rounds of {length}, in turns: medians\n\
-         of the rounds, spread from lowest to highest. Client, server and PostgreSQL share {} cores.",
+         to PostgreSQL. The limit is the transaction that pgduet sends, through pgbench as one pipeline on these {}\n\
+         connections; the bare statement and the hand-written server have no transaction, role or claims.\n\
+         {} rounds of {length}, in turns: medians of the rounds, spread from lowest to highest; CPU time of each\n\
+         request. Client, server and PostgreSQL share {} cores.",
         env!("CARGO_PKG_VERSION"),
         database.version(),
         database.fsync(),

@@ -8,12 +8,15 @@ BEGIN
     IF to_regrole('bench_anonymous') IS NULL THEN
         CREATE ROLE bench_anonymous NOLOGIN;
     END IF;
+    IF to_regrole('bench_user') IS NULL THEN
+        CREATE ROLE bench_user NOLOGIN;
+    END IF;
     IF to_regrole('bench_authenticator') IS NULL THEN
         CREATE ROLE bench_authenticator LOGIN NOINHERIT;
     END IF;
 END
 $$;
-GRANT bench_anonymous TO bench_authenticator;
+GRANT bench_anonymous, bench_user TO bench_authenticator;
 
 CREATE SCHEMA bench;
 
@@ -55,6 +58,17 @@ CREATE TABLE bench.entries (
     note    text NOT NULL
 );
 
+-- Each user sees the messages to itself.
+CREATE TABLE bench.messages (
+    id        integer PRIMARY KEY,
+    recipient text NOT NULL,
+    sent_at   timestamptz NOT NULL,
+    body      text NOT NULL
+);
+ALTER TABLE bench.messages ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON bench.messages
+    USING (recipient = current_setting('request.jwt.claims', true)::json ->> 'sub');
+
 -- No randomness: two databases that are measured against each other hold the same rows.
 INSERT INTO bench.items
 SELECT id,
@@ -77,6 +91,10 @@ SELECT id, 1 + (id - 1) / 5, date '2024-01-01' + id % 365 FROM generate_series(1
 INSERT INTO bench.order_lines
 SELECT id, 1 + (id - 1) / 3, 1 + id * 31 % 100000, 1 + id % 9 FROM generate_series(1, 150000) AS id;
 
+INSERT INTO bench.messages
+SELECT id, 'user' || id % 100, timestamptz '2024-01-01 00:00:00+00' + id * interval '61.25 seconds', 'Message number ' || id
+FROM generate_series(1, 100000) AS id;
+
 -- Faster than checking each row as it comes.
 ALTER TABLE bench.orders ADD FOREIGN KEY (customer_id) REFERENCES bench.customers;
 ALTER TABLE bench.order_lines ADD FOREIGN KEY (order_id) REFERENCES bench.orders;
@@ -84,6 +102,7 @@ ALTER TABLE bench.order_lines ADD FOREIGN KEY (item_id) REFERENCES bench.items;
 CREATE INDEX ON bench.items (category_id, created_at DESC);
 CREATE INDEX ON bench.orders (customer_id);
 CREATE INDEX ON bench.order_lines (order_id);
+CREATE INDEX ON bench.messages (recipient, id);
 
 -- In PL/pgSQL, which keeps its plans: most of the time of a small SQL function would go into planning it.
 CREATE FUNCTION bench.order_total(order_id integer) RETURNS numeric
@@ -99,6 +118,7 @@ END
 $$;
 
 -- pgbench prepares statements before it becomes the other role.
-GRANT USAGE ON SCHEMA bench TO bench_anonymous, bench_authenticator;
+GRANT USAGE ON SCHEMA bench TO bench_anonymous, bench_user, bench_authenticator;
 GRANT SELECT ON ALL TABLES IN SCHEMA bench TO bench_anonymous;
+GRANT SELECT ON bench.messages TO bench_user;
 GRANT INSERT ON bench.entries TO bench_anonymous;

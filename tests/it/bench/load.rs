@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::compare::{
     exchange::{Call, Endpoint, Protocol},
-    load::{self, Limit},
+    load::{self, Limit, Pace},
 };
 
 /// A server that reads each request to its end and counts it. It lives as long as its runtime.
@@ -94,9 +95,22 @@ fn every_rest_caller_has_a_connection_and_sends_its_requests_on_it() {
     let server = Counting::start("0");
     let endpoint = server.endpoint(Protocol::Rest);
     let calls = vec![get(&endpoint, StatusCode::OK); 3];
-    let sample = load::run(&endpoint, &calls, 5, Limit::Requests(20)).unwrap();
+    let sample = load::run(&endpoint, &calls, 5, Pace::Full, Limit::Requests(20)).unwrap();
     assert_eq!(server.seen(), (5, 100));
+    assert_eq!(sample.answered, 100);
     assert!(sample.rate > 0.0 && sample.p50 <= sample.p99, "{sample:?}");
+}
+
+#[test]
+fn at_a_rate_requests_wait_for_their_time_and_latencies_do_not_grow_by_it() {
+    let server = Counting::start("0");
+    let endpoint = server.endpoint(Protocol::Rest);
+    let calls = [get(&endpoint, StatusCode::OK)];
+    let begin = Instant::now();
+    let sample = load::run(&endpoint, &calls, 1, Pace::Rate(5), Limit::Requests(3)).unwrap();
+    // The first one is due at once.
+    assert!(begin.elapsed() >= Duration::from_millis(400), "{:?}", begin.elapsed());
+    assert!(sample.p50 < Duration::from_millis(200), "{sample:?}");
 }
 
 #[test]
@@ -104,7 +118,7 @@ fn grpc_callers_share_several_connections() {
     let server = Counting::start("0");
     let endpoint = server.endpoint(Protocol::Grpc);
     let calls = [Call::grpc(&endpoint, "/bench.v1.ItemsService/GetItem", b"\x08\x01").unwrap()];
-    load::run(&endpoint, &calls, 16, Limit::Requests(10)).unwrap();
+    load::run(&endpoint, &calls, 16, Pace::Full, Limit::Requests(10)).unwrap();
     let (connections, requests) = server.seen();
     assert_eq!(requests, 160);
     assert!((2..16).contains(&connections), "{connections}");
@@ -115,7 +129,8 @@ fn an_answer_with_another_status_ends_the_measurement() {
     let server = Counting::start("0");
     let endpoint = server.endpoint(Protocol::Rest);
     let error =
-        load::run(&endpoint, &[get(&endpoint, StatusCode::CREATED)], 1, Limit::Requests(1)).unwrap_err();
+        load::run(&endpoint, &[get(&endpoint, StatusCode::CREATED)], 1, Pace::Full, Limit::Requests(1))
+            .unwrap_err();
     assert!(error.to_string().contains("200 OK"), "{error}");
 }
 
@@ -124,6 +139,6 @@ fn a_grpc_status_in_the_trailers_ends_the_measurement() {
     let server = Counting::start("14");
     let endpoint = server.endpoint(Protocol::Grpc);
     let calls = [Call::grpc(&endpoint, "/bench.v1.ItemsService/GetItem", b"").unwrap()];
-    let error = load::run(&endpoint, &calls, 1, Limit::Requests(1)).unwrap_err();
+    let error = load::run(&endpoint, &calls, 1, Pace::Full, Limit::Requests(1)).unwrap_err();
     assert!(format!("{error:#}").contains("grpc-status 14"), "{error:#}");
 }

@@ -7,12 +7,14 @@ use serde_json::json;
 
 use super::compare::{
     Options,
+    callgrind::{self, Count},
     cases::CASES,
     check::agrees,
     load::{Limit, Sample},
     pgbench, report,
-    report::{Series, Subject},
+    report::{Cost, Scene, Series, Subject},
     rest,
+    usage::{self, Cpu, Spender},
 };
 
 fn parse(args: &[&str]) -> Result<Options, clap::Error> {
@@ -30,6 +32,15 @@ fn all_cases_are_measured_unless_some_are_named() {
 fn a_case_that_does_not_exist_and_zero_rounds_are_errors() {
     assert!(parse(&["--case", "join"]).is_err());
     assert!(parse(&["--rounds", "0"]).is_err());
+}
+
+#[test]
+fn an_option_that_is_given_twice_counts_as_it_stands_last_and_parts_can_be_chosen() {
+    let options =
+        parse(&["--rounds", "5", "--rounds", "1", "--part", "latency", "--part", "distance"]).unwrap();
+    assert_eq!(options.rounds, 1);
+    assert_eq!(options.scenes, [Scene::Latency, Scene::Distance]);
+    assert!(!options.instructions && parse(&[]).unwrap().instructions);
 }
 
 #[test]
@@ -68,16 +79,22 @@ fn the_url_of_another_server_gives_host_port_and_prefix() {
 
 #[test]
 fn the_rate_is_read_from_what_pgbench_prints() {
-    let output = "transaction type: script.sql\nlatency average = 0.105 ms\n\
+    let output = "transaction type: script.sql\nnumber of transactions actually processed: 75921\nlatency average = 0.105 ms\n\
                   initial connection time = 6.551 ms\n\
                   tps = 75975.336021 (without initial connection time)\n";
-    assert_eq!(pgbench::rate(output), Some(75975.336021));
-    assert_eq!(pgbench::rate("pgbench: error: no such database\n"), None);
+    assert_eq!(pgbench::result(output), Some((75975.336021, 75921)));
+    // Where each client has a number of transactions to do.
+    let output =
+        "number of transactions actually processed: 40/40\ntps = 1000.5 (without initial connection time)\n";
+    assert_eq!(pgbench::result(output), Some((1000.5, 40)));
+    assert_eq!(pgbench::result("pgbench: error: no such database\n"), None);
 }
 
 #[test]
 fn the_latency_is_the_third_column_of_pgbench_s_log() {
     assert_eq!(pgbench::latency("0 199 2241 0 1175850568 995598"), Some(Duration::from_micros(2241)));
+    // At a rate, the last column is by how much it began too late.
+    assert_eq!(pgbench::latency("0 1 2241 0 1175850568 995598 2000"), Some(Duration::from_micros(241)));
     // A transaction that was given up has a word there.
     assert_eq!(pgbench::latency("0 199 skipped 0 1175850568 995598"), None);
 }
@@ -105,51 +122,115 @@ fn another_value_a_missing_row_and_a_column_too_many_are_seen() {
     assert!(!agrees(&json!("12.5"), &json!(12.6)));
 }
 
-fn samples(rates: &[f64]) -> Vec<Sample> {
+fn series(subject: Subject, rates: &[f64]) -> Series {
     let time = Duration::from_micros(1500);
-    rates.iter().map(|rate| Sample { rate: *rate, p50: time, p99: 2 * time }).collect()
+    let sample = |rate: &f64| Sample { rate: *rate, p50: time, p99: 2 * time, answered: 1000 };
+    let own = Cpu { user: Duration::from_millis(60), kernel: Duration::from_millis(20) };
+    let all = Cpu { user: Duration::from_millis(90), kernel: Duration::from_millis(10) };
+    Series {
+        scene: Scene::Load,
+        case: &CASES[0],
+        subject,
+        samples: rates.iter().map(sample).collect(),
+        costs: rates.iter().map(|_| Cost::of_each(Some(own), Some(all), 1000)).collect(),
+    }
 }
 
-/// The cells behind the subject's name.
-fn line(table: &str, subject: &str) -> Vec<String> {
-    let line = table.lines().find_map(|line| line.trim_start().strip_prefix(subject)).unwrap();
-    line.split_whitespace().map(str::to_owned).collect()
+/// The cells behind the first one of a line that begins so.
+fn line(table: &str, first: &str) -> Vec<String> {
+    let mut lines =
+        table.lines().map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()));
+    lines.find_map(|mut cells| (cells.next().as_deref() == Some(first)).then(|| cells.collect())).unwrap()
 }
 
 #[test]
-fn the_table_has_medians_spread_latencies_and_ratios_of_what_was_measured_in_one_round() {
-    let series = |subject, rates| Series { case: &CASES[0], subject, samples: samples(rates) };
+fn the_table_has_medians_spread_latencies_costs_and_ratios_of_what_was_measured_in_one_round() {
     let all = [
         // The machine was twice as fast in the second round, for everybody.
         series(Subject::Rest, &[900.0, 1800.0, 1000.0]),
-        series(Subject::Pgbench, &[1800.0, 3600.0, 2000.0]),
+        series(Subject::Limit, &[1800.0, 3600.0, 2000.0]),
     ];
     let table = report::table(&all);
-    assert_eq!(line(&table, "pgduet REST"), ["1000", "90.0%", "1.50", "3.00", "0.50"]);
+    let rest = ["1000", "90.0%", "1.50", "3.00", "60", "20", "100", "0.50"];
+    assert_eq!(line(&table, "pgduet REST"), rest);
     assert!(!table.contains("of other"), "{table}");
+    let summary = report::summary(&all);
+    assert_eq!(line(&summary, "req/s (of limit)"), ["pgduet REST", "limit"]);
+    assert_eq!(line(&summary, "row by key"), ["1000 (0.50)", "2000"]);
 }
 
 #[test]
 fn another_server_gets_a_column_of_ratios_too() {
-    let series = |subject, rates| Series { case: &CASES[0], subject, samples: samples(rates) };
     let all = [
         series(Subject::Rest, &[1000.0, 3000.0]),
         series(Subject::Other, &[500.0, 1500.0]),
-        series(Subject::Pgbench, &[2000.0, 6000.0]),
+        series(Subject::Limit, &[2000.0, 6000.0]),
     ];
-    assert_eq!(line(&report::table(&all), "pgduet REST"), ["2000", "100.0%", "1.50", "3.00", "0.50", "2.00"]);
+    assert_eq!(line(&report::table(&all), "pgduet REST")[7..], ["0.50", "2.00"]);
+}
+
+#[test]
+fn where_the_rate_is_given_latencies_are_compared() {
+    let mut all = [series(Subject::Rest, &[200.0]), series(Subject::Limit, &[200.0])];
+    for series in &mut all {
+        series.scene = Scene::Latency;
+    }
+    all[1].samples[0].p50 = Duration::from_micros(1200);
+    let summary = report::summary(&all);
+    assert_eq!(line(&summary, "row by key, one connection, 200/s"), ["1.50 ms (1.25)", "1.20 ms"]);
+}
+
+#[test]
+fn what_could_not_be_seen_has_a_dash() {
+    let mut all = [series(Subject::Statement, &[1000.0])];
+    all[0].costs = vec![Cost::of_each(None, None, 1000)];
+    let dashes = line(&report::table(&all), "bare statement");
+    assert_eq!(dashes[4..], ["–", "–", "–"]);
+}
+
+#[test]
+fn cpu_time_is_in_the_columns_behind_a_name_that_may_have_parentheses() {
+    let line = "7 (a (b) c) S 3 7 7 0 -1 4194560 1 0 0 0 250 50 30 20 20 0 1 0 88";
+    let columns = usage::columns(line).unwrap();
+    assert_eq!((columns[1], columns[11], columns[12], columns[13], columns[14]), (3, 250, 50, 30, 20));
+    assert_eq!(usage::columns("7 (short) S 3"), None);
+}
+
+#[test]
+fn the_process_that_listens_on_a_port_is_found_and_its_time_grows() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let spender = Spender::listening_on(listener.local_addr().unwrap().port());
+    assert!(matches!(spender, Spender::Process(pid) if pid == std::process::id()), "{spender:?}");
+    let before = spender.cpu().unwrap();
+    while spender.cpu().unwrap() == before {
+        std::hint::black_box((0..100_000).sum::<u64>());
+    }
+    assert!(spender.resident().unwrap() > 1 << 20);
+    assert_eq!(Spender::Unknown.cpu(), None);
+}
+
+#[test]
+fn a_callgrind_dump_gives_instructions_and_calls_that_give_memory() {
+    let dump = "positions: line\nevents: Ir\n\nob=(1) /usr/bin/pgduet\nfn=(1) main\n16 400\n\
+                cob=(2) libc.so.6\ncfn=(2) malloc\ncalls=3 0\n16 90\n\
+                cfn=(3) free\ncalls=5 0\n16 10\n\
+                fn=(4) later\n0 100\ncfn=(2)\ncalls=2 0\n0 60\n\
+                cfn=(5) realloc'2\ncalls=1 0\n0 60\ncfn=(1)\ncalls=7 0\n0 60\n\
+                fn=(2)\n0 100\ncfn=(6) _int_malloc\ncalls=5 0\n0 20\ntotals: 1234\n";
+    assert_eq!(callgrind::read(dump.as_bytes()).unwrap(), Count { instructions: 1234, allocations: 6 });
+    assert!(callgrind::read("totals: 0\n".as_bytes()).is_err());
 }
 
 #[test]
 fn percentiles_come_from_sorted_latencies_and_nothing_measured_is_an_error() {
     let latencies = (1..=100).rev().map(Duration::from_millis).collect();
-    let sample = Sample::new(1.0, latencies).unwrap();
+    let sample = Sample::new(1.0, 100, latencies).unwrap();
     assert_eq!((sample.p50, sample.p99), (Duration::from_millis(51), Duration::from_millis(100)));
-    assert!(Sample::new(1.0, Vec::new()).is_err());
+    assert!(Sample::new(1.0, 0, Vec::new()).is_err());
 }
 
 #[test]
 fn drift_is_the_change_from_the_first_measurement_to_its_repetition() {
-    let rates = samples(&[1000.0, 950.0]);
-    assert!(report::drift(rates[0], rates[1]).contains("(-5.0%)"));
+    let samples = series(Subject::Rest, &[1000.0, 950.0]).samples;
+    assert!(report::drift(samples[0], samples[1]).contains("(-5.0%)"));
 }
