@@ -25,7 +25,7 @@ lint: ## Format, clippy, licences and bans, protos
 	$(BUF) lint
 	tools/breaking $(BUF)
 
-# About a quarter of an hour; ROUNDS=1 SECONDS=1 takes three minutes.
+# About ten minutes; ROUNDS=1 SECONDS=1 takes two.
 ROUNDS ?= 5
 SECONDS ?= 2
 

@@ -10,7 +10,7 @@ pub(crate) mod cases;
 pub(crate) mod check;
 mod contestants;
 mod database;
-mod distance;
+pub(crate) mod distance;
 pub(crate) mod exchange;
 mod grpc;
 mod handwritten;

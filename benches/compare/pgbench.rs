@@ -61,13 +61,15 @@ impl Pgbench {
             .arg(format!("--jobs={}", threads(clients)))
             .arg("--file")
             .arg(&script);
-        match pace {
-            Pace::Full => command.arg(format!("--sampling-rate={}", 1.0 / f64::from(LOGGED))),
-            Pace::Rate(rate) => command.arg(format!("--rate={rate}")),
-        };
+        if let Pace::Rate(rate) = pace {
+            command.arg(format!("--rate={rate}"));
+        }
         match limit {
             Limit::Time { measured, .. } => {
                 command.arg(format!("--time={}", measured.as_secs().max(1)));
+                if let Pace::Full = pace {
+                    command.arg(format!("--sampling-rate={}", 1.0 / f64::from(LOGGED)));
+                }
             }
             Limit::Requests(requests) => {
                 command.arg(format!("--transactions={requests}"));

@@ -5,6 +5,7 @@
 #[path = "../../benches/compare/main.rs"]
 mod compare;
 
+mod distance;
 mod load;
 mod parts;
 
