@@ -244,7 +244,8 @@ impl Statements {
         let key = self.key(role, sql);
         self.named.retain(|named| *named != key);
         let (name, batch) = (Arc::clone(name), self.batch);
-        self.prepared.put(key, Prepared { role: role.into(), sql: sql.text.into(), name, types: None, batch });
+        self.prepared
+            .put(key, Prepared { role: role.into(), sql: sql.text.into(), name, types: None, batch });
     }
 
     /// PostgreSQL has described it.

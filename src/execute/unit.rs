@@ -17,7 +17,11 @@ use super::{
     statement_cache::Form,
     wire::{self, Columns, Frame, Results},
 };
-use crate::{error::Error, outcome::Sink, sql::Fragment};
+use crate::{
+    error::Error,
+    outcome::Sink,
+    sql::{Fragment, Hashed},
+};
 use std::{sync::Arc, time::Duration};
 
 /// Why a unit gave no report.
