@@ -2,6 +2,7 @@
 //! into the neutral request and rows into messages; it plans nothing, writes no
 //! SQL and talks to no database.
 
+mod blame;
 mod call;
 mod code;
 mod codec;
@@ -40,6 +41,7 @@ use crate::{
     error::{Caller, Error, Result},
     server::shutdown::Shutdown,
 };
+use blame::Asked;
 use bytes::Bytes;
 pub use ended::Ended;
 use health::Health;
@@ -116,6 +118,12 @@ impl Grpc {
     /// The status of an error that `caller` met.
     fn refusal(&self, error: &Error, caller: Caller) -> tonic::Status {
         respond::status(error, caller, self.engine.config().client_error_verbosity)
+    }
+
+    /// The status of an error that `caller` met when it asked this: it names the columns that the error is about.
+    fn refusal_of(&self, asked: &Asked, error: &Error, caller: Caller) -> tonic::Status {
+        let blamed = asked.blamed(self.engine.catalog(), error);
+        respond::blaming(error, caller, self.engine.config().client_error_verbosity, &blamed)
     }
 
     /// The full names of the services, sorted.

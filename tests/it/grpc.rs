@@ -2,6 +2,7 @@
 
 mod batch;
 mod change;
+mod errors;
 mod gate;
 mod package;
 mod page;

@@ -145,7 +145,8 @@ impl Sink for KeyedSink {
             }
             Some((at, wanted)) => {
                 let text = &wanted.text;
-                Err(Error::new(Fault::RowMissing, format!("requests[{at}]: no row has the key {text}")))
+                let message = format!("requests[{at}]: no row has the key {text}");
+                Err(Error::new(Fault::RowMissing, message))
             }
             None if self.out.len() > self.bytes => Err(too_large()),
             None => Ok(()),
