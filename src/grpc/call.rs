@@ -76,16 +76,27 @@ pub(super) async fn unary(
 /// The one message that answers a call.
 async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Identity) -> Result<Vec<u8>> {
     let engine = &grpc.engine;
+    let otherwise = call.otherwise;
     Ok(match call.answer {
         Answer::Row(envelope, missing) => {
             let mut sink = PageSink::new(call.rows, envelope, ONE_ROW);
             engine.stream(call.request, identity, &mut sink).await?;
+            if sink.taken() == 0
+                && let Some(request) = otherwise
+            {
+                engine.stream(*request, identity, &mut sink).await?;
+            }
             found(sink.taken(), missing, asked)?;
             sink.into_response()
         }
         Answer::Nothing(missing) => {
             let mut sink = PageSink::new(call.rows, Envelope::Bare, ONE_ROW);
-            let outcome = engine.stream(call.request, identity, &mut sink).await?;
+            let mut outcome = engine.stream(call.request, identity, &mut sink).await?;
+            if outcome.rows == 0
+                && let Some(request) = otherwise
+            {
+                outcome = engine.stream(*request, identity, &mut sink).await?;
+            }
             found(outcome.rows, missing, asked)?;
             Vec::new()
         }

@@ -18,7 +18,7 @@ use crate::{
         filter::{Filter, Operation as Test},
         operator::Operator,
         payload::{Payload, Rows},
-        prefer::{Missing, Preferences, Resolution, Return},
+        prefer::{Identities, Missing, Preferences, Resolution, Return},
         range::Range,
         select::Field as Named,
     },
@@ -84,6 +84,8 @@ pub struct Values<'c> {
     pub columns: Vec<Target<'c>>,
     /// What a key stands for that an object does not have.
     pub missing: Missing,
+    /// What becomes of values for identity columns.
+    pub identities: Identities,
 }
 
 /// A column that is written.
@@ -216,7 +218,8 @@ impl<'c> Context<'c> {
                     columns: on_conflict.unwrap_or_else(|| relation.primary_key.clone()),
                 });
                 let conflict = conflict.filter(|conflict| !conflict.columns.is_empty());
-                Change::Insert { values: self.values(relation, payload, columns, missing)?, conflict }
+                let values = self.values(relation, payload, columns, missing)?;
+                Change::Insert { values: Values { identities: preferences.identities, ..values }, conflict }
             }
             Asked::Upsert { payload, columns } => Change::Upsert {
                 values: self.values(relation, payload, columns, Missing::Null)?,
@@ -248,7 +251,8 @@ impl<'c> Context<'c> {
         // In this order, so that the first mistake is the same whatever the order of keys.
         let names: BTreeSet<_> = columns.unwrap_or(payload.keys).into_iter().collect();
         let columns = names.iter().map(|name| self.target(relation, name)).collect::<Result<_>>()?;
-        Ok(Values { json: payload.json, rows: payload.rows, columns, missing })
+        let identities = Identities::Generated;
+        Ok(Values { json: payload.json, rows: payload.rows, columns, missing, identities })
     }
 
     fn target(&self, relation: &'c Relation, name: &str) -> Result<Target<'c>> {

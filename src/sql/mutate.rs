@@ -18,7 +18,7 @@ use crate::{
     },
     request::{
         payload::Rows,
-        prefer::{Missing, Resolution},
+        prefer::{Identities, Missing, Resolution},
     },
 };
 
@@ -258,6 +258,9 @@ fn insert(
         });
         out.sql(")");
     }
+    if values.identities == Identities::Given && values.columns.iter().any(is_identity) {
+        out.sql(" OVERRIDING SYSTEM VALUE");
+    }
     out.sql(" SELECT ");
     let mut ahead = Vec::new();
     out.separated(", ", &values.columns, |out, target| {
@@ -290,18 +293,26 @@ fn on_conflict(out: &mut Fragment, conflict: Option<&Conflict>, values: &Values<
     out.separated(", ", &conflict.columns, |out, column| {
         out.identifier(column);
     });
-    match (conflict.resolution, values.columns.is_empty()) {
-        (Resolution::IgnoreDuplicates, _) | (Resolution::MergeDuplicates, true) => {
+    // A row that is there has the identity that it has.
+    let kept = |target: &&Target<'_>| values.identities == Identities::Given && is_identity(target);
+    let mut updated = values.columns.iter().filter(|target| !kept(target)).peekable();
+    match (conflict.resolution, updated.peek()) {
+        (Resolution::IgnoreDuplicates, _) | (Resolution::MergeDuplicates, None) => {
             out.sql(") DO NOTHING");
         }
-        (Resolution::MergeDuplicates, false) => {
+        (Resolution::MergeDuplicates, Some(_)) => {
             out.sql(") DO UPDATE SET ");
-            out.separated(", ", &values.columns, |out, target| {
+            out.separated(", ", updated, |out, target| {
                 out.identifier(&target.column.name).sql(" = EXCLUDED.").identifier(&target.column.name);
             });
             out.sql(" WHERE ").sql(TO_UPDATE);
         }
     }
+}
+
+/// Whether PostgreSQL takes a value for this column only where it is told so.
+fn is_identity(target: &Target<'_>) -> bool {
+    target.column.identity() == Identity::Always
 }
 
 /// The value of a column, of the object at hand, or else what it does not say.

@@ -245,6 +245,13 @@ fn clients_of_grpc_in_python_and_go_see_why_a_call_failed() {
             ] {
                 assert_eq!(found(failure), expected, "{client}, {kind}, {failure}");
             }
+            // <https://grpc.github.io/grpc/core/md_doc_statuscodes.html>; the other client sends no such calls.
+            if client == "python" {
+                for failure in ["none", "two", "noneOfHealth", "twoOfHealth"] {
+                    assert_eq!(found(failure), "UNIMPLEMENTED NOT_IMPLEMENTED", "{kind}, {failure}");
+                }
+                assert_eq!(found("one"), "OK", "{kind}");
+            }
         }
         // What is no stream may not have several messages, which the client itself sees.
         assert_ne!(seen["unary"]["kind"], "OK", "{client}");

@@ -3,6 +3,7 @@
 mod batch;
 mod change;
 mod errors;
+mod functions;
 mod gate;
 mod package;
 mod page;

@@ -16,7 +16,7 @@ use crate::{
         Accept, Action, EmbedPath, Query,
         filter::{Filter, Junction, Logic, Operation},
         payload::{Payload, Rows},
-        prefer::{self, Preferences, Resolution, Return},
+        prefer::{self, Identities, Preferences, Resolution, Return},
     },
 };
 use bytes::{BufMut, BytesMut};
@@ -61,7 +61,7 @@ impl<'a> Relation<'a> {
     pub(super) fn batch_create(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let requests = self.requests()?;
         self.agree_on_writing(&requests)?;
-        let Joined { payload, missing } = self.joined(&requests)?;
+        let Joined { payload, missing } = self.joined(&requests, |at| self.resource.is_writable(at))?;
         let selection = self.written_selection(number::BATCH_READ_MASK)?;
         let (accept, representation) = representation(&selection);
         let answer = match selection.is_empty() {
@@ -69,13 +69,8 @@ impl<'a> Relation<'a> {
             false => Answer::Whole,
         };
         let preferences = Preferences { representation, missing, ..self.end() };
-        let action = Action::Insert {
-            relation: self.resource.relation.clone(),
-            columns: Some(payload.keys.clone()),
-            payload,
-            on_conflict: None,
-        };
         let query = self.query(&selection);
+        let action = self.insert(payload);
         let mut call = self.call(surroundings, action, query, preferences, &selection, answer);
         call.request.accept = accept;
         Ok(call)
@@ -90,27 +85,31 @@ impl<'a> Relation<'a> {
         if let Some(at) = wanted.iter().position(|wanted| !seen.insert(&wanted.key)) {
             return Err(refuse(&format!("requests[{at}]"), "a request before it is about the same row"));
         }
-        let Joined { payload, missing } = self.joined(&requests)?;
+        let is_taken = |at| self.resource.key.contains(&at) || self.resource.is_writable(at);
+        let Joined { payload, missing } = self.joined(&requests, is_taken)?;
         let key: Vec<String> = self.key_columns().map(|field| field.column.clone()).collect();
         if payload.keys.iter().all(|column| key.contains(column)) {
             return Err(refuse("requests", "no field to be updated is set"));
         }
         let selection = self.written_selection(number::BATCH_READ_MASK)?;
-        let relation = self.resource.relation.clone();
         let allow_missing =
             requests.first().is_some_and(|first| self.inner(first).flag(number::WRITE_ALLOW_MISSING));
         let (action, resolution) = if allow_missing {
             if missing.is_some() {
                 return Err(refuse("requests", "with allow_missing all have to write the same fields"));
             }
-            let columns = Some(payload.keys.clone());
-            let insert = Action::Insert { relation, columns, payload, on_conflict: None };
-            (insert, Some(Resolution::MergeDuplicates))
+            (self.insert(payload), Some(Resolution::MergeDuplicates))
         } else {
+            let relation = self.resource.relation.clone();
             (Action::UpdateEach { relation, payload, key }, None)
         };
-        let preferences =
-            Preferences { representation: Some(Return::Representation), missing, resolution, ..self.end() };
+        let preferences = Preferences {
+            representation: Some(Return::Representation),
+            missing,
+            resolution,
+            identities: Identities::Given,
+            ..self.end()
+        };
         let query = self.query(&selection);
         Ok(self.keyed(surroundings, action, query, preferences, &selection, wanted))
     }
@@ -173,7 +172,7 @@ impl<'a> Relation<'a> {
     }
 
     /// The columns of the key, in the order of their numbers.
-    fn key_columns(&self) -> impl Iterator<Item = &'a Field> + use<'a> {
+    pub(super) fn key_columns(&self) -> impl Iterator<Item = &'a Field> + use<'a> {
         let mut fields: Vec<&Field> =
             self.resource.key.iter().filter_map(|at| self.resource.fields.get(*at)).collect();
         fields.sort_by_key(|field| field.number);
@@ -247,8 +246,8 @@ impl<'a> Relation<'a> {
         Ok(query)
     }
 
-    /// The resources of the requests as an array of objects.
-    fn joined(&self, requests: &[&DynamicMessage]) -> Result<Joined> {
+    /// The resources of the requests as an array of objects, with the fields that are `taken`.
+    fn joined(&self, requests: &[&DynamicMessage], taken: impl Fn(usize) -> bool) -> Result<Joined> {
         let mut json = BytesMut::from(&b"["[..]);
         let mut keys: Vec<String> = Vec::new();
         let mut missing = None;
@@ -256,7 +255,7 @@ impl<'a> Relation<'a> {
             let inner = self.inner(request);
             let payload = inner
                 .carried()
-                .and_then(|carried| inner.payload(&carried, &inner.written()?, |_| true))
+                .and_then(|carried| inner.payload(&carried, &inner.written()?, &taken))
                 .map_err(|error| within(&format!("requests[{at}]"), error))?;
             if at == 0 {
                 keys = payload.keys;

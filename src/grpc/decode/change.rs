@@ -16,7 +16,8 @@ impl Relation<'_> {
     pub(super) fn patch(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let carried = self.carried()?;
         let written = self.written()?;
-        let payload = self.payload(&carried, &written, |at| written.is_named(at))?;
+        let payload =
+            self.payload(&carried, &written, |at| written.is_named(at) && self.resource.is_writable(at))?;
         if payload.keys.is_empty() {
             return Err(refuse(&self.request_field(number::RESOURCE), "no field to be updated is set"));
         }

@@ -11,13 +11,14 @@ use crate::{
         encode::{Envelope, MessageEncoder},
         method::number,
         refuse::refuse,
-        selection::Selection,
-        surface::{Field, Presence},
+        selection::{Selection, column},
+        surface::{Field, Presence, Resource},
     },
     request::{
-        Accept, Action, Query,
+        Accept, Action, Query, Request,
         payload::{Payload, Rows},
-        prefer::{Preferences, Resolution, Return},
+        prefer::{Identities, Preferences, Resolution, Return},
+        select::SelectItem,
     },
 };
 use bytes::Bytes;
@@ -50,14 +51,9 @@ impl Relation<'_> {
     pub(super) fn create(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let carried = self.carried()?;
         let written = self.written()?;
-        let payload = self.payload(&carried, &written, |_| true)?;
-        let action = Action::Insert {
-            relation: self.resource.relation.clone(),
-            columns: Some(payload.keys.clone()),
-            payload,
-            on_conflict: None,
-        };
-        self.write(surroundings, action, Query::default(), None, Missing::Fine)
+        let payload = self.payload(&carried, &written, |at| self.resource.is_writable(at))?;
+        let action = self.insert(payload);
+        self.write(surroundings, action, Query::default(), Missing::Fine)
     }
 
     pub(super) fn update(self, surroundings: Surroundings<'_>) -> Result<Call> {
@@ -66,20 +62,50 @@ impl Relation<'_> {
         let carrier = self.request_field(number::RESOURCE);
         let filters = self.key(&carried, |field| format!("{carrier}.{}", field.name))?;
         let relation = self.resource.relation.clone();
-        if self.flag(number::WRITE_ALLOW_MISSING) {
-            let payload = self.payload(&carried, &written, |_| true)?;
-            let columns = Some(payload.keys.clone());
-            let action = Action::Insert { relation, payload, columns, on_conflict: None };
-            let resolution = Some(Resolution::MergeDuplicates);
-            return self.write(surroundings, action, Query::default(), resolution, Missing::NotFound);
-        }
-        let payload = self.payload(&carried, &written, |at| !self.resource.key.contains(&at))?;
-        if payload.keys.is_empty() {
-            return Err(refuse(&carrier, "no field to be updated is set"));
-        }
-        let action = Action::Update { relation, columns: Some(payload.keys.clone()), payload };
+        let is_key = |at: usize| self.resource.key.contains(&at);
+        let payload = self.payload(&carried, &written, |at| !is_key(at) && self.resource.is_writable(at))?;
+        // Of a new row everything is written that is set, whatever the mask (<https://google.aip.dev/134>).
+        let missing = match self.flag(number::WRITE_ALLOW_MISSING) {
+            true => {
+                let everything = Written { masked: None, nulls: written.nulls };
+                let whole =
+                    self.payload(&carried, &everything, |at| is_key(at) || self.resource.is_writable(at))?;
+                Some(self.insert(whole))
+            }
+            false => None,
+        };
+        let action = match (payload.keys.is_empty(), &missing) {
+            (false, _) => Action::Update { relation, columns: Some(payload.keys.clone()), payload },
+            // The row stays as it is.
+            (true, Some(_)) => Action::Read { relation },
+            (true, None) => return Err(refuse(&carrier, "no field to be updated is set")),
+        };
         let query = Query { filters, ..Query::default() };
-        self.write(surroundings, action, query, None, Missing::NotFound)
+        let key: Vec<SelectItem> = self.key_columns().map(|field| column(field, None)).collect();
+        let mut call = self.write(surroundings, action, query, Missing::NotFound)?;
+        if matches!((&call.request.action, &call.answer), (Action::Read { .. }, Answer::Nothing(_))) {
+            // A select list without items is every column.
+            call.request.query.select = key;
+        }
+        call.otherwise = missing.map(|action| {
+            let mut request = Request { action, ..call.request.clone() };
+            request.query.filters.clear();
+            // Another call may have inserted it meanwhile.
+            request.preferences.resolution = Some(Resolution::MergeDuplicates);
+            request.preferences.identities = Identities::Given;
+            Box::new(request)
+        });
+        Ok(call)
+    }
+
+    /// What inserts these values.
+    pub(super) fn insert(&self, payload: Payload) -> Action {
+        Action::Insert {
+            relation: self.resource.relation.clone(),
+            columns: Some(payload.keys.clone()),
+            payload,
+            on_conflict: None,
+        }
     }
 
     pub(super) fn delete(self, surroundings: Surroundings<'_>) -> Result<Call> {
@@ -100,14 +126,13 @@ impl Relation<'_> {
         surroundings: Surroundings<'_>,
         action: Action,
         query: Query,
-        resolution: Option<Resolution>,
         missing: Missing,
     ) -> Result<Call> {
         let selection = self.written_selection(number::WRITE_READ_MASK)?;
         let query = Query { filters: query.filters, ..self.query(&selection) };
         let (_, representation) = representation(&selection);
         let preferences =
-            Preferences { representation, resolution, ..preferences(self.flag(number::WRITE_VALIDATE_ONLY)) };
+            Preferences { representation, ..preferences(self.flag(number::WRITE_VALIDATE_ONLY)) };
         let answer = match selection.is_empty() {
             true => Answer::Nothing(missing),
             false => Answer::Row(Envelope::Field(number::ROWS), missing),
@@ -138,9 +163,7 @@ impl Relation<'_> {
         let mut fields = BTreeSet::new();
         for path in &self.mask(number)? {
             if path == "*" {
-                let writable =
-                    |(at, field): (usize, &Field)| (field.presence != Presence::Computed).then_some(at);
-                fields.extend(self.resource.fields.iter().enumerate().filter_map(writable));
+                fields.extend((0..self.resource.fields.len()).filter(|at| self.resource.is_writable(*at)));
             } else {
                 let unknown = || refuse(&self.request_field(number), format!("\"{path}\" is no column"));
                 fields.insert(self.resource.field(path).ok_or_else(unknown)?);
@@ -191,5 +214,16 @@ impl Relation<'_> {
         })?;
         let keys = fields.iter().map(|(_, field)| field.column.clone()).collect();
         Ok(Payload { json: Bytes::from(object), keys, rows: Rows::One })
+    }
+}
+
+impl Resource {
+    /// Whether the field at this place can be written. What the database computes is output only: clients may send back
+    /// what they read, and it is passed over (<https://google.aip.dev/203>).
+    pub(super) fn is_writable(&self, at: usize) -> bool {
+        self.fields.get(at).is_some_and(|field| match field.presence {
+            Presence::Required | Presence::Defaulted | Presence::Optional => true,
+            Presence::Computed => false,
+        })
     }
 }

@@ -8,8 +8,8 @@ use crate::grpc::{
     method::{Answer, FixedField, FixedKind, KeyPlace, RelationMethod, number},
     names::{Claims, default_json, snake},
     surface::{
-        Declared, Embed, Enum, Field, Function, Multiplicity, Package, Presence, Record, Reserved, Resource,
-        Returns, Scalar, Shape,
+        Compared, Declared, Embed, Enum, Field, Function, Multiplicity, Package, Presence, Record, Reserved,
+        Resource, Returns, Scalar, Shape,
     },
 };
 use prost_types::{DescriptorProto, field_descriptor_proto::Type};
@@ -32,6 +32,7 @@ pub(super) fn declare(file: &mut FileDraft, package: &Package) {
         file.add_message(record_message(package, record));
     }
     for found in &package.enums {
+        file.add_message(enum_predicate(package, found));
         file.add_enum(enumeration(found));
     }
 }
@@ -75,7 +76,7 @@ fn column(package: &Package, field: &Field) -> FieldDraft {
         format!("`{}`, {}", field.column, field.sql_type)
     };
     let sql = match field.presence {
-        Presence::Required => format!("{sql}, never NULL."),
+        Presence::Required | Presence::Defaulted => format!("{sql}, never NULL."),
         Presence::Optional => format!("{sql}."),
         Presence::Computed => format!("{sql}, set by the database."),
     };
@@ -160,7 +161,7 @@ fn predicates(package: &Package, resource: &Resource) -> Draft<DescriptorProto> 
             json: json_name(&field.column).filter(|_| name == field.name),
             name,
             number: field.number,
-            of: FieldType::Message(format!("{QUERY_PACKAGE}.{}", predicate(field.shape))),
+            of: FieldType::Message(predicate(package, field)),
             cardinality: Cardinality::Explicit,
             comment: format!("Conditions on `{}`.", field.column),
         });
@@ -194,8 +195,21 @@ fn predicate_name(column: &str) -> String {
     }
 }
 
+/// The message that has the operators of a field's type.
+fn predicate(package: &Package, field: &Field) -> String {
+    let of_enum = match field.shape {
+        Shape::One(Scalar::Enum(at)) => package.enums.get(at),
+        Shape::One(_) | Shape::Many(_) => None,
+    };
+    match (field.compared, of_enum) {
+        (Compared::WithNull, _) => format!("{QUERY_PACKAGE}.NullPredicate"),
+        (Compared::WithValues, Some(found)) => local(package, &found.predicate()),
+        (Compared::WithValues, None) => format!("{QUERY_PACKAGE}.{}", common_predicate(field.shape)),
+    }
+}
+
 /// The message of `pgduet.query.v1` that has the operators of a type.
-fn predicate(shape: Shape) -> &'static str {
+fn common_predicate(shape: Shape) -> &'static str {
     match shape {
         Shape::One(Scalar::Bool) => "BoolPredicate",
         Shape::One(Scalar::Int2 | Scalar::Int4) => "Int32Predicate",
@@ -365,6 +379,21 @@ fn arguments(package: &Package, function: &Function) -> Draft<DescriptorProto> {
     for field in &function.arguments {
         message.field(column(package, field));
     }
+    if function.takes_nulls() {
+        let mut names = Claims::default();
+        let taken =
+            function.arguments.iter().map(|field| &field.name).chain(&function.reserved_arguments.names);
+        taken.for_each(|name| names.take_field(name));
+        message.field(FieldDraft {
+            name: names.field("null_mask"),
+            number: number::CALL_NULL_MASK,
+            of: well_known("FieldMask"),
+            cardinality: Cardinality::Implicit,
+            json: None,
+            comment: "Arguments that are NULL. One that is neither named nor set takes its default."
+                .to_owned(),
+        });
+    }
     message.reserve(&function.reserved_arguments);
     message
 }
@@ -413,6 +442,48 @@ fn record_message(package: &Package, record: &Record) -> Draft<DescriptorProto> 
         message.field(column(package, field));
     }
     message.reserve(&record.reserved);
+    message
+}
+
+/// The operators of an enum: name, number, what it takes and what holds. Those of `pgduet.query.v1.TextPredicate` have
+/// the same numbers.
+const ENUM_OPERATORS: &[(&str, u32, Operand, &str)] = &[
+    ("eq", 1, Operand::Value, "Equal."),
+    ("neq", 2, Operand::Value, "Not equal."),
+    ("is_distinct", 3, Operand::Value, "Not equal, NULL taken for a value."),
+    ("is_null", 4, Operand::Truth, "Whether it is NULL."),
+    ("gt", 5, Operand::Value, "After it in the order of the labels."),
+    ("gte", 6, Operand::Value, "After it, or it."),
+    ("lt", 7, Operand::Value, "Before it."),
+    ("lte", 8, Operand::Value, "Before it, or it."),
+    ("in", 9, Operand::Values, "One of these."),
+];
+
+/// What an operator takes.
+enum Operand {
+    Value,
+    Values,
+    Truth,
+}
+
+fn enum_predicate(package: &Package, found: &Enum) -> Draft<DescriptorProto> {
+    let mut message = Draft::message(found.predicate(), format!("Conditions on `{}`.", found.sql_type));
+    for (name, number, operand, comment) in ENUM_OPERATORS {
+        let value = FieldType::Enum(local(package, &found.name));
+        let (of, cardinality) = match operand {
+            Operand::Value => (value, Cardinality::Explicit),
+            Operand::Values => (value, Cardinality::Repeated),
+            Operand::Truth => (FieldType::Scalar(Type::Bool), Cardinality::Explicit),
+        };
+        message.field(FieldDraft {
+            name: (*name).to_owned(),
+            number: *number,
+            of,
+            cardinality,
+            json: None,
+            comment: (*comment).to_owned(),
+        });
+    }
     message
 }
 

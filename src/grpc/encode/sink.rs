@@ -15,6 +15,8 @@ use tokio::sync::mpsc;
 pub(crate) enum Envelope {
     /// In the field of this number.
     Field(u32),
+    /// In the field of this number, which is not set where every column is NULL.
+    FieldUnlessNull(u32),
     /// It is the response.
     Bare,
 }
@@ -22,7 +24,8 @@ pub(crate) enum Envelope {
 impl Envelope {
     pub(super) fn write(self, rows: &MessageEncoder, row: &dyn Row, out: &mut Vec<u8>) -> Result<()> {
         match self {
-            Envelope::Field(number) => {
+            Envelope::FieldUnlessNull(_) if (0..rows.len()).all(|at| row.get(at).is_none()) => Ok(()),
+            Envelope::Field(number) | Envelope::FieldUnlessNull(number) => {
                 let start = wire::open(number, out);
                 rows.row(row, out)?;
                 wire::close(start, out);

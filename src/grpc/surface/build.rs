@@ -2,7 +2,9 @@
 //! their names, then their columns' types, then functions: so names fall the
 //! same way for the same catalog.
 
-use super::{Field, Package, Presence, Reserved, Resource, ResourceNames, Scalar, Shape, Surface};
+use super::{
+    Field, Package, Presence, Reserved, Resource, ResourceNames, Scalar, Shape, Surface, types::compared,
+};
 use crate::{
     catalog::{
         Catalog,
@@ -203,17 +205,23 @@ impl Builder<'_> {
             name: column.name.clone(),
             number: u32::try_from(column.number).unwrap_or_default(),
             shape: self.shape(package, column.r#type, locked.kind(&column.name)),
-            presence: match (column.generated || column.identity() == Identity::Always, column.not_null) {
-                (true, _) => Presence::Computed,
-                (false, true) => Presence::Required,
-                (false, false) => Presence::Optional,
-            },
+            presence: presence(column),
             comment: column.comment.clone(),
             sql_type: column.sql_type.clone(),
+            compared: compared(self.catalog, column.r#type),
         };
         let mut fields: Vec<Field> = relation.columns.iter().map(field).collect();
         self.settle_columns(package, &relation.name, &mut fields);
         fields
+    }
+}
+
+fn presence(column: &Column) -> Presence {
+    match (column.generated, column.identity(), column.not_null, &column.default) {
+        (true, ..) | (_, Identity::Always, ..) => Presence::Computed,
+        (_, Identity::ByDefault, true, _) | (.., true, Some(_)) => Presence::Defaulted,
+        (_, Identity::Unspecified, true, None) => Presence::Required,
+        (_, Identity::ByDefault | Identity::Unspecified, false, _) => Presence::Optional,
     }
 }
 

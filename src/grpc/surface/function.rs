@@ -1,7 +1,7 @@
 //! Functions: which can be called, under which name, with which messages.
 
 use super::{
-    Field, Function, Multiplicity, Package, Passing, Presence, Returns, Scalar, Shape,
+    Compared, Field, Function, Multiplicity, Package, Passing, Presence, Returns, Scalar, Shape,
     build::{Builder, FUNCTIONS_SERVICE},
     locked::{key, settle_function, signature},
 };
@@ -129,6 +129,7 @@ impl Builder<'_> {
             presence: if argument.has_default { Presence::Optional } else { Presence::Required },
             comment: None,
             sql_type: argument.sql_type.clone(),
+            compared: Compared::WithValues,
         };
         (1..).zip(&function.arguments).map(field).collect()
     }
@@ -205,6 +206,7 @@ impl Builder<'_> {
             presence: Presence::Optional,
             comment: None,
             sql_type: column.sql_type.clone(),
+            compared: Compared::WithValues,
         };
         (1..).zip(columns).map(field).collect()
     }

@@ -4,7 +4,7 @@
 
 use super::{
     Declared, Enum, Field, Multiplicity, Package, Resource, ResourceNames, Returns, Scalar, Shape,
-    build::Builder, types::qualified,
+    build::Builder, predicate, types::qualified,
 };
 use crate::{
     catalog::descriptor::{self, Relation, Type},
@@ -45,7 +45,7 @@ impl Enum {
     /// Every name that it takes.
     pub(super) fn names(&self) -> Vec<String> {
         let values = self.values.iter().map(|value| value.name.clone());
-        [self.name.clone(), self.unspecified.clone()].into_iter().chain(values).collect()
+        [self.name.clone(), self.predicate(), self.unspecified.clone()].into_iter().chain(values).collect()
     }
 }
 
@@ -83,7 +83,7 @@ impl Builder<'_> {
         }
         for (name, found) in &self.lock.enums {
             let values = found.labels.all().map(|value| value.name.clone());
-            hold("enum", name, values.chain([found.name.clone()]).collect())?;
+            hold("enum", name, values.chain([found.name.clone(), predicate(&found.name)]).collect())?;
         }
         for (name, found) in &self.lock.composites {
             hold("composite", name, vec![found.message.clone()])?;

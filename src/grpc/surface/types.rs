@@ -2,11 +2,12 @@
 //! are declared in the package where they are first used.
 
 use super::{
-    Declared, Enum, EnumValue, Field, Package, Presence, Record, Reserved, Scalar, Shape,
+    Compared, Declared, Enum, EnumValue, Field, Package, Presence, Record, Reserved, Scalar, Shape,
     build::{Builder, pascal_candidate},
 };
 use crate::{
     catalog::{
+        Catalog,
         descriptor::{Type, TypeKind},
         form::{Form, form},
     },
@@ -130,11 +131,37 @@ impl Builder<'_> {
                 presence: Presence::Optional,
                 comment: attribute.comment.clone(),
                 sql_type: attribute.sql_type.clone(),
+                compared: compared(self.catalog, attribute.r#type),
             });
         }
         self.settle_attributes(package, at, found, &ledger, fields);
         Scalar::Record(at)
     }
+}
+
+/// PostgreSQL's types without an operator that says whether two values are equal, by their names in `pg_catalog`.
+const WITHOUT_EQUALITY: &[&str] =
+    &["json", "jsonpath", "pg_snapshot", "point", "polygon", "refcursor", "txid_snapshot", "xml"];
+
+/// What values of the type of this OID can be compared with: of arrays and composites that depends on their parts.
+pub(super) fn compared(catalog: &Catalog, oid: u32) -> Compared {
+    // Arrays, composites and domains end somewhere; a saved descriptor could claim otherwise.
+    const MOST: usize = 100;
+    let mut rest = vec![oid];
+    let mut seen = 0;
+    while let Some(found) = rest.pop().and_then(|oid| catalog.base_type(oid)) {
+        seen += 1;
+        if found.schema == "pg_catalog" && WITHOUT_EQUALITY.contains(&found.name.as_str()) {
+            return Compared::WithNull;
+        }
+        if seen < MOST {
+            rest.extend(
+                Some(found.element).filter(|element| found.kind() == TypeKind::Array && *element != 0),
+            );
+            rest.extend(found.attributes.iter().map(|attribute| attribute.r#type));
+        }
+    }
+    Compared::WithValues
 }
 
 /// What the lock calls a type.

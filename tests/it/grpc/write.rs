@@ -1,7 +1,12 @@
 //! Single writes: masks, defaults, upserts, and what is only tried.
 
 use super::{FIXTURE, said, served, served_with};
+use crate::support::{
+    database::Database,
+    tools::{stdout, tool},
+};
 use serde_json::{Value, json};
+use std::process::Command;
 use tonic::Code;
 
 #[test]
@@ -130,4 +135,118 @@ fn an_empty_read_mask_returns_nothing_and_needs_no_right_to_read() {
     assert_eq!(call("BatchUpdateLetters", requests(9)).unwrap(), json!({}));
     assert_eq!(said(call("BatchUpdateLetters", requests(10))).0, Code::NotFound);
     assert_eq!(served.sql("SELECT body FROM api.letters"), "z");
+}
+
+const COMPUTED: &str = "
+    CREATE TABLE api.patients (
+        id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        first text NOT NULL,
+        last text NOT NULL,
+        full_name text GENERATED ALWAYS AS (first || ' ' || last) STORED,
+        number int GENERATED ALWAYS AS IDENTITY,
+        ward text NOT NULL DEFAULT 'A',
+        note text
+    );
+    INSERT INTO api.patients (first, last) VALUES ('Ada', 'Lovelace');
+    GRANT SELECT, INSERT, UPDATE, DELETE ON api.patients TO anonymous;";
+
+/// Clients send back what they have read.
+#[test]
+fn what_the_database_computes_is_passed_over_in_what_clients_send() {
+    let served = served_with(&format!("{FIXTURE};{COMPUTED}"), &[]);
+    let call = |method: &str, request: Value| {
+        served.call(&format!("PatientsService/{method}"), request).map(|answer| answer["patient"].clone())
+    };
+    let mut patient = call("GetPatient", json!({"id": 1})).unwrap();
+    assert_eq!((&patient["full_name"], &patient["number"]), (&json!("Ada Lovelace"), &json!(1)));
+    patient["last"] = json!("King");
+    let updated = call("UpdatePatient", json!({ "patient": patient })).unwrap();
+    assert_eq!((&updated["full_name"], &updated["number"]), (&json!("Ada King"), &json!(1)));
+    let masked =
+        json!({"patient": patient, "updateMask": "note,fullName,number", "readMask": "id,note,number"});
+    assert_eq!(call("UpdatePatient", masked).unwrap(), json!({"id": 1, "number": 1}));
+    // Created, it is another row.
+    let created = call("CreatePatient", json!({ "patient": patient })).unwrap();
+    assert_eq!((&created["id"], &created["full_name"]), (&json!(2), &json!("Ada King")));
+    let batch = json!({"requests": [{ "patient": patient }, { "patient": updated }], "readMask": "id"});
+    let batch = served.call("PatientsService/BatchCreatePatients", batch).unwrap();
+    assert_eq!(batch, json!({"patients": [{"id": 3}, {"id": 4}]}));
+    let batch = json!({"requests": [{ "patient": patient }, { "patient": created }], "readMask": "fullName"});
+    let batch = served.call("PatientsService/BatchUpdatePatients", batch).unwrap();
+    assert_eq!(batch, json!({"patients": [{"full_name": "Ada King"}, {"full_name": "Ada King"}]}));
+    let patch = json!({"patient": {"number": 7, "note": "x"}, "where": {"id": {"eq": 1}}});
+    assert_eq!(served.call("PatientsService/PatchPatients", patch).unwrap(), json!({"affectedRows": 1}));
+    assert_eq!(served.sql("SELECT number FROM api.patients WHERE id = 1"), "1");
+    let (code, message) = said(call("UpdatePatient", json!({"patient": {"id": 1, "number": 7}})));
+    assert_eq!((code, message.as_str()), (Code::InvalidArgument, "patient: no field to be updated is set"));
+}
+
+/// <https://google.aip.dev/134>: an update, and an insert where there is no row.
+#[test]
+fn with_allow_missing_a_row_is_updated_or_else_inserted() {
+    let served = served_with(&format!("{FIXTURE};{COMPUTED}"), &[]);
+    let upsert = |patient: Value, more: Value| {
+        let mut request = json!({"patient": patient, "allowMissing": true});
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        served.call("PatientsService/UpdatePatient", request).map(|answer| answer["patient"].clone())
+    };
+    // Of a row that is there, what is not set need not be known, not even where it cannot be NULL.
+    let row = json!({"id": 1, "first": "Ada", "last": "Lovelace", "full_name": "Ada Lovelace", "number": 1, "ward": "A", "note": "x"});
+    assert_eq!(upsert(json!({"id": 1, "note": "x"}), json!({})).unwrap(), row);
+    assert_eq!(upsert(json!({"id": 1}), json!({})).unwrap(), row, "with nothing to write it stays as it is");
+    assert_eq!(upsert(json!({"id": 1}), json!({"readMask": ""})).unwrap(), json!(null));
+    let masked = upsert(
+        json!({"id": 1, "note": "y", "ward": "B"}),
+        json!({"updateMask": "note", "readMask": "note,ward"}),
+    );
+    assert_eq!(masked.unwrap(), json!({"note": "y", "ward": "A"}));
+
+    let new = json!({"id": 70, "first": "Grace", "last": "Hopper", "number": 9});
+    let tried = upsert(new.clone(), json!({"validateOnly": true, "readMask": "id"}));
+    assert_eq!(tried.unwrap(), json!({"id": 70}));
+    assert_eq!(served.sql("SELECT count(*) FROM api.patients"), "1");
+    // A mask is about the row that is there: of a new one all is written that is set.
+    let inserted = upsert(new.clone(), json!({"updateMask": "last", "readMask": "id,fullName,ward"}));
+    assert_eq!(inserted.unwrap(), json!({"id": 70, "full_name": "Grace Hopper", "ward": "A"}));
+    assert_eq!(upsert(new, json!({"readMask": "id"})).unwrap(), json!({"id": 70}));
+    let (code, message) = said(upsert(json!({"id": 71, "first": "x"}), json!({})));
+    assert_eq!(code, Code::InvalidArgument, "{message}");
+    assert_eq!(served.sql("SELECT count(*) FROM api.patients"), "2");
+    assert_eq!(
+        upsert(json!({"id": 72, "first": "a", "last": "b"}), json!({"readMask": ""})).unwrap(),
+        json!(null)
+    );
+    assert_eq!(served.sql("SELECT full_name FROM api.patients WHERE id = 72"), "a b");
+}
+
+#[test]
+fn exported_fields_say_who_writes_them() {
+    let database = Database::fresh(&format!("{FIXTURE};{COMPUTED}"));
+    let directory = std::env::temp_dir().join(format!("pgduet-behavior-{}", database.name()));
+    stdout(
+        Command::new(env!("CARGO_BIN_EXE_pgduet"))
+            .args(["proto", "--out"])
+            .arg(&directory)
+            .env("PGRST_DB_URI", database.uri("authenticator"))
+            .env("PGRST_DB_SCHEMAS", "api"),
+    );
+    stdout(Command::new(tool("node_modules/.bin/buf")).arg("lint").current_dir(&directory));
+    let proto = std::fs::read_to_string(directory.join("api/v1/api.proto")).unwrap();
+    std::fs::remove_dir_all(&directory).unwrap();
+    let behaviors = |message: &str, field: &str| {
+        let (_, message) = proto.split_once(&format!("\nmessage {message} {{")).unwrap();
+        let line = message.lines().find(|line| line.contains(&format!(" {field} = "))).unwrap();
+        let options = line.split("field_behavior) = ").skip(1);
+        options.map(|rest| rest.split([',', ']']).next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(behaviors("Patient", "id"), ["OUTPUT_ONLY", "IDENTIFIER", "IMMUTABLE"]);
+    assert_eq!(behaviors("Patient", "first"), ["REQUIRED"]);
+    assert_eq!(behaviors("Patient", "full_name"), ["OUTPUT_ONLY"]);
+    assert_eq!(behaviors("Patient", "number"), ["OUTPUT_ONLY"]);
+    assert_eq!(behaviors("Patient", "ward"), [""; 0], "it has a default");
+    assert_eq!(behaviors("Patient", "note"), [""; 0]);
+    assert_eq!(behaviors("Teacher", "id"), ["REQUIRED", "IDENTIFIER", "IMMUTABLE"]);
+    assert_eq!(behaviors("GetPatientRequest", "id"), ["REQUIRED"]);
+    assert_eq!(behaviors("UpdatePatientRequest", "patient"), ["REQUIRED"]);
+    assert_eq!(behaviors("NumbersRequest", "upto"), ["REQUIRED"]);
 }
