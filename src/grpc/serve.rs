@@ -49,7 +49,7 @@ const ACCEPTED: &str = "grpc-accept-encoding";
 
 /// A shorter answer is not compressed: that costs more than calling for it, and
 /// saves no packet.
-const SHORTEST_COMPRESSED: usize = 1024;
+pub(super) const SHORTEST_COMPRESSED: usize = 1024;
 
 /// How long a browser may remember a preflight, as on the REST side.
 const PREFLIGHT: Duration = Duration::from_secs(86_400);

@@ -177,8 +177,9 @@ fn a_python_client_lists_creates_and_streams_with_stubs_from_the_exported_protos
 }
 
 /// What a client made of a call that fails, and what it has to be.
-const FAILURES: [(&str, &str); 10] = [
+const FAILURES: [(&str, &str); 11] = [
     ("fine", "OK"),
+    ("gzip", "OK"),
     ("tooLarge", "ResourceExhausted|ErrorInfo"),
     ("muchTooLarge", "ResourceExhausted|ErrorInfo"),
     ("timeout", "InvalidArgument|ErrorInfo"),
