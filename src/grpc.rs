@@ -12,6 +12,7 @@ mod descriptor;
 mod encode;
 mod ended;
 pub mod export;
+mod extent;
 #[cfg(test)]
 mod fixture;
 pub mod health;

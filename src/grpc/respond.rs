@@ -79,7 +79,14 @@ fn metadata(error: &Error, verbosity: Verbosity, columns: &[String]) -> HashMap<
     let mut known = Vec::new();
     let mut status = String::new();
     match &error.origin {
-        Origin::Pgduet(_) => known.push(("code", Some(error.code()))),
+        Origin::Pgduet(_) => {
+            known.push(("code", Some(error.code())));
+            if verbosity == Verbosity::Verbose {
+                let said = |name: &str| error.details.as_ref()?.get(name)?.as_str();
+                known.extend(["row", "relation", "key"].map(|name| (name, said(name))));
+                known.push(("column", said("row").and_then(|_| said("field"))));
+            }
+        }
         Origin::PostgreSql(report) => {
             known.push(("sqlstate", Some(&report.sqlstate)));
             if let Some(raised) = &report.raised {

@@ -195,13 +195,15 @@ pub(crate) enum Scalar {
     Float4,
     Float8,
     TimestampTz,
+    /// The same as text in ISO 8601, which has infinity, because the lock has it so.
+    TimestampText,
     Bytea,
     Hstore,
     Text,
     /// Text that is JSON: json and jsonb.
     Json,
-    /// Text that is an array as PostgreSQL writes it, because the lock has it so.
-    ArrayText,
+    /// An array as PostgreSQL's own text, because the lock has it so.
+    OwnText,
     /// Text that is a label of this of the package's enums.
     Enum(usize),
     /// A composite: this of the package's records.

@@ -86,6 +86,8 @@ pub struct Values<'c> {
     pub missing: Missing,
     /// What becomes of values for identity columns.
     pub identities: Identities,
+    /// The columns of which only the attributes that an object has are written.
+    pub parts: Vec<String>,
 }
 
 /// A column that is written.
@@ -131,8 +133,8 @@ pub enum Whole {
 pub(super) enum Asked {
     Insert { payload: Payload, columns: Option<Vec<String>>, on_conflict: Option<Vec<String>> },
     Upsert { payload: Payload, columns: Option<Vec<String>> },
-    Update { payload: Payload, columns: Option<Vec<String>> },
-    UpdateEach { payload: Payload, key: Vec<String> },
+    Update { payload: Payload, columns: Option<Vec<String>>, parts: Vec<String> },
+    UpdateEach { payload: Payload, key: Vec<String>, parts: Vec<String> },
     Delete,
 }
 
@@ -228,12 +230,14 @@ impl<'c> Context<'c> {
                     columns: relation.primary_key.clone(),
                 },
             },
-            Asked::Update { payload, columns } => {
-                Change::Update(self.values(relation, payload, columns, missing)?)
+            Asked::Update { payload, columns, parts } => {
+                let values = self.values(relation, payload, columns, missing)?;
+                Change::Update(Values { parts, ..values })
             }
-            Asked::UpdateEach { payload, key } => {
+            Asked::UpdateEach { payload, key, parts } => {
                 let columns = Some(payload.keys.clone());
-                Change::UpdateEach { values: self.values(relation, payload, columns, missing)?, key }
+                let values = self.values(relation, payload, columns, missing)?;
+                Change::UpdateEach { values: Values { parts, ..values }, key }
             }
             Asked::Delete => Change::Delete,
         })
@@ -252,7 +256,7 @@ impl<'c> Context<'c> {
         let names: BTreeSet<_> = columns.unwrap_or(payload.keys).into_iter().collect();
         let columns = names.iter().map(|name| self.target(relation, name)).collect::<Result<_>>()?;
         let identities = Identities::Generated;
-        Ok(Values { json: payload.json, rows: payload.rows, columns, missing, identities })
+        Ok(Values { json: payload.json, rows: payload.rows, columns, missing, identities, parts: Vec::new() })
     }
 
     fn target(&self, relation: &'c Relation, name: &str) -> Result<Target<'c>> {

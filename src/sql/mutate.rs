@@ -1,9 +1,10 @@
 //! Mutations: `INSERT`, `UPDATE` and `DELETE`. The body of a request is one
 //! parameter, whatever the number of its rows.
 
+mod objects;
+
 use super::{
     Fact, Fragment, Layout, SOURCE, Statement,
-    binary::read_as,
     call::returned,
     column::{Aggregates, Cells, Values as Form},
     filter::condition,
@@ -21,6 +22,8 @@ use crate::{
         prefer::{Identities, Missing, Resolution},
     },
 };
+
+use objects::{ObjectType, objects};
 
 /// What the written values are called within a statement, which PostgreSQL's
 /// messages tell, and each object as it came, where keys can be missing.
@@ -204,7 +207,7 @@ fn change(
                 out.identifier(&target.column.name).sql(" = ");
                 // All rows take the same.
                 let otherwise = otherwise(target, values, relation).ahead(target, &mut ahead);
-                value(out, target, values, otherwise, scope);
+                value(out, target, values, otherwise, Some(&node.alias), scope);
             });
             out.sql(" FROM ");
             objects(out, values, &ahead);
@@ -221,7 +224,7 @@ fn change(
             let written = values.columns.iter().filter(|target| !key.contains(&target.column.name));
             out.separated(", ", written, |out, target| {
                 out.identifier(&target.column.name).sql(" = ");
-                value(out, target, values, otherwise, scope);
+                value(out, target, values, otherwise, Some(alias), scope);
             });
             out.sql(" FROM ");
             objects(out, values, &[]);
@@ -269,7 +272,7 @@ fn insert(
             Rows::One => otherwise,
             Rows::Many => otherwise.ahead(target, &mut ahead),
         };
-        value(out, target, values, otherwise, scope);
+        value(out, target, values, otherwise, None, scope);
     });
     out.sql(" FROM ");
     objects(out, values, &ahead);
@@ -315,12 +318,19 @@ fn is_identity(target: &Target<'_>) -> bool {
     target.column.identity() == Identity::Always
 }
 
-/// The value of a column, of the object at hand, or else what it does not say.
+/// Whether only some attributes of a column are written.
+fn is_of_parts(target: &Target<'_>, values: &Values<'_>) -> bool {
+    values.parts.contains(&target.column.name)
+}
+
+/// The value of a column, of the object at hand, or else what it does not say. `changed` is the row that is updated,
+/// whose attributes stay that the object does not have.
 fn value(
     out: &mut Fragment,
     target: &Target<'_>,
     values: &Values<'_>,
     otherwise: Otherwise<'_>,
+    changed: Option<&str>,
     scope: Scope<'_>,
 ) {
     let column = target.column;
@@ -332,9 +342,13 @@ fn value(
         };
         out.sql(" THEN ");
     }
-    match target.representation {
-        None => out.qualified(BODY, &column.name),
-        Some(cast) => {
+    match (changed.filter(|_| is_of_parts(target, values)), target.representation) {
+        (Some(changed), _) => {
+            out.sql("pg_catalog.json_populate_record(").qualified(changed, &column.name).sql(", ");
+            out.qualified(BODY, &column.name).sql(")")
+        }
+        (None, None) => out.qualified(BODY, &column.name),
+        (None, Some(cast)) => {
             out.qualified(&cast.function_schema, &cast.function_name);
             out.sql("(").qualified(BODY, &column.name).sql(")")
         }
@@ -420,86 +434,4 @@ fn default_of<'s>(column: &Column, relation: &'s Relation) -> Otherwise<'s> {
         (Identity::Unspecified, Some(_)) if !column.generated => Otherwise::Expression,
         (Identity::Unspecified, _) => Otherwise::Null,
     }
-}
-
-/// What objects whose keys are looked for are read as: jsonb finds keys faster,
-/// json keeps the text of columns that are json.
-enum ObjectType {
-    Json,
-    Jsonb,
-}
-
-impl ObjectType {
-    fn of(values: &Values<'_>) -> Self {
-        let is_json = |target: &Target<'_>| target.declared.name == "json";
-        if values.columns.iter().any(is_json) { ObjectType::Json } else { ObjectType::Jsonb }
-    }
-
-    /// The cast to it, and the functions that take arrays and objects apart.
-    fn words(&self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            ObjectType::Json => {
-                ("::pg_catalog.json", "pg_catalog.json_array_elements", "pg_catalog.json_to_record")
-            }
-            ObjectType::Jsonb => {
-                ("::pg_catalog.jsonb", "pg_catalog.jsonb_array_elements", "pg_catalog.jsonb_to_record")
-            }
-        }
-    }
-}
-
-/// The objects of the body, as rows of the columns' types, with these defaults for each.
-fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column, Otherwise<'_>)]) {
-    let json = Some(values.json.clone());
-    if values.columns.is_empty() {
-        // Only their number is left.
-        match values.rows {
-            Rows::One => out.sql("(VALUES (1)) AS ").identifier(BODY),
-            Rows::Many => out
-                .sql("pg_catalog.json_array_elements(")
-                .parameter(json)
-                .sql("::pg_catalog.json) AS ")
-                .identifier(BODY),
-        };
-        return;
-    }
-    match (values.missing, values.rows) {
-        (Missing::Null, Rows::One) => {
-            out.sql("pg_catalog.json_to_record(").parameter(json).sql("::pg_catalog.json)")
-        }
-        (Missing::Null, Rows::Many) => {
-            out.sql("pg_catalog.json_to_recordset(").parameter(json).sql("::pg_catalog.json)")
-        }
-        (Missing::Default, rows) => {
-            let (one, elements, record) = ObjectType::of(values).words();
-            if !ahead.is_empty() {
-                out.sql("(SELECT \"value\"");
-                for (number, (column, otherwise)) in (1..).zip(ahead) {
-                    absent(out.sql(", "), column, *otherwise);
-                    out.sql(" AS ").identifier(&default_name(number));
-                }
-                out.sql(" FROM ");
-            }
-            match rows {
-                Rows::One => out.sql("(VALUES (").parameter(json).sql(one).sql("))"),
-                Rows::Many => out.sql(elements).sql("(").parameter(json).sql(one).sql(")"),
-            };
-            out.sql(" AS ").identifier(OBJECT).sql("(\"value\")");
-            if !ahead.is_empty() {
-                out.sql(") AS ").identifier(OBJECT);
-            }
-            out.sql(" CROSS JOIN LATERAL ").sql(record).sql("(").qualified(OBJECT, "value").sql(")")
-        }
-    };
-    out.sql(" AS ").identifier(BODY).sql("(");
-    out.separated(", ", &values.columns, |out, target| {
-        out.identifier(&target.column.name).sql(" ");
-        match target.representation {
-            None => read_as(out, target.declared),
-            Some(_) => {
-                out.sql("pg_catalog.json");
-            }
-        }
-    });
-    out.sql(")");
 }

@@ -29,6 +29,8 @@ struct Joined {
     payload: Payload,
     /// What it means where an object lacks a key; `None` if none does.
     missing: Option<prefer::Missing>,
+    /// The columns of which only some attributes are written.
+    parts: Vec<String>,
 }
 
 impl<'a> Relation<'a> {
@@ -61,7 +63,7 @@ impl<'a> Relation<'a> {
     pub(super) fn batch_create(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let requests = self.requests()?;
         self.agree_on_writing(&requests)?;
-        let Joined { payload, missing } = self.joined(&requests, |at| self.resource.is_writable(at))?;
+        let Joined { payload, missing, .. } = self.joined(&requests, |at| self.resource.is_writable(at))?;
         let selection = self.written_selection(number::BATCH_READ_MASK)?;
         let (accept, representation) = representation(&selection);
         let answer = match selection.is_empty() {
@@ -86,7 +88,7 @@ impl<'a> Relation<'a> {
             return Err(refuse(&format!("requests[{at}]"), "a request before it is about the same row"));
         }
         let is_taken = |at| self.resource.key.contains(&at) || self.resource.is_writable(at);
-        let Joined { payload, missing } = self.joined(&requests, is_taken)?;
+        let Joined { payload, missing, parts } = self.joined(&requests, is_taken)?;
         let key: Vec<String> = self.key_columns().map(|field| field.column.clone()).collect();
         if payload.keys.iter().all(|column| key.contains(column)) {
             return Err(refuse("requests", "no field to be updated is set"));
@@ -101,7 +103,7 @@ impl<'a> Relation<'a> {
             (self.insert(payload), Some(Resolution::MergeDuplicates))
         } else {
             let relation = self.resource.relation.clone();
-            (Action::UpdateEach { relation, payload, key }, None)
+            (Action::UpdateEach { relation, payload, key, parts }, None)
         };
         let preferences = Preferences {
             representation: Some(Return::Representation),
@@ -251,15 +253,23 @@ impl<'a> Relation<'a> {
         let mut json = BytesMut::from(&b"["[..]);
         let mut keys: Vec<String> = Vec::new();
         let mut missing = None;
+        let mut parts = Vec::new();
         for (at, request) in requests.iter().enumerate() {
             let inner = self.inner(request);
-            let payload = inner
+            let place = format!("requests[{at}]");
+            let values = inner
                 .carried()
-                .and_then(|carried| inner.payload(&carried, &inner.written()?, &taken))
-                .map_err(|error| within(&format!("requests[{at}]"), error))?;
+                .and_then(|carried| inner.values(&carried, &inner.written()?, &taken))
+                .map_err(|error| within(&place, error))?;
+            let payload = values.payload;
             if at == 0 {
                 keys = payload.keys;
+                parts = values.parts;
             } else {
+                if values.parts != parts {
+                    let mask = format!("{place}.{}", inner.request_field(number::WRITE_MASK));
+                    return Err(refuse(&mask, "names parts of other columns than that of the first request"));
+                }
                 json.put_u8(b',');
                 // Both are in the order of the columns.
                 if payload.keys != keys {
@@ -272,7 +282,7 @@ impl<'a> Relation<'a> {
         json.put_u8(b']');
         let mut seen = HashSet::new();
         keys.retain(|key| seen.insert(key.clone()));
-        Ok(Joined { payload: Payload { json: json.freeze(), keys, rows: Rows::Many }, missing })
+        Ok(Joined { payload: Payload { json: json.freeze(), keys, rows: Rows::Many }, missing, parts })
     }
 
     /// A call whose rows are matched to requests.

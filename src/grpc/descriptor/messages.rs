@@ -3,13 +3,14 @@
 use super::{
     QUERY_PACKAGE, TYPES_PACKAGE,
     draft::{Cardinality, Draft, FieldDraft, FieldType, FileDraft},
+    predicates,
 };
 use crate::grpc::{
     method::{Answer, FixedField, FixedKind, KeyPlace, RelationMethod, number},
     names::{Claims, default_json, snake},
     surface::{
-        Compared, Declared, Embed, Enum, Field, Function, Multiplicity, Package, Presence, Record, Reserved,
-        Resource, Returns, Scalar, Shape,
+        Declared, Embed, Enum, Field, Function, Multiplicity, Package, Presence, Record, Resource, Returns,
+        Scalar, Shape,
     },
 };
 use prost_types::{DescriptorProto, field_descriptor_proto::Type};
@@ -18,7 +19,7 @@ use prost_types::{DescriptorProto, field_descriptor_proto::Type};
 pub(super) fn declare(file: &mut FileDraft, package: &Package) {
     for resource in &package.resources {
         file.add_message(resource_message(package, resource));
-        file.add_message(predicates(package, resource));
+        file.add_message(predicates::relation(package, resource));
         for method in &resource.methods {
             file.add_message(request(package, resource, *method));
             file.add_message(response(package, resource, *method));
@@ -32,12 +33,12 @@ pub(super) fn declare(file: &mut FileDraft, package: &Package) {
         file.add_message(record_message(package, record));
     }
     for found in &package.enums {
-        file.add_message(enum_predicate(package, found));
+        file.add_message(predicates::enumeration(package, found));
         file.add_enum(enumeration(found));
     }
 }
 
-fn local(package: &Package, name: &str) -> String {
+pub(super) fn local(package: &Package, name: &str) -> String {
     format!("{}.{name}", package.name)
 }
 
@@ -56,7 +57,9 @@ fn field_type(package: &Package, scalar: Scalar) -> FieldType {
         Scalar::TimestampTz => well_known("Timestamp"),
         Scalar::Bytea => FieldType::Scalar(Type::Bytes),
         Scalar::Hstore => FieldType::Message(format!("{TYPES_PACKAGE}.Hstore")),
-        Scalar::Text | Scalar::Json | Scalar::ArrayText => FieldType::Scalar(Type::String),
+        Scalar::Text | Scalar::Json | Scalar::TimestampText | Scalar::OwnText => {
+            FieldType::Scalar(Type::String)
+        }
         Scalar::Enum(at) => match package.enums.get(at) {
             Some(found) => FieldType::Enum(local(package, &found.name)),
             None => FieldType::Scalar(Type::String),
@@ -94,7 +97,7 @@ fn column(package: &Package, field: &Field) -> FieldDraft {
 }
 
 /// The real name, where compilers take it: brackets are those of extensions.
-fn json_name(column: &str) -> Option<String> {
+pub(super) fn json_name(column: &str) -> Option<String> {
     (!column.is_empty() && !column.starts_with('[') && !column.contains('\0')).then(|| column.to_owned())
 }
 
@@ -146,87 +149,6 @@ fn json_beside_embeds(resource: &Resource, column: &str) -> Option<String> {
     let former = resource.reserved_embeds.names.iter().map(String::as_str);
     let taken = embeds.chain(former).any(|name| default_json(name) == column);
     json_name(column).filter(|_| !taken)
-}
-
-fn predicates(package: &Package, resource: &Resource) -> Draft<DescriptorProto> {
-    let name = resource.names.predicates();
-    let mut message = Draft::message(
-        name.clone(),
-        format!("Conditions on rows of `{}`. Those that are set must all hold.", resource.relation),
-    );
-    for field in &resource.fields {
-        let name = predicate_name(&field.name);
-        message.field(FieldDraft {
-            // With another name it has another one in JSON too.
-            json: json_name(&field.column).filter(|_| name == field.name),
-            name,
-            number: field.number,
-            of: FieldType::Message(predicate(package, field)),
-            cardinality: Cardinality::Explicit,
-            comment: format!("Conditions on `{}`.", field.column),
-        });
-    }
-    let logic = [
-        ("and", number::AND, Cardinality::Repeated, "All of these hold."),
-        ("or", number::OR, Cardinality::Repeated, "At least one of these holds."),
-        ("not", number::NOT, Cardinality::Explicit, "This does not hold."),
-    ];
-    for (field, number, cardinality, comment) in logic {
-        message.field(FieldDraft {
-            name: field.to_owned(),
-            number,
-            of: FieldType::Message(local(package, &name)),
-            cardinality,
-            json: None,
-            comment: comment.to_owned(),
-        });
-    }
-    let names = resource.reserved.names.iter().map(|name| predicate_name(name)).collect();
-    message.reserve(&Reserved { numbers: resource.reserved.numbers.clone(), names });
-    message
-}
-
-/// The field of a column's conditions. `and`, `or` and `not` have their names
-/// whatever columns there are and will be.
-fn predicate_name(column: &str) -> String {
-    match column {
-        "and" | "or" | "not" => format!("column_{column}"),
-        other => other.to_owned(),
-    }
-}
-
-/// The message that has the operators of a field's type.
-fn predicate(package: &Package, field: &Field) -> String {
-    let of_enum = match field.shape {
-        Shape::One(Scalar::Enum(at)) => package.enums.get(at),
-        Shape::One(_) | Shape::Many(_) => None,
-    };
-    match (field.compared, of_enum) {
-        (Compared::WithNull, _) => format!("{QUERY_PACKAGE}.NullPredicate"),
-        (Compared::WithValues, Some(found)) => local(package, &found.predicate()),
-        (Compared::WithValues, None) => format!("{QUERY_PACKAGE}.{}", common_predicate(field.shape)),
-    }
-}
-
-/// The message of `pgduet.query.v1` that has the operators of a type.
-fn common_predicate(shape: Shape) -> &'static str {
-    match shape {
-        Shape::One(Scalar::Bool) => "BoolPredicate",
-        Shape::One(Scalar::Int2 | Scalar::Int4) => "Int32Predicate",
-        Shape::One(Scalar::Int8) => "Int64Predicate",
-        Shape::One(Scalar::Float4 | Scalar::Float8) => "DoublePredicate",
-        Shape::One(Scalar::TimestampTz) => "TimestampPredicate",
-        Shape::One(
-            Scalar::Bytea
-            | Scalar::Hstore
-            | Scalar::Text
-            | Scalar::Json
-            | Scalar::ArrayText
-            | Scalar::Enum(_)
-            | Scalar::Record(_),
-        )
-        | Shape::Many(_) => "TextPredicate",
-    }
 }
 
 fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Draft<DescriptorProto> {
@@ -442,48 +364,6 @@ fn record_message(package: &Package, record: &Record) -> Draft<DescriptorProto> 
         message.field(column(package, field));
     }
     message.reserve(&record.reserved);
-    message
-}
-
-/// The operators of an enum: name, number, what it takes and what holds. Those of `pgduet.query.v1.TextPredicate` have
-/// the same numbers.
-const ENUM_OPERATORS: &[(&str, u32, Operand, &str)] = &[
-    ("eq", 1, Operand::Value, "Equal."),
-    ("neq", 2, Operand::Value, "Not equal."),
-    ("is_distinct", 3, Operand::Value, "Not equal, NULL taken for a value."),
-    ("is_null", 4, Operand::Truth, "Whether it is NULL."),
-    ("gt", 5, Operand::Value, "After it in the order of the labels."),
-    ("gte", 6, Operand::Value, "After it, or it."),
-    ("lt", 7, Operand::Value, "Before it."),
-    ("lte", 8, Operand::Value, "Before it, or it."),
-    ("in", 9, Operand::Values, "One of these."),
-];
-
-/// What an operator takes.
-enum Operand {
-    Value,
-    Values,
-    Truth,
-}
-
-fn enum_predicate(package: &Package, found: &Enum) -> Draft<DescriptorProto> {
-    let mut message = Draft::message(found.predicate(), format!("Conditions on `{}`.", found.sql_type));
-    for (name, number, operand, comment) in ENUM_OPERATORS {
-        let value = FieldType::Enum(local(package, &found.name));
-        let (of, cardinality) = match operand {
-            Operand::Value => (value, Cardinality::Explicit),
-            Operand::Values => (value, Cardinality::Repeated),
-            Operand::Truth => (FieldType::Scalar(Type::Bool), Cardinality::Explicit),
-        };
-        message.field(FieldDraft {
-            name: (*name).to_owned(),
-            number: *number,
-            of,
-            cardinality,
-            json: None,
-            comment: (*comment).to_owned(),
-        });
-    }
     message
 }
 

@@ -121,7 +121,12 @@ impl Sink for KeyedSink {
 
     fn row(&mut self, row: &dyn Row) -> Result<()> {
         let start = self.out.len();
-        Envelope::Field(crate::grpc::method::number::ROWS).write(&self.rows, row, &mut self.out)?;
+        Envelope::Field(crate::grpc::method::number::ROWS).write(
+            &self.rows,
+            row,
+            self.found.len() as u64 + 1,
+            &mut self.out,
+        )?;
         let mut key = Vec::with_capacity(16);
         self.keys.row(&Tail(row, self.rows.len()), &mut key)?;
         self.found.insert(key, start..self.out.len());

@@ -186,7 +186,7 @@ impl Builder<'_> {
         locked: &FunctionLock,
     ) -> Returns {
         let shape = self.shape(package, function.return_type, Some(locked.row()));
-        if shape == Shape::One(Scalar::ArrayText) {
+        if shape == Shape::One(Scalar::OwnText) {
             Arc::make_mut(&mut package.texts).insert(Part::Result { of: function.oid });
         }
         Returns::Value(shape)

@@ -29,7 +29,7 @@ impl Package {
             Scalar::TimestampTz => "google.protobuf.Timestamp",
             Scalar::Bytea => "bytes",
             Scalar::Hstore => "pgduet.types.v1.Hstore",
-            Scalar::Text | Scalar::Json | Scalar::ArrayText => "string",
+            Scalar::Text | Scalar::Json | Scalar::TimestampText | Scalar::OwnText => "string",
             Scalar::Enum(at) => self.enums.get(at).map_or("string", |found| found.name.as_str()),
             Scalar::Record(at) => self.records.get(at).map_or("string", |record| record.message.as_str()),
         };

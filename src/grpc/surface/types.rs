@@ -20,8 +20,12 @@ impl Builder<'_> {
     /// The shape of a column of this type, which is locked as this.
     pub(super) fn shape(&mut self, package: &mut Package, oid: u32, locked: Option<&str>) -> Shape {
         match form(self.catalog, oid) {
-            // The way out for arrays that a repeated field cannot hold.
-            Form::Array(_) if locked == Some("string") => Shape::One(Scalar::ArrayText),
+            // The way out for values that the usual type cannot hold.
+            Form::TimestampTz if locked == Some("string") => Shape::One(Scalar::TimestampText),
+            Form::Array(element) if *element == Form::TimestampTz && locked == Some("repeated string") => {
+                Shape::Many(Scalar::TimestampText)
+            }
+            Form::Array(_) if locked == Some("string") => Shape::One(Scalar::OwnText),
             Form::Array(element) => {
                 let of = self.catalog.base_type(oid).map_or(0, |array| array.element);
                 Shape::Many(self.scalar(package, &element, of))
@@ -119,7 +123,7 @@ impl Builder<'_> {
         let mut fields = Vec::with_capacity(found.attributes.len());
         for attribute in &found.attributes {
             let shape = self.shape(package, attribute.r#type, ledger.kind(&attribute.name));
-            if shape == Shape::One(Scalar::ArrayText) {
+            if shape == Shape::One(Scalar::OwnText) {
                 let part = Part::Attribute { of: found.oid, number: attribute.number };
                 Arc::make_mut(&mut package.texts).insert(part);
             }

@@ -250,3 +250,88 @@ fn exported_fields_say_who_writes_them() {
     assert_eq!(behaviors("UpdatePatientRequest", "patient"), ["REQUIRED"]);
     assert_eq!(behaviors("NumbersRequest", "upto"), ["REQUIRED"]);
 }
+
+const HOMES: &str = "
+    CREATE TYPE api.place AS (lat float8, lon float8);
+    CREATE TYPE api.address AS (street text, zip text, at api.place, names text[]);
+    CREATE TABLE api.patients (id int PRIMARY KEY, name text, home api.address, work api.address);
+    INSERT INTO api.patients VALUES
+        (1, 'Ada', ROW('High St', 'N1', ROW(1, 2)::api.place, '{a,b}'), NULL), (2, 'Grace', NULL, NULL);
+    GRANT SELECT, INSERT, UPDATE ON api.patients TO anonymous;";
+
+#[test]
+fn masks_name_parts_of_composites() {
+    let served = served_with(&format!("{FIXTURE};{HOMES}"), &[]);
+    let call = |method: &str, request: Value| {
+        served.call(&format!("PatientsService/{method}"), request).map(|answer| answer["patient"].clone())
+    };
+    let get = |mask: &str| call("GetPatient", json!({"id": 1, "readMask": mask}));
+    assert_eq!(get("home.zip").unwrap(), json!({"home": {"zip": "N1"}}));
+    assert_eq!(
+        get("id,home.at.lon,home.names,work.zip").unwrap(),
+        json!({"id": 1, "home": {"at": {"lon": 2.0}, "names": ["a", "b"]}})
+    );
+    let whole =
+        json!({"street": "High St", "zip": "N1", "at": {"lat": 1.0, "lon": 2.0}, "names": ["a", "b"]});
+    assert_eq!(get("home.zip,home").unwrap(), json!({ "home": whole }), "the whole has its parts");
+    for wrong in ["home.colour", "name.first", "home.names.first", "home.zip.first"] {
+        assert_eq!(said(get(wrong)).0, Code::InvalidArgument, "{wrong}");
+    }
+    let list = json!({"readMask": "home.street", "orderBy": "id"});
+    let list = served.call("PatientsService/ListPatients", list).unwrap();
+    assert_eq!(list, json!({"patients": [{"home": {"street": "High St"}}, {}]}));
+
+    let update = |id: i32, home: Value, mask: &str| {
+        let patient = json!({"id": id, "home": home, "name": "ignored"});
+        call("UpdatePatient", json!({"patient": patient, "updateMask": mask, "readMask": "home"}))
+            .map(|row| row["home"].clone())
+    };
+    let mut changed = whole.clone();
+    changed["zip"] = json!("S1");
+    assert_eq!(update(1, json!({"zip": "S1", "street": "not named"}), "home.zip").unwrap(), changed);
+    changed["at"] = json!({"lat": 7.0, "lon": 2.0});
+    assert_eq!(update(1, json!({"at": {"lat": 7}}), "home.at.lat").unwrap(), changed);
+    changed["at"] = json!({"lon": 9.0});
+    assert_eq!(
+        update(1, json!({"at": {"lon": 9}}), "home.at").unwrap(),
+        changed,
+        "a part that is named whole is replaced"
+    );
+    changed.as_object_mut().unwrap().retain(|name, _| name == "zip" || name == "at");
+    assert_eq!(
+        update(1, json!({}), "home.street,home.names").unwrap()["street"],
+        json!(null),
+        "what is named and not set is NULL"
+    );
+    assert_eq!(
+        update(2, json!({"zip": "X"}), "home.zip").unwrap(),
+        json!({"zip": "X"}),
+        "of what is NULL, too"
+    );
+    assert_eq!(served.sql("SELECT name FROM api.patients WHERE id = 1"), "Ada");
+    assert_eq!(
+        update(1, json!({"zip": "only"}), "home").unwrap(),
+        json!({"zip": "only"}),
+        "the whole is replaced"
+    );
+
+    let created = json!({"patient": {"id": 3, "home": {"zip": "Z", "street": "not named"}}, "insertMask": "id,home.zip"});
+    assert_eq!(call("CreatePatient", created).unwrap(), json!({"id": 3, "home": {"zip": "Z"}}));
+    let patch =
+        json!({"patient": {"work": {"street": "Low St"}}, "updateMask": "work.street", "allowAll": true});
+    assert_eq!(served.call("PatientsService/PatchPatients", patch).unwrap(), json!({"affectedRows": 3}));
+    let requests = |mask: &str| {
+        json!([
+            {"patient": {"id": 1, "work": {"zip": "W1"}}, "updateMask": "work.zip"},
+            {"patient": {"id": 2, "work": {"zip": "W2"}}, "updateMask": mask},
+        ])
+    };
+    let batch = |mask: &str| {
+        let request = json!({"requests": requests(mask), "readMask": "work"});
+        served.call("PatientsService/BatchUpdatePatients", request).map(|answer| answer["patients"].clone())
+    };
+    let both =
+        json!([{"work": {"street": "Low St", "zip": "W1"}}, {"work": {"street": "Low St", "zip": "W2"}}]);
+    assert_eq!(batch("work.zip").unwrap(), both);
+    assert_eq!(said(batch("work")).0, Code::InvalidArgument);
+}
