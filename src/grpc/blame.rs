@@ -11,11 +11,15 @@ use crate::{
     request::{
         Action, Request,
         filter::{Filter, Logic, Operation},
+        literal::Literal,
         payload::{Arguments, Payload},
     },
 };
 use serde_json::Value;
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashSet},
+};
 
 /// SQLSTATE's class of values that cannot be what they are meant to be.
 const DATA: &str = "22";
@@ -67,7 +71,7 @@ impl Asked {
     /// The key in the conditions, for people: `id=5`.
     pub(super) fn key(&self) -> String {
         let text = |filter: &Filter| match &filter.operation {
-            Operation::Compare { value, .. } => format!("{}={value}", filter.field.name),
+            Operation::Compare { value, .. } => format!("{}={}", filter.field.name, as_text(value)),
             Operation::In(_) | Operation::Is(_) | Operation::IsDistinct(_) | Operation::FullText { .. } => {
                 filter.field.name.clone()
             }
@@ -104,7 +108,7 @@ impl Asked {
     /// Every value that was given, as text, with its column.
     fn given(&self) -> Vec<(String, String)> {
         let mut given = Vec::new();
-        let json = self.payload().and_then(|payload| serde_json::from_slice(&payload.json).ok());
+        let json = self.payload().and_then(|payload| serde_json::from_slice(payload.json.given()?).ok());
         let rows = match &json {
             Some(Value::Array(rows)) => rows.as_slice(),
             Some(row) => std::slice::from_ref(row),
@@ -134,11 +138,32 @@ fn compared(filter: &Filter, given: &mut Vec<(String, String)>) {
     let values = match &filter.operation {
         Operation::Compare { value, .. }
         | Operation::IsDistinct(value)
-        | Operation::FullText { value, .. } => std::slice::from_ref(value),
-        Operation::In(values) => values.as_slice(),
-        Operation::Is(_) => &[],
+        | Operation::FullText { value, .. } => vec![as_text(value).into_owned()],
+        Operation::In(values) => elements(&as_text(values)),
+        Operation::Is(_) => Vec::new(),
     };
-    given.extend(values.iter().map(|value| (filter.field.name.clone(), value.clone())));
+    given.extend(values.into_iter().map(|value| (filter.field.name.clone(), value)));
+}
+
+fn as_text(literal: &Literal) -> Cow<'_, str> {
+    literal.given().map(|value| String::from_utf8_lossy(value)).unwrap_or_default()
+}
+
+/// The elements of an array, each of them quoted, as requests have it.
+fn elements(array: &str) -> Vec<String> {
+    let mut elements = Vec::new();
+    let mut element: Option<String> = None;
+    let mut letters = array.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, &mut element) {
+            ('"', None) => element = Some(String::new()),
+            ('"', Some(_)) => elements.extend(element.take()),
+            ('\\', Some(text)) => text.extend(letters.next()),
+            (letter, Some(text)) => text.push(letter),
+            (_, None) => {}
+        }
+    }
+    elements
 }
 
 fn compared_in(tree: &Logic, given: &mut Vec<(String, String)>) {
@@ -315,6 +340,13 @@ impl<'m> Quoted<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_array_is_taken_apart_as_it_was_put_together() {
+        let texts = ["a", "", "b \"c\"", "d\\e,f"];
+        let array = Literal::array(texts);
+        assert_eq!(elements(&as_text(&array)), texts);
+    }
 
     #[test]
     fn a_value_is_found_between_the_marks_of_any_language() {

@@ -12,6 +12,7 @@ use crate::{
     },
     request::{
         filter::{Filter, Is, Junction, Logic, Operation},
+        literal::Literal,
         operator::{Operand, Operator},
         select::Field,
     },
@@ -88,7 +89,9 @@ fn column(
     }
     if out.len() == before {
         out.push(match field.compared {
-            Compared::WithValues => leaf(Field::column(&field.column), Operation::In(Vec::new())),
+            Compared::WithValues => {
+                leaf(Field::column(&field.column), Operation::In(Literal::array::<&str>([])))
+            }
             Compared::WithNull => return Err(refuse(at, "no operator is set")),
         });
     }
@@ -109,19 +112,22 @@ fn operation(
         "is_null" => {
             return Ok(Operation::Is(if *value == Value::Bool(true) { Is::Null } else { Is::NotNull }));
         }
-        "is_distinct" => return Ok(Operation::IsDistinct(as_text(value)?)),
+        "is_distinct" => return Ok(Operation::IsDistinct(as_text(value)?.into())),
         _ => {}
     }
     let operator = Operator::named(name).ok_or_else(|| "is no operator".to_owned())?;
     match operator.row().operand {
         Operand::Value | Operand::Quantifiable | Operand::Pattern => {
-            Ok(Operation::Compare { operator, quantifier: None, value: as_text(value)? })
+            Ok(Operation::Compare { operator, quantifier: None, value: as_text(value)?.into() })
         }
         Operand::List => {
             let values = value.as_list().unwrap_or_default();
-            values.iter().map(as_text).collect::<std::result::Result<_, _>>().map(Operation::In)
+            let values = values.iter().map(as_text).collect::<std::result::Result<Vec<_>, _>>()?;
+            Ok(Operation::In(Literal::array(values)))
         }
-        Operand::FullText => Ok(Operation::FullText { operator, language: None, value: as_text(value)? }),
+        Operand::FullText => {
+            Ok(Operation::FullText { operator, language: None, value: as_text(value)?.into() })
+        }
         Operand::Is | Operand::Distinct => Err("is no operator".to_owned()),
     }
 }

@@ -22,7 +22,6 @@ use crate::{
         select::SelectItem,
     },
 };
-use bytes::Bytes;
 use prost_reflect::DynamicMessage;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -258,7 +257,7 @@ impl Relation<'_> {
         let keys = fields.iter().map(|(_, field)| field.column.clone()).collect();
         let of_parts = fields.iter().filter(|(at, _)| written.parts(*at).is_some());
         let parts = of_parts.map(|(_, field)| field.column.clone()).collect();
-        Ok(Values { payload: Payload { json: Bytes::from(object), keys, rows: Rows::One }, parts })
+        Ok(Values { payload: Payload { json: object.into(), keys, rows: Rows::One }, parts })
     }
 }
 

@@ -37,14 +37,14 @@ impl ObjectType {
 
 /// The objects of the body, as rows of the columns' types, with these defaults for each.
 pub(super) fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column, Otherwise<'_>)]) {
-    let json = Some(values.json.clone());
+    let json = &values.json;
     if values.columns.is_empty() {
         // Only their number is left.
         match values.rows {
             Rows::One => out.sql("(VALUES (1)) AS ").identifier(BODY),
             Rows::Many => out
                 .sql("pg_catalog.json_array_elements(")
-                .parameter(json)
+                .literal(json)
                 .sql("::pg_catalog.json) AS ")
                 .identifier(BODY),
         };
@@ -52,10 +52,10 @@ pub(super) fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column
     }
     match (values.missing, values.rows) {
         (Missing::Null, Rows::One) => {
-            out.sql("pg_catalog.json_to_record(").parameter(json).sql("::pg_catalog.json)")
+            out.sql("pg_catalog.json_to_record(").literal(json).sql("::pg_catalog.json)")
         }
         (Missing::Null, Rows::Many) => {
-            out.sql("pg_catalog.json_to_recordset(").parameter(json).sql("::pg_catalog.json)")
+            out.sql("pg_catalog.json_to_recordset(").literal(json).sql("::pg_catalog.json)")
         }
         (Missing::Default, rows) => {
             let (one, elements, record) = ObjectType::of(values).words();
@@ -68,8 +68,8 @@ pub(super) fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column
                 out.sql(" FROM ");
             }
             match rows {
-                Rows::One => out.sql("(VALUES (").parameter(json).sql(one).sql("))"),
-                Rows::Many => out.sql(elements).sql("(").parameter(json).sql(one).sql(")"),
+                Rows::One => out.sql("(VALUES (").literal(json).sql(one).sql("))"),
+                Rows::Many => out.sql(elements).sql("(").literal(json).sql(one).sql(")"),
             };
             out.sql(" AS ").identifier(OBJECT).sql("(\"value\")");
             if !ahead.is_empty() {
