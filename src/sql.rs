@@ -200,8 +200,10 @@ impl Fragment {
 /// expression in the select list, which `sql` has written to fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoder {
-    /// The text is JSON already: integers, booleans, json, anything wrapped in `to_json`.
+    /// The text is JSON already: json, anything wrapped in `to_json`.
     Verbatim,
+    /// The text is `t` or `f`.
+    Boolean,
     /// The text is a number, or `NaN` or an infinity, which JSON quotes.
     Number,
     /// The text becomes a JSON string.

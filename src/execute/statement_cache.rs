@@ -8,6 +8,7 @@
 //! whoever binds a name of another's runs another's statement. The role belongs to it because PostgreSQL checks the
 //! right to EXECUTE a function that it inlines when it plans, and never again for the same plan.
 
+use super::fixed::Fixed;
 use aws_lc_rs::digest::{Context, SHA256};
 use lru::LruCache;
 use std::{
@@ -35,7 +36,10 @@ pub(super) struct Preparing {
     preparation: Preparation,
     /// A random number, which makes the names this process' own.
     process: u64,
+    /// The names of what is the same for every unit.
+    fixed: Vec<Arc<str>>,
     is_unsafe: AtomicBool,
+    is_deallocated: AtomicBool,
 }
 
 impl fmt::Debug for Preparing {
@@ -49,7 +53,35 @@ impl Preparing {
     pub(super) fn new(preparation: Preparation) -> Self {
         let mut bytes = [0; 8];
         let is_random = aws_lc_rs::rand::fill(&mut bytes).is_ok();
-        Self { preparation, process: u64::from_ne_bytes(bytes), is_unsafe: AtomicBool::new(!is_random) }
+        let mut preparing = Self {
+            preparation,
+            process: u64::from_ne_bytes(bytes),
+            fixed: Vec::new(),
+            is_unsafe: AtomicBool::new(!is_random),
+            is_deallocated: AtomicBool::new(false),
+        };
+        preparing.fixed = Fixed::SQL.iter().map(|sql| preparing.name("", sql)).collect();
+        preparing
+    }
+
+    /// The name of a statement that is the same for every unit.
+    pub(super) fn fixed(&self, fixed: Fixed) -> Arc<str> {
+        Arc::clone(&self.fixed[fixed.at()])
+    }
+
+    /// All of these names, in the order of their table.
+    pub(super) fn all_fixed(&self) -> &[Arc<str>] {
+        &self.fixed
+    }
+
+    /// Whether code of the database's authors deallocates what is prepared: what follows it in a batch has no name then.
+    pub(super) fn is_deallocated(&self) -> bool {
+        self.is_deallocated.load(Ordering::Relaxed)
+    }
+
+    /// It does.
+    pub(super) fn deallocated(&self) {
+        self.is_deallocated.store(true, Ordering::Relaxed);
     }
 
     /// How many statements a connection may keep; `None` where nothing is prepared.
@@ -237,9 +269,9 @@ impl Statements {
         }
     }
 
-    /// Closes these as well, before anything else.
-    pub(super) fn close(&mut self, names: &[Arc<str>]) {
-        self.fallen_out.extend(names.iter().cloned());
+    /// Closes this as well, before anything else.
+    pub(super) fn close(&mut self, name: &Arc<str>) {
+        self.fallen_out.push(Arc::clone(name));
     }
 
     /// What is to be closed before anything else.

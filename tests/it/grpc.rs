@@ -5,6 +5,8 @@ mod change;
 mod errors;
 mod functions;
 mod gate;
+mod generated;
+mod neighbours;
 mod package;
 mod page;
 mod read;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::grpc::{
     method::number,
-    surface::{Compared, Enum, Field, Package, Reserved, Resource, Scalar, Shape},
+    surface::{Compared, Enum, Field, Numbered, Package, Reserved, Resource, Scalar, Shape},
 };
 use prost_types::{DescriptorProto, field_descriptor_proto::Type};
 
@@ -20,7 +20,7 @@ pub(super) fn relation(package: &Package, resource: &Resource) -> Draft<Descript
         format!("Conditions on rows of `{}`. Those that are set must all hold.", resource.relation),
     );
     for field in &resource.fields {
-        let name = predicate_name(&field.name);
+        let name = predicate_name(resource, &field.name);
         message.field(FieldDraft {
             // With another name it has another one in JSON too.
             json: json_name(&field.column).filter(|_| name == field.name),
@@ -46,16 +46,21 @@ pub(super) fn relation(package: &Package, resource: &Resource) -> Draft<Descript
             comment: comment.to_owned(),
         });
     }
-    let names = resource.reserved.names.iter().map(|name| predicate_name(name)).collect();
+    let names = resource.reserved.names.iter().map(|name| predicate_name(resource, name)).collect();
     message.reserve(&Reserved { numbers: resource.reserved.numbers.clone(), names });
     message
 }
 
 /// The field of a column's conditions. `and`, `or` and `not` have their names
 /// whatever columns there are and will be.
-fn predicate_name(column: &str) -> String {
+fn predicate_name(resource: &Resource, column: &str) -> String {
     match column {
-        "and" | "or" | "not" => format!("column_{column}"),
+        "and" | "or" | "not" => {
+            let name = format!("column_{column}");
+            let mut names = resource.fields.iter().map(|field| field.name.replace('_', ""));
+            let is_taken = names.any(|other| other == name.replace('_', ""));
+            if is_taken { format!("{name}_{}", Numbered::Field.number(column)) } else { name }
+        }
         other => other.to_owned(),
     }
 }
