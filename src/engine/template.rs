@@ -1,6 +1,7 @@
 //! What all requests of one shape have in common: the statement, the transaction around it, and what becomes of the rows.
 //! A template is made of a plan, borrows nothing of the catalog, and is run with the literals of one request.
 
+use super::templates::Made;
 use crate::{
     auth::Identity,
     error::Result,
@@ -47,6 +48,12 @@ enum Numbers {
     One,
 }
 
+impl Made for Template {
+    fn size(&self) -> usize {
+        self.statement.fragment.as_str().len()
+    }
+}
+
 impl Template {
     pub(super) fn of(plan: &Plan<'_>) -> Self {
         let transaction = &plan.transaction;
@@ -72,11 +79,6 @@ impl Template {
                 (true, true) => Numbers::One,
             },
         }
-    }
-
-    /// How much of it there is: the length of its text.
-    pub(super) fn size(&self) -> usize {
-        self.statement.fragment.as_str().len()
     }
 
     /// The unit of work of one request.
