@@ -338,7 +338,7 @@ fn has_value(operation: &Operation<'_>, body: &Body<'_>) -> Result<()> {
     };
     match node.range.offset {
         Number::Given(offset @ 1..) if is_value => Err(beyond_the_end(offset, 1)),
-        Number::Given(_) | Number::Moved(..) => Ok(()),
+        Number::Given(_) | Number::Moved(_) => Ok(()),
     }
 }
 

@@ -20,7 +20,7 @@ mod value;
 
 use crate::{
     catalog::descriptor,
-    request::literal::{self, Literal, Number, Slot},
+    request::literal::{self, Literal, Number},
 };
 use bytes::Bytes;
 use std::{
@@ -84,8 +84,6 @@ impl<'t> From<&'t str> for Hashed<'t> {
 enum Parameter {
     /// A literal as it is.
     Literal(Literal),
-    /// A number, lowered to this one where it is larger.
-    AtMost(Slot, u64),
     /// Bytes, in hexadecimal.
     Hexadecimal(Literal),
     /// The array of these texts.
@@ -96,10 +94,6 @@ impl Parameter {
     fn value(&self, literals: &Literals) -> Bytes {
         match self {
             Parameter::Literal(literal) => literals.value(literal),
-            Parameter::AtMost(slot, most) => {
-                let number = std::str::from_utf8(&literals.at(*slot)).ok().and_then(|text| text.parse().ok());
-                number.map_or(*most, |number: u64| number.min(*most)).to_string().into()
-            }
             Parameter::Hexadecimal(literal) => hexadecimal(&literals.value(literal)).into(),
             Parameter::Array(texts) => literal::array(texts.iter().map(|text| literals.value(text))),
         }
@@ -183,12 +177,18 @@ impl Fragment {
         self.parameter(Parameter::Array(texts.to_vec()))
     }
 
+    /// Adds a number that PostgreSQL has to know when it plans: with an unknown limit it assumes a tenth of the rows, finds
+    /// every plan for that too dear to keep, and plans anew for each request.
+    fn integer(&mut self, number: u64) -> &mut Self {
+        self.text.push_str(itoa::Buffer::new().format(number));
+        self
+    }
+
     /// Adds a number as a parameter.
     fn number(&mut self, number: Number) -> &mut Self {
         match number {
             Number::Given(number) => self.text(number.to_string()),
-            Number::Moved(slot, None) => self.parameter(Parameter::Literal(Literal::Moved(slot))),
-            Number::Moved(slot, Some(most)) => self.parameter(Parameter::AtMost(slot, most)),
+            Number::Moved(slot) => self.parameter(Parameter::Literal(Literal::Moved(slot))),
         }
     }
 

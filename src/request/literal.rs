@@ -15,13 +15,13 @@ pub enum Literal {
     Moved(Slot),
 }
 
-/// A number of rows, or the place in [`Literals`] that it was moved to. Zero stays: statements for no rows differ.
+/// A number of rows to pass over, or the place in [`Literals`] that it was moved to. Zero stays: the statement differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Number {
     /// The number.
     Given(u64),
-    /// The place of a number above zero, and what it is lowered to where it is larger.
-    Moved(Slot, Option<u64>),
+    /// The place of a number above zero.
+    Moved(Slot),
 }
 
 /// A place in [`Literals`].
@@ -87,17 +87,6 @@ impl Number {
     pub fn is_zero(self) -> bool {
         self == Number::Given(0)
     }
-
-    /// The smaller of this number and `most`.
-    pub fn at_most(self, most: u64) -> Self {
-        match (self, most) {
-            (Number::Given(number), _) => Number::Given(number.min(most)),
-            (Number::Moved(..), 0) => Number::Given(0),
-            (Number::Moved(slot, before), _) => {
-                Number::Moved(slot, Some(before.map_or(most, |before| before.min(most))))
-            }
-        }
-    }
 }
 
 impl Literals {
@@ -126,10 +115,10 @@ impl Literals {
     /// Moves a number here, unless it is zero.
     pub(super) fn take_number(&mut self, number: &mut Number) {
         match *number {
-            Number::Given(0) | Number::Moved(..) => {}
+            Number::Given(0) | Number::Moved(_) => {}
             Number::Given(given) => {
                 let text = itoa::Buffer::new().format(given).to_owned();
-                *number = Number::Moved(self.push(text.into()), None);
+                *number = Number::Moved(self.push(text.into()));
             }
         }
     }

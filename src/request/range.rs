@@ -8,13 +8,13 @@ use crate::error::{Error, Fault};
 pub struct Range<N = Number> {
     /// How many rows are passed over.
     pub offset: N,
-    /// How many are wanted; `None` for all.
-    pub limit: Option<N>,
+    /// How many are wanted; `None` for all. PostgreSQL plans by it, so it is a part of a request's shape.
+    pub limit: Option<u64>,
 }
 
 impl From<Range<u64>> for Range {
     fn from(Range { offset, limit }: Range<u64>) -> Self {
-        Self { offset: offset.into(), limit: limit.map(Number::from) }
+        Self { offset: offset.into(), limit }
     }
 }
 

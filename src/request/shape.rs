@@ -81,19 +81,15 @@ impl Payload {
 impl Query {
     /// All but the offset of the root.
     fn take_literals(&mut self, literals: &mut Literals) {
-        let Query { select: _, texts: _, filters, logic, order: _, ranges, range, excess: _ } = self;
+        let Query { select: _, texts: _, filters, logic, order: _, ranges, range: _, excess: _ } = self;
         filters.iter_mut().for_each(|(_, filter)| filter.operation.take_literals(literals));
         logic.iter_mut().for_each(|(_, tree)| tree.take_literals(literals));
         for (_, range) in ranges {
             match range {
-                EmbedRange::Rows(Range { offset, limit }) => {
-                    limit.iter_mut().for_each(|limit| literals.take_number(limit));
-                    literals.take_number(offset);
-                }
+                EmbedRange::Rows(Range { offset, limit: _ }) => literals.take_number(offset),
                 EmbedRange::Negative => {}
             }
         }
-        range.limit.iter_mut().for_each(|limit| literals.take_number(limit));
     }
 }
 

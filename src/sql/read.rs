@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     plan::tree::{self, Arity, Embed, Form, Item, Node, Source},
-    request::{literal::Number, range::Range, select::Join},
+    request::{range::Range, select::Join},
 };
 
 /// What `rows` writes besides the node itself.
@@ -73,7 +73,7 @@ pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope:
         out.separated(", ", &node.order, |out, term| order_term(out, term, node, scope));
     }
     if let Some(limit) = node.range.limit {
-        out.sql(" LIMIT ").number(limit);
+        out.sql(" LIMIT ").integer(limit);
     }
     if !node.range.offset.is_zero() {
         out.sql(" OFFSET ").number(node.range.offset);
@@ -281,7 +281,7 @@ pub(super) fn exists(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, sc
     let node = Node { alias, ..embed.node.clone() };
     existing(out, &node, Some(Link { embed, above }), scope);
     let Range { offset, limit } = node.range;
-    if limit.is_some_and(Number::is_zero) {
+    if limit == Some(0) {
         out.sql(" LIMIT 0");
     }
     if !offset.is_zero() {

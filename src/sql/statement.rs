@@ -209,7 +209,7 @@ fn total(out: &mut Fragment, node: &Node<'_>, limit: Option<u64>, scope: Scope<'
         Some(limit) => {
             out.sql("SELECT pg_catalog.count(*) AS \"total\" FROM (SELECT");
             existing(out, node, None, scope);
-            out.sql(" LIMIT ").text(limit.to_string()).sql(") AS \"counted\"");
+            out.sql(" LIMIT ").integer(limit).sql(") AS \"counted\"");
         }
     }
 }

@@ -152,10 +152,6 @@ pub(super) fn read(relation: &str, query: &str) -> Request {
     request
 }
 
-fn number(text: &str) -> Option<Number> {
-    text.parse::<u64>().ok().map(Number::from)
-}
-
 /// A query string without the percent signs.
 pub(super) fn parsed(text: &str) -> Query {
     let mut query = Query { select: parse::select("*").unwrap(), ..Query::default() };
@@ -166,10 +162,10 @@ pub(super) fn parsed(text: &str) -> Query {
         match *last {
             "select" => query.select = parse::select(value).unwrap(),
             "order" => query.order.push((path, parse::order(value).unwrap())),
-            "limit" if path.is_empty() => query.range.limit = number(value),
-            "offset" if path.is_empty() => query.range.offset = number(value).unwrap(),
+            "limit" if path.is_empty() => query.range.limit = value.parse().ok(),
+            "offset" if path.is_empty() => query.range.offset = value.parse::<u64>().unwrap().into(),
             "limit" => {
-                let range = Range { limit: number(value), offset: Number::default() };
+                let range = Range { limit: value.parse().ok(), offset: Number::default() };
                 query.ranges.push((path, EmbedRange::Rows(range)));
             }
             "and" | "or" => query.logic.push(parse::logic(key, value).unwrap()),

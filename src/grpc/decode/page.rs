@@ -88,7 +88,7 @@ impl Relation<'_> {
         }
         query.range.offset = offset.into();
         // One more, to know whether there is a next page.
-        query.range.limit = Some((rows + 1).into());
+        query.range.limit = Some(rows + 1);
         query.excess = Excess::Told;
 
         let paging = Paging { page: Page { rows, bytes: MAX_BYTES, keys }, binding, offset, count: None };
@@ -99,7 +99,7 @@ impl Relation<'_> {
         if counts && let Answer::Page(paging) = &mut call.answer {
             // With the keyset among the conditions only what is left would be counted.
             let mut count = Request { query: without_place, ..call.request.clone() };
-            count.query.range.limit = Some(0.into());
+            count.query.range.limit = Some(0);
             paging.count = Some(Box::new(count));
             call.request.preferences.count = None;
         }

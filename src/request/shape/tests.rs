@@ -38,7 +38,7 @@ fn pages(offset: u64, limit: u64) -> Range<u64> {
 #[test]
 fn requests_that_differ_in_values_alone_have_one_shape() {
     let one = read(&[("id", "eq.1"), ("a", "in.(1,2)")], "(b.like.x*,c.not.fts.y)", pages(10, 5));
-    let mut other = read(&[("id", "eq.2"), ("a", "in.(3)")], "(b.like.z,c.not.fts.w)", pages(3, 7));
+    let mut other = read(&[("id", "eq.2"), ("a", "in.(3)")], "(b.like.z,c.not.fts.w)", pages(3, 5));
     other.preferences.timezone = None;
     other.context.path = "/elsewhere".into();
     other.deadline = None;
@@ -47,8 +47,8 @@ fn requests_that_differ_in_values_alone_have_one_shape() {
     assert_eq!(told.timezone.as_deref(), Some("UTC"));
     let texts = |literals: &Literals| literals.0.iter().map(|text| text.to_vec()).collect::<Vec<_>>();
     let expected = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
-    assert_eq!(texts(&first), expected(&["1", r#"{"1","2"}"#, "x%", "y", "5", "10", "5", "10"]));
-    assert_eq!(texts(&second), expected(&["2", r#"{"3"}"#, "z", "w", "7", "3", "7", "3"]));
+    assert_eq!(texts(&first), expected(&["1", r#"{"1","2"}"#, "x%", "y", "10", "10"]));
+    assert_eq!(texts(&second), expected(&["2", r#"{"3"}"#, "z", "w", "3", "3"]));
 }
 
 #[test]
@@ -63,8 +63,8 @@ fn whatever_decides_the_statement_decides_the_shape() {
         shape(("id->>x", "eq.1"), "(b.eq.1)", pages(10, 5)),
         shape(("other.id", "eq.1"), "(b.eq.1)", pages(10, 5)),
         shape(("id", "eq.1"), "(b.eq.1,b.eq.2)", pages(10, 5)),
-        // Statements for no rows, and from the first row on.
-        shape(("id", "eq.1"), "(b.eq.1)", pages(10, 0)),
+        // PostgreSQL plans by the limit, and from the first row on there is no offset.
+        shape(("id", "eq.1"), "(b.eq.1)", pages(10, 6)),
         shape(("id", "eq.1"), "(b.eq.1)", pages(0, 5)),
     ] {
         assert_ne!(base, different);
@@ -97,5 +97,5 @@ fn an_offset_of_a_call_stays_because_its_refusal_names_it() {
     let action = Action::Call { function: "f".to_owned(), arguments, access: CallAccess::ReadOnly };
     let (shape, literals, _) =
         request(action, Query { range: pages(3, 7).into(), ..Query::default() }).split();
-    assert_eq!((shape.query.range.offset, literals.0.len()), (Number::Given(3), 1));
+    assert_eq!((shape.query.range.offset, literals.0.len()), (Number::Given(3), 0));
 }
