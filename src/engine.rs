@@ -16,7 +16,7 @@ use crate::{
     },
     config::Config,
     error::Result,
-    execute::{Body, Form, Pool, Unit, configuration::RoleSettings},
+    execute::{Body, Pool, Unit, configuration::RoleSettings},
     memory::Memory,
     outcome::{Outcome, Privileges, Sink},
     plan::{
@@ -24,14 +24,10 @@ use crate::{
         transaction::{Access, End, Expectation, Isolation, ResponseSettings},
     },
     request::{Request, payload::Arguments, shape::Shape},
-    sql::{self, Layout, Setting, Statement},
+    sql::{self, Setting, Statement},
 };
 use outdated::{Attempts, Watched};
-use std::{
-    borrow::Cow,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 use template::Template;
 use templates::Templates;
 
@@ -188,15 +184,6 @@ impl Engine {
         let mut plan = self.plan(shape.clone(), identity)?;
         message::keep(&first.plan(shape.clone(), identity)?, &mut plan)?;
         Ok(plan)
-    }
-
-    /// Whether the database answers on a connection of the pool, within this time.
-    pub async fn is_answered(&self, within: Duration) -> bool {
-        let (statement, form) = (sql::ping(), Form::of(&Layout::Nothing));
-        let mut unit = question(&statement, Vec::new(), &self.memory);
-        unit.deadline = Some(within);
-        let mut nothing = Body::new(&form, unit.lease());
-        self.pool.run(unit, &mut nothing).await.is_ok()
     }
 }
 

@@ -223,12 +223,9 @@ impl Loader {
     }
 
     async fn load(&self, read: Read) -> Result<(), Failure> {
-        let (mut client, connection) = self.pool.connect_one().await?;
-        let driver = tokio::spawn(connection);
-        let loaded = self.load_with(&mut client, read).await;
-        drop(client);
-        // It ends with its client.
-        let _ = driver.await;
+        let mut lent = self.pool.lend().await?;
+        let loaded = self.load_with(lent.client()?, read).await;
+        lent.give_back();
         let services = Arc::new(loaded?);
         self.grpc.health().serving().replace_services(&services.grpc.names());
         self.services.store(Some(services.clone()));

@@ -1,6 +1,6 @@
 //! The pool: connections that serve one unit at a time. What leaves it is a
-//! report; a client, a transaction or a connection never does, except for those
-//! who need a connection of their own to read the catalog or to listen.
+//! report; a client, a transaction or a connection never does. Who reads the
+//! catalog or listens has a connection of another kind, and none of these.
 
 use super::{
     Report, Unit,
@@ -8,6 +8,7 @@ use super::{
     error,
     lease::Lease,
     session::Session,
+    side::{Lent, Side},
     statement_cache::{Preparation, Preparing},
     wire,
 };
@@ -29,7 +30,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{Semaphore, SemaphorePermit, watch},
     time::Instant,
 };
 
@@ -83,20 +84,25 @@ pub struct Status {
 #[derive(Clone, Debug)]
 pub struct Pool {
     connections: managed::Pool<Manager>,
+    side: Side,
     /// How many units may wait for clients: half of the connections.
     streams: Arc<Semaphore>,
     acquisition_timeout: Duration,
     timeouts: Arc<AtomicU64>,
     /// When the last of them was told.
     told: Arc<Mutex<Option<Instant>>>,
+    /// Whatever runs in PostgreSQL has a receiver.
+    running: Arc<watch::Sender<()>>,
 }
 
 impl Pool {
     /// A pool for this database. Connects when the first unit comes; fails
     /// where certificates cannot be read.
     pub fn new(target: &Connection, options: Options) -> Result<Self> {
+        let connector = Arc::new(Connector::new(target)?);
+        let side = Side::new(&connector, &options)?;
         let manager = Manager {
-            connector: Arc::new(Connector::new(target)?),
+            connector,
             options,
             preparing: Arc::new(Preparing::new(options.preparation)),
             generation: AtomicU64::new(0),
@@ -113,7 +119,15 @@ impl Pool {
             .map_err(|problem| error::internal(&problem))?;
         let streams = Arc::new(Semaphore::new((options.size.get() / 2).max(1)));
         let acquisition_timeout = options.acquisition_timeout;
-        Ok(Self { connections, streams, acquisition_timeout, timeouts: Arc::default(), told: Arc::default() })
+        Ok(Self {
+            connections,
+            side,
+            streams,
+            acquisition_timeout,
+            timeouts: Arc::default(),
+            told: Arc::default(),
+            running: Arc::default(),
+        })
     }
 
     /// Runs a unit and hands its rows to `sink` as they come. The report comes
@@ -172,20 +186,26 @@ impl Pool {
         tracing::error!("{error}");
     }
 
-    /// A connection outside of the pool. Somebody has to poll it. An error that
+    /// A connection for what is not a request, which waits for none. An error that
     /// PostgreSQL reports keeps its SQLSTATE, so that a wrong password can be
     /// told from a server that is down.
-    pub async fn connect_one(&self) -> Result<Pair> {
-        self.connections
-            .manager()
-            .connector
-            .connect_client()
-            .await
-            .map_err(|problem| error::of_client(&problem))
+    pub async fn lend(&self) -> Result<Lent> {
+        self.side.lend(self.running.subscribe()).await
     }
 
-    /// As `connect_one`, but to the primary: of several hosts it is the one that can be written to,
-    /// whichever of them units may run on. Only there can be listened.
+    /// Whether PostgreSQL answers within this time, whatever requests do.
+    pub async fn is_answered(&self, within: Duration) -> bool {
+        match tokio::time::timeout(within, self.lend()).await {
+            Ok(Ok(answered)) => {
+                answered.give_back();
+                true
+            }
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+
+    /// A connection to the primary that nothing else uses, which somebody has to poll: of several hosts it is the one that
+    /// can be written to, whichever of them units may run on. Only there can be listened.
     pub async fn connect_to_primary(&self) -> Result<Pair> {
         let connector = &self.connections.manager().connector;
         connector.connect_to_primary().await.map_err(|problem| error::of_client(&problem))
@@ -195,6 +215,7 @@ impl Pool {
     pub fn flush(&self) {
         self.connections.manager().generation.fetch_add(1, Ordering::Relaxed);
         self.close_idle();
+        self.side.flush();
     }
 
     /// Closes connections that were unused for too long. For whoever looks
@@ -202,6 +223,7 @@ impl Pool {
     pub fn close_idle(&self) {
         let manager = self.connections.manager();
         self.connections.retain(|session, metrics| manager.is_usable(session, &metrics));
+        self.side.close_idle();
     }
 
     /// What the pool is doing.
