@@ -194,7 +194,7 @@ options! {
     url_use_legacy_target_names "url-use-legacy-target-names": bool = "true", RELOAD.in_database();
 
     /// Number of prepared statements that each connection keeps.
-    db_statement_cache_size "db-statement-cache-size": NonZeroUsize = "256", RESTART.pgduet();
+    db_statement_cache_size "db-statement-cache-size": NonZeroUsize = "256", RELOAD.pgduet();
     /// Whether Swagger UI is served at `/docs/`.
     docs_enabled "docs-enabled": bool = "true", RELOAD.pgduet();
     /// Lock file that keeps field numbers stable from one exported `.proto` to the next.

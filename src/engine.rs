@@ -46,17 +46,27 @@ pub struct Engine {
     templates: Templates,
 }
 
+/// What an engine is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// What is known of the database.
+    pub catalog: Arc<Catalog>,
+    /// The configuration in force.
+    pub config: Arc<Config>,
+    /// Where units run.
+    pub pool: Pool,
+    /// The settings of the roles that requests run as.
+    pub roles: RoleSettings,
+    /// Where it finds its successor.
+    pub renewal: Arc<Renewal>,
+    /// What bodies and answers may hold.
+    pub memory: Memory,
+}
+
 impl Engine {
-    /// An engine; `roles` are the settings of the roles that requests run as, by `renewal` it finds its successor, and
-    /// `memory` is what answers may hold.
-    pub fn new(
-        catalog: Arc<Catalog>,
-        config: Arc<Config>,
-        pool: Pool,
-        roles: RoleSettings,
-        renewal: Arc<Renewal>,
-        memory: Memory,
-    ) -> Self {
+    /// An engine of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { catalog, config, pool, roles, renewal, memory } = parts;
         Self { catalog, config, pool, roles, renewal, memory, templates: Templates::default() }
     }
 

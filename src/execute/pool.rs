@@ -17,6 +17,7 @@ use crate::{
     error::{Caller, Error, Fault, Origin, Result, classify},
     outcome::{Pace, Sink},
 };
+use arc_swap::ArcSwap;
 use deadpool::{
     Runtime,
     managed::{self, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType},
@@ -48,7 +49,7 @@ pub struct Options {
     pub max_idle: Duration,
     /// One that was made so long ago is not used again.
     pub max_lifetime: Duration,
-    /// Whether they prepare statements.
+    /// Whether they prepare statements, at first.
     pub preparation: Preparation,
 }
 
@@ -59,10 +60,16 @@ impl From<&Config> for Options {
             acquisition_timeout: config.db_pool_acquisition_timeout,
             max_idle: config.db_pool_max_idletime,
             max_lifetime: config.db_pool_max_lifetime,
-            preparation: match config.db_prepared_statements {
-                true => Preparation::Cached(config.db_statement_cache_size),
-                false => Preparation::Never,
-            },
+            preparation: config.into(),
+        }
+    }
+}
+
+impl From<&Config> for Preparation {
+    fn from(config: &Config) -> Self {
+        match config.db_prepared_statements {
+            true => Self::Cached(config.db_statement_cache_size),
+            false => Self::Never,
         }
     }
 }
@@ -104,7 +111,7 @@ impl Pool {
         let manager = Manager {
             connector,
             options,
-            preparing: Arc::new(Preparing::new(options.preparation)),
+            preparing: ArcSwap::from_pointee(Preparing::new(options.preparation)),
             generation: AtomicU64::new(0),
         };
         let connections = managed::Pool::builder(manager)
@@ -193,6 +200,12 @@ impl Pool {
         self.side.lend(self.running.subscribe()).await
     }
 
+    /// Returns when nothing runs in PostgreSQL any more, what was dropped included. For the end of the process: what it
+    /// leaves behind would run on there.
+    pub async fn is_quiet(&self) {
+        self.running.closed().await;
+    }
+
     /// Whether PostgreSQL answers within this time, whatever requests do.
     pub async fn is_answered(&self, within: Duration) -> bool {
         match tokio::time::timeout(within, self.lend()).await {
@@ -211,9 +224,14 @@ impl Pool {
         connector.connect_to_primary().await.map_err(|problem| error::of_client(&problem))
     }
 
-    /// Replaces all connections: those in use when their unit has ended.
-    pub fn flush(&self) {
-        self.connections.manager().generation.fetch_add(1, Ordering::Relaxed);
+    /// Replaces all connections: those in use when their unit has ended. The new ones prepare statements like this.
+    pub fn renew(&self, preparation: Preparation) {
+        let manager = self.connections.manager();
+        // What the old one has learnt of poolers still holds.
+        if manager.preparing.load().preparation() != preparation {
+            manager.preparing.store(Arc::new(Preparing::new(preparation)));
+        }
+        manager.generation.fetch_add(1, Ordering::Release);
         self.close_idle();
         self.side.flush();
     }
@@ -239,7 +257,10 @@ impl Pool {
 
     async fn lease(&self) -> Result<Lease> {
         match self.connections.get().await {
-            Ok(connection) => Ok(Lease::new(connection, Arc::clone(&self.connections.manager().connector))),
+            Ok(connection) => {
+                let connector = Arc::clone(&self.connections.manager().connector);
+                Ok(Lease::new(connection, connector, self.running.subscribe()))
+            }
             Err(PoolError::Backend(problem)) => Err(error::unreachable(&problem)),
             Err(PoolError::Timeout(TimeoutType::Wait | TimeoutType::Create)) => {
                 self.timeouts.fetch_add(1, Ordering::Relaxed);
@@ -260,7 +281,7 @@ impl Pool {
 pub(super) struct Manager {
     connector: Arc<Connector>,
     options: Options,
-    preparing: Arc<Preparing>,
+    preparing: ArcSwap<Preparing>,
     /// Connections of an earlier one are not used again.
     generation: AtomicU64,
 }
@@ -278,9 +299,11 @@ impl managed::Manager for Manager {
     type Error = wire::Error;
 
     async fn create(&self) -> std::result::Result<Session, wire::Error> {
-        let generation = self.generation.load(Ordering::Relaxed);
+        // In this order: a connection of this generation prepares as asked for before it began.
+        let generation = self.generation.load(Ordering::Acquire);
+        let preparing = self.preparing.load_full();
         // Apart from the requests that wait for it: most find a connection, and need no room for making one.
-        Box::pin(Session::connect(&self.connector, &self.preparing, generation)).await
+        Box::pin(Session::connect(&self.connector, &preparing, generation)).await
     }
 
     async fn recycle(&self, session: &mut Session, metrics: &Metrics) -> RecycleResult<wire::Error> {
