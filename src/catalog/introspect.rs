@@ -143,6 +143,7 @@ async fn fill(
         columns,
         defaults,
         keys,
+        checks,
         foreign_keys,
         code,
         functions,
@@ -154,6 +155,7 @@ async fn fill(
         columns,
         rows(transaction, include_str!("sql/defaults.sql"), &within),
         rows(transaction, include_str!("sql/keys.sql"), &within),
+        rows(transaction, include_str!("sql/checks.sql"), &within),
         rows(transaction, include_str!("sql/foreign_keys.sql"), &[]),
         rows(transaction, include_str!("sql/code.sql"), &[]),
         rows(transaction, include_str!("sql/functions.sql"), &callable),
@@ -168,6 +170,7 @@ async fn fill(
     loaded.add_defaults(&defaults)?;
     loaded.add_origins(&scope.origins);
     loaded.add_keys(&keys)?;
+    loaded.add_checks(&checks)?;
     database.foreign_keys = loaded.foreign_keys(&foreign_keys, &database.schemas)?;
     let running = code::closure(&code)?;
     database.relations = loaded.finish(&running);

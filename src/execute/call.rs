@@ -2,13 +2,13 @@
 //! sends nothing.
 
 use super::{fixed::Fixed, statement_cache::Form, wire};
-use crate::sql::Value;
+use crate::sql::{Hashed, Value};
 
 /// A statement that was sent, or is about to be.
 pub(super) struct Call<'u> {
     pub(super) form: Form,
     pub(super) role: &'u str,
-    pub(super) sql: &'u str,
+    pub(super) sql: Hashed<'u>,
     pub(super) values: Vec<Value>,
     /// Which it is of those that are the same for every unit.
     pub(super) fixed: Option<Fixed>,
@@ -23,12 +23,14 @@ pub(super) enum Progress {
 }
 
 impl<'u> Call<'u> {
-    pub(super) fn new(form: Form, role: &'u str, sql: &'u str, values: Vec<Value>) -> Self {
+    pub(super) fn new(form: Form, role: &'u str, sql: Hashed<'u>, values: Vec<Value>) -> Self {
         Self { form, role, sql, values, fixed: None, progress: Progress::Unbound }
     }
 
     pub(super) fn fixed(fixed: Fixed, form: Form) -> Self {
-        Self { fixed: Some(fixed), ..Self::new(form, "", fixed.sql(), Vec::new()) }
+        // It is found by its place in the table, not by a hash.
+        let sql = Hashed { text: fixed.sql(), hash: 0 };
+        Self { fixed: Some(fixed), ..Self::new(form, "", sql, Vec::new()) }
     }
 
     /// What an error says of the prepared statement, if it is one.
@@ -37,7 +39,7 @@ impl<'u> Call<'u> {
         if self.progress == Progress::Bound {
             return None;
         }
-        let outdated = || Doubt::Outdated { role: self.role.to_owned(), sql: self.sql.to_owned() };
+        let outdated = || Doubt::Outdated { role: self.role.to_owned(), sql: self.sql.text.to_owned() };
         match (&self.form, error.sqlstate.as_str()) {
             (Form::Unnamed, _) => None,
             (Form::Named(_) | Form::Prepared(_), "26000") => match self.fixed {

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     error::{Error, Origin, Result},
     outcome::Sink,
+    sql::Hashed,
 };
 use deadpool::managed::Object;
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -156,7 +157,7 @@ impl Lease {
     fn conclude(&mut self, doubt: Doubt, first: &Error, again: Option<&Failure>) {
         let is_same = again.is_some_and(|again| sqlstate(&again.error) == sqlstate(first));
         if let (Doubt::Outdated { role, sql }, false, Ok(session)) = (doubt, is_same, self.session()) {
-            session.statements.forget(&role, &sql);
+            session.statements.forget(&role, Hashed::from(sql.as_str()));
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{
     Unit,
     fixed::{Start, Tenancy},
 };
-use crate::sql::{Fragment, Setting};
+use crate::sql::{Fragment, Hashed, Setting};
 use std::{borrow::Cow, time::Duration};
 
 /// What makes a transaction that began without BEGIN what it has to be. A level cannot be changed any more: where it is
@@ -101,8 +101,8 @@ impl Preamble {
             && self.names.iter().zip(settings).all(is_same)
     }
 
-    pub(super) fn sql(&self) -> &str {
-        self.fragment.as_str()
+    pub(super) fn sql(&self) -> Hashed<'_> {
+        self.fragment.hashed()
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
         let settings: [Setting; 2] =
             [("role".into(), "anonymous".into()), ("app.it's".to_owned().into(), "1'".into())];
         assert_eq!(
-            Preamble::new(SHAPE, &settings).sql(),
+            Preamble::new(SHAPE, &settings).sql().text,
             "SELECT WHERE false OR pg_catalog.set_config('role', $1, true) IS NULL \
              OR pg_catalog.set_config($2, $3, true) IS NULL"
         );

@@ -166,9 +166,9 @@ impl Session {
             (Form::Named(name), Some(_)) => {
                 // It may have been parsed when nobody waited for that any more.
                 self.wire.out.close(name)?;
-                self.parse(&call.form, call.sql)?;
+                self.parse(&call.form, call.sql.text)?;
             }
-            (Form::Unnamed, _) | (Form::Named(_), None) => self.parse(&call.form, call.sql)?,
+            (Form::Unnamed, _) | (Form::Named(_), None) => self.parse(&call.form, call.sql.text)?,
         }
         Ok(())
     }

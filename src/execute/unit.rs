@@ -17,7 +17,11 @@ use super::{
     statement_cache::Form,
     wire::{self, Columns, Frame, Results},
 };
-use crate::{error::Error, outcome::Sink, sql::Fragment};
+use crate::{
+    error::Error,
+    outcome::Sink,
+    sql::{Fragment, Hashed},
+};
 use std::{sync::Arc, time::Duration};
 
 /// Why a unit gave no report.
@@ -228,11 +232,11 @@ impl<'a> Conversation<'a> {
     }
 
     fn call<'u>(&mut self, role: &'u str, fragment: &'u Fragment) -> Call<'u> {
-        let (sql, values) = (fragment.as_str(), fragment.values(&self.unit.literals));
+        let (sql, values) = (fragment.hashed(), fragment.values(&self.unit.literals));
         Call::new(self.form(role, sql), role, sql, values)
     }
 
-    fn form(&mut self, role: &str, sql: &str) -> Form {
+    fn form(&mut self, role: &str, sql: Hashed<'_>) -> Form {
         match self.naming {
             Naming::Allowed => self.session.statements.choose(role, sql),
             Naming::Forbidden => Form::Unnamed,
@@ -244,7 +248,7 @@ impl<'a> Conversation<'a> {
         let fragment = &self.unit.statement.fragment;
         match (format::described(self.unit), self.naming) {
             (Described::First, Naming::Allowed) => {
-                let (sql, values) = (fragment.as_str(), fragment.values(&self.unit.literals));
+                let (sql, values) = (fragment.hashed(), fragment.values(&self.unit.literals));
                 let fits = |types: &[u32]| sink.columns(&mut types.iter().copied()).is_ok();
                 let (form, types) = self.session.statements.choose_described(role, sql, fits);
                 (Call::new(form, role, sql, values), types)
@@ -259,7 +263,7 @@ impl<'a> Conversation<'a> {
     fn send_statement(&mut self, statement: &Call<'_>, types: Option<&[u32]>) -> Result<(), wire::Error> {
         match (format::described(self.unit), types) {
             (Described::First, None) => {
-                self.session.parse(&statement.form, statement.sql)?;
+                self.session.parse(&statement.form, statement.sql.text)?;
                 let out = &mut self.session.wire.out;
                 out.describe(statement.form.name())?;
                 out.flush();
