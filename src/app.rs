@@ -44,9 +44,13 @@ use pulse::Ear;
 use reloads::Reloads;
 use status::AppStatus;
 use std::{fmt, io, sync::Arc, time::Duration};
+use tokio::task::JoinSet;
 
 /// How often connections that nobody used are closed.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// How long PostgreSQL may take to stop what was cut off, before the process ends.
+const STOPPED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why the process ends.
 #[derive(Debug)]
@@ -79,6 +83,22 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     Authenticator::new(&config).map_err(Error::Config)?;
     Lock::of_server(config.grpc_lock.as_deref()).map_err(Error::Lock)?;
     let pool = Pool::new(&connection, Options::from(&config)).map_err(Error::Database)?;
+    let ended = run(sources, config, &pool, diagnostics, listening).await;
+    // However it ended, what was cut off has been dropped by now.
+    if tokio::time::timeout(STOPPED_WITHIN, pool.is_quiet()).await.is_err() {
+        tracing::warn!("PostgreSQL may still work on what was cut off");
+    }
+    ended
+}
+
+/// All of it, with this pool. What runs when it returns is cut off.
+async fn run(
+    sources: Sources,
+    config: Config,
+    pool: &Pool,
+    diagnostics: Diagnostics,
+    listening: impl FnOnce(&Address),
+) -> Result<(), Error> {
     let mut signals = Signals::install().map_err(Error::System)?;
     let (trigger, shutdown) = shutdown_channel();
 
@@ -93,12 +113,14 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
         Some(options) => Some(listen(&options).await?),
         None => None,
     };
-    let admin = admin.map(|listener| {
+    // They end with this.
+    let mut serving = JoinSet::new();
+    if let Some(listener) = admin {
         tracing::info!("Admin server listening on {}", listener.address());
         let admin = Admin::new(Arc::new(AppStatus::new(loader.clone(), address.clone())));
         let (limits, shutdown) = (limits.clone(), shutdown.clone());
-        tokio::spawn(async move { serve_connections(listener, admin, &limits, shutdown).await })
-    });
+        serving.spawn(async move { serve_connections(listener, admin, &limits, shutdown).await });
+    }
 
     // Before the first load, so that no notification is missed after it.
     let mut channel = Channel::new(pool.clone());
@@ -113,7 +135,7 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     tracing::info!("API server listening on {address}");
     listening(&address);
     let front = Front::new(loader.clone());
-    let serving = tokio::spawn(async move { serve_connections(listener, front, &limits, shutdown).await });
+    serving.spawn(async move { serve_connections(listener, front, &limits, shutdown).await });
 
     let ear = pulse::follow(loader.clone());
     let mut reloads = Reloads::new(loader.clone(), retry);
@@ -149,15 +171,13 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     }
 
     tracing::info!("Shutting down");
-    // No more is asked, so that the last that is told is the end.
-    drop(ear);
+    // No more is asked, so that the last that is told is the end; and no more is loaded.
+    drop((ear, reloads));
     loader.tell_end();
     trigger.announce();
     let ended = async {
-        for task in [Some(serving), admin].into_iter().flatten() {
-            // A task that panicked has said so already.
-            let _ = task.await;
-        }
+        // A task that panicked has said so already.
+        while serving.join_next().await.is_some() {}
     };
     let mut nothing = None;
     tokio::select! {

@@ -128,7 +128,8 @@ options! {
     db_max_rows "db-max-rows": Option<u64> = "", RELOAD.in_database().alias("max-rows");
     /// Whether clients may ask for execution plans (`application/vnd.pgrst.plan`).
     db_plan_enabled "db-plan-enabled": bool = "false", RELOAD.in_database();
-    /// Largest number of connections in the pool.
+    /// Largest number of connections in the pool, which serve requests. Beside it there are up to two for what is not a
+    /// request, and one that listens.
     db_pool "db-pool": NonZeroUsize = "10", RESTART;
     /// How long a request waits for a free connection.
     db_pool_acquisition_timeout "db-pool-acquisition-timeout": Duration = "10", RESTART;
@@ -193,7 +194,7 @@ options! {
     url_use_legacy_target_names "url-use-legacy-target-names": bool = "true", RELOAD.in_database();
 
     /// Number of prepared statements that each connection keeps.
-    db_statement_cache_size "db-statement-cache-size": NonZeroUsize = "256", RESTART.pgduet();
+    db_statement_cache_size "db-statement-cache-size": NonZeroUsize = "256", RELOAD.pgduet();
     /// Whether Swagger UI is served at `/docs/`.
     docs_enabled "docs-enabled": bool = "true", RELOAD.pgduet();
     /// Lock file that keeps field numbers stable from one exported `.proto` to the next.

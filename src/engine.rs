@@ -16,7 +16,7 @@ use crate::{
     },
     config::Config,
     error::Result,
-    execute::{Body, Form, Pool, Unit, configuration::RoleSettings},
+    execute::{Body, Pool, Unit, configuration::RoleSettings},
     memory::Memory,
     outcome::{Outcome, Privileges, Sink},
     plan::{
@@ -24,14 +24,10 @@ use crate::{
         transaction::{Access, End, Expectation, Isolation, ResponseSettings},
     },
     request::{Request, payload::Arguments, shape::Shape},
-    sql::{self, Layout, Setting, Statement},
+    sql::{self, Setting, Statement},
 };
 use outdated::{Attempts, Watched};
-use std::{
-    borrow::Cow,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 use template::Template;
 use templates::Templates;
 
@@ -50,17 +46,27 @@ pub struct Engine {
     templates: Templates,
 }
 
+/// What an engine is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// What is known of the database.
+    pub catalog: Arc<Catalog>,
+    /// The configuration in force.
+    pub config: Arc<Config>,
+    /// Where units run.
+    pub pool: Pool,
+    /// The settings of the roles that requests run as.
+    pub roles: RoleSettings,
+    /// Where it finds its successor.
+    pub renewal: Arc<Renewal>,
+    /// What bodies and answers may hold.
+    pub memory: Memory,
+}
+
 impl Engine {
-    /// An engine; `roles` are the settings of the roles that requests run as, by `renewal` it finds its successor, and
-    /// `memory` is what answers may hold.
-    pub fn new(
-        catalog: Arc<Catalog>,
-        config: Arc<Config>,
-        pool: Pool,
-        roles: RoleSettings,
-        renewal: Arc<Renewal>,
-        memory: Memory,
-    ) -> Self {
+    /// An engine of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { catalog, config, pool, roles, renewal, memory } = parts;
         Self { catalog, config, pool, roles, renewal, memory, templates: Templates::default() }
     }
 
@@ -188,15 +194,6 @@ impl Engine {
         let mut plan = self.plan(shape.clone(), identity)?;
         message::keep(&first.plan(shape.clone(), identity)?, &mut plan)?;
         Ok(plan)
-    }
-
-    /// Whether the database answers on a connection of the pool, within this time.
-    pub async fn is_answered(&self, within: Duration) -> bool {
-        let (statement, form) = (sql::ping(), Form::of(&Layout::Nothing));
-        let mut unit = question(&statement, Vec::new(), &self.memory);
-        unit.deadline = Some(within);
-        let mut nothing = Body::new(&form, unit.lease());
-        self.pool.run(unit, &mut nothing).await.is_ok()
     }
 }
 

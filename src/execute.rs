@@ -21,6 +21,7 @@ mod pool;
 mod preamble;
 pub mod response;
 mod session;
+mod side;
 mod statement_cache;
 mod unit;
 mod wire;
@@ -28,6 +29,7 @@ mod wire;
 pub use body::{Body, Form};
 pub use connect::{Client, Pair};
 pub use pool::{Options, Pool, Status};
+pub use side::Lent;
 pub use statement_cache::Preparation;
 
 use crate::{

@@ -30,7 +30,7 @@ use headers::Profile;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use query::{Parameters, Parsed, Plain};
 use respond::{Asked, Content, Plan, What};
-use route::{Task, Verb};
+use route::{Resource, Task, Verb};
 use std::{sync::Arc, time::SystemTime};
 use timing::{Stage, Stopwatch};
 
@@ -121,21 +121,42 @@ where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let config = engine.config();
     let body = body::collect(body, engine).await?;
-    let resource = route::resource(head.uri.path(), config)?;
-    let profile = headers::profile(&head.method, &head.headers, config)?;
-    let task = route::task(resource, &head.method)?;
-    let parameters = Parameters::new(head.uri.query())?;
-    match task {
-        Task::Describe => root::describe(engine, identity, head, profile, stopwatch).await,
-        Task::Options(resource) => {
-            let parsed = parameters.parse(Plain::Refused)?;
-            range::top_level(&head.method, &head.headers, parsed.bounds)?;
+    match read(engine.config(), head, body)? {
+        Wish::Describe(profile) => root::describe(engine, identity, head, profile, stopwatch).await,
+        Wish::Methods(profile, resource) => {
             stopwatch.lap(Stage::Parse);
             let methods = options::methods(engine, &profile.schema, &resource)?;
             stopwatch.lap(Stage::Plan);
             Ok(respond::allow(&methods))
+        }
+        Wish::Run(request, asked) => run(engine, identity, request, &asked, stopwatch).await,
+    }
+}
+
+/// What a client wants.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are the largest")]
+enum Wish {
+    /// A description of the schema.
+    Describe(Profile),
+    /// The methods that a resource takes.
+    Methods(Profile, Resource),
+    /// Something of the engine, and what the answer depends on besides.
+    Run(Request, Asked),
+}
+
+/// Reads a request, as far as that takes no engine.
+fn read(config: &Config, head: &Parts, body: Bytes) -> Result<Wish> {
+    let resource = route::resource(head.uri.path(), config)?;
+    let profile = headers::profile(&head.method, &head.headers, config)?;
+    let task = route::task(resource, &head.method)?;
+    let parameters = Parameters::new(head.uri.query())?;
+    let (request, asked) = match task {
+        Task::Describe => return Ok(Wish::Describe(profile)),
+        Task::Options(resource) => {
+            let parsed = parameters.parse(Plain::Refused)?;
+            range::top_level(&head.method, &head.headers, parsed.bounds)?;
+            return Ok(Wish::Methods(profile, resource));
         }
         Task::Relation(name, verb) => {
             let parsed = parameters.parse(Plain::Refused)?;
@@ -145,8 +166,7 @@ where
             };
             let what = What::Relation { name: name.clone(), verb, canonical };
             let action = |parsed: &mut Parsed| relation_action(name, verb, parsed, head, body);
-            let (request, asked) = complete(config, head, profile, parsed, what, action)?;
-            run(engine, identity, request, &asked, stopwatch).await
+            complete(config, head, profile, parsed, what, action)?
         }
         Task::Call(function, access) => {
             let parsed = parameters.parse(match access {
@@ -154,10 +174,10 @@ where
                 CallAccess::ByVolatility => Plain::Refused,
             })?;
             let action = |parsed: &mut Parsed| call_action(function, access, parsed, head, body);
-            let (request, asked) = complete(config, head, profile, parsed, What::Call, action)?;
-            run(engine, identity, request, &asked, stopwatch).await
+            complete(config, head, profile, parsed, What::Call, action)?
         }
-    }
+    };
+    Ok(Wish::Run(request, asked))
 }
 
 /// Runs a request and makes its answer.

@@ -341,13 +341,6 @@ pub enum Count {
     },
 }
 
-/// A statement that asks for nothing but an answer.
-pub fn ping() -> Statement {
-    let mut fragment = Fragment::new();
-    fragment.sql("SELECT");
-    Statement { fragment, layout: Layout::Nothing, facts: Vec::new() }
-}
-
 /// LISTEN on a channel.
 pub fn listen(channel: &str) -> Fragment {
     let mut out = Fragment::new();

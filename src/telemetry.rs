@@ -49,13 +49,16 @@ impl Diagnostics {
 }
 
 /// What starts, reloads and is lost is always told, as PostgREST does; `debug` adds what the
-/// pool and the caches do. Of other crates only warnings are of use.
+/// pool and the caches do. Of other crates only warnings are of use, and not that a connection which nobody uses is lost.
 fn targets(level: LogLevel) -> Targets {
     let own = match level {
         LogLevel::Crit | LogLevel::Error | LogLevel::Warn | LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    Targets::new().with_target(env!("CARGO_PKG_NAME"), own).with_default(LevelFilter::WARN)
+    Targets::new()
+        .with_target(env!("CARGO_PKG_NAME"), own)
+        .with_target("deadpool.postgres", LevelFilter::OFF)
+        .with_default(LevelFilter::WARN)
 }
 
 /// Writes each event as one line, whatever a client or a database put into it: what comes after a line feed would pass

@@ -96,17 +96,15 @@ pub async fn check(sources: Sources) -> Result<Report, Error> {
 async fn look(mut sources: Sources) -> Result<Report, Error> {
     let (config, refused) = in_force_but_for_secrets(&mut sources).await?;
     let pool = pool(&config)?;
-    let (mut client, connection) = pool.connect_one().await.map_err(Error::Database)?;
-    let (mut other, other_connection) = pool.connect_one().await.map_err(Error::Database)?;
-    let drivers = [tokio::spawn(connection), tokio::spawn(other_connection)];
+    let mut one = pool.lend().await.map_err(Error::Database)?;
+    let mut other = pool.lend().await.map_err(Error::Database)?;
     let (_, mut warnings) = Config::load(&sources).map_err(Error::Config)?;
     warnings.extend(config.connection().map_err(Error::Config)?.1);
-    let subject = Subject { config: &config, warnings, refused, client: &mut client, other: &mut other };
+    let (client, beside) = (one.client().map_err(Error::Database)?, other.client().map_err(Error::Database)?);
+    let subject = Subject { config: &config, warnings, refused, client, other: beside };
     let found = check::check(subject).await;
-    drop((client, other));
-    for driver in drivers {
-        let _ = driver.await;
-    }
+    one.give_back();
+    other.give_back();
     found.map_err(Error::Database)
 }
 
@@ -152,11 +150,10 @@ async fn in_force(sources: &mut Sources, left_out: &[&str]) -> Result<Config, Er
     }
     let names: Vec<_> = Config::database_settings().collect();
     let function = config.db_pre_config.as_ref();
-    let (mut client, connection) = pool(&config)?.connect_one().await.map_err(Error::Database)?;
-    let driver = tokio::spawn(connection);
-    let found = configuration::database_settings(&mut client, &names, function).await;
-    drop(client);
-    let _ = driver.await;
+    let mut lent = pool(&config)?.lend().await.map_err(Error::Database)?;
+    let client = lent.client().map_err(Error::Database)?;
+    let found = configuration::database_settings(client, &names, function).await;
+    lent.give_back();
     sources.database = found.map_err(Error::Database)?;
     for option in left_out {
         sources.database.remove(&format!("pgrst.{}", option.replace('-', "_")));
@@ -171,11 +168,10 @@ async fn catalog(config: &Config, schema: &SchemaSource) -> Result<Catalog, Erro
             descriptor::from_json(&text).map_err(Error::Database)?
         }
         SchemaSource::Database => {
-            let (mut client, connection) = pool(config)?.connect_one().await.map_err(Error::Database)?;
-            let driver = tokio::spawn(connection);
-            let found = introspect(&mut client, &config.db_schemas, &config.db_extra_search_path).await;
-            drop(client);
-            let _ = driver.await;
+            let mut lent = pool(config)?.lend().await.map_err(Error::Database)?;
+            let client = lent.client().map_err(Error::Database)?;
+            let found = introspect(client, &config.db_schemas, &config.db_extra_search_path).await;
+            lent.give_back();
             found.map_err(Error::Database)?
         }
     };

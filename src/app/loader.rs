@@ -10,7 +10,7 @@ use crate::{
     auth::Authenticator,
     catalog::{Catalog, introspect::introspect},
     config::{self, Config, Sources},
-    engine::Renewal,
+    engine::{Parts, Renewal},
     error::{Error, Fault, Origin},
     execute::{Client, Pool, configuration},
     grpc::{Lasting, health::Database},
@@ -223,17 +223,14 @@ impl Loader {
     }
 
     async fn load(&self, read: Read) -> Result<(), Failure> {
-        let (mut client, connection) = self.pool.connect_one().await?;
-        let driver = tokio::spawn(connection);
-        let loaded = self.load_with(&mut client, read).await;
-        drop(client);
-        // It ends with its client.
-        let _ = driver.await;
+        let mut lent = self.pool.lend().await?;
+        let loaded = self.load_with(lent.client()?, read).await;
+        lent.give_back();
         let services = Arc::new(loaded?);
         self.grpc.health().serving().replace_services(&services.grpc.names());
         self.services.store(Some(services.clone()));
         // Cached plans of what has changed are of no use.
-        self.pool.flush();
+        self.pool.renew((&**services.engine.config()).into());
         self.renewal.succeeded(services.engine.clone());
         Ok(())
     }
@@ -276,8 +273,9 @@ impl Loader {
             );
         }
         let making = tokio::task::spawn_blocking(move || {
-            let made =
-                Services::new(Arc::new(Catalog::new(database)), known, pool, roles, grpc, renewal, memory)?;
+            let catalog = Arc::new(Catalog::new(database));
+            let parts = Parts { catalog, config: known, pool, roles, renewal, memory };
+            let made = Services::new(parts, grpc)?;
             if let Some(former) = former {
                 made.grpc.warn_of_changes_since(&former.grpc);
             }

@@ -1,6 +1,6 @@
 //! Whether the database answers, for those who check health. A connection that listens hears the database go, so it is
 //! asked only where none does: each second, and four times a second while it is away, so that health recovers when
-//! requests do. It loads nothing.
+//! requests do. Requests are not in the way: who asks has a connection beside theirs. It loads nothing.
 
 use super::loader::Loader;
 use crate::grpc::health::Database;
@@ -26,9 +26,8 @@ pub(super) enum Ear {
 pub(super) fn follow(loader: Arc<Loader>) -> watch::Sender<Ear> {
     let (sender, mut ear) = watch::channel(Ear::Deaf);
     tokio::spawn(async move {
-        let mut last = Database::Away;
         loop {
-            last = ask(&loader, last).await;
+            let last = ask(&loader).await;
             loader.tell_health(last);
             let pause = match (*ear.borrow_and_update(), last) {
                 (Ear::Listening, Database::Present) => Duration::MAX,
@@ -44,14 +43,10 @@ pub(super) fn follow(loader: Arc<Loader>) -> watch::Sender<Ear> {
     sender
 }
 
-/// Whether requests are answered. A connection of the pool can break or be waited for in vain while the database is
-/// there: only where no new one can be made is it away.
-async fn ask(loader: &Loader, last: Database) -> Database {
-    let Some(services) = loader.services() else { return Database::Away };
-    let in_the_pool = match last {
-        Database::Present => services.engine.is_answered(ANSWER).await,
-        Database::Away => false,
-    };
-    let answers = in_the_pool || matches!(timeout(ANSWER, loader.pool().connect_one()).await, Ok(Ok(_)));
-    if answers { Database::Present } else { Database::Away }
+/// Whether there is something to serve, and a database that answers.
+async fn ask(loader: &Loader) -> Database {
+    match loader.services().is_some() && loader.pool().is_answered(ANSWER).await {
+        true => Database::Present,
+        false => Database::Away,
+    }
 }

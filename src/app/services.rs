@@ -3,13 +3,9 @@
 
 use crate::{
     auth::Authenticator,
-    catalog::Catalog,
-    config::Config,
-    engine::{Engine, Renewal},
+    engine::{Engine, Parts},
     error::Result,
-    execute::{Pool, configuration::RoleSettings},
     grpc::{Grpc, Lasting},
-    memory::Memory,
 };
 use std::sync::Arc;
 
@@ -22,18 +18,10 @@ pub(super) struct Services {
 }
 
 impl Services {
-    pub(super) fn new(
-        catalog: Arc<Catalog>,
-        config: Arc<Config>,
-        pool: Pool,
-        roles: RoleSettings,
-        lasting: Lasting,
-        renewal: Arc<Renewal>,
-        memory: Memory,
-    ) -> Result<Self> {
-        let authenticator = Authenticator::new(&config).map_err(|error| super::unusable(&error))?;
+    pub(super) fn new(parts: Parts, lasting: Lasting) -> Result<Self> {
+        let authenticator = Authenticator::new(&parts.config).map_err(|error| super::unusable(&error))?;
         let authenticator = Arc::new(authenticator);
-        let engine = Arc::new(Engine::new(catalog, config, pool, roles, renewal, memory));
+        let engine = Arc::new(Engine::new(parts));
         let grpc = Grpc::new(engine.clone(), authenticator.clone(), lasting)?;
         Ok(Self { engine, authenticator, grpc })
     }

@@ -105,10 +105,9 @@ impl Connector {
         Ok(Self { postgres, tls: Arc::new(tls) })
     }
 
-    /// A connection of tokio-postgres, for what is not a request.
-    pub(super) async fn connect_client(&self) -> std::result::Result<Pair, tokio_postgres::Error> {
-        let tls = rustls::ClientConfig::clone(&self.tls);
-        self.postgres.connect(MakeRustlsConnect::new(tls)).await
+    /// What connections of tokio-postgres are made of, for what is not a request.
+    pub(super) fn for_clients(&self) -> (Config, MakeRustlsConnect) {
+        (self.postgres.clone(), MakeRustlsConnect::new(rustls::ClientConfig::clone(&self.tls)))
     }
 
     /// A connection for requests: the first that is as `target_session_attrs` asks for, of all servers and all their
@@ -149,14 +148,13 @@ impl Connector {
         Err(WireError::Protocol(unwanted.to_owned()))
     }
 
-    /// As `connect`; of several hosts, only to one that can be written to.
+    /// A connection of tokio-postgres; of several hosts, only to one that can be written to.
     pub(super) async fn connect_to_primary(&self) -> std::result::Result<Pair, tokio_postgres::Error> {
-        let mut postgres = self.postgres.clone();
+        let (mut postgres, tls) = self.for_clients();
         if postgres.get_hosts().len() > 1 {
             postgres.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
-        let tls = rustls::ClientConfig::clone(&self.tls);
-        postgres.connect(MakeRustlsConnect::new(tls)).await
+        postgres.connect(tls).await
     }
 
     /// Asks PostgreSQL, by a connection of its own, to stop what runs there.

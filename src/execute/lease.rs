@@ -22,7 +22,7 @@ use crate::{
 };
 use deadpool::managed::Object;
 use std::{pin::pin, sync::Arc, time::Duration};
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{runtime::Handle, sync::watch, time::Instant};
 
 /// How long a connection may take to become quiet when its unit has gone. Then
 /// it is closed as it is.
@@ -41,6 +41,8 @@ pub(super) struct Lease {
     connection: Option<Connection>,
     connector: Arc<Connector>,
     state: State,
+    /// Held for as long as something runs.
+    presence: watch::Receiver<()>,
 }
 
 /// What the connection does.
@@ -55,8 +57,12 @@ enum State {
 }
 
 impl Lease {
-    pub(super) fn new(connection: Connection, connector: Arc<Connector>) -> Self {
-        Self { connection: Some(connection), connector, state: State::Quiet }
+    pub(super) fn new(
+        connection: Connection,
+        connector: Arc<Connector>,
+        presence: watch::Receiver<()>,
+    ) -> Self {
+        Self { connection: Some(connection), connector, state: State::Quiet, presence }
     }
 
     /// Runs a unit and gives the connection back.
@@ -176,7 +182,7 @@ impl Drop for Lease {
                 runtime.spawn(settle(connection));
             }
             (State::Busy, Ok(runtime)) => {
-                runtime.spawn(cancel(connection, Arc::clone(&self.connector)));
+                runtime.spawn(cancel(connection, Arc::clone(&self.connector), self.presence.clone()));
             }
             // Of no use, or with nobody left who could wait for it.
             (State::Quiet | State::Busy | State::Broken, _) => drop(Object::take(connection)),
@@ -197,7 +203,7 @@ async fn settle(mut connection: Connection) {
 ///
 /// The connection is closed then: a cancel that came too late for this unit
 /// could hit the next one.
-async fn cancel(mut connection: Connection, connector: Arc<Connector>) {
+async fn cancel(mut connection: Connection, connector: Arc<Connector>, presence: watch::Receiver<()>) {
     let target = connection.cancel().clone();
     tokio::select! {
         // If that fails, closing is all that can be done, too.
@@ -205,7 +211,7 @@ async fn cancel(mut connection: Connection, connector: Arc<Connector>) {
         () = ask_to_stop(&target, &connector) => {}
         () = tokio::time::sleep(QUIET_WITHIN) => {}
     }
-    drop(Object::take(connection));
+    drop((Object::take(connection), presence));
 }
 
 /// Asks again and again, and never ends by itself. The connection runs nothing

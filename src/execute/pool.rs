@@ -1,6 +1,6 @@
 //! The pool: connections that serve one unit at a time. What leaves it is a
-//! report; a client, a transaction or a connection never does, except for those
-//! who need a connection of their own to read the catalog or to listen.
+//! report; a client, a transaction or a connection never does. Who reads the
+//! catalog or listens has a connection of another kind, and none of these.
 
 use super::{
     Report, Unit,
@@ -8,6 +8,7 @@ use super::{
     error,
     lease::Lease,
     session::Session,
+    side::{Lent, Side},
     statement_cache::{Preparation, Preparing},
     wire,
 };
@@ -16,6 +17,7 @@ use crate::{
     error::{Caller, Error, Fault, Origin, Result, classify},
     outcome::{Pace, Sink},
 };
+use arc_swap::ArcSwap;
 use deadpool::{
     Runtime,
     managed::{self, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType},
@@ -29,7 +31,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{Semaphore, SemaphorePermit, watch},
     time::Instant,
 };
 
@@ -47,7 +49,7 @@ pub struct Options {
     pub max_idle: Duration,
     /// One that was made so long ago is not used again.
     pub max_lifetime: Duration,
-    /// Whether they prepare statements.
+    /// Whether they prepare statements, at first.
     pub preparation: Preparation,
 }
 
@@ -58,10 +60,16 @@ impl From<&Config> for Options {
             acquisition_timeout: config.db_pool_acquisition_timeout,
             max_idle: config.db_pool_max_idletime,
             max_lifetime: config.db_pool_max_lifetime,
-            preparation: match config.db_prepared_statements {
-                true => Preparation::Cached(config.db_statement_cache_size),
-                false => Preparation::Never,
-            },
+            preparation: config.into(),
+        }
+    }
+}
+
+impl From<&Config> for Preparation {
+    fn from(config: &Config) -> Self {
+        match config.db_prepared_statements {
+            true => Self::Cached(config.db_statement_cache_size),
+            false => Self::Never,
         }
     }
 }
@@ -83,22 +91,27 @@ pub struct Status {
 #[derive(Clone, Debug)]
 pub struct Pool {
     connections: managed::Pool<Manager>,
+    side: Side,
     /// How many units may wait for clients: half of the connections.
     streams: Arc<Semaphore>,
     acquisition_timeout: Duration,
     timeouts: Arc<AtomicU64>,
     /// When the last of them was told.
     told: Arc<Mutex<Option<Instant>>>,
+    /// Whatever runs in PostgreSQL has a receiver.
+    running: Arc<watch::Sender<()>>,
 }
 
 impl Pool {
     /// A pool for this database. Connects when the first unit comes; fails
     /// where certificates cannot be read.
     pub fn new(target: &Connection, options: Options) -> Result<Self> {
+        let connector = Arc::new(Connector::new(target)?);
+        let side = Side::new(&connector, &options)?;
         let manager = Manager {
-            connector: Arc::new(Connector::new(target)?),
+            connector,
             options,
-            preparing: Arc::new(Preparing::new(options.preparation)),
+            preparing: ArcSwap::from_pointee(Preparing::new(options.preparation)),
             generation: AtomicU64::new(0),
         };
         let connections = managed::Pool::builder(manager)
@@ -113,7 +126,15 @@ impl Pool {
             .map_err(|problem| error::internal(&problem))?;
         let streams = Arc::new(Semaphore::new((options.size.get() / 2).max(1)));
         let acquisition_timeout = options.acquisition_timeout;
-        Ok(Self { connections, streams, acquisition_timeout, timeouts: Arc::default(), told: Arc::default() })
+        Ok(Self {
+            connections,
+            side,
+            streams,
+            acquisition_timeout,
+            timeouts: Arc::default(),
+            told: Arc::default(),
+            running: Arc::default(),
+        })
     }
 
     /// Runs a unit and hands its rows to `sink` as they come. The report comes
@@ -172,29 +193,47 @@ impl Pool {
         tracing::error!("{error}");
     }
 
-    /// A connection outside of the pool. Somebody has to poll it. An error that
+    /// A connection for what is not a request, which waits for none. An error that
     /// PostgreSQL reports keeps its SQLSTATE, so that a wrong password can be
     /// told from a server that is down.
-    pub async fn connect_one(&self) -> Result<Pair> {
-        self.connections
-            .manager()
-            .connector
-            .connect_client()
-            .await
-            .map_err(|problem| error::of_client(&problem))
+    pub async fn lend(&self) -> Result<Lent> {
+        self.side.lend(self.running.subscribe()).await
     }
 
-    /// As `connect_one`, but to the primary: of several hosts it is the one that can be written to,
-    /// whichever of them units may run on. Only there can be listened.
+    /// Returns when nothing runs in PostgreSQL any more, what was dropped included. For the end of the process: what it
+    /// leaves behind would run on there.
+    pub async fn is_quiet(&self) {
+        self.running.closed().await;
+    }
+
+    /// Whether PostgreSQL answers within this time, whatever requests do.
+    pub async fn is_answered(&self, within: Duration) -> bool {
+        match tokio::time::timeout(within, self.lend()).await {
+            Ok(Ok(answered)) => {
+                answered.give_back();
+                true
+            }
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+
+    /// A connection to the primary that nothing else uses, which somebody has to poll: of several hosts it is the one that
+    /// can be written to, whichever of them units may run on. Only there can be listened.
     pub async fn connect_to_primary(&self) -> Result<Pair> {
         let connector = &self.connections.manager().connector;
         connector.connect_to_primary().await.map_err(|problem| error::of_client(&problem))
     }
 
-    /// Replaces all connections: those in use when their unit has ended.
-    pub fn flush(&self) {
-        self.connections.manager().generation.fetch_add(1, Ordering::Relaxed);
+    /// Replaces all connections: those in use when their unit has ended. The new ones prepare statements like this.
+    pub fn renew(&self, preparation: Preparation) {
+        let manager = self.connections.manager();
+        // What the old one has learnt of poolers still holds.
+        if manager.preparing.load().preparation() != preparation {
+            manager.preparing.store(Arc::new(Preparing::new(preparation)));
+        }
+        manager.generation.fetch_add(1, Ordering::Release);
         self.close_idle();
+        self.side.flush();
     }
 
     /// Closes connections that were unused for too long. For whoever looks
@@ -202,6 +241,7 @@ impl Pool {
     pub fn close_idle(&self) {
         let manager = self.connections.manager();
         self.connections.retain(|session, metrics| manager.is_usable(session, &metrics));
+        self.side.close_idle();
     }
 
     /// What the pool is doing.
@@ -217,7 +257,10 @@ impl Pool {
 
     async fn lease(&self) -> Result<Lease> {
         match self.connections.get().await {
-            Ok(connection) => Ok(Lease::new(connection, Arc::clone(&self.connections.manager().connector))),
+            Ok(connection) => {
+                let connector = Arc::clone(&self.connections.manager().connector);
+                Ok(Lease::new(connection, connector, self.running.subscribe()))
+            }
             Err(PoolError::Backend(problem)) => Err(error::unreachable(&problem)),
             Err(PoolError::Timeout(TimeoutType::Wait | TimeoutType::Create)) => {
                 self.timeouts.fetch_add(1, Ordering::Relaxed);
@@ -238,7 +281,7 @@ impl Pool {
 pub(super) struct Manager {
     connector: Arc<Connector>,
     options: Options,
-    preparing: Arc<Preparing>,
+    preparing: ArcSwap<Preparing>,
     /// Connections of an earlier one are not used again.
     generation: AtomicU64,
 }
@@ -256,9 +299,11 @@ impl managed::Manager for Manager {
     type Error = wire::Error;
 
     async fn create(&self) -> std::result::Result<Session, wire::Error> {
-        let generation = self.generation.load(Ordering::Relaxed);
+        // In this order: a connection of this generation prepares as asked for before it began.
+        let generation = self.generation.load(Ordering::Acquire);
+        let preparing = self.preparing.load_full();
         // Apart from the requests that wait for it: most find a connection, and need no room for making one.
-        Box::pin(Session::connect(&self.connector, &self.preparing, generation)).await
+        Box::pin(Session::connect(&self.connector, &preparing, generation)).await
     }
 
     async fn recycle(&self, session: &mut Session, metrics: &Metrics) -> RecycleResult<wire::Error> {

@@ -65,6 +65,11 @@ impl Preparing {
         preparing
     }
 
+    /// What was asked for.
+    pub(super) fn preparation(&self) -> Preparation {
+        self.preparation
+    }
+
     /// The name of a statement that is the same for every unit.
     pub(super) fn fixed(&self, fixed: Fixed) -> Arc<str> {
         Arc::clone(&self.fixed[fixed.at()])

@@ -47,7 +47,8 @@ const PROTOBUF_FILES: &[&str] = &["catalog/descriptor.rs"];
 
 /// Who speaks to PostgreSQL. `config/connection` only reads connection strings, the demo loads its sample,
 /// and the check asks what no request asks.
-const DATABASE_CRATES: &[&str] = &["tokio_postgres", "deadpool", "tokio_postgres_rustls"];
+const DATABASE_CRATES: &[&str] =
+    &["tokio_postgres", "deadpool", "deadpool_postgres", "tokio_postgres_rustls"];
 const DATABASE_FILES: &[&str] = &[
     "execute.rs",
     "execute/",

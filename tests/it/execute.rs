@@ -5,6 +5,7 @@ mod encoders;
 mod errors;
 mod proxy;
 mod session;
+mod startup;
 mod statements;
 mod tls;
 mod transaction;

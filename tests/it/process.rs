@@ -4,6 +4,7 @@
 mod commands;
 mod health;
 mod outage;
+mod side;
 mod signals;
 mod start;
 

@@ -342,3 +342,30 @@ async fn a_listener_whose_connection_is_ended_comes_back_and_reloads() {
         (send(server.address(), "GET", "/later", &[], None).status == 200).then_some(())
     });
 }
+
+/// Also at the first load, which reads what the database says.
+#[test]
+fn whether_statements_are_prepared_follows_the_configuration_in_the_database() {
+    let database = Database::fresh(&format!(
+        "{SCHEMA} CREATE VIEW api.prepared AS SELECT count(*) FROM pg_prepared_statements"
+    ));
+    let set = |action: &str| {
+        let role = format!("ALTER ROLE authenticator IN DATABASE {}", database.name());
+        database.execute(&format!("{role} {action}"));
+    };
+    set("SET pgrst.db_prepared_statements = 'false'");
+    let server = serve(&database, &[]);
+    let are_prepared = || {
+        let counted = || send(server.address(), "GET", "/prepared", &[], None).text();
+        // What is seen once is not prepared yet.
+        [counted(), counted(), counted()].last().is_some_and(|count| count != r#"[{"count":0}]"#)
+    };
+    assert!(!are_prepared());
+    for (action, prepared) in
+        [("RESET pgrst.db_prepared_statements", true), ("SET pgrst.db_prepared_statements = 'false'", false)]
+    {
+        set(action);
+        database.execute("NOTIFY pgrst, 'reload config'");
+        until(action, || (are_prepared() == prepared).then_some(()));
+    }
+}

@@ -200,7 +200,7 @@ async fn old_connections_are_not_used_again() {
     let backend = async || body(&pool, show("SELECT pg_backend_pid()::text")).await;
     let first = backend().await;
     assert_eq!(backend().await, first);
-    pool.flush();
+    pool.renew(options().preparation);
     assert_ne!(backend().await, first);
 }
 

@@ -225,7 +225,7 @@ async fn a_password_can_be_bound_to_the_channel() {
     // A wrong password is told to whoever starts pgduet, and not to a client.
     let wrong = "user=authenticator password=guess host=localhost channel_binding=require sslmode=require";
     assert_eq!(server.encrypted(wrong).await.unwrap_err().code(), "PGRST000");
-    let refused = server.pool(wrong).unwrap().connect_one().await.map(drop).unwrap_err();
+    let refused = server.pool(wrong).unwrap().lend().await.map(drop).unwrap_err();
     assert_eq!(refused.code(), "28P01");
 }
 

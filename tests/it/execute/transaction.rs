@@ -337,7 +337,7 @@ async fn defaults_of_the_database_change_no_transaction() {
         }
         client.batch_execute(&defaults.replace("{}", database.name())).await.unwrap();
         // New connections have other defaults.
-        pool.flush();
+        pool.renew(options().preparation);
     }
 }
 

@@ -19,6 +19,7 @@ use std::{
     sync::mpsc,
     thread,
 };
+use tokio_postgres::Client;
 
 /// Whether the whole server is said to serve.
 pub(super) fn is_serving(server: &Server) -> bool {
@@ -125,6 +126,27 @@ fn those_who_watch_health_are_told_of_the_end_before_it_comes() {
     assert_eq!(server.wait().code(), Some(0));
 }
 
+/// Holds what a load waits for, until the transaction on this connection ends.
+pub(super) async fn hold_catalog(database: &Database) -> Client {
+    let holder = database.client().await;
+    holder.batch_execute("BEGIN; LOCK TABLE pg_description IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    holder
+}
+
+/// How many loads wait for it.
+async fn waiting_loads(holder: &Client) -> i64 {
+    const COUNT: &str = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 2609
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    holder.query_one(COUNT, &[]).await.unwrap().get(0)
+}
+
+/// Waits until one does.
+pub(super) async fn until_load_waits(holder: &Client) {
+    while waiting_loads(holder).await == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Waits for the end of a server that may never end.
 fn ends(server: Server) -> Option<i32> {
     let (say, heard) = mpsc::channel();
@@ -152,15 +174,11 @@ fn a_load_that_never_ends_on_this_side_does_not_keep_the_process() {
 async fn a_load_that_waits_for_the_database_does_not_keep_the_process() {
     let database = Database::fresh(SCHEMA);
     let server = serve(&database, &[]);
-    let holder = database.client().await;
-    holder.batch_execute("BEGIN; LOCK TABLE pg_description IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let holder = hold_catalog(&database).await;
     server.signal("USR1");
-    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 2609
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    while holder.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        tokio::task::yield_now().await;
-    }
+    until_load_waits(&holder).await;
     assert!(answers(&server));
     server.signal("TERM");
     assert_eq!(ends(server), Some(0));
+    assert_eq!(waiting_loads(&holder).await, 0, "it goes with the process");
 }

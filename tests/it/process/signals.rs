@@ -1,13 +1,26 @@
 //! Ending, and what happens to requests that are under way.
 
-use super::{SCHEMA, answers, call_wait, hold, pgduet, release, serve, until_waiting, waiting};
+use super::{
+    SCHEMA, answers, call_wait,
+    health::{hold_catalog, until_load_waits},
+    hold, pgduet, release, serve, until_waiting, waiting,
+};
 use crate::support::{
+    PATIENCE,
     database::Database,
     http::{Connection, send},
     server::Server,
     until,
 };
-use std::net::{TcpListener, TcpStream};
+use std::{
+    io::{BufRead, BufReader},
+    net::{TcpListener, TcpStream},
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+use tokio_postgres::Client;
 
 #[tokio::test]
 async fn a_request_under_way_is_answered_before_the_process_ends() {
@@ -54,8 +67,88 @@ async fn what_is_not_finished_in_time_is_cut_off() {
     until_waiting(&holder, &database, 1).await;
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
+    none_is_left(&holder, &database).await;
     assert!(call.join().unwrap().is_err());
     release(holder).await;
+}
+
+/// What is loaded when the signal comes may be older than what it announces.
+#[tokio::test]
+async fn a_reload_that_is_asked_for_during_the_first_load_follows_it() {
+    let database = Database::fresh(SCHEMA);
+    let holder = hold_catalog(&database).await;
+    let mut child = pgduet()
+        .env("PGRST_DB_URI", database.uri("authenticator"))
+        .env("PGRST_DB_SCHEMAS", "api")
+        .env("PGRST_DB_CHANNEL_ENABLED", "false")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (say, heard) = mpsc::channel();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| say.send(line)));
+    until_load_waits(&holder).await;
+    let signal = |name: &str| Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(signal("-USR1").success());
+    holder.batch_execute("COMMIT").await.unwrap();
+    let mut loads = 0;
+    while loads < 2 {
+        let line = heard.recv_timeout(PATIENCE).expect("it is loaded twice");
+        loads += usize::from(line.contains("Schema cache loaded"));
+    }
+    assert!(signal("-TERM").success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// However the process ends, it takes along what it has asked for.
+#[tokio::test]
+async fn a_query_that_is_cut_off_does_not_outlive_the_process() {
+    let database = Database::fresh(&format!(
+        "{SCHEMA} CREATE FUNCTION api.wait_long() RETURNS text LANGUAGE sql AS 'SELECT pg_sleep(60)::text'"
+    ));
+    let observer = database.client().await;
+    // By the time-out, and by a second signal.
+    let ends = [("1", &["TERM"][..]), ("600", &["TERM", "TERM"])];
+    let ends =
+        ends.into_iter().flat_map(|end| ["--http1.1", "--http2-prior-knowledge"].map(|http| (http, end)));
+    for (http, (drain, signals)) in ends {
+        let server = serve(&database, &[("PGDUET_SERVER_DRAIN_TIMEOUT", drain)]);
+        let mut curl = Command::new("curl")
+            .args(["-s", "--json", "{}", http, &format!("{}/rpc/wait_long", server.url())])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while running(&observer, &database).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        for signal in signals {
+            server.signal(signal);
+            until("new connections are refused", || {
+                TcpStream::connect(server.address()).is_err().then_some(())
+            });
+        }
+        server.wait();
+        none_is_left(&observer, &database).await;
+        curl.wait().unwrap();
+    }
+}
+
+/// Nothing that was asked for runs in PostgreSQL two seconds after the end.
+async fn none_is_left(client: &Client, database: &Database) {
+    let ended = Instant::now();
+    while running(client, database).await > 0 {
+        assert!(ended.elapsed() < Duration::from_secs(2), "PostgreSQL goes on");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// How many queries of the server PostgreSQL works on.
+async fn running(client: &Client, database: &Database) -> i64 {
+    const COUNT: &str = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = $1 AND usename = 'authenticator' AND state = 'active'";
+    client.query_one(COUNT, &[&database.name()]).await.unwrap().get(0)
 }
 
 /// Calls `api.wait` from a thread of its own: the status of the answer, if there is one.
