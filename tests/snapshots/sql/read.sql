@@ -3,9 +3,8 @@
 SELECT "clients"."id", "clients"."name", "clients"."odd ""name" FROM "api"."clients" AS "clients" WHERE "clients"."id" = $1 AND (TRUE OR EXISTS (VALUES ("clients".*), (0.0, NULL::pg_catalog.text, 0.0)));
 
 -- clients?select=id,n:name::text,loud&order=loud.desc.nullslast,id&limit=2&offset=1
--- $1 = 2
--- $2 = 1
-SELECT "clients"."id", pg_catalog.to_json(CAST("clients"."name" AS "text")), "clients"."loud" FROM "api"."clients" AS "clients" WHERE (TRUE OR EXISTS (VALUES ("clients"."id", "clients"."loud"), (0.0, NULL::pg_catalog.text))) ORDER BY "clients"."loud" DESC NULLS LAST, "clients"."id" LIMIT $1 OFFSET $2;
+-- $1 = 1
+SELECT "clients"."id", pg_catalog.to_json(CAST("clients"."name" AS "text")), "clients"."loud" FROM "api"."clients" AS "clients" WHERE (TRUE OR EXISTS (VALUES ("clients"."id", "clients"."loud"), (0.0, NULL::pg_catalog.text))) ORDER BY "clients"."loud" DESC NULLS LAST, "clients"."id" LIMIT 2 OFFSET $1;
 
 -- types?select=u,ts,m,c,j,arr,col&col=in.(#ff)&ts_vector=fts(english).cat&b=not.is.true
 -- $1 = {"#ff"}
@@ -29,8 +28,7 @@ SELECT "projects"."id", pg_catalog.row_to_json("projects_clients_1".*) FROM "api
 
 -- clients?select=id,projects(id,tasks(name))&projects.order=id&projects.limit=2&projects.tasks.name=neq.x
 -- $1 = x
--- $2 = 2
-SELECT "clients"."id", (SELECT coalesce(pg_catalog.json_agg("clients_projects_1".*), '[]') FROM (SELECT "projects_1"."id" AS "id", (SELECT coalesce(pg_catalog.json_agg("projects_tasks_2".*), '[]') FROM (SELECT "tasks_2"."name" AS "name" FROM "api"."tasks" AS "tasks_2" WHERE "tasks_2"."project_id" = "projects_1"."id" AND "tasks_2"."name" <> $1) AS "projects_tasks_2") AS "tasks" FROM "api"."projects" AS "projects_1" WHERE "projects_1"."client_id" = "clients"."id" ORDER BY "projects_1"."id" LIMIT $2) AS "clients_projects_1") FROM "api"."clients" AS "clients" WHERE (TRUE OR EXISTS (VALUES ("clients"."id"), (0.0)));
+SELECT "clients"."id", (SELECT coalesce(pg_catalog.json_agg("clients_projects_1".*), '[]') FROM (SELECT "projects_1"."id" AS "id", (SELECT coalesce(pg_catalog.json_agg("projects_tasks_2".*), '[]') FROM (SELECT "tasks_2"."name" AS "name" FROM "api"."tasks" AS "tasks_2" WHERE "tasks_2"."project_id" = "projects_1"."id" AND "tasks_2"."name" <> $1) AS "projects_tasks_2") AS "tasks" FROM "api"."projects" AS "projects_1" WHERE "projects_1"."client_id" = "clients"."id" ORDER BY "projects_1"."id" LIMIT 2) AS "clients_projects_1") FROM "api"."clients" AS "clients" WHERE (TRUE OR EXISTS (VALUES ("clients"."id"), (0.0)));
 
 -- clients?select=id,projects!inner(id)&projects.name=eq.Beta
 -- $1 = Beta
@@ -62,28 +60,23 @@ SELECT "clients"."id", "clients_projects_1"."name" FROM "api"."clients" AS "clie
 SELECT "group"."c0", "group"."c1", pg_catalog.to_json("group"."c2") FROM (SELECT "projects"."client_id" AS "client_id", pg_catalog.count(*) AS "count", max("projects_clients_1"."max") AS "max" FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "max" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE WHERE (TRUE OR EXISTS (VALUES ("projects"."client_id"), (0.0))) GROUP BY "projects"."client_id") AS "group"("c0", "c1", "c2");
 
 -- clients?select=id&limit=2, counted
--- $1 = 2
-SELECT "page".*, "count"."total" FROM (SELECT pg_catalog.count(*) AS "total" FROM "api"."clients" AS "clients") AS "count" LEFT JOIN (SELECT "clients"."id", TRUE AS "present" FROM "api"."clients" AS "clients" WHERE (TRUE OR EXISTS (VALUES ("clients"."id"), (0.0))) LIMIT $1) AS "page" ON TRUE;
+SELECT "page".*, "count"."total" FROM (SELECT pg_catalog.count(*) AS "total" FROM "api"."clients" AS "clients") AS "count" LEFT JOIN (SELECT "clients"."id", TRUE AS "present" FROM "api"."clients" AS "clients" WHERE (TRUE OR EXISTS (VALUES ("clients"."id"), (0.0))) LIMIT 2) AS "page" ON TRUE;
 
 -- clients?select=id&limit=2, HEAD, counted
--- $1 = 2
-SELECT "page".*, "count"."total" FROM (SELECT pg_catalog.count(*) AS "total" FROM "api"."clients" AS "clients") AS "count" LEFT JOIN (SELECT pg_catalog.count("row".*), TRUE AS "present" FROM (SELECT "clients"."id" AS "id" FROM "api"."clients" AS "clients" WHERE (TRUE OR EXISTS (VALUES ("clients"."id"), (0.0))) LIMIT $1) AS "row") AS "page" ON TRUE;
+SELECT "page".*, "count"."total" FROM (SELECT pg_catalog.count(*) AS "total" FROM "api"."clients" AS "clients") AS "count" LEFT JOIN (SELECT pg_catalog.count("row".*), TRUE AS "present" FROM (SELECT "clients"."id" AS "id" FROM "api"."clients" AS "clients" WHERE (TRUE OR EXISTS (VALUES ("clients"."id"), (0.0))) LIMIT 2) AS "row") AS "page" ON TRUE;
 
 -- clients?select=id&limit=2, as CSV
--- $1 = 2
-SELECT pg_catalog.substr(pg_catalog.left(("row".*)::pg_catalog.text, -1), 2) FROM (SELECT "clients"."id" AS "id" FROM "api"."clients" AS "clients" WHERE (TRUE OR EXISTS (VALUES ("clients"."id"), (0.0))) LIMIT $1) AS "row";
+SELECT pg_catalog.substr(pg_catalog.left(("row".*)::pg_catalog.text, -1), 2) FROM (SELECT "clients"."id" AS "id" FROM "api"."clients" AS "clients" WHERE (TRUE OR EXISTS (VALUES ("clients"."id"), (0.0))) LIMIT 2) AS "row";
 
 -- clients?select=id&limit=2, without nulls
--- $1 = 2
-SELECT pg_catalog.json_strip_nulls(pg_catalog.row_to_json("row".*)) FROM (SELECT "clients"."id" AS "id" FROM "api"."clients" AS "clients" WHERE (TRUE OR EXISTS (VALUES ("clients"."id"), (0.0))) LIMIT $1) AS "row";
+SELECT pg_catalog.json_strip_nulls(pg_catalog.row_to_json("row".*)) FROM (SELECT "clients"."id" AS "id" FROM "api"."clients" AS "clients" WHERE (TRUE OR EXISTS (VALUES ("clients"."id"), (0.0))) LIMIT 2) AS "row";
 
 -- clients?id=eq.1, as one object
 -- $1 = 1
 SELECT "clients"."id", "clients"."name", "clients"."odd ""name" FROM "api"."clients" AS "clients" WHERE "clients"."id" = $1 AND (TRUE OR EXISTS (VALUES ("clients".*), (0.0, NULL::pg_catalog.text, 0.0)));
 
 -- clients?limit=2, by a handler
--- $1 = 2
-SELECT "api"."as_names"(("row".*)::"api"."clients"), pg_catalog.count(*) FROM (SELECT "clients".* FROM "api"."clients" AS "clients" LIMIT $1) AS "row";
+SELECT "api"."as_names"(("row".*)::"api"."clients"), pg_catalog.count(*) FROM (SELECT "clients".* FROM "api"."clients" AS "clients" LIMIT 2) AS "row";
 
 -- projects?select=id,data,clients(id),tasks(name), as columns
 SELECT "projects"."id" AS "id", ("projects"."data")::pg_catalog.text AS "data", coalesce("projects_clients_1".*) AS "clients", (SELECT pg_catalog.array_agg("projects_tasks_1".*) FROM (SELECT ("tasks_1"."name")::pg_catalog.text AS "name" FROM "api"."tasks" AS "tasks_1" WHERE "tasks_1"."project_id" = "projects"."id") AS "projects_tasks_1") AS "tasks" FROM "api"."projects" AS "projects" LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE;
