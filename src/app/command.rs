@@ -73,6 +73,8 @@ pub async fn openapi(mut sources: Sources, schema: &SchemaSource) -> Result<Stri
         security: Security::Bearer,
         server: Server::of(&config),
         extra_search_path: &config.db_extra_search_path,
+        contact: config.openapi_contact.as_ref(),
+        license: config.openapi_license.as_ref(),
     };
     let document = openapi::document(&source, config.openapi_version);
     serde_json::to_string_pretty(&document).map_err(|error| Error::Database(internal(&error)))

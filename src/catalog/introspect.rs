@@ -142,6 +142,7 @@ async fn fill(
         relations,
         columns,
         defaults,
+        checks,
         keys,
         foreign_keys,
         code,
@@ -153,6 +154,7 @@ async fn fill(
         rows(transaction, include_str!("sql/relations.sql"), &within),
         columns,
         rows(transaction, include_str!("sql/defaults.sql"), &within),
+        rows(transaction, include_str!("sql/checks.sql"), &within),
         rows(transaction, include_str!("sql/keys.sql"), &within),
         rows(transaction, include_str!("sql/foreign_keys.sql"), &[]),
         rows(transaction, include_str!("sql/code.sql"), &[]),
@@ -166,6 +168,7 @@ async fn fill(
     }
     let mut loaded = relations::Relations::new(&relations, columns)?;
     loaded.add_defaults(&defaults)?;
+    loaded.add_checks(&checks)?;
     loaded.add_origins(&scope.origins);
     loaded.add_keys(&keys)?;
     database.foreign_keys = loaded.foreign_keys(&foreign_keys, &database.schemas)?;

@@ -44,6 +44,8 @@ pub(super) async fn describe(
         security: Security::of(config),
         server: Server::of(config),
         extra_search_path: &config.db_extra_search_path,
+        contact: config.openapi_contact.as_ref(),
+        license: config.openapi_license.as_ref(),
     };
     let text = serde_json::to_string(&openapi::document(&source, config.openapi_version))
         .map_err(|error| Error::new(Fault::Internal, "Internal error").cause(error))?;
