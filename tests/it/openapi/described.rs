@@ -1,9 +1,10 @@
 //! The two schemas whose documents others have to read: the demo's, and one that is as awkward as PostgreSQL allows.
 
 use crate::{
-    clients,
+    demo::given,
     support::{database::Database, http::send, server::Server, token::token},
 };
+use pgduet::demo::JWT_SECRET;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -23,23 +24,28 @@ pub(super) struct Described {
 
 /// The demo.
 pub(super) fn demo() -> Described {
-    let (database, server, token) = clients::demo();
-    Described { name: "demo", server, token, _database: database }
+    let database = Database::fresh("");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let demo = runtime.block_on(pgduet::demo::prepare(given(&database))).unwrap();
+    served("demo", database, JWT_SECRET, demo.token().to_owned())
 }
 
 /// The awkward schema.
 pub(super) fn awkward() -> Described {
-    let database = Database::fresh(AWKWARD);
+    let token = token(SECRET, r#"{"role":"authenticated"}"#);
+    served("awkward", Database::fresh(AWKWARD), SECRET, token)
+}
+
+fn served(name: &'static str, database: Database, secret: &str, token: String) -> Described {
     let server = Server::start(&[
         ("PGRST_DB_URI", &database.uri("authenticator")),
         ("PGRST_DB_SCHEMAS", "api"),
         ("PGRST_DB_ANON_ROLE", "anonymous"),
-        ("PGRST_JWT_SECRET", SECRET),
+        ("PGRST_JWT_SECRET", secret),
         ("PGDUET_OPENAPI_LICENSE", "Apache-2.0"),
         ("PGDUET_OPENAPI_CONTACT", "Team <team@example.com>"),
     ]);
-    let token = token(SECRET, r#"{"role":"authenticated"}"#);
-    Described { name: "awkward", server, token, _database: database }
+    Described { name, server, token, _database: database }
 }
 
 /// A directory that is gone when this is.
