@@ -5,6 +5,8 @@ mod message;
 mod outdated;
 mod privileges;
 mod renewal;
+mod template;
+mod templates;
 
 use crate::{
     auth::Identity,
@@ -14,24 +16,24 @@ use crate::{
     },
     config::Config,
     error::Result,
-    execute::{Body, Pool, Report, Unit, configuration::RoleSettings, response},
-    media::MediaType,
+    execute::{Body, Form, Pool, Unit, configuration::RoleSettings},
     memory::Memory,
     outcome::{Outcome, Privileges, Sink},
     plan::{
         self, Plan,
-        transaction::{Access, Caller, End, Expectation, Isolation, ResponseSettings},
+        transaction::{Access, End, Expectation, Isolation, ResponseSettings},
     },
-    request::{Request, payload::Arguments, prefer::Count, range::Range},
-    sql::{self, Fact, Layout, Statement},
+    request::{Request, payload::Arguments, shape::Shape},
+    sql::{self, Layout, Setting, Statement},
 };
-use bytes::Bytes;
 use outdated::{Attempts, Watched};
 use std::{
     borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
+use template::Template;
+use templates::Templates;
 
 pub use renewal::Renewal;
 
@@ -45,6 +47,7 @@ pub struct Engine {
     roles: RoleSettings,
     renewal: Arc<Renewal>,
     memory: Memory,
+    templates: Templates,
 }
 
 impl Engine {
@@ -58,7 +61,7 @@ impl Engine {
         renewal: Arc<Renewal>,
         memory: Memory,
     ) -> Self {
-        Self { catalog, config, pool, roles, renewal, memory }
+        Self { catalog, config, pool, roles, renewal, memory, templates: Templates::default() }
     }
 
     /// What is known of the database.
@@ -93,7 +96,7 @@ impl Engine {
         let mut renewed: Option<Arc<Engine>> = None;
         loop {
             let engine = renewed.as_deref().unwrap_or(self);
-            let error = match engine.answer(attempts.request(), identity).await {
+            let error = match engine.answer(&attempts, identity).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(error) => error,
             };
@@ -101,19 +104,18 @@ impl Engine {
         }
     }
 
-    async fn answer(&self, request: Request, identity: &Identity) -> Result<Outcome> {
-        let plan = self.plan(request, identity)?;
-        let unit = unit(&plan);
+    async fn answer(&self, attempt: &Attempts, identity: &Identity) -> Result<Outcome> {
+        let template = self.template(&attempt.shape, identity)?;
+        let unit = template.unit(&attempt.literals, &attempt.told(), identity);
         let planned = self.config.server_timing_enabled.then(Instant::now);
-        let facts = unit.statement.facts.clone();
         // The answer to a write may exceed the budget: a 503 would make the client repeat a write that has been committed.
-        let lease = match unit.access {
+        let lease = match template.access {
             Access::ReadOnly => self.memory.lease(),
             Access::ReadWrite => self.memory.overdraft(),
         };
-        let mut body = Body::new(&unit.statement.layout, lease);
+        let mut body = Body::new(&template.form, lease);
         let report = self.pool.run(unit, &mut body).await?;
-        let outcome = outcome(&plan, &facts, report)?;
+        let outcome = template.outcome(report)?;
         Ok(Outcome { body: body.finish(), planned, ..outcome })
     }
 
@@ -132,7 +134,7 @@ impl Engine {
         loop {
             let engine = renewed.as_deref().unwrap_or(self);
             let mut watched = Watched::new(sink);
-            let delivered = engine.deliver(attempts.request(), identity, self, &mut watched);
+            let delivered = engine.deliver(&attempts, identity, self, &mut watched);
             let error = match delivered.await {
                 Ok(outcome) => return Ok(outcome),
                 Err(error) => error,
@@ -144,7 +146,7 @@ impl Engine {
             };
             if had_rows {
                 // What is wrong is perhaps better said by what has changed.
-                next.plan_for(self, attempts.request(), identity)?;
+                next.plan_for(self, &attempts.shape, identity)?;
                 return Err(error);
             }
             renewed = Some(next);
@@ -153,80 +155,57 @@ impl Engine {
 
     async fn deliver<S: Sink>(
         &self,
-        request: Request,
+        attempt: &Attempts,
         identity: &Identity,
         first: &Engine,
         sink: &mut S,
     ) -> Result<Outcome> {
-        let plan = self.plan_for(first, request, identity)?;
-        let unit = unit(&plan);
-        let facts = unit.statement.facts.clone();
+        let template = match std::ptr::eq(self, first) {
+            true => self.template(&attempt.shape, identity)?,
+            false => Arc::new(Template::of(&self.plan_for(first, &attempt.shape, identity)?)),
+        };
+        let unit = template.unit(&attempt.literals, &attempt.told(), identity);
         let report = self.pool.run(unit, sink).await?;
-        outcome(&plan, &facts, report)
+        template.outcome(report)
     }
 
     /// What the role of `identity` may do in `schema`.
     pub async fn privileges(&self, schema: &str, identity: &Identity) -> Result<Privileges> {
-        let unit = question(sql::privileges(schema), as_role_of(identity));
+        let statement = sql::privileges(schema);
+        let unit = question(&statement, as_role_of(identity));
         let mut collector = privileges::Collector::default();
         self.pool.run(unit, &mut collector).await?;
         Ok(collector.0)
     }
 
-    fn plan<'e>(&'e self, request: Request, identity: &'e Identity) -> Result<Plan<'e>> {
-        plan::plan(request, &self.catalog, &self.config, self.caller(identity))
+    fn template(&self, shape: &Shape, identity: &Identity) -> Result<Arc<Template>> {
+        let make = |shape| self.plan(shape, identity).map(|plan| Template::of(&plan));
+        self.templates.get(&identity.role, shape, make)
+    }
+
+    fn plan(&self, shape: Shape, identity: &Identity) -> Result<Plan<'_>> {
+        let settings = self.roles.get(&identity.role).map(Vec::as_slice).unwrap_or_default();
+        plan::plan(shape, &self.catalog, &self.config, settings)
     }
 
     /// A plan whose rows are those that the engine `first` would have had.
-    fn plan_for<'e>(
-        &'e self,
-        first: &'e Engine,
-        request: Request,
-        identity: &'e Identity,
-    ) -> Result<Plan<'e>> {
-        if std::ptr::eq(self, first) {
-            return self.plan(request, identity);
-        }
-        let mut plan = self.plan(request.clone(), identity)?;
-        message::keep(&first.plan(request, identity)?, &mut plan)?;
+    fn plan_for<'e>(&'e self, first: &'e Engine, shape: &Shape, identity: &Identity) -> Result<Plan<'e>> {
+        let mut plan = self.plan(shape.clone(), identity)?;
+        message::keep(&first.plan(shape.clone(), identity)?, &mut plan)?;
         Ok(plan)
     }
 
     /// Whether the database answers on a connection of the pool, within this time.
     pub async fn is_answered(&self, within: Duration) -> bool {
-        let mut unit = question(sql::ping(), Vec::new());
+        let (statement, form) = (sql::ping(), Form::of(&Layout::Nothing));
+        let mut unit = question(&statement, Vec::new());
         unit.deadline = Some(within);
-        self.pool.run(unit, &mut Body::new(&Layout::Nothing, self.memory.lease())).await.is_ok()
-    }
-
-    fn caller<'e>(&'e self, identity: &'e Identity) -> Caller<'e> {
-        let settings = self.roles.get(&identity.role).map(Vec::as_slice).unwrap_or_default();
-        Caller { identity, settings }
+        self.pool.run(unit, &mut Body::new(&form, self.memory.lease())).await.is_ok()
     }
 }
 
-/// The plan as one unit of work.
-fn unit(plan: &Plan<'_>) -> Unit {
-    let transaction = &plan.transaction;
-    Unit {
-        settings: sql::settings(plan),
-        access: transaction.access,
-        isolation: transaction.isolation,
-        pre_request: sql::pre_request(plan),
-        statement: sql::statement(plan),
-        count: sql::count(plan),
-        response_settings: transaction.response_settings,
-        expectation: transaction.expectation,
-        end: transaction.end,
-        deadline: transaction.deadline,
-    }
-}
-
-/// Settings of a unit, as `Unit` has them.
-type Settings = Vec<(Cow<'static, str>, Bytes)>;
-
-/// Those that make a unit run as the role of `identity`.
-fn as_role_of(identity: &Identity) -> Settings {
+/// The settings that make a unit run as the role of `identity`.
+fn as_role_of(identity: &Identity) -> Vec<Setting> {
     vec![
         ("role".into(), identity.role.clone().into()),
         ("request.jwt.claims".into(), identity.claims_json().clone()),
@@ -234,50 +213,18 @@ fn as_role_of(identity: &Identity) -> Settings {
 }
 
 /// A unit that asks something of the database for pgduet's own use.
-fn question(statement: Statement, settings: Settings) -> Unit {
+fn question(statement: &Statement, settings: Vec<Setting>) -> Unit<'_> {
     Unit {
         settings,
         access: Access::ReadOnly,
         isolation: Isolation::default(),
         pre_request: None,
-        statement,
+        statement: Cow::Borrowed(statement),
         count: None,
+        literals: Cow::default(),
         response_settings: ResponseSettings::Unset,
         expectation: Expectation::Any,
         end: End::Commit,
         deadline: None,
     }
-}
-
-fn outcome(plan: &Plan<'_>, facts: &[Fact], report: Report) -> Result<Outcome> {
-    let is_whole = plan.count == Some(Count::Exact) && plan.operation.node().range == Range::default();
-    let (rows, total) = match (plan.operation.is_single(), is_whole) {
-        (false, _) => (report.rows, report.total),
-        (true, false) => (1, report.total),
-        (true, true) => (1, Some(1)),
-    };
-    let mut outcome = Outcome {
-        content_type: plan.media.as_ref().map(MediaType::content_type).unwrap_or_default(),
-        rows,
-        total,
-        headers: response::headers(report.headers.as_deref())?,
-        status: response::status(report.status.as_deref())?,
-        facts: plan.facts.clone(),
-        ..Outcome::default()
-    };
-    // Where no row came there are no values.
-    let values = report.facts.into_iter().chain(std::iter::repeat(None));
-    for (fact, value) in facts.iter().zip(values) {
-        match fact {
-            Fact::Inserted => {
-                outcome.inserted = value.map_or(Some(0), |inserted| inserted.parse().ok());
-            }
-            // Of several rows there is no one place.
-            Fact::Key(column) if outcome.rows == 1 => {
-                outcome.location.get_or_insert_default().push((column.clone(), value));
-            }
-            Fact::Key(_) | Fact::Present | Fact::Total | Fact::Rows => {}
-        }
-    }
-    Ok(outcome)
 }

@@ -23,34 +23,34 @@ mod statement_cache;
 mod unit;
 mod wire;
 
-pub use body::Body;
+pub use body::{Body, Form};
 pub use connect::{Client, Pair};
 pub use pool::{Options, Pool, Status};
 pub use statement_cache::Preparation;
 
-use crate::sql::{Count, Fragment, Statement};
-use bytes::Bytes;
+use crate::sql::{Count, Fragment, Literals, Setting, Statement};
 use std::{borrow::Cow, time::Duration};
 
 pub use crate::plan::transaction::{Access, End, Expectation, Isolation, ResponseSettings};
 
 /// One complete unit of work.
 #[derive(Debug)]
-pub struct Unit {
+pub struct Unit<'t> {
     /// `set_config` pairs, in their order; role first among those that matter
-    /// for privileges. All are local to the transaction. Names that are known
-    /// when this is compiled become a part of the statement.
-    pub settings: Vec<(Cow<'static, str>, Bytes)>,
+    /// for privileges. All are local to the transaction.
+    pub settings: Vec<Setting>,
     /// Whether it may write.
     pub access: Access,
     /// The isolation level.
     pub isolation: Isolation,
     /// A call that comes before the statement.
-    pub pre_request: Option<Fragment>,
+    pub pre_request: Option<Cow<'t, Fragment>>,
     /// The statement.
-    pub statement: Statement,
+    pub statement: Cow<'t, Statement>,
     /// How the total is found, where it was asked for.
-    pub count: Option<Count>,
+    pub count: Option<Cow<'t, Count>>,
+    /// The values of the statement's parameters, and of the count's.
+    pub literals: Cow<'t, Literals>,
     /// Whether `response.headers` and `response.status` can have been set.
     pub response_settings: ResponseSettings,
     /// What must hold of the row count.

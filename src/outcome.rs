@@ -5,6 +5,7 @@ use crate::error::Result;
 use bytes::Bytes;
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
     time::Instant,
 };
 
@@ -14,7 +15,7 @@ pub struct Outcome {
     /// The body, empty where none was asked for or rows went into a sink.
     pub body: Bytes,
     /// Its `Content-Type`, parameters included.
-    pub content_type: String,
+    pub content_type: Arc<str>,
     /// How many rows are in the answer, or were affected.
     pub rows: u64,
     /// How many there are without limit and offset, where a count was asked for.

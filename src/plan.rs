@@ -30,18 +30,20 @@ use crate::{
     media::MediaType,
     outcome::{Facts, LegacyName},
     request::{
-        Accept, Action, Query, Request,
+        Accept, Action, Query,
+        literal::Number,
         payload::Arguments,
         prefer::{Count, Handling, Preferences, TransactionEnd},
         range::beyond_the_end,
         select::Texts,
+        shape::Shape as Asked,
     },
 };
 use call::Call;
 use mutate::{Change, Mutation, Whole};
 pub use named::Named;
 use negotiate::{Agreed, Body, Explain, Selected};
-use transaction::{Access, Caller, End, Expectation, Isolation, Session, Transaction};
+use transaction::{Access, End, Expectation, Isolation, Transaction};
 use tree::Node;
 
 /// What will be done. It borrows from the catalog and the configuration.
@@ -196,14 +198,14 @@ pub fn function<'c>(
     call::resolve(name, arguments, &context)
 }
 
-/// Plans a request of `caller`.
+/// Plans what was asked by a role with these settings.
 pub fn plan<'c>(
-    request: Request,
+    asked: Asked,
     catalog: &'c Catalog,
     config: &'c Config,
-    caller: Caller<'c>,
+    role_settings: &'c [(String, String)],
 ) -> Result<Plan<'c>> {
-    let Request { schema, action, query, preferences, accept, context: told, deadline } = request;
+    let Asked { schema, action, query, preferences, accept } = asked;
     let max_rows = config.db_max_rows;
     let context = Context { catalog, config, schema, max_rows };
     let selected = Selected::by(&query.select);
@@ -231,21 +233,15 @@ pub fn plan<'c>(
         }
     }
     operation.serve(&body);
-    let hoisted = function.map(|function| hoisted(function, config)).unwrap_or_default();
     let transaction = Transaction {
         access,
-        isolation: isolation(caller, function),
+        isolation: isolation(role_settings, function),
         end: end(config.db_tx_end, preferences.transaction_end),
         expectation,
         response_settings: code::response_settings(config, &operation, &body, catalog),
-        session: Session {
-            schema: context.schema,
-            caller,
-            context: told,
-            timezone: preferences.timezone.clone(),
-            function: hoisted,
-        },
-        deadline,
+        schema: context.schema,
+        role_settings,
+        function_settings: function.map(|function| hoisted(function, config)).unwrap_or_default(),
     };
     let facts = Facts {
         resolution_applied: resolves(&operation),
@@ -317,10 +313,10 @@ fn end(configured: TxEnd, preferred: Option<TransactionEnd>) -> End {
 }
 
 /// The function's isolation level, or the role's.
-fn isolation(caller: Caller<'_>, function: Option<&Function>) -> Isolation {
+fn isolation(role_settings: &[(String, String)], function: Option<&Function>) -> Isolation {
     const LEVEL: &str = "default_transaction_isolation";
     let of_function = function.and_then(|f| f.settings.iter().rfind(|setting| setting.name == LEVEL));
-    let of_role = || caller.settings.iter().rfind(|(name, _)| name == LEVEL).map(|(_, value)| value);
+    let of_role = || role_settings.iter().rfind(|(name, _)| name == LEVEL).map(|(_, value)| value);
     let level = of_function.map(|setting| &setting.value).or_else(of_role);
     level.and_then(|level| Isolation::named(level)).unwrap_or_default()
 }
@@ -341,8 +337,8 @@ fn has_value(operation: &Operation<'_>, body: &Body<'_>) -> Result<()> {
         Body::Array(_) | Body::Object(_) | Body::Csv | Body::GeoJson | Body::Columns | Body::Nothing => false,
     };
     match node.range.offset {
-        offset @ 1.. if is_value => Err(beyond_the_end(offset, 1)),
-        _ => Ok(()),
+        Number::Given(offset @ 1..) if is_value => Err(beyond_the_end(offset, 1)),
+        Number::Given(_) | Number::Moved(..) => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod cookie;
 pub mod filter;
+pub mod literal;
 pub mod operator;
 pub mod order;
 pub mod parse;
@@ -11,6 +12,7 @@ pub mod payload;
 pub mod prefer;
 pub mod range;
 pub mod select;
+pub mod shape;
 pub mod urlencoded;
 
 use crate::media::MediaType;
@@ -42,7 +44,7 @@ pub struct Request {
 }
 
 /// What is to be done.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Read rows of a relation.
     Read {
@@ -106,7 +108,7 @@ pub enum Action {
 }
 
 /// Whether a call may write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallAccess {
     /// It may not, whatever the function is: GET and HEAD.
     ReadOnly,
@@ -116,7 +118,7 @@ pub enum CallAccess {
 
 /// Which columns, rows and relations. Filters, orders and ranges are addressed
 /// by the path of embeds they belong to; the empty path is the root.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Query {
     /// The select list; empty for every column.
     pub select: Vec<SelectItem>,
@@ -138,7 +140,7 @@ pub struct Query {
 }
 
 /// What becomes of rows of the root beyond `db-max-rows`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Excess {
     /// They do not come.
     #[default]
@@ -151,7 +153,7 @@ pub enum Excess {
 pub type EmbedPath = Vec<String>;
 
 /// In which form rows are wanted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Accept {
     /// A body of the first of these media types that can be made.
     Media(Vec<MediaType>),

@@ -198,7 +198,7 @@ fn complete(
         profile,
     };
     let mut query = parsed.query;
-    query.range = range;
+    query.range = range.into();
     let request = Request {
         schema: asked.profile.schema.clone(),
         action,

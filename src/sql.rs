@@ -18,13 +18,19 @@ mod statement;
 mod types;
 mod value;
 
-use crate::catalog::descriptor;
+use crate::{
+    catalog::descriptor,
+    request::literal::{self, Literal, Number, Slot},
+};
 use bytes::Bytes;
+
+/// The values that a fragment's parameters take from a request.
+pub use crate::request::literal::Literals;
 
 pub use self::{
     differences::differences,
     privileges::privileges,
-    session::{pre_request, settings},
+    session::{Setting, Settings, pre_request},
     statement::{count, statement},
 };
 
@@ -41,7 +47,47 @@ pub type Value = Option<Bytes>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fragment {
     text: String,
-    parameters: Vec<Value>,
+    parameters: Vec<Parameter>,
+}
+
+/// Where the value of a parameter comes from.
+#[derive(Clone, Debug, PartialEq)]
+enum Parameter {
+    /// A literal as it is.
+    Literal(Literal),
+    /// A number, lowered to this one where it is larger.
+    AtMost(Slot, u64),
+    /// Bytes, in hexadecimal.
+    Hexadecimal(Literal),
+    /// The array of these texts.
+    Array(Vec<Literal>),
+}
+
+impl Parameter {
+    fn value(&self, literals: &Literals) -> Bytes {
+        match self {
+            Parameter::Literal(literal) => literals.value(literal),
+            Parameter::AtMost(slot, most) => {
+                let number = std::str::from_utf8(&literals.at(*slot)).ok().and_then(|text| text.parse().ok());
+                number.map_or(*most, |number: u64| number.min(*most)).to_string().into()
+            }
+            Parameter::Hexadecimal(literal) => hexadecimal(&literals.value(literal)).into(),
+            Parameter::Array(texts) => literal::array(texts.iter().map(|text| literals.value(text))),
+        }
+    }
+}
+
+/// PostgreSQL's notation of bytes (its manual, section 8.4.1).
+fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
+    let mut text = String::with_capacity(2 + bytes.len() * 2);
+    text.push_str("\\x");
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(*byte));
+    }
+    text
 }
 
 impl Fragment {
@@ -82,16 +128,39 @@ impl Fragment {
         self
     }
 
-    /// Adds a parameter.
-    pub fn parameter(&mut self, value: Value) -> &mut Self {
-        self.parameters.push(value);
+    fn parameter(&mut self, parameter: Parameter) -> &mut Self {
+        self.parameters.push(parameter);
         self.text.push('$');
         self.position(self.parameters.len())
     }
 
-    /// Adds a text parameter.
+    /// Adds a text parameter that is the same for every request of the shape.
     pub fn text(&mut self, value: impl Into<String>) -> &mut Self {
-        self.parameter(Some(Bytes::from(value.into())))
+        self.parameter(Parameter::Literal(value.into().into()))
+    }
+
+    /// Adds a literal as a parameter.
+    pub fn literal(&mut self, literal: &Literal) -> &mut Self {
+        self.parameter(Parameter::Literal(literal.clone()))
+    }
+
+    /// Adds bytes as a parameter of type `bytea`.
+    fn bytes(&mut self, literal: &Literal) -> &mut Self {
+        self.parameter(Parameter::Hexadecimal(literal.clone()))
+    }
+
+    /// Adds the array of some texts as a parameter.
+    fn array(&mut self, texts: &[Literal]) -> &mut Self {
+        self.parameter(Parameter::Array(texts.to_vec()))
+    }
+
+    /// Adds a number as a parameter.
+    fn number(&mut self, number: Number) -> &mut Self {
+        match number {
+            Number::Given(number) => self.text(number.to_string()),
+            Number::Moved(slot, None) => self.parameter(Parameter::Literal(Literal::Moved(slot))),
+            Number::Moved(slot, Some(most)) => self.parameter(Parameter::AtMost(slot, most)),
+        }
     }
 
     /// Adds a number that stands for a column of the select list.
@@ -121,9 +190,9 @@ impl Fragment {
         &self.text
     }
 
-    /// The parameters, `$1` first.
-    pub fn parameters(&self) -> &[Value] {
-        &self.parameters
+    /// The values of the parameters for a request with these literals, `$1` first.
+    pub fn values(&self, literals: &Literals) -> Vec<Value> {
+        self.parameters.iter().map(|parameter| Some(parameter.value(literals))).collect()
     }
 }
 

@@ -8,10 +8,15 @@ use crate::{
     error::{Error, Fault, Origin, Result},
     outcome::{Pace, Row, Sink},
     plan::Named,
-    request::Request,
+    request::{
+        Request,
+        literal::Literals,
+        shape::{Shape, Told},
+    },
     sql,
 };
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -41,26 +46,29 @@ fn is_evidence(error: &Error) -> bool {
 
 /// The attempts at one request.
 pub(super) struct Attempts {
-    request: Request,
+    pub(super) shape: Shape,
+    pub(super) literals: Literals,
+    told: Told,
     began: Instant,
     renewals: u32,
 }
 
 impl Attempts {
     pub(super) fn at(request: Request) -> Self {
-        Self { request, began: Instant::now(), renewals: 0 }
+        let (shape, literals, told) = request.split();
+        Self { shape, literals, told, began: Instant::now(), renewals: 0 }
     }
 
-    /// The request, with what is left of its deadline.
-    pub(super) fn request(&self) -> Request {
-        Request { deadline: self.left(), ..self.request.clone() }
+    /// What the transaction is told, with what is left of the deadline.
+    pub(super) fn told(&self) -> Cow<'_, Told> {
+        match self.renewals {
+            0 => Cow::Borrowed(&self.told),
+            _ => Cow::Owned(Told { deadline: self.left(), ..self.told.clone() }),
+        }
     }
 
     fn left(&self) -> Option<Duration> {
-        match self.renewals {
-            0 => self.request.deadline,
-            _ => self.request.deadline.map(|deadline| deadline.saturating_sub(self.began.elapsed())),
-        }
+        self.told.deadline.map(|deadline| deadline.saturating_sub(self.began.elapsed()))
     }
 
     /// An engine for another attempt, if this error comes of a catalog that is behind the database.
@@ -74,7 +82,7 @@ impl Attempts {
             return None;
         }
         self.renewals += 1;
-        if !engine.is_outdated(&self.request(), identity).await {
+        if !engine.is_outdated(&self.shape, self.left(), identity).await {
             return None;
         }
         // Nobody waits longer for a catalog than for a connection.
@@ -85,14 +93,15 @@ impl Attempts {
 
 impl Engine {
     /// Whether something that the request names is not in the database as the catalog has it.
-    async fn is_outdated(&self, request: &Request, identity: &Identity) -> bool {
-        let plan = self.plan(request.clone(), identity);
+    async fn is_outdated(&self, shape: &Shape, left: Option<Duration>, identity: &Identity) -> bool {
+        let plan = self.plan(shape.clone(), identity);
         let named = match &plan {
             Ok(plan) => Named::of(plan),
-            Err(_) => Named::of_action(&request.action, &request.schema, &self.catalog),
+            Err(_) => Named::of_action(&shape.action, &shape.schema, &self.catalog),
         };
-        let mut unit = question(sql::differences(&named), as_role_of(identity));
-        unit.deadline = request.deadline;
+        let statement = sql::differences(&named);
+        let mut unit = question(&statement, as_role_of(identity));
+        unit.deadline = left;
         let mut found = Found::Nothing;
         self.pool.run(unit, &mut found).await.is_ok() && found == Found::Something
     }

@@ -15,15 +15,19 @@ const SPARE: usize = 64 * 1024;
 
 /// A body in the making.
 #[derive(Debug)]
-pub struct Body {
-    form: Form,
+pub struct Body<'f> {
+    form: &'f Form,
     buffer: Vec<u8>,
     lease: Lease,
     place: Place,
 }
 
+/// What rows of a layout become.
 #[derive(Debug)]
-enum Form {
+pub struct Form(Rows);
+
+#[derive(Debug)]
+enum Rows {
     /// `[{…}, \n {…}]`
     Array(Object),
     /// `{…}`
@@ -61,33 +65,39 @@ struct Member {
     encoder: Encoder,
 }
 
-impl Body {
-    /// A body for rows of this layout, which holds what `lease` grants.
-    pub fn new(layout: &Layout, lease: Lease) -> Self {
-        let form = match layout {
-            Layout::Array(columns) => Form::Array(Object::new(columns)),
-            Layout::Object(columns) => Form::Object(Object::new(columns)),
-            Layout::Scalar(encoder) => Form::Scalar(*encoder),
-            Layout::Scalars { encoder, elements } => Form::Scalars { encoder: *encoder, elements: *elements },
-            Layout::Body => Form::Bytes,
-            Layout::Lines => Form::Lines,
-            Layout::Csv(names) => Form::Csv { header: names.join(",").into_bytes() },
+impl Form {
+    /// That of this layout.
+    pub fn of(layout: &Layout) -> Self {
+        Form(match layout {
+            Layout::Array(columns) => Rows::Array(Object::new(columns)),
+            Layout::Object(columns) => Rows::Object(Object::new(columns)),
+            Layout::Scalar(encoder) => Rows::Scalar(*encoder),
+            Layout::Scalars { encoder, elements } => Rows::Scalars { encoder: *encoder, elements: *elements },
+            Layout::Body => Rows::Bytes,
+            Layout::Lines => Rows::Lines,
+            Layout::Csv(names) => Rows::Csv { header: names.join(",").into_bytes() },
             // Binary columns are for a sink that knows them.
-            Layout::Columns | Layout::Nothing => Form::None,
-        };
+            Layout::Columns | Layout::Nothing => Rows::None,
+        })
+    }
+}
+
+impl<'f> Body<'f> {
+    /// A body of this form, which holds what `lease` grants.
+    pub fn new(form: &'f Form, lease: Lease) -> Self {
         Self { form, buffer: Vec::new(), lease, place: Place::First }
     }
 
     /// The body, when all rows have come.
     pub fn finish(mut self) -> Bytes {
-        match (&self.form, self.place) {
-            (Form::Array(_) | Form::Scalars { .. }, Place::First) => self.buffer.extend_from_slice(b"[]"),
-            (Form::Array(_) | Form::Scalars { .. }, Place::Later) => self.buffer.push(b']'),
-            (Form::Object(_) | Form::Scalar(_), Place::First) => self.buffer.extend_from_slice(b"null"),
+        match (&self.form.0, self.place) {
+            (Rows::Array(_) | Rows::Scalars { .. }, Place::First) => self.buffer.extend_from_slice(b"[]"),
+            (Rows::Array(_) | Rows::Scalars { .. }, Place::Later) => self.buffer.push(b']'),
+            (Rows::Object(_) | Rows::Scalar(_), Place::First) => self.buffer.extend_from_slice(b"null"),
             // As PostgREST: it takes the names from the first row.
-            (Form::Csv { .. }, Place::First) => self.buffer.push(b'\n'),
-            (Form::Object(_) | Form::Scalar(_) | Form::Csv { .. }, Place::Later)
-            | (Form::Bytes | Form::Lines | Form::None, Place::First | Place::Later) => {}
+            (Rows::Csv { .. }, Place::First) => self.buffer.push(b'\n'),
+            (Rows::Object(_) | Rows::Scalar(_) | Rows::Csv { .. }, Place::Later)
+            | (Rows::Bytes | Rows::Lines | Rows::None, Place::First | Place::Later) => {}
         }
         // What grew may have room for twice as much, which a client that reads slowly would hold.
         if self.buffer.capacity() - self.buffer.len() > SPARE {
@@ -97,18 +107,18 @@ impl Body {
     }
 }
 
-impl Sink for Body {
+impl Sink for Body<'_> {
     const PACE: Pace = Pace::Database;
 
     fn row(&mut self, row: &dyn Row) -> Result<()> {
         let place = std::mem::replace(&mut self.place, Place::Later);
         let out = &mut self.buffer;
-        match (&self.form, place) {
-            (Form::Array(object), place) => {
+        match (&self.form.0, place) {
+            (Rows::Array(object), place) => {
                 out.extend_from_slice(if place == Place::First { b"[" } else { b", \n " });
                 object.write(row, out);
             }
-            (Form::Scalars { encoder, elements }, place) => {
+            (Rows::Scalars { encoder, elements }, place) => {
                 out.extend_from_slice(match (place, elements, row.get(0)) {
                     (Place::First, ..) => b"[",
                     (Place::Later, Elements::Structured, Some(_)) => b", \n ",
@@ -117,14 +127,14 @@ impl Sink for Body {
                 });
                 write_scalar(*encoder, row, out);
             }
-            (Form::Object(object), Place::First) => object.write(row, out),
-            (Form::Scalar(encoder), Place::First) => write_scalar(*encoder, row, out),
-            (Form::Bytes, Place::First) => out.extend_from_slice(row.get(0).unwrap_or_default()),
-            (Form::Lines, _) => {
+            (Rows::Object(object), Place::First) => object.write(row, out),
+            (Rows::Scalar(encoder), Place::First) => write_scalar(*encoder, row, out),
+            (Rows::Bytes, Place::First) => out.extend_from_slice(row.get(0).unwrap_or_default()),
+            (Rows::Lines, _) => {
                 out.extend_from_slice(row.get(0).unwrap_or_default());
                 out.push(b'\n');
             }
-            (Form::Csv { header }, place) => {
+            (Rows::Csv { header }, place) => {
                 if place == Place::First {
                     out.extend_from_slice(header);
                 }
@@ -132,7 +142,7 @@ impl Sink for Body {
                 out.extend_from_slice(row.get(0).unwrap_or_default());
             }
             // That there is one row is the unit's expectation.
-            (Form::Object(_) | Form::Scalar(_) | Form::Bytes, Place::Later) | (Form::None, _) => {}
+            (Rows::Object(_) | Rows::Scalar(_) | Rows::Bytes, Place::Later) | (Rows::None, _) => {}
         }
         self.lease.cover(self.buffer.len()).map_err(full)
     }
@@ -199,7 +209,8 @@ mod tests {
     }
 
     fn body(layout: &Layout, rows: &[&'static [Option<&'static str>]]) -> String {
-        let mut body = Body::new(layout, Memory::new(1 << 20).lease());
+        let form = Form::of(layout);
+        let mut body = Body::new(&form, Memory::new(1 << 20).lease());
         for row in rows {
             body.row(&Texts(row)).unwrap();
         }
@@ -259,11 +270,12 @@ mod tests {
     #[test]
     fn rows_beyond_the_memory_there_is_are_refused() {
         let memory = Memory::new(20);
-        let mut body = Body::new(&Layout::Lines, memory.lease());
+        let form = Form::of(&Layout::Lines);
+        let mut body = Body::new(&form, memory.lease());
         let row = Texts(&[Some("twelve bytes")]);
         assert!(body.row(&row).is_ok());
         assert_eq!(body.row(&row).unwrap_err().code(), "PGDUET10", "more than there ever is");
-        let mut late = Body::new(&Layout::Lines, memory.lease());
+        let mut late = Body::new(&form, memory.lease());
         assert_eq!(late.row(&row).unwrap_err().code(), "PGDUET16", "others hold it");
     }
 

@@ -9,7 +9,7 @@ pub(super) struct Call<'u> {
     pub(super) form: Form,
     pub(super) role: &'u str,
     pub(super) sql: &'u str,
-    pub(super) values: &'u [Value],
+    pub(super) values: Vec<Value>,
     pub(super) progress: Progress,
 }
 
@@ -23,7 +23,7 @@ pub(super) enum Progress {
 impl<'u> Call<'u> {
     /// Of what is always parsed anew.
     pub(super) fn unnamed(sql: &'u str) -> Self {
-        Self { form: Form::Unnamed, role: "", sql, values: &[], progress: Progress::Unbound }
+        Self { form: Form::Unnamed, role: "", sql, values: Vec::new(), progress: Progress::Unbound }
     }
 
     /// What an error says of the prepared statement, if it is one.

@@ -60,7 +60,7 @@ impl Lease {
     /// Runs a unit and gives the connection back.
     pub(super) async fn run(
         mut self,
-        unit: &Unit,
+        unit: &Unit<'_>,
         deadline: Option<Instant>,
         sink: &mut impl Sink,
     ) -> Result<Report> {
@@ -86,7 +86,7 @@ impl Lease {
     /// Runs a unit. Fails itself where the deadline passes.
     async fn attempt(
         &mut self,
-        unit: &Unit,
+        unit: &Unit<'_>,
         deadline: Option<Instant>,
         sink: &mut impl Sink,
         naming: Naming,

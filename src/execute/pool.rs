@@ -122,11 +122,11 @@ impl Pool {
     ///
     /// Dropping the future cancels the unit, whose transaction is undone unless
     /// it had ended.
-    pub async fn run<S: Sink>(&self, unit: Unit, sink: &mut S) -> Result<Report> {
+    pub async fn run<S: Sink>(&self, unit: Unit<'_>, sink: &mut S) -> Result<Report> {
         self.attempt(&unit, sink).await.inspect_err(|error| self.tell(error))
     }
 
-    async fn attempt<S: Sink>(&self, unit: &Unit, sink: &mut S) -> Result<Report> {
+    async fn attempt<S: Sink>(&self, unit: &Unit<'_>, sink: &mut S) -> Result<Report> {
         let deadline = unit.deadline.map(|left| Instant::now() + left);
         let leased = self.leased(S::PACE);
         let (lease, _permit) = match deadline {

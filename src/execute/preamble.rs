@@ -59,7 +59,7 @@ pub(super) fn settings(unit: &Unit, left: Option<Duration>) -> Fragment {
             Cow::Borrowed(name) => fragment.sql("'").sql(name).sql("'"),
             Cow::Owned(name) => fragment.text(name),
         };
-        fragment.sql(", ").parameter(Some(value.clone())).sql(", true) IS NULL");
+        fragment.sql(", ").literal(&value.clone().into()).sql(", true) IS NULL");
     }
     if let Some(left) = left {
         timeout(&mut fragment, left);
@@ -83,17 +83,22 @@ mod tests {
     use super::*;
     use crate::{
         execute::Expectation,
-        sql::{Layout, Statement},
+        sql::{Layout, Literals, Statement},
     };
 
-    fn unit(settings: &[(&'static str, &'static str)], response_settings: ResponseSettings) -> Unit {
+    fn unit(settings: &[(&'static str, &'static str)], response_settings: ResponseSettings) -> Unit<'static> {
         Unit {
             settings: settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             access: Access::ReadOnly,
             isolation: Isolation::default(),
             pre_request: None,
-            statement: Statement { fragment: Fragment::new(), layout: Layout::Nothing, facts: Vec::new() },
+            statement: Cow::Owned(Statement {
+                fragment: Fragment::new(),
+                layout: Layout::Nothing,
+                facts: Vec::new(),
+            }),
             count: None,
+            literals: Cow::default(),
             response_settings,
             expectation: Expectation::Any,
             end: End::Commit,
@@ -111,8 +116,8 @@ mod tests {
             "SELECT WHERE false OR pg_catalog.set_config('role', $1, true) IS NULL \
              OR pg_catalog.set_config($2, $3, true) IS NULL"
         );
-        let values: Vec<_> = fragment.parameters().iter().flatten().map(|bytes| bytes.as_ref()).collect();
-        assert_eq!(values, [&b"anonymous"[..], b"app.it's", b"1'"]);
+        let values: Vec<_> = fragment.values(&Literals::default()).into_iter().flatten().collect();
+        assert_eq!(values, ["anonymous", "app.it's", "1'"]);
     }
 
     #[test]

@@ -73,7 +73,7 @@ const RESPONSE_SETTINGS: &str = "SELECT pg_catalog.current_setting('response.hea
 /// A unit, and the session it runs on.
 pub(super) struct Conversation<'a> {
     session: &'a mut Session,
-    unit: &'a Unit,
+    unit: &'a Unit<'a>,
     naming: Naming,
 }
 
@@ -88,7 +88,7 @@ enum Said {
 }
 
 impl<'a> Conversation<'a> {
-    pub(super) fn new(session: &'a mut Session, unit: &'a Unit, naming: Naming) -> Self {
+    pub(super) fn new(session: &'a mut Session, unit: &'a Unit<'a>, naming: Naming) -> Self {
         Self { session, unit, naming }
     }
 
@@ -121,7 +121,7 @@ impl<'a> Conversation<'a> {
         let mut before =
             vec![Call::unnamed(preamble::begin(unit.isolation, unit.access)), self.call("", &settings)];
         before.extend(unit.pre_request.as_ref().map(|call| self.call(role, call)));
-        let mut planned = count::planned(unit.count.as_ref()).map(|explain| self.call(role, explain));
+        let mut planned = count::planned(unit.count.as_deref()).map(|explain| self.call(role, explain));
         let (mut statement, types) = self.statement(role, sink);
         let mut response = match unit.response_settings {
             // A function may have deallocated what was prepared.
@@ -182,7 +182,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn call<'u>(&mut self, role: &'u str, fragment: &'u Fragment) -> Call<'u> {
-        let (sql, values) = (fragment.as_str(), fragment.parameters());
+        let (sql, values) = (fragment.as_str(), fragment.values(&self.unit.literals));
         let form = match self.naming {
             Naming::Allowed => self.session.statements.choose(role, sql),
             Naming::Forbidden => Form::Unnamed,
@@ -195,7 +195,7 @@ impl<'a> Conversation<'a> {
         let fragment = &self.unit.statement.fragment;
         match (described(self.unit), self.naming) {
             (Described::First, Naming::Allowed) => {
-                let (sql, values) = (fragment.as_str(), fragment.parameters());
+                let (sql, values) = (fragment.as_str(), fragment.values(&self.unit.literals));
                 let fits = |types: &[u32]| sink.columns(&mut types.iter().copied()).is_ok();
                 let (form, types) = self.session.statements.choose_described(role, sql, fits);
                 (Call { form, role, sql, values, progress: Progress::Unbound }, types)
@@ -266,7 +266,7 @@ impl<'a> Conversation<'a> {
             self.session
                 .wire
                 .out
-                .run(statement.form.name(), statement.values, results)
+                .run(statement.form.name(), &statement.values, results)
                 .map_err(wire::Error::from)?;
             return Ok(());
         }
@@ -291,7 +291,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn send(&mut self, call: &Call<'_>, results: Results) -> Result<(), wire::Error> {
-        self.session.send(&call.form, call.sql, call.values, results)
+        self.session.send(&call.form, call.sql, &call.values, results)
     }
 
     /// Writes what comes behind the statement.
@@ -480,7 +480,7 @@ fn described(unit: &Unit) -> Described {
     }
 }
 
-impl Unit {
+impl Unit<'_> {
     /// The role that the statement runs as; empty for the login role.
     pub(super) fn role(&self) -> &str {
         let roles = self.settings.iter().rev().filter(|(name, _)| name.eq_ignore_ascii_case("role"));

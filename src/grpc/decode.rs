@@ -174,7 +174,7 @@ impl Relation<'_> {
         let mut query = self.query(&selection);
         self.conditions(&mut query)?;
         query.order = order::order(self.resource, &self.grammar(number::ORDER_BY)?)?;
-        query.range.offset = self.count_field(number::SKIP)?;
+        query.range.offset = self.count_field(number::SKIP)?.into();
         query.excess = Excess::Told;
         let action = Action::Read { relation: self.resource.relation.clone() };
         let answer = Answer::Stream(Envelope::Field(number::ROWS));
@@ -240,7 +240,8 @@ impl Relation<'_> {
             let value = message.get_field_by_number(field.number).ok_or_else(missing)?;
             let value = text::text(self.package, field.shape.scalar(), &value)
                 .map_err(|why| refuse(&name(field), why))?;
-            let operation = Operation::Compare { operator: Operator::Eq, quantifier: None, value };
+            let operation =
+                Operation::Compare { operator: Operator::Eq, quantifier: None, value: value.into() };
             let field = Field::column(&field.column);
             filters.push((Vec::new(), Filter { field, negated: false, operation }));
         }

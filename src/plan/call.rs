@@ -21,6 +21,7 @@ use crate::{
     plan::Operation,
     request::{
         CallAccess, Query,
+        literal::Literal,
         payload::{Arguments, BodyKind, Rows},
         select::Part,
     },
@@ -56,14 +57,14 @@ pub enum Given<'c> {
     /// By name, in a JSON object; of an array the first object counts.
     Json {
         /// The object, or an array of them.
-        json: Bytes,
+        json: Literal,
         /// Which of the two.
         rows: Rows,
         /// The arguments that are in it.
         arguments: Vec<Named<'c>>,
     },
     /// The one unnamed argument: its type and the whole body.
-    Body(&'c Type, Bytes),
+    Body(&'c Type, Literal),
 }
 
 /// An argument and its type.
@@ -79,9 +80,9 @@ pub struct Named<'c> {
 #[derive(Debug)]
 pub enum Text {
     /// As it was given.
-    One(String),
+    One(Literal),
     /// All that was given for a variadic one.
-    Several(Vec<String>),
+    Several(Vec<Literal>),
 }
 
 /// The function that a GET with these arguments calls.
@@ -254,7 +255,7 @@ impl<'c> Context<'c> {
         if let Some(declared) = function.takes_body(self.catalog) {
             let raw = match arguments {
                 Arguments::Body { raw, .. } => raw,
-                Arguments::Named(_) => Bytes::new(),
+                Arguments::Named(_) => Bytes::new().into(),
             };
             return Ok(Given::Body(declared, raw));
         }

@@ -16,6 +16,7 @@ use crate::{
     request::{
         EmbedPath, Query,
         filter::{Filter, Operation as Test},
+        literal::Literal,
         operator::Operator,
         payload::{Payload, Rows},
         prefer::{Missing, Preferences, Resolution, Return},
@@ -23,7 +24,6 @@ use crate::{
         select::Field as Named,
     },
 };
-use bytes::Bytes;
 use std::collections::{BTreeSet, HashSet};
 
 /// A change to a relation.
@@ -77,7 +77,7 @@ pub enum Change<'c> {
 #[derive(Debug)]
 pub struct Values<'c> {
     /// A JSON object or an array of them.
-    pub json: Bytes,
+    pub json: Literal,
     /// Which of the two.
     pub rows: Rows,
     /// The columns that take them.

@@ -50,7 +50,7 @@ pub(super) fn max_rows<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<
         restrict(&mut tree.root, Arity::ToMany, max);
         if tree.query.excess == Excess::Told {
             let told = max.saturating_add(1);
-            tree.root.range.limit = Some(asked.map_or(told, |limit| limit.min(told)));
+            tree.root.range.limit = Some(asked.map_or(told.into(), |limit| limit.at_most(told)));
         }
     }
     Ok(tree)
@@ -58,7 +58,9 @@ pub(super) fn max_rows<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<
 
 fn restrict(node: &mut Node<'_>, arity: Arity, max: u64) {
     match arity {
-        Arity::ToMany => node.range.limit = Some(node.range.limit.map_or(max, |limit| limit.min(max))),
+        Arity::ToMany => {
+            node.range.limit = Some(node.range.limit.map_or(max.into(), |limit| limit.at_most(max)))
+        }
         // It has one row anyway, and a limit keeps PostgreSQL from joining it by a hash.
         Arity::ToOne => {}
     }

@@ -1,9 +1,6 @@
 //! What the transaction of a request is like: its access, its end, what must
 //! hold of it and what it is told. Only says so; `execute` does it.
 
-use crate::{auth::Identity, request::Context};
-use std::time::Duration;
-
 /// Whether the transaction may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are SQL's")]
@@ -82,32 +79,10 @@ pub struct Transaction<'c> {
     pub expectation: Expectation,
     /// Whether `response.*` can have been set.
     pub response_settings: ResponseSettings,
-    /// What it is told.
-    pub session: Session<'c>,
-    /// How long it may take.
-    pub deadline: Option<Duration>,
-}
-
-/// What the transaction is told, as settings that end with it.
-#[derive(Clone, Debug)]
-pub struct Session<'c> {
     /// The schema that the search path begins with.
     pub schema: String,
-    /// Who asks.
-    pub caller: Caller<'c>,
-    /// What the front door knows of the request.
-    pub context: Context,
-    /// `timezone`, where the request prefers one.
-    pub timezone: Option<String>,
-    /// Settings of a called function that hold for the whole transaction.
-    pub function: Vec<(&'c str, &'c str)>,
-}
-
-/// Who asks.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller<'c> {
-    /// Role and claims.
-    pub identity: &'c Identity,
     /// What `ALTER ROLE … SET` gave the role, in its order.
-    pub settings: &'c [(String, String)],
+    pub role_settings: &'c [(String, String)],
+    /// Settings of a called function that hold for the whole transaction.
+    pub function_settings: Vec<(&'c str, &'c str)>,
 }

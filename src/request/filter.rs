@@ -1,9 +1,9 @@
 //! Filters and logic trees, as typed.
 
-use super::{operator::Operator, select::Field};
+use super::{literal::Literal, operator::Operator, select::Field};
 
 /// `any` or `all`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Quantifier {
     /// At least one of the values.
     Any,
@@ -12,7 +12,7 @@ pub enum Quantifier {
 }
 
 /// The right side of `is`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are SQL's")]
 pub enum Is {
     Null,
@@ -23,7 +23,7 @@ pub enum Is {
 }
 
 /// What a field is compared with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// An operator with one value; the value of a quantified one is an array
     /// literal, `{…}`. In patterns `*` is already `%`.
@@ -33,14 +33,14 @@ pub enum Operation {
         /// `(any)` or `(all)`.
         quantifier: Option<Quantifier>,
         /// The value.
-        value: String,
+        value: Literal,
     },
-    /// One of these.
-    In(Vec<String>),
+    /// One of these: an array.
+    In(Literal),
     /// A truth value or NULL.
     Is(Is),
     /// Different, NULL being a value.
-    IsDistinct(String),
+    IsDistinct(Literal),
     /// A text search by one of the four functions.
     FullText {
         /// Which of the four.
@@ -48,12 +48,12 @@ pub enum Operation {
         /// The text search configuration.
         language: Option<String>,
         /// The query.
-        value: String,
+        value: Literal,
     },
 }
 
 /// A condition on one field.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// The field; at the root of a tree it may also be the name of an embed.
     pub field: Field,
@@ -64,7 +64,7 @@ pub struct Filter {
 }
 
 /// AND or OR.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are SQL's")]
 pub enum Junction {
     And,
@@ -72,7 +72,7 @@ pub enum Junction {
 }
 
 /// A tree of conditions.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Logic {
     /// Several trees under one AND or OR.
     Group {

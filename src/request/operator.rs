@@ -2,7 +2,7 @@
 //! the URL, its SQL and what stands on its right side.
 
 /// What stands on the right side of an operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operand {
     /// One value.
     Value,
@@ -34,7 +34,7 @@ pub struct Row {
 macro_rules! operator_table {
     ($($operator:ident $name:literal $sql:literal $operand:ident;)*) => {
         /// An operator of the filter grammar.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Operator { $(#[doc = $sql] $operator,)* }
 
         impl Operator {

@@ -3,7 +3,7 @@
 use super::select::Field;
 
 /// `asc` or `desc`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are SQL's")]
 pub enum Direction {
     Asc,
@@ -11,7 +11,7 @@ pub enum Direction {
 }
 
 /// `nullsfirst` or `nullslast`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are SQL's")]
 pub enum Nulls {
     First,
@@ -19,7 +19,7 @@ pub enum Nulls {
 }
 
 /// One term of an order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OrderTerm {
     /// The embed whose field it is, for `order=rel(col)`.
     pub relation: Option<String>,

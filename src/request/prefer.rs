@@ -1,7 +1,7 @@
 //! Preferences (RFC 7240), as typed.
 
 /// `resolution=`: what an insert does with rows that are there already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resolution {
     /// Their columns are updated.
     MergeDuplicates,
@@ -10,7 +10,7 @@ pub enum Resolution {
 }
 
 /// `return=`: what a mutation answers with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Return {
     /// Nothing.
     Minimal,
@@ -21,7 +21,7 @@ pub enum Return {
 }
 
 /// `count=`: how the total is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Count {
     /// By counting.
     Exact,
@@ -32,7 +32,7 @@ pub enum Count {
 }
 
 /// `tx=`: how the transaction ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransactionEnd {
     /// What was done stays.
     Commit,
@@ -41,7 +41,7 @@ pub enum TransactionEnd {
 }
 
 /// `missing=`: what keys missing in a body stand for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Missing {
     /// The column's default.
     Default,
@@ -50,7 +50,7 @@ pub enum Missing {
 }
 
 /// `handling=`: what unknown preferences do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Handling {
     /// They are an error.
     Strict,
@@ -59,7 +59,7 @@ pub enum Handling {
 }
 
 /// The preferences of one request; `None` where nothing was said.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Preferences {
     /// `resolution=`.
     pub resolution: Option<Resolution>,

@@ -1,18 +1,25 @@
 //! Ranges of rows, and what is said of those that cannot be.
 
+use super::literal::Number;
 use crate::error::{Error, Fault};
 
 /// The rows from `offset` on, `limit` of them at the most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Range {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Range<N = Number> {
     /// How many rows are passed over.
-    pub offset: u64,
+    pub offset: N,
     /// How many are wanted; `None` for all.
-    pub limit: Option<u64>,
+    pub limit: Option<N>,
+}
+
+impl From<Range<u64>> for Range {
+    fn from(Range { offset, limit }: Range<u64>) -> Self {
+        Self { offset: offset.into(), limit: limit.map(Number::from) }
+    }
 }
 
 /// The rows of an embed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EmbedRange {
     /// These.
     Rows(Range),

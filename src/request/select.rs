@@ -1,6 +1,6 @@
 //! The select list, as typed: fields, embeds and spreads.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// A step of a JSON path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +37,7 @@ impl Field {
 }
 
 /// An aggregate function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are SQL's")]
 pub enum AggregateFunction {
     Sum,
@@ -48,7 +48,7 @@ pub enum AggregateFunction {
 }
 
 /// An aggregate over a field.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Aggregate {
     /// The function.
     pub function: AggregateFunction,
@@ -57,7 +57,7 @@ pub struct Aggregate {
 }
 
 /// `!inner` or `!left`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Join {
     /// Rows without a match stay.
     #[default]
@@ -67,7 +67,7 @@ pub enum Join {
 }
 
 /// What a related relation becomes in the row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum EmbedForm {
     /// A key of its own, under this alias if there is one.
     Nested {
@@ -79,7 +79,7 @@ pub enum EmbedForm {
 }
 
 /// A related relation in the select list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Embed {
     /// A relation, a foreign key's constraint or column, or a function.
     pub target: String,
@@ -94,7 +94,7 @@ pub struct Embed {
 }
 
 /// What no item of a select list can name, and so cannot cast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     /// An attribute of composites.
     Attribute {
@@ -111,10 +111,10 @@ pub enum Part {
 }
 
 /// Parts of rows that are wanted as PostgreSQL's own text, whatever their types.
-pub type Texts = Arc<HashSet<Part>>;
+pub type Texts = Arc<BTreeSet<Part>>;
 
 /// One item of a select list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SelectItem {
     /// `*`: every column.
     Every,

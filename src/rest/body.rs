@@ -90,7 +90,7 @@ pub(super) fn rows(headers: &HeaderMap, body: Bytes, columns: Option<&[String]>)
 
 /// Arguments of a call.
 pub(super) fn arguments(headers: &HeaderMap, body: Bytes, columns: Option<&[String]>) -> Result<Arguments> {
-    let raw = |kind, raw| Ok(Arguments::Body { kind, raw, object: None });
+    let raw = |kind, raw: Bytes| Ok(Arguments::Body { kind, raw: raw.into(), object: None });
     match content_type(headers) {
         MediaType::Json => {
             // Of no body there are no arguments, but it is no JSON either.
@@ -99,13 +99,16 @@ pub(super) fn arguments(headers: &HeaderMap, body: Bytes, columns: Option<&[Stri
                 (true, Some(_)) | (false, _) => body.clone(),
             };
             let object = Some(json_rows(object, columns)?);
-            Ok(Arguments::Body { kind: BodyKind::Json, raw: body, object })
+            Ok(Arguments::Body { kind: BodyKind::Json, raw: body.into(), object })
         }
         MediaType::Csv => {
             let rows = csv::rows(&body)?;
             Ok(Arguments::Body { kind: BodyKind::Csv, raw: rows.json.clone(), object: Some(rows) })
         }
-        MediaType::UrlEncoded => Ok(Arguments::Named(form(&body)?)),
+        MediaType::UrlEncoded => {
+            let pairs = form(&body)?.into_iter();
+            Ok(Arguments::Named(pairs.map(|(name, value)| (name, value.into())).collect()))
+        }
         MediaType::Text => raw(BodyKind::Text, body),
         MediaType::Xml => raw(BodyKind::Xml, body),
         MediaType::OctetStream => raw(BodyKind::OctetStream, body),
@@ -120,7 +123,7 @@ fn json_rows(body: Bytes, columns: Option<&[String]>) -> Result<Payload> {
                 Some(b'{') => Rows::One,
                 Some(_) | None => Rows::Many,
             };
-            Ok(Payload { json: body, keys: columns.to_vec(), rows })
+            Ok(Payload { json: body.into(), keys: columns.to_vec(), rows })
         }
         None => json::rows(body),
     }
@@ -164,7 +167,7 @@ mod tests {
     }
 
     fn text(payload: &Payload) -> &str {
-        std::str::from_utf8(&payload.json).unwrap()
+        std::str::from_utf8(payload.json.given().unwrap()).unwrap()
     }
 
     #[test]
@@ -195,7 +198,7 @@ mod tests {
     fn arguments_in_forms_keep_all_their_values() {
         let form = headers("application/x-www-form-urlencoded");
         let found = arguments(&form, Bytes::from_static(b"v=1&v=2"), None).unwrap();
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let pair = |key: &str, value: &'static str| (key.to_owned(), value.into());
         assert_eq!(found, Arguments::Named(vec![pair("v", "1"), pair("v", "2")]));
     }
 
@@ -212,7 +215,7 @@ mod tests {
     #[test]
     fn texts_are_bodies_of_calls_alone() {
         let found = arguments(&headers("text/plain"), Bytes::from_static(b"x"), None).unwrap();
-        let expected = Arguments::Body { kind: BodyKind::Text, raw: Bytes::from_static(b"x"), object: None };
+        let expected = Arguments::Body { kind: BodyKind::Text, raw: "x".into(), object: None };
         assert_eq!(found, expected);
         let error = rows(&headers("text/plain"), Bytes::new(), None).unwrap_err();
         assert_eq!(

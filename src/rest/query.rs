@@ -7,6 +7,7 @@ use crate::{
     request::{
         EmbedPath, Query,
         filter::{Filter, Operation},
+        literal::Literal,
         parse,
         urlencoded::{self, Pair},
     },
@@ -48,7 +49,7 @@ pub(super) struct Parsed {
     /// `on_conflict=`.
     pub(super) on_conflict: Option<Vec<String>>,
     /// Arguments of a call.
-    pub(super) arguments: Vec<(String, String)>,
+    pub(super) arguments: Vec<(String, Literal)>,
 }
 
 /// The keys that mean something, by their last word; everything else filters.
@@ -119,7 +120,7 @@ impl<'a> Parameters<'a> {
                 Some((negated, operation)) => {
                     query.filters.push((path, Filter { field, negated, operation }))
                 }
-                None => arguments.push((field.name, value.to_owned())),
+                None => arguments.push((field.name, value.to_owned().into())),
             }
         }
         let on_conflict = self.first("on_conflict").map(parse::on_conflict).transpose()?;
@@ -215,7 +216,7 @@ mod tests {
         .query;
         assert_eq!(found.order[0].0, ["a", "b"]);
         assert_eq!(found.order[1].0, Vec::<String>::new());
-        let range = EmbedRange::Rows(Range { offset: 1, limit: Some(3) });
+        let range = EmbedRange::Rows(Range { offset: 1, limit: Some(3) }.into());
         assert_eq!(found.ranges, [(vec!["a".to_owned()], range)]);
         assert_eq!(found.logic[0].0, ["a"]);
         assert_eq!(found.filters[0].0, ["a"]);
@@ -239,7 +240,7 @@ mod tests {
     #[test]
     fn values_without_an_operator_are_arguments_of_functions_and_faults_elsewhere() {
         let found = parsed("name=x&name=y&id=eq.1&select=id", Plain::Argument).unwrap();
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let pair = |key: &str, value: &'static str| (key.to_owned(), value.into());
         assert_eq!(found.arguments, [pair("name", "x"), pair("name", "y")]);
         assert_eq!(found.query.filters.len(), 1);
         assert_eq!(parsed("id=in.1,2", Plain::Argument).map(|_| ()).unwrap_err().code(), "PGRST100");

@@ -29,7 +29,7 @@ impl Bounds {
         let clipped = self.intersection(ALL);
         match clipped.is_empty() && self != self.nothing() {
             true => EmbedRange::Negative,
-            false => EmbedRange::Rows(clipped.range()),
+            false => EmbedRange::Rows(clipped.range().into()),
         }
     }
 
@@ -61,7 +61,7 @@ impl Bounds {
     }
 
     /// As PostgreSQL counts; more than it can count is all there is.
-    fn range(self) -> Range {
+    fn range(self) -> Range<u64> {
         let largest = i64::MAX as u64;
         let clamp = |number: i128| u64::try_from(number).map_or(largest, |number| number.min(largest));
         Range {
@@ -85,7 +85,7 @@ fn digits(text: &str) -> Option<i128> {
 
 /// The rows wanted of the root: those of the query string that are also in the
 /// `Range` header, which only GET has (RFC 9110, section 14.2).
-pub(super) fn top_level(method: &Method, headers: &HeaderMap, query: Bounds) -> Result<Range> {
+pub(super) fn top_level(method: &Method, headers: &HeaderMap, query: Bounds) -> Result<Range<u64>> {
     let header = match *method {
         Method::GET => Bounds::from_header(headers),
         _ => ALL,
@@ -112,7 +112,7 @@ pub(super) fn top_level(method: &Method, headers: &HeaderMap, query: Bounds) -> 
 }
 
 /// The status of an answer of `rows` rows out of `total`.
-pub(super) fn status(range: Range, rows: u64, total: Option<u64>) -> StatusCode {
+pub(super) fn status(range: Range<u64>, rows: u64, total: Option<u64>) -> StatusCode {
     match total {
         Some(total) if range.offset > total => StatusCode::RANGE_NOT_SATISFIABLE,
         Some(total) if rows < total => StatusCode::PARTIAL_CONTENT,
@@ -121,7 +121,7 @@ pub(super) fn status(range: Range, rows: u64, total: Option<u64>) -> StatusCode 
 }
 
 /// Why there are no rows at this offset.
-pub(super) fn beyond_the_end(range: Range, total: Option<u64>) -> Box<Error> {
+pub(super) fn beyond_the_end(range: Range<u64>, total: Option<u64>) -> Box<Error> {
     range::beyond_the_end(range.offset, total.unwrap_or(0))
 }
 
@@ -140,17 +140,17 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    fn wanted(header: Option<&'static str>, limit: Option<&str>, offset: Option<&str>) -> Result<Range> {
+    fn wanted(header: Option<&'static str>, limit: Option<&str>, offset: Option<&str>) -> Result<Range<u64>> {
         let mut headers = HeaderMap::new();
         headers.extend(header.map(|value| (header::RANGE, HeaderValue::from_static(value))));
         top_level(&Method::GET, &headers, Bounds::new(limit, offset))
     }
 
-    fn range(offset: u64, limit: impl Into<Option<u64>>) -> Range {
+    fn range(offset: u64, limit: impl Into<Option<u64>>) -> Range<u64> {
         Range { offset, limit: limit.into() }
     }
 
-    fn details(result: Result<Range>) -> String {
+    fn details(result: Result<Range<u64>>) -> String {
         let error = result.unwrap_err();
         assert_eq!(error.code(), "PGRST103");
         error.details.unwrap().as_str().unwrap().to_owned()
@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn embeds_have_limits_and_offsets_of_their_own() {
-        assert_eq!(Bounds::new(Some("0"), Some("2")).of_embed(), EmbedRange::Rows(range(2, 0)));
-        assert_eq!(Bounds::new(Some("3"), Some("2")).of_embed(), EmbedRange::Rows(range(2, 3)));
+        assert_eq!(Bounds::new(Some("0"), Some("2")).of_embed(), EmbedRange::Rows(range(2, 0).into()));
+        assert_eq!(Bounds::new(Some("3"), Some("2")).of_embed(), EmbedRange::Rows(range(2, 3).into()));
         assert_eq!(Bounds::new(None, None).of_embed(), EmbedRange::Rows(Range::default()));
     }
 

@@ -36,7 +36,7 @@ pub(super) struct Asked {
     /// Whether a body is wanted.
     pub(super) content: Content,
     /// The rows asked for.
-    pub(super) range: Range,
+    pub(super) range: Range<u64>,
     /// The preferences.
     pub(super) preferences: Preferences,
     /// The schema.

@@ -1,6 +1,6 @@
 //! Calls: the function with its arguments, as something to read from.
 
-use super::{Fragment, ROW, filter::array_literal, premise::Premise, statement::with_source};
+use super::{Fragment, ROW, premise::Premise, statement::with_source};
 use crate::{
     plan::{
         call::{Call, Given, Named, SCALAR, Text},
@@ -18,7 +18,7 @@ pub(super) fn function<'f>(out: &'f mut Fragment, call: &Call<'_>) -> &'f mut Fr
     if let Given::Json { json, rows, arguments } = &call.arguments
         && !arguments.is_empty()
     {
-        out.sql("pg_catalog.json_to_record(").parameter(Some(json.clone())).sql(match rows {
+        out.sql("pg_catalog.json_to_record(").literal(json).sql(match rows {
             Rows::One => "::pg_catalog.json) AS ",
             Rows::Many => "::pg_catalog.json OPERATOR(pg_catalog.->) 0) AS ",
         });
@@ -37,8 +37,8 @@ pub(super) fn function<'f>(out: &'f mut Fragment, call: &Call<'_>) -> &'f mut Fr
             out.separated(", ", texts, |out, (named, text)| {
                 name(out, named);
                 match text {
-                    Text::One(text) => out.text(text),
-                    Text::Several(texts) => out.text(array_literal(texts)),
+                    Text::One(text) => out.literal(text),
+                    Text::Several(texts) => out.array(texts),
                 };
                 out.sql("::").type_of(named.declared);
             });
@@ -50,11 +50,11 @@ pub(super) fn function<'f>(out: &'f mut Fragment, call: &Call<'_>) -> &'f mut Fr
             });
         }
         Given::Body(declared, raw) => {
-            let value = match declared.name.as_str() {
-                "bytea" => hexadecimal(raw).into(),
-                _ => raw.clone(),
+            match declared.name.as_str() {
+                "bytea" => out.bytes(raw),
+                _ => out.literal(raw),
             };
-            out.parameter(Some(value)).sql("::").type_of(declared);
+            out.sql("::").type_of(declared);
         }
     }
     out.sql(")");
@@ -69,19 +69,6 @@ fn name(out: &mut Fragment, named: &Named<'_>) {
         out.sql("VARIADIC ");
     }
     out.identifier(&named.argument.name).sql(" := ");
-}
-
-/// PostgreSQL's notation of bytes (its manual, section 8.4.1).
-fn hexadecimal(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
-    let mut text = String::with_capacity(2 + bytes.len() * 2);
-    text.push_str("\\x");
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(*byte));
-    }
-    text
 }
 
 /// The call as a part of the statement that is found by name: it is read from

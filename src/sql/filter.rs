@@ -7,6 +7,7 @@ use crate::{
     plan::tree::{Condition, Existence, Field, Item, Node, OrderTerm, Origin},
     request::{
         filter::{Is, Junction, Operation, Quantifier},
+        literal::Literal,
         operator::{Operand, Operator},
         order::{Direction, Nulls},
         select::{Arrow, Step},
@@ -103,7 +104,7 @@ fn compare(
             });
             // What is matched with a pattern is a text already.
             let cast = representation.filter(|_| operator.row().operand != Operand::Pattern);
-            represented(out, cast, |out| out.text(value));
+            represented(out, cast, |out| out.literal(value));
             if quantifier.is_some() {
                 out.sql(")");
             }
@@ -111,10 +112,10 @@ fn compare(
         Operation::In(values) => {
             out.sql(" = ANY (");
             match representation {
-                None => out.text(array_literal(values)),
+                None => out.literal(values),
                 Some(cast) => {
                     out.sql("SELECT ").qualified(&cast.function_schema, &cast.function_name);
-                    out.sql("(pg_catalog.unnest(").text(array_literal(values)).sql("::pg_catalog.text[]))")
+                    out.sql("(pg_catalog.unnest(").literal(values).sql("::pg_catalog.text[]))")
                 }
             };
             out.sql(")");
@@ -130,7 +131,7 @@ fn compare(
         }
         Operation::IsDistinct(value) => {
             out.sql(" IS DISTINCT FROM ");
-            represented(out, representation, |out| out.text(value));
+            represented(out, representation, |out| out.literal(value));
         }
         Operation::FullText { .. } => {}
     }
@@ -159,7 +160,7 @@ fn full_text(
     searched: &Field<'_>,
     operator: Operator,
     language: Option<&str>,
-    value: &str,
+    value: &Literal,
     scope: Scope<'_>,
 ) {
     let configuration = |out: &mut Fragment| {
@@ -183,25 +184,7 @@ fn full_text(
     }
     out.sql(" @@ pg_catalog.").sql(operator.row().sql).sql("(");
     configuration(out);
-    out.text(value).sql(")");
-}
-
-/// PostgreSQL's notation of an array of these texts
-/// (its manual, section 8.15.6).
-pub(super) fn array_literal(values: &[String]) -> String {
-    let mut literal = String::from("{");
-    for (at, value) in values.iter().enumerate() {
-        literal.push_str(if at == 0 { "\"" } else { ",\"" });
-        for c in value.chars() {
-            if matches!(c, '"' | '\\') {
-                literal.push('\\');
-            }
-            literal.push(c);
-        }
-        literal.push('"');
-    }
-    literal.push('}');
-    literal
+    out.literal(value).sql(")");
 }
 
 /// A term of the order of `node`.

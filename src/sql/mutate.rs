@@ -439,14 +439,14 @@ impl ObjectType {
 
 /// The objects of the body, as rows of the columns' types, with these defaults for each.
 fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column, Otherwise<'_>)]) {
-    let json = Some(values.json.clone());
+    let json = &values.json;
     if values.columns.is_empty() {
         // Only their number is left.
         match values.rows {
             Rows::One => out.sql("(VALUES (1)) AS ").identifier(BODY),
             Rows::Many => out
                 .sql("pg_catalog.json_array_elements(")
-                .parameter(json)
+                .literal(json)
                 .sql("::pg_catalog.json) AS ")
                 .identifier(BODY),
         };
@@ -454,10 +454,10 @@ fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column, Otherwise
     }
     match (values.missing, values.rows) {
         (Missing::Null, Rows::One) => {
-            out.sql("pg_catalog.json_to_record(").parameter(json).sql("::pg_catalog.json)")
+            out.sql("pg_catalog.json_to_record(").literal(json).sql("::pg_catalog.json)")
         }
         (Missing::Null, Rows::Many) => {
-            out.sql("pg_catalog.json_to_recordset(").parameter(json).sql("::pg_catalog.json)")
+            out.sql("pg_catalog.json_to_recordset(").literal(json).sql("::pg_catalog.json)")
         }
         (Missing::Default, rows) => {
             let (one, elements, record) = ObjectType::of(values).words();
@@ -470,8 +470,8 @@ fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column, Otherwise
                 out.sql(" FROM ");
             }
             match rows {
-                Rows::One => out.sql("(VALUES (").parameter(json).sql(one).sql("))"),
-                Rows::Many => out.sql(elements).sql("(").parameter(json).sql(one).sql(")"),
+                Rows::One => out.sql("(VALUES (").literal(json).sql(one).sql("))"),
+                Rows::Many => out.sql(elements).sql("(").literal(json).sql(one).sql(")"),
             };
             out.sql(" AS ").identifier(OBJECT).sql("(\"value\")");
             if !ahead.is_empty() {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     plan::tree::{self, Arity, Embed, Form, Item, Node, Source},
-    request::{range::Range, select::Join},
+    request::{literal::Number, range::Range, select::Join},
 };
 
 /// What `rows` writes besides the node itself.
@@ -73,10 +73,10 @@ pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope:
         out.separated(", ", &node.order, |out, term| order_term(out, term, node, scope));
     }
     if let Some(limit) = node.range.limit {
-        out.sql(" LIMIT ").text(limit.to_string());
+        out.sql(" LIMIT ").number(limit);
     }
-    if node.range.offset > 0 {
-        out.sql(" OFFSET ").text(node.range.offset.to_string());
+    if !node.range.offset.is_zero() {
+        out.sql(" OFFSET ").number(node.range.offset);
     }
 }
 
@@ -281,11 +281,11 @@ pub(super) fn exists(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, sc
     let node = Node { alias, ..embed.node.clone() };
     existing(out, &node, Some(Link { embed, above }), scope);
     let Range { offset, limit } = node.range;
-    if limit == Some(0) {
+    if limit.is_some_and(Number::is_zero) {
         out.sql(" LIMIT 0");
     }
-    if offset > 0 {
-        out.sql(" OFFSET ").text(offset.to_string());
+    if !offset.is_zero() {
+        out.sql(" OFFSET ").number(offset);
     }
 }
 

@@ -2,46 +2,67 @@
 //! PostgREST's order, and the call of the pre-request function.
 
 use super::Fragment;
-use crate::plan::{Plan, transaction::Caller};
+use crate::{auth::Identity, plan::Plan, request::shape::Told};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-/// `set_config` pairs in their order: the role's own settings come before the
-/// role, for they may need privileges that only the connection's user has.
-pub fn settings(plan: &Plan<'_>) -> Vec<(Cow<'static, str>, Bytes)> {
-    let session = &plan.transaction.session;
-    let Caller { identity, settings: of_role } = session.caller;
-    let pair = |name: &str, value: &str| (name.to_owned().into(), value.to_owned().into());
-    let mut settings = vec![("search_path".into(), search_path(plan).into())];
-    settings.extend(of_role.iter().map(|(name, value)| pair(name, value)));
-    settings.extend([
-        ("role".into(), identity.role.clone().into()),
-        ("request.jwt.claims".into(), identity.claims_json().clone()),
-        ("request.method".into(), session.context.method.clone().into()),
-        ("request.path".into(), session.context.path.clone().into()),
-        ("request.headers".into(), object(&session.context.headers).into()),
-        ("request.cookies".into(), object(&session.context.cookies).into()),
-    ]);
-    settings.extend(session.timezone.as_ref().map(|zone| ("timezone".into(), zone.clone().into())));
-    settings.extend(session.function.iter().map(|(name, value)| pair(name, value)));
-    settings.extend(plan.config.app_settings.iter().map(|(name, value)| pair(name, value)));
-    // EXPLAIN keeps no plan, and tells the settings that planning depends on.
-    if plan.config.db_pre_request.is_some() && plan.explain.is_none() {
-        settings.push(PLANNED_ANEW);
+/// A setting and its value. Names that are known when this is compiled become a part of the statement that sets them.
+pub type Setting = (Cow<'static, str>, Bytes);
+
+/// The settings of all transactions of one plan.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Before the role is set: the role's own settings may need privileges that only the connection's user has.
+    before: Vec<Setting>,
+    /// After what the transaction is told.
+    after: Vec<Setting>,
+}
+
+impl Settings {
+    /// Those of this plan.
+    pub fn of(plan: &Plan<'_>) -> Self {
+        let transaction = &plan.transaction;
+        let pair = |name: &str, value: &str| (name.to_owned().into(), value.to_owned().into());
+        let mut before = vec![("search_path".into(), search_path(plan).into())];
+        before.extend(transaction.role_settings.iter().map(|(name, value)| pair(name, value)));
+        let mut after = Vec::new();
+        after.extend(transaction.function_settings.iter().map(|(name, value)| pair(name, value)));
+        after.extend(plan.config.app_settings.iter().map(|(name, value)| pair(name, value)));
+        // EXPLAIN keeps no plan, and tells the settings that planning depends on.
+        if plan.config.db_pre_request.is_some() && plan.explain.is_none() {
+            after.push(PLANNED_ANEW);
+        }
+        Self { before, after }
     }
-    settings
+
+    /// The settings of one transaction, in their order.
+    pub fn of_transaction(&self, identity: &Identity, told: &Told) -> Vec<Setting> {
+        let context = &told.context;
+        let mut settings = Vec::with_capacity(self.before.len() + 7 + self.after.len());
+        settings.extend_from_slice(&self.before);
+        settings.extend([
+            ("role".into(), identity.role.clone().into()),
+            ("request.jwt.claims".into(), identity.claims_json().clone()),
+            ("request.method".into(), context.method.clone().into()),
+            ("request.path".into(), context.path.clone().into()),
+            ("request.headers".into(), object(&context.headers).into()),
+            ("request.cookies".into(), object(&context.cookies).into()),
+        ]);
+        settings.extend(told.timezone.as_ref().map(|zone| ("timezone".into(), zone.clone().into())));
+        settings.extend_from_slice(&self.after);
+        settings
+    }
 }
 
 /// PostgreSQL checks the right to EXECUTE a function that it inlines when it plans. The function that comes before the
 /// statement may choose another role, which a plan that is kept would not know.
-const PLANNED_ANEW: (Cow<'static, str>, Bytes) =
-    (Cow::Borrowed("plan_cache_mode"), Bytes::from_static(b"force_custom_plan"));
+const PLANNED_ANEW: Setting = (Cow::Borrowed("plan_cache_mode"), Bytes::from_static(b"force_custom_plan"));
 
 /// The request's schema and those that are always searched.
 fn search_path(plan: &Plan<'_>) -> String {
     let mut path = Fragment::new();
-    let schemas = std::iter::once(&plan.transaction.session.schema).chain(&plan.config.db_extra_search_path);
+    let schemas = std::iter::once(&plan.transaction.schema).chain(&plan.config.db_extra_search_path);
     path.separated(", ", schemas, |path, schema| {
         path.identifier(schema);
     });

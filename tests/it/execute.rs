@@ -16,7 +16,8 @@ use pgduet::{
     config::Connection,
     error::{Error, Result},
     execute::{
-        Access, Body, End, Expectation, Isolation, Options, Pool, Preparation, Report, ResponseSettings, Unit,
+        Access, Body, End, Expectation, Form, Isolation, Options, Pool, Preparation, Report,
+        ResponseSettings, Unit,
     },
     memory::Memory,
     outcome::{Pace, Row, Sink},
@@ -57,14 +58,15 @@ fn fragment(sql: &'static str) -> Fragment {
 }
 
 /// A statement whose rows become what `layout` says.
-fn unit(fragment: Fragment, layout: Layout) -> Unit {
+fn unit(fragment: Fragment, layout: Layout) -> Unit<'static> {
     Unit {
         settings: settings(&[("role", "anonymous")]),
         access: Access::ReadWrite,
         isolation: Isolation::ReadCommitted,
         pre_request: None,
-        statement: Statement { fragment, layout, facts: Vec::new() },
+        statement: Cow::Owned(Statement { fragment, layout, facts: Vec::new() }),
         count: None,
+        literals: Cow::default(),
         response_settings: ResponseSettings::Unset,
         expectation: Expectation::Any,
         end: End::Commit,
@@ -73,12 +75,12 @@ fn unit(fragment: Fragment, layout: Layout) -> Unit {
 }
 
 /// A statement that gives one text column.
-fn show(sql: &'static str) -> Unit {
+fn show(sql: &'static str) -> Unit<'static> {
     unit(fragment(sql), Layout::Scalar(Encoder::Text))
 }
 
 /// A statement that gives nothing.
-fn act(sql: &'static str) -> Unit {
+fn act(sql: &'static str) -> Unit<'static> {
     unit(fragment(sql), Layout::Nothing)
 }
 
@@ -86,19 +88,20 @@ fn settings(pairs: &[(&'static str, &str)]) -> Vec<(Cow<'static, str>, Bytes)> {
     pairs.iter().map(|(name, value)| ((*name).into(), (*value).to_owned().into())).collect()
 }
 
-async fn run(pool: &Pool, unit: Unit) -> Result<(String, Report)> {
-    let mut body = Body::new(&unit.statement.layout, Memory::new(usize::MAX).lease());
+async fn run(pool: &Pool, unit: Unit<'_>) -> Result<(String, Report)> {
+    let form = Form::of(&unit.statement.layout);
+    let mut body = Body::new(&form, Memory::new(usize::MAX).lease());
     let report = pool.run(unit, &mut body).await?;
     Ok((String::from_utf8(body.finish().to_vec()).unwrap(), report))
 }
 
 /// The body of a unit that succeeds.
-async fn body(pool: &Pool, unit: Unit) -> String {
+async fn body(pool: &Pool, unit: Unit<'_>) -> String {
     run(pool, unit).await.unwrap().0
 }
 
 /// The SQLSTATE or PGRST code that a unit fails with.
-async fn code(pool: &Pool, unit: Unit) -> String {
+async fn code(pool: &Pool, unit: Unit<'_>) -> String {
     run(pool, unit).await.map(|(body, _)| body).unwrap_err().code().to_owned()
 }
 

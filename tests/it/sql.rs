@@ -10,14 +10,15 @@ mod transaction;
 
 use crate::support::database::Database;
 use pgduet::{
-    auth::{Claims, Identity},
     catalog::{Catalog, introspect::introspect},
     config::{Config, Sources},
-    error::{Caller as Presence, Result},
+    error::Result,
     media::{MediaType, Nulls},
-    plan::{self, Plan, transaction::Caller},
+    plan::{self, Plan},
     request::{
-        Accept, Action, Context, Query, Request, parse,
+        Accept, Action, Context, Query, Request,
+        literal::Number,
+        parse,
         prefer::Preferences,
         range::{EmbedRange, Range},
     },
@@ -114,11 +115,11 @@ impl Bench {
 
     /// Plans and runs a request.
     pub(super) fn run(&self, request: Request) -> Result<Answer> {
-        let identity = Identity::new("someone", Claims::default(), Presence::Anonymous);
-        let caller = Caller { identity: &identity, settings: &[] };
-        let plan = plan::plan(request, &self.catalog, &self.config, caller)?;
+        let (shape, literals, _) = request.split();
+        let plan = plan::plan(shape, &self.catalog, &self.config, &[])?;
         let statement = sql::statement(&plan);
-        let parameters: Vec<_> = statement.fragment.parameters().iter().map(Text).collect();
+        let values = statement.fragment.values(&literals);
+        let parameters: Vec<_> = values.iter().map(Text).collect();
         let parameters: Vec<_> = parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
         let text = statement.fragment.as_str();
         let rows = self.runtime.block_on(self.client.query(text, &parameters));
@@ -129,11 +130,12 @@ impl Bench {
         if let Some(sql::Count::Planned(explain) | sql::Count::Estimated { planned: explain, .. }) =
             sql::count(&plan)
         {
-            let parameters: Vec<_> = explain.parameters().iter().map(Text).collect();
+            let values = explain.values(&literals);
+            let parameters: Vec<_> = values.iter().map(Text).collect();
             let parameters: Vec<_> = parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
             self.runtime.block_on(self.client.query(explain.as_str(), &parameters)).unwrap();
         }
-        Ok(answer(&statement, &rows))
+        Ok(answer(&statement, &values, &rows))
     }
 
     /// Plans a request of a role with these settings.
@@ -143,9 +145,8 @@ impl Bench {
         settings: &[(String, String)],
         see: impl FnOnce(&Plan<'_>),
     ) {
-        let identity = Identity::new("someone", Claims::default(), Presence::Anonymous);
-        let caller = Caller { identity: &identity, settings };
-        see(&plan::plan(request, &self.catalog, &self.config, caller).unwrap());
+        let (shape, ..) = request.split();
+        see(&plan::plan(shape, &self.catalog, &self.config, settings).unwrap());
     }
 
     /// Plans a request.
@@ -179,6 +180,10 @@ pub(super) fn read(relation: &str, query: &str) -> Request {
     request
 }
 
+fn number(text: &str) -> Option<Number> {
+    text.parse::<u64>().ok().map(Number::from)
+}
+
 /// A query string without the percent signs.
 pub(super) fn parsed(text: &str) -> Query {
     let mut query = Query { select: parse::select("*").unwrap(), ..Query::default() };
@@ -189,10 +194,10 @@ pub(super) fn parsed(text: &str) -> Query {
         match *last {
             "select" => query.select = parse::select(value).unwrap(),
             "order" => query.order.push((path, parse::order(value).unwrap())),
-            "limit" if path.is_empty() => query.range.limit = value.parse().ok(),
-            "offset" if path.is_empty() => query.range.offset = value.parse().unwrap(),
+            "limit" if path.is_empty() => query.range.limit = number(value),
+            "offset" if path.is_empty() => query.range.offset = number(value).unwrap(),
             "limit" => {
-                let range = Range { limit: value.parse().ok(), offset: 0 };
+                let range = Range { limit: number(value), offset: Number::default() };
                 query.ranges.push((path, EmbedRange::Rows(range)));
             }
             "and" | "or" => query.logic.push(parse::logic(key, value).unwrap()),
@@ -202,7 +207,7 @@ pub(super) fn parsed(text: &str) -> Query {
     query
 }
 
-fn answer(statement: &Statement, rows: &[Row]) -> Answer {
+fn answer(statement: &Statement, values: &[sql::Value], rows: &[Row]) -> Answer {
     let facts = statement.facts.len();
     let is_data = |row: &&Row| {
         let first = row.len() - facts;
@@ -255,7 +260,7 @@ fn answer(statement: &Statement, rows: &[Row]) -> Answer {
         }
     };
     let facts = statement.facts.iter().enumerate().map(|(at, name)| (name.clone(), fact(at))).collect();
-    let parameters = statement.fragment.parameters().iter().map(|value| match value {
+    let parameters = values.iter().map(|value| match value {
         Some(value) => String::from_utf8_lossy(value).into_owned(),
         None => "NULL".to_owned(),
     });

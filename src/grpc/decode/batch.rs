@@ -15,6 +15,7 @@ use crate::{
     request::{
         Accept, Action, EmbedPath, Query,
         filter::{Filter, Junction, Logic, Operation},
+        literal::Literal,
         payload::{Payload, Rows},
         prefer::{self, Preferences, Resolution, Return},
     },
@@ -193,7 +194,10 @@ impl<'a> Relation<'a> {
             let key =
                 self.key(&message, |field| field.name.clone()).map_err(|error| within(&place, error))?;
             let text = key.iter().map(|(_, filter)| match &filter.operation {
-                Operation::Compare { value, .. } => format!("{}={value}", filter.field.name),
+                Operation::Compare { value, .. } => {
+                    let value = value.given().map(|value| String::from_utf8_lossy(value));
+                    format!("{}={}", filter.field.name, value.unwrap_or_default())
+                }
                 _ => filter.field.name.clone(),
             });
             let text = text.collect::<Vec<_>>().join(", ");
@@ -224,13 +228,13 @@ impl<'a> Relation<'a> {
             keys.push(self.key(request, |field| field.name.clone())?);
         }
         let value = |key: &Vec<(EmbedPath, Filter)>| match key.as_slice() {
-            [(_, Filter { operation: Operation::Compare { value, .. }, .. })] => Some(value.clone()),
+            [(_, Filter { operation: Operation::Compare { value, .. }, .. })] => value.given().cloned(),
             _ => None,
         };
-        let values: Option<Vec<String>> = keys.iter().map(value).collect();
+        let values: Option<Vec<_>> = keys.iter().map(value).collect();
         match (values, keys.first().and_then(|key| key.first())) {
             (Some(values), Some((path, filter))) => {
-                let filter = Filter { operation: Operation::In(values), ..filter.clone() };
+                let filter = Filter { operation: Operation::In(Literal::array(values)), ..filter.clone() };
                 query.filters.push((path.clone(), filter));
             }
             _ => {
@@ -268,12 +272,12 @@ impl<'a> Relation<'a> {
                     keys.extend(payload.keys);
                 }
             }
-            json.extend_from_slice(&payload.json);
+            json.extend_from_slice(payload.json.given().map_or(&[], |json| json.as_ref()));
         }
         json.put_u8(b']');
         let mut seen = HashSet::new();
         keys.retain(|key| seen.insert(key.clone()));
-        Ok(Joined { payload: Payload { json: json.freeze(), keys, rows: Rows::Many }, missing })
+        Ok(Joined { payload: Payload { json: json.freeze().into(), keys, rows: Rows::Many }, missing })
     }
 
     /// A call whose rows are matched to requests.

@@ -118,8 +118,8 @@ fn named(package: &Package, function: &Function, message: &DynamicMessage) -> Re
     })?;
     let raw = Bytes::from(object);
     let keys = fields.iter().map(|field| field.column.clone()).collect();
-    let payload = Payload { json: raw.clone(), keys, rows: Rows::One };
-    Ok(Arguments::Body { kind: BodyKind::Json, raw, object: Some(payload) })
+    let payload = Payload { json: raw.clone().into(), keys, rows: Rows::One };
+    Ok(Arguments::Body { kind: BodyKind::Json, raw: raw.into(), object: Some(payload) })
 }
 
 /// The one argument without a name.
@@ -142,5 +142,5 @@ fn body(
             text(package, field.shape.scalar(), value).map_err(|why| refuse(&field.name, why))?.into()
         }
     };
-    Ok(Arguments::Body { kind, raw, object: None })
+    Ok(Arguments::Body { kind, raw: raw.into(), object: None })
 }

@@ -86,9 +86,9 @@ impl Relation<'_> {
         if !terms.is_empty() {
             query.order = vec![(Vec::new(), terms)];
         }
-        query.range.offset = offset;
+        query.range.offset = offset.into();
         // One more, to know whether there is a next page.
-        query.range.limit = Some(rows + 1);
+        query.range.limit = Some((rows + 1).into());
         query.excess = Excess::Told;
 
         let paging = Paging { page: Page { rows, bytes: MAX_BYTES, keys }, binding, offset, count: None };
@@ -99,7 +99,7 @@ impl Relation<'_> {
         if counts && let Answer::Page(paging) = &mut call.answer {
             // With the keyset among the conditions only what is left would be counted.
             let mut count = Request { query: without_place, ..call.request.clone() };
-            count.query.range.limit = Some(0);
+            count.query.range.limit = Some(0.into());
             paging.count = Some(Box::new(count));
             call.request.preferences.count = None;
         }
@@ -211,5 +211,8 @@ fn later_in(resource: &Resource, term: &OrderTerm, value: Option<&str>) -> Optio
 }
 
 fn compare(term: &OrderTerm, operator: Operator, value: &str) -> Logic {
-    leaf(term.field.clone(), Operation::Compare { operator, quantifier: None, value: value.to_owned() })
+    leaf(
+        term.field.clone(),
+        Operation::Compare { operator, quantifier: None, value: value.to_owned().into() },
+    )
 }

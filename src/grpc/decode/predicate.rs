@@ -8,6 +8,7 @@ use crate::{
     grpc::{method::number, refuse::refuse, surface::Resource},
     request::{
         filter::{Filter, Is, Junction, Logic, Operation},
+        literal::Literal,
         operator::{Operand, Operator},
         select::Field,
     },
@@ -83,19 +84,22 @@ fn operation(name: &str, value: &Value) -> std::result::Result<Operation, String
         "is_null" => {
             return Ok(Operation::Is(if *value == Value::Bool(true) { Is::Null } else { Is::NotNull }));
         }
-        "is_distinct" => return Ok(Operation::IsDistinct(plain(value)?)),
+        "is_distinct" => return Ok(Operation::IsDistinct(plain(value)?.into())),
         _ => {}
     }
     let operator = Operator::named(name).ok_or_else(|| "is no operator".to_owned())?;
     match operator.row().operand {
         Operand::Value | Operand::Quantifiable | Operand::Pattern => {
-            Ok(Operation::Compare { operator, quantifier: None, value: plain(value)? })
+            Ok(Operation::Compare { operator, quantifier: None, value: plain(value)?.into() })
         }
         Operand::List => {
             let values = value.as_list().unwrap_or_default();
-            values.iter().map(plain).collect::<std::result::Result<_, _>>().map(Operation::In)
+            let values = values.iter().map(plain).collect::<std::result::Result<Vec<_>, _>>()?;
+            Ok(Operation::In(Literal::array(values)))
         }
-        Operand::FullText => Ok(Operation::FullText { operator, language: None, value: plain(value)? }),
+        Operand::FullText => {
+            Ok(Operation::FullText { operator, language: None, value: plain(value)?.into() })
+        }
         Operand::Is | Operand::Distinct => Err("is no operator".to_owned()),
     }
 }

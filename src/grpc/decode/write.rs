@@ -20,7 +20,6 @@ use crate::{
         prefer::{Preferences, Resolution, Return},
     },
 };
-use bytes::Bytes;
 use prost_reflect::DynamicMessage;
 use std::collections::BTreeSet;
 
@@ -190,6 +189,6 @@ impl Relation<'_> {
             }
         })?;
         let keys = fields.iter().map(|(_, field)| field.column.clone()).collect();
-        Ok(Payload { json: Bytes::from(object), keys, rows: Rows::One })
+        Ok(Payload { json: object.into(), keys, rows: Rows::One })
     }
 }

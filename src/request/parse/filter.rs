@@ -7,6 +7,7 @@ use super::{
 use crate::request::{
     EmbedPath,
     filter::{Filter, Is, Junction, Logic, Operation, Quantifier},
+    literal::Literal,
     operator::{Operand, Operator},
 };
 
@@ -68,13 +69,13 @@ fn operation(p: &mut Parser<'_>, value: Value) -> Parsed<Operation> {
         })
     };
     if word(p, Operator::In)?.is_some() {
-        return list(p).map(Operation::In);
+        return list(p).map(|values| Operation::In(Literal::array(values)));
     }
     if word(p, Operator::Is)?.is_some() {
         return is(p).map(Operation::Is);
     }
     if word(p, Operator::IsDistinct)?.is_some() {
-        return value(p).map(Operation::IsDistinct);
+        return value(p).map(|value| Operation::IsDistinct(value.into()));
     }
     if let Some(search) = p.optional(|p| p.attempt(|p| full_text(p, value)))? {
         return Ok(search);
@@ -100,13 +101,13 @@ fn full_text(p: &mut Parser<'_>, value: Value) -> Parsed<Operation> {
     let operator = operator(p, &[Operand::FullText])?;
     let language = p.optional(|p| p.attempt(|p| parenthesised(p, words)))?;
     delimiter(p)?;
-    Ok(Operation::FullText { operator, language, value: value(p)? })
+    Ok(Operation::FullText { operator, language, value: value(p)?.into() })
 }
 
 fn comparison(p: &mut Parser<'_>, value: Value) -> Parsed<Operation> {
     let operator = p.label("unknown single value operator", |p| operator(p, &[Operand::Value]))?;
     delimiter(p)?;
-    Ok(Operation::Compare { operator, quantifier: None, value: value(p)? })
+    Ok(Operation::Compare { operator, quantifier: None, value: value(p)?.into() })
 }
 
 fn quantifiable(p: &mut Parser<'_>, value: Value) -> Parsed<Operation> {
@@ -124,7 +125,7 @@ fn quantifiable(p: &mut Parser<'_>, value: Value) -> Parsed<Operation> {
         | Operand::Distinct
         | Operand::FullText => value,
     };
-    Ok(Operation::Compare { operator, quantifier, value })
+    Ok(Operation::Compare { operator, quantifier, value: value.into() })
 }
 
 fn quantifier(p: &mut Parser<'_>) -> Parsed<Quantifier> {

@@ -4,6 +4,7 @@ use super::*;
 use crate::error::{Error, Origin};
 use crate::request::{
     filter::{Is, Junction, Quantifier},
+    literal::Literal,
     operator::Operator,
     order::{Direction, Nulls},
     select::{Aggregate, AggregateFunction, Arrow, Embed, EmbedForm, Join, Step},
@@ -37,7 +38,7 @@ fn embed(target: &str, select: Vec<SelectItem>) -> Embed {
 }
 
 fn compare(operator: Operator, value: &str) -> Operation {
-    Operation::Compare { operator, quantifier: None, value: value.to_owned() }
+    Operation::Compare { operator, quantifier: None, value: value.to_owned().into() }
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn conditions_negate_quantify_and_configure() {
         Operation::Compare {
             operator: Operator::Like,
             quantifier: Some(Quantifier::Any),
-            value: "{a%,b%}".to_owned()
+            value: "{a%,b%}".into()
         }
     );
     assert_eq!(
@@ -114,10 +115,10 @@ fn conditions_negate_quantify_and_configure() {
         Operation::FullText {
             operator: Operator::Fts,
             language: Some("german".to_owned()),
-            value: "a&b".to_owned()
+            value: "a&b".into()
         }
     );
-    assert_eq!(condition("isdistinct.x").unwrap().1, Operation::IsDistinct("x".to_owned()));
+    assert_eq!(condition("isdistinct.x").unwrap().1, Operation::IsDistinct("x".into()));
     assert_eq!(condition("is.NOT_null").unwrap().1, Operation::Is(Is::NotNull));
     assert_eq!(condition("match.a*").unwrap().1, compare(Operator::Match, "a*"));
 }
@@ -128,10 +129,10 @@ fn lists_quote_and_may_be_empty() {
         Operation::In(list) => list,
         other => panic!("{other:?}"),
     };
-    assert_eq!(list(r#"in.(a,"b,c",d e)"#), ["a", "b,c", "d e"]);
-    assert_eq!(list(r#"in.( "x\"y" ,z)"#), [r#""x\"y" "#, "z"]);
-    assert_eq!(list("in.()"), Vec::<String>::new());
-    assert_eq!(list("in.(1,2)rest"), ["1", "2"]);
+    assert_eq!(list(r#"in.(a,"b,c",d e)"#), Literal::array(["a", "b,c", "d e"]));
+    assert_eq!(list(r#"in.( "x\"y" ,z)"#), Literal::array([r#""x\"y" "#, "z"]));
+    assert_eq!(list("in.()"), Literal::from("{}"));
+    assert_eq!(list("in.(1,2)rest"), Literal::array(["1", "2"]));
 }
 
 #[test]
@@ -151,7 +152,7 @@ fn logic_trees_nest_and_values_in_them_end_at_comma_or_parenthesis() {
     };
     assert_eq!(innermost[1], filter("d", compare(Operator::Eq, "x,)")));
     assert_eq!(members[2], filter("e", compare(Operator::Cs, "{1,2}")));
-    assert_eq!(innermost[0], filter("c", Operation::In(vec!["1".to_owned(), "2".to_owned()])));
+    assert_eq!(innermost[0], filter("c", Operation::In(Literal::array(["1", "2"]))));
 }
 
 #[test]

@@ -24,10 +24,10 @@ pub(super) fn rows(json: Bytes) -> error::Result<Payload> {
         .and_then(|shape| reader.end().map(|()| shape))
         .map_err(|error| malformed().cause(error))?;
     match shape {
-        Shape::Object(keys) => Ok(Payload { json, keys, rows: Rows::One }),
-        Shape::Array(keys) => Ok(Payload { json, keys, rows: Rows::Many }),
+        Shape::Object(keys) => Ok(Payload { json: json.into(), keys, rows: Rows::One }),
+        Shape::Array(keys) => Ok(Payload { json: json.into(), keys, rows: Rows::Many }),
         Shape::Mixed => Err(invalid("All object keys must match")),
-        Shape::Other => Ok(Payload { json: Bytes::from_static(b"[]"), keys: Vec::new(), rows: Rows::Many }),
+        Shape::Other => Ok(Payload { json: "[]".into(), keys: Vec::new(), rows: Rows::Many }),
     }
 }
 
@@ -264,7 +264,10 @@ mod tests {
     fn the_text_goes_on_as_it_came() {
         let payload =
             found(" [{\"a\": 1.50, \"b\": {\"x\": [1, 2]}},\n{\"b\": null, \"a\": \"2\"}] ").unwrap();
-        assert_eq!(payload.json, " [{\"a\": 1.50, \"b\": {\"x\": [1, 2]}},\n{\"b\": null, \"a\": \"2\"}] ");
+        assert_eq!(
+            payload.json,
+            " [{\"a\": 1.50, \"b\": {\"x\": [1, 2]}},\n{\"b\": null, \"a\": \"2\"}] ".into()
+        );
         assert_eq!((payload.keys, payload.rows), (vec!["a".to_owned(), "b".to_owned()], Rows::Many));
     }
 
@@ -302,7 +305,7 @@ mod tests {
         for json in ["1", "\"x\"", "null", "true", "-1.5", "[]"] {
             let payload = found(json).unwrap();
             assert_eq!(
-                (payload.json.as_ref(), payload.keys.len(), payload.rows),
+                (payload.json.given().unwrap().as_ref(), payload.keys.len(), payload.rows),
                 (b"[]".as_slice(), 0, Rows::Many)
             );
         }

@@ -28,7 +28,7 @@ fn relation(verb: Verb) -> What {
 fn outcome(rows: u64) -> Outcome {
     Outcome {
         body: Bytes::from_static(b"[]"),
-        content_type: "application/json; charset=utf-8".to_owned(),
+        content_type: "application/json; charset=utf-8".into(),
         rows,
         ..Outcome::default()
     }
@@ -219,7 +219,7 @@ fn answers_in_one_of_several_schemas_name_it() {
 #[test]
 fn a_plan_is_told_as_it_is() {
     let explained = Outcome {
-        content_type: "application/vnd.pgrst.plan+json; for=\"x\"".to_owned(),
+        content_type: "application/vnd.pgrst.plan+json; for=\"x\"".into(),
         status: Some(418),
         ..outcome(0)
     };

@@ -26,7 +26,7 @@ const TABLE: &str = "CREATE TABLE item (id int PRIMARY KEY); GRANT ALL ON item T
     END $$";
 
 /// A unit in a task of its own.
-fn start(pool: &Pool, unit: Unit) -> tokio::task::JoinHandle<Result<String>> {
+fn start(pool: &Pool, unit: Unit<'static>) -> tokio::task::JoinHandle<Result<String>> {
     let pool = pool.clone();
     tokio::spawn(async move { run(&pool, unit).await.map(|(body, _)| body) })
 }

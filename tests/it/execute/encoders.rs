@@ -3,7 +3,7 @@
 
 use super::*;
 use bytes::Bytes;
-use pgduet::sql::{Column, Value};
+use pgduet::sql::Column;
 use proptest::{
     collection::vec,
     num, option,
@@ -180,7 +180,7 @@ fn sessions() -> BoxedStrategy<Vec<(Cow<'static, str>, Bytes)>> {
 }
 
 /// Rows as the pool makes a body of them.
-fn ours(samples: &[Sample]) -> Unit {
+fn ours(samples: &[Sample]) -> Unit<'static> {
     let mut out = fragment("SELECT ");
     out.separated(", ", samples, |out, sample| {
         out.sql(if sample.encoder.is_some() { "(" } else { "to_json(" })
@@ -196,7 +196,7 @@ fn ours(samples: &[Sample]) -> Unit {
 }
 
 /// The same rows as PostgreSQL makes it.
-fn theirs(samples: &[Sample]) -> Unit {
+fn theirs(samples: &[Sample]) -> Unit<'static> {
     let mut out = fragment("SELECT coalesce(json_agg(\"row\"), '[]')::text FROM (SELECT ");
     out.separated(", ", samples, |out, sample| {
         out.identifier(sample.name);
@@ -205,7 +205,7 @@ fn theirs(samples: &[Sample]) -> Unit {
     unit(out, Layout::Body)
 }
 
-fn insert(samples: &[Sample], rows: Vec<Vec<Option<String>>>) -> Unit {
+fn insert(samples: &[Sample], rows: Vec<Vec<Option<String>>>) -> Unit<'static> {
     let mut out = fragment("INSERT INTO sample (");
     out.separated(", ", samples, |out, sample| {
         out.identifier(sample.name);
@@ -213,7 +213,10 @@ fn insert(samples: &[Sample], rows: Vec<Vec<Option<String>>>) -> Unit {
     out.sql(") VALUES (");
     out.separated("), (", rows, |out, row| {
         out.separated(", ", row, |out, value| {
-            out.parameter(value.map(Bytes::from) as Value);
+            match value {
+                Some(value) => out.text(value),
+                None => out.sql("NULL"),
+            };
         });
     });
     out.sql(")");

@@ -13,7 +13,7 @@ const TABLES: &str = "
     INSERT INTO child VALUES (1, NULL, 18);
     GRANT ALL ON parent, child TO anonymous";
 
-async fn error(pool: &Pool, unit: Unit) -> Box<Error> {
+async fn error(pool: &Pool, unit: Unit<'_>) -> Box<Error> {
     run(pool, unit).await.map(|(body, _)| body).unwrap_err()
 }
 

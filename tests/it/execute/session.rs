@@ -36,7 +36,7 @@ async fn left(pool: &Pool) -> String {
 }
 
 /// A unit that is told who asks.
-fn told(unit: Unit) -> Unit {
+fn told(unit: Unit<'static>) -> Unit<'static> {
     let settings = settings(&[
         ("search_path", "pg_catalog, public"),
         ("role", "authenticated"),

@@ -12,8 +12,13 @@ fn cached(size: usize) -> Options {
     Options { preparation: Preparation::Cached(NonZeroUsize::new(size).unwrap()), ..options() }
 }
 
+/// The statement of a unit, with binary columns.
+fn columns(unit: Unit<'static>) -> Cow<'static, Statement> {
+    Cow::Owned(Statement { layout: Layout::Columns, ..unit.statement.into_owned() })
+}
+
 /// A statement of a shape of its own.
-fn shape(number: usize) -> Unit {
+fn shape(number: usize) -> Unit<'static> {
     let mut fragment = fragment("SELECT array_to_string(ARRAY[");
     fragment.separated(", ", 0..=number, |out, at| {
         out.text(at.to_string());
@@ -46,12 +51,7 @@ async fn there_are_no_more_prepared_statements_than_the_cache_holds() {
     }
     // Binary columns, which are described before they run.
     for number in 0..40 {
-        run(
-            &pool,
-            Unit { statement: Statement { layout: Layout::Columns, ..shape(number).statement }, ..shape(0) },
-        )
-        .await
-        .unwrap();
+        run(&pool, Unit { statement: columns(shape(number)), ..shape(0) }).await.unwrap();
         assert!(prepared(&pool).await <= 4);
     }
 }
@@ -110,7 +110,7 @@ async fn nothing_is_prepared_where_that_is_switched_off() {
     for _ in 0..4 {
         for number in 0..4 {
             body(&pool, shape(number)).await;
-            let statement = Statement { layout: Layout::Columns, ..shape(number).statement };
+            let statement = columns(shape(number));
             run(&pool, Unit { statement, ..shape(0) }).await.unwrap();
         }
         assert_eq!(prepared(&pool).await, 0);
@@ -161,22 +161,22 @@ async fn answers_may_come_in_pieces() {
     let pool = pool_of(&proxy.uri(&database), options());
     for _ in 0..4 {
         let full = |unit| Unit {
-            pre_request: Some(fragment("SELECT FROM who()")),
+            pre_request: Some(Cow::Owned(fragment("SELECT FROM who()"))),
             response_settings: ResponseSettings::Read,
             ..unit
         };
         assert_eq!(body(&pool, full(shape(3))).await, shape_s_body(3));
-        let statement = Statement { layout: Layout::Columns, ..fragment_of_moods() };
+        let statement = columns(of_moods());
         assert_eq!(run(&pool, full(Unit { statement, ..shape(0) })).await.unwrap().1.rows, 50);
         let expecting = Unit { expectation: Expectation::One, ..full(shape(4)) };
         assert_eq!(body(&pool, expecting).await, shape_s_body(4));
     }
 }
 
-fn fragment_of_moods() -> Statement {
+fn of_moods() -> Unit<'static> {
     let mut fragment = fragment("SELECT ");
     fragment.text("ok").sql("::mood, number FROM generate_series(1, 50) AS number");
-    unit(fragment, Layout::Columns).statement
+    unit(fragment, Layout::Columns)
 }
 
 /// A function that writes and takes itself away, so that its call cannot be prepared behind itself.

@@ -83,7 +83,7 @@ async fn an_error_before_the_statement_is_reported_and_skips_it() {
     let database = Database::fresh(TABLES);
     let (pool, client) = (pool(&database), database.client().await);
     for _ in 0..3 {
-        let pre_request = Some(fragment("SELECT FROM refuses()"));
+        let pre_request = Some(Cow::Owned(fragment("SELECT FROM refuses()")));
         assert_eq!(code(&pool, Unit { pre_request, ..show(RUNS) }).await, "28000");
     }
     assert!(!seen::<bool>(&client, RAN).await);
@@ -96,7 +96,7 @@ async fn an_error_in_the_statement_undoes_all_and_units_behind_it_run() {
     let (pool, client) = (pool(&database), database.client().await);
     let units = (0..12).map(|number| {
         let sql = if number % 2 == 0 { "SELECT (1/0)::text" } else { "SELECT adds()" };
-        let pre_request = Some(fragment("SELECT FROM adds()"));
+        let pre_request = Some(Cow::Owned(fragment("SELECT FROM adds()")));
         let pool = pool.clone();
         async move { run(&pool, Unit { pre_request, ..show(sql) }).await.map(|(body, _)| body) }
     });
@@ -120,7 +120,7 @@ async fn nothing_is_committed_without_its_statement() {
         out.text("x");
     });
     many.sql(")");
-    let pre_request = Some(fragment("SELECT FROM adds()"));
+    let pre_request = Some(Cow::Owned(fragment("SELECT FROM adds()")));
     let unit = Unit { pre_request, ..unit(many, Layout::Scalar(Encoder::Text)) };
     run(&pool, unit).await.unwrap_err();
     assert_eq!(seen::<i64>(&client, "SELECT count(*) FROM item").await, 0);
@@ -312,6 +312,6 @@ impl Drop for Directory {
     }
 }
 
-fn unit_of_columns(sql: &'static str) -> Unit {
+fn unit_of_columns(sql: &'static str) -> Unit<'static> {
     unit(fragment(sql), Layout::Columns)
 }

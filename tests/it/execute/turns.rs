@@ -18,7 +18,7 @@ const TYPES: &str = "
 
 /// Runs the unit again and again and counts its turns, those that nobody waits for
 /// included.
-async fn turns(preparation: Preparation, make: impl Fn() -> Unit) -> [u32; 4] {
+async fn turns(preparation: Preparation, make: impl Fn() -> Unit<'static>) -> [u32; 4] {
     let database = Database::fresh(TYPES);
     let proxy = Proxy::before(&database, Pace::Full);
     let pool = pool_of(&proxy.uri(&database), Options { preparation, ..options() });
@@ -46,7 +46,7 @@ async fn settled(pool: &Pool) {
 
 const ALWAYS: Preparation = Preparation::Cached(NonZeroUsize::MAX);
 
-fn by_mood(layout: Layout, sql: [&'static str; 2]) -> Unit {
+fn by_mood(layout: Layout, sql: [&'static str; 2]) -> Unit<'static> {
     let mut fragment = fragment(sql[0]);
     fragment.text("ok").sql(sql[1]).text("1");
     unit(fragment, layout)
@@ -60,8 +60,8 @@ async fn text_takes_one_turn_from_the_first_time_on() {
 #[tokio::test]
 async fn all_that_a_unit_can_say_takes_one_turn() {
     let full = || Unit {
-        pre_request: Some(fragment("SELECT FROM nothing()")),
-        count: Some(Count::Planned(fragment("EXPLAIN (FORMAT JSON) SELECT FROM item"))),
+        pre_request: Some(Cow::Owned(fragment("SELECT FROM nothing()"))),
+        count: Some(Cow::Owned(Count::Planned(fragment("EXPLAIN (FORMAT JSON) SELECT FROM item")))),
         response_settings: ResponseSettings::Read,
         deadline: Some(Duration::from_secs(60)),
         isolation: Isolation::Serializable,
@@ -86,7 +86,7 @@ async fn parameters_of_types_that_are_not_built_in_take_one_turn() {
     let sql = ["SELECT id::text FROM item WHERE mood = ", " AND number > 0 AND number <> (1 + "];
     let cast = || {
         let mut unit = by_mood(Layout::Lines, sql);
-        unit.statement.fragment.sql("::positive)");
+        unit.statement.to_mut().fragment.sql("::positive)");
         unit
     };
     assert_eq!(turns(ALWAYS, cast).await, [1; 4]);

@@ -19,7 +19,9 @@ pub(super) fn call(function: &str, arguments: Arguments, access: CallAccess, que
 }
 
 fn named(arguments: &[(&str, &str)]) -> Arguments {
-    Arguments::Named(arguments.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect())
+    Arguments::Named(
+        arguments.iter().map(|&(name, value)| (name.to_owned(), value.to_owned().into())).collect(),
+    )
 }
 
 pub(super) fn get(function: &str, arguments: &[(&str, &str)], query: &str) -> Request {

@@ -2,13 +2,15 @@
 
 use super::{Bench, call, mutate, read};
 use pgduet::{
+    auth::{Claims, Identity},
+    error::Caller,
     plan::transaction::{Access, End, Expectation, Isolation, ResponseSettings},
     request::{
         CallAccess, Request,
         payload::Arguments,
         prefer::{Handling, TransactionEnd},
     },
-    sql::{self, Encoder, Layout},
+    sql::{self, Encoder, Layout, Settings},
 };
 
 #[test]
@@ -27,8 +29,10 @@ fn settings_come_in_postgrest_s_order() {
     request.context.cookies = vec![pair("c", "d")];
     request.preferences.timezone = Some("UTC".to_owned());
     let role = [pair("statement_timeout", "9s")];
+    let (_, _, told) = request.clone().split();
+    let identity = Identity::new("someone", Claims::default(), Caller::Anonymous);
     bench.plan_as(request, &role, |plan| {
-        let settings = sql::settings(plan);
+        let settings = Settings::of(plan).of_transaction(&identity, &told);
         let settings: Vec<_> =
             settings.iter().map(|(name, value)| (&**name, std::str::from_utf8(value).unwrap())).collect();
         let expected = [

@@ -1,0 +1,130 @@
+//! What all requests of one shape have in common: the statement, the transaction around it, and what becomes of the rows.
+//! A template is made of a plan, borrows nothing of the catalog, and is run with the literals of one request.
+
+use crate::{
+    auth::Identity,
+    error::Result,
+    execute::{Form, Report, Unit, response},
+    media::MediaType,
+    outcome::{Facts, Outcome},
+    plan::{
+        Plan,
+        transaction::{Access, End, Expectation, Isolation, ResponseSettings},
+    },
+    request::{literal::Literals, prefer, range::Range, shape::Told},
+    sql::{self, Count, Fact, Fragment, Settings, Statement},
+};
+use std::{borrow::Cow, sync::Arc};
+
+/// A plan, written down.
+#[derive(Debug)]
+pub(super) struct Template {
+    pub(super) access: Access,
+    /// What the rows become, where the answer is a body.
+    pub(super) form: Form,
+    isolation: Isolation,
+    settings: Settings,
+    pre_request: Option<Fragment>,
+    statement: Statement,
+    count: Option<Count>,
+    response_settings: ResponseSettings,
+    expectation: Expectation,
+    end: End,
+    content_type: Arc<str>,
+    facts: Facts,
+    numbers: Numbers,
+}
+
+/// Which rows an answer speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Numbers {
+    /// Those that came.
+    Rows,
+    /// One, whatever filters leave of it: the result of a function that returns no set.
+    OneOf,
+    /// The same, and it is all there is.
+    One,
+}
+
+impl Template {
+    pub(super) fn of(plan: &Plan<'_>) -> Self {
+        let transaction = &plan.transaction;
+        let is_whole =
+            plan.count == Some(prefer::Count::Exact) && plan.operation.node().range == Range::default();
+        let statement = sql::statement(plan);
+        Self {
+            access: transaction.access,
+            form: Form::of(&statement.layout),
+            isolation: transaction.isolation,
+            settings: Settings::of(plan),
+            pre_request: sql::pre_request(plan),
+            statement,
+            count: sql::count(plan),
+            response_settings: transaction.response_settings,
+            expectation: transaction.expectation,
+            end: transaction.end,
+            content_type: plan.media.as_ref().map(MediaType::content_type).unwrap_or_default().into(),
+            facts: plan.facts.clone(),
+            numbers: match (plan.operation.is_single(), is_whole) {
+                (false, _) => Numbers::Rows,
+                (true, false) => Numbers::OneOf,
+                (true, true) => Numbers::One,
+            },
+        }
+    }
+
+    /// How much of it there is: the length of its text.
+    pub(super) fn size(&self) -> usize {
+        self.statement.fragment.as_str().len()
+    }
+
+    /// The unit of work of one request.
+    pub(super) fn unit<'t>(&'t self, literals: &'t Literals, told: &Told, identity: &Identity) -> Unit<'t> {
+        Unit {
+            settings: self.settings.of_transaction(identity, told),
+            access: self.access,
+            isolation: self.isolation,
+            pre_request: self.pre_request.as_ref().map(Cow::Borrowed),
+            statement: Cow::Borrowed(&self.statement),
+            count: self.count.as_ref().map(Cow::Borrowed),
+            literals: Cow::Borrowed(literals),
+            response_settings: self.response_settings,
+            expectation: self.expectation,
+            end: self.end,
+            deadline: told.deadline,
+        }
+    }
+
+    /// What a report says of the request, without the body.
+    pub(super) fn outcome(&self, report: Report) -> Result<Outcome> {
+        let (rows, total) = match self.numbers {
+            Numbers::Rows => (report.rows, report.total),
+            Numbers::OneOf => (1, report.total),
+            Numbers::One => (1, Some(1)),
+        };
+        let mut outcome = Outcome {
+            content_type: Arc::clone(&self.content_type),
+            rows,
+            total,
+            headers: response::headers(report.headers.as_deref())?,
+            status: response::status(report.status.as_deref())?,
+            facts: self.facts.clone(),
+            ..Outcome::default()
+        };
+        // Where no row came there are no values.
+        let values = report.facts.into_iter().chain(std::iter::repeat(None));
+        for (fact, value) in self.statement.facts.iter().zip(values) {
+            match fact {
+                Fact::Inserted => {
+                    outcome.inserted = value.map_or(Some(0), |inserted| inserted.parse().ok());
+                }
+                // Of several rows there is no one place.
+                Fact::Key(column) if outcome.rows == 1 => {
+                    outcome.location.get_or_insert_default().push((column.clone(), value));
+                }
+                Fact::Key(_) | Fact::Present | Fact::Total | Fact::Rows => {}
+            }
+        }
+        Ok(outcome)
+    }
+}
