@@ -6,7 +6,6 @@ use crate::{
     catalog::descriptor::{Type, TypeKind},
     request::operator::{Operand, Operator},
 };
-use serde_json::Value;
 use utoipa::openapi::{Ref, schema::Object};
 
 /// Types that have the same operators.
@@ -92,8 +91,8 @@ const OTHER: Family =
 
 const BY_NAME: [&Family; 7] = [&TEXT, &NUMBER, &BOOLEAN, &TIME, &UUID, &JSONB, &SEARCH];
 
-/// A reference to the schema of filters by columns of this type, and an example.
-pub(super) fn of_type(components: &mut Components<'_>, oid: u32) -> (Ref, Option<Value>) {
+/// A reference to the schema of filters by columns of this type.
+pub(super) fn of_type(components: &mut Components<'_>, oid: u32) -> Ref {
     let Some(base) = components.catalog().base_type(oid) else { return refer(components, &OTHER) };
     match base.kind() {
         TypeKind::Array => refer(components, &ARRAY),
@@ -109,15 +108,12 @@ pub(super) fn of_type(components: &mut Components<'_>, oid: u32) -> (Ref, Option
     }
 }
 
-fn refer(components: &mut Components<'_>, family: &Family) -> (Ref, Option<Value>) {
+fn refer(components: &mut Components<'_>, family: &Family) -> Ref {
     let examples = family.examples.iter().map(|example| (*example).to_owned()).collect();
-    (
-        named(components, family.name, family.operators, examples, None),
-        family.examples.first().map(|text| (*text).into()),
-    )
+    named(components, family.name, family.operators, examples, None)
 }
 
-fn of_enum(components: &mut Components<'_>, base: &Type) -> (Ref, Option<Value>) {
+fn of_enum(components: &mut Components<'_>, base: &Type) -> Ref {
     let name = name::of_type(components.schema(), &base.schema, &base.name, "Filter");
     let eq = |label: &String| format!("eq.{label}");
     let listed: Vec<_> = base.labels.iter().map(|label| in_list(label)).collect();
@@ -127,8 +123,7 @@ fn of_enum(components: &mut Components<'_>, base: &Type) -> (Ref, Option<Value>)
     }
     let labels: Vec<_> = base.labels.iter().map(|label| format!("`{label}`")).collect();
     let labels = format!("Values: {}.", labels.join(", "));
-    let example = examples.first().map(|example| example.as_str().into());
-    (named(components, &name, ENUM.operators, examples, Some(labels)), example)
+    named(components, &name, ENUM.operators, examples, Some(labels))
 }
 
 /// A value in a list, in quotes where it would be several.

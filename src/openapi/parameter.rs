@@ -124,15 +124,12 @@ pub(super) fn shared(components: &mut Components<'_>, which: Shared) -> Ref {
             .parameter_in(place)
             .description(Some(row.description))
             .schema(Some((row.kind)().build()));
-        if !row.example.is_empty() {
-            parameter = parameter.example(Some(row.example.into()));
-        }
         // A column may be called so too, and Go has one struct for both.
         if is_header {
             let name = name::identifier(row.key.trim_end_matches(".param")).unwrap_or_default() + "Header";
             parameter = parameter.extensions(Some(Extensions::from_iter([("x-go-name", name)])));
         }
-        parameter.build()
+        with_example(parameter.build(), Some(row.example.into()).filter(|_| !row.example.is_empty()))
     })
 }
 
@@ -153,7 +150,6 @@ pub(super) fn profile(components: &mut Components<'_>, header: &'static str) -> 
             .required(if is_default { Required::False } else { Required::True })
             .description(Some("The schema that this document describes."))
             .schema(Some(string().enum_values(Some([schema])).build()))
-            .example(Some(schema.into()))
             .build()
     }))
 }
@@ -175,8 +171,8 @@ pub(super) fn filter(components: &mut Components<'_>, relation: &Relation, colum
             Some(comment) => format!("{}\n\nType `{}`.", comment::markdown(comment), column.sql_type),
             None => format!("Type `{}`.", column.sql_type),
         };
-        let (schema, example) = filter::of_type(components, column.r#type);
-        with_example(query(&column.name, Required::False, description, schema), example)
+        let schema = filter::of_type(components, column.r#type);
+        query(&column.name, Required::False, description, schema)
     })
 }
 
@@ -311,7 +307,10 @@ pub(super) fn query(
         .build()
 }
 
-/// The parameter with an example.
-pub(super) fn with_example(parameter: Parameter, example: Option<Value>) -> Parameter {
-    ParameterBuilder::from(parameter).example(example).build()
+/// The parameter with an example. It stands in the schema: one of the parameter itself is what Swagger UI would send.
+pub(super) fn with_example(mut parameter: Parameter, example: Option<Value>) -> Parameter {
+    if let (Some(RefOr::T(Schema::Object(object))), Some(example)) = (&mut parameter.schema, example) {
+        object.examples = vec![example];
+    }
+    parameter
 }

@@ -39,7 +39,13 @@ pub(super) fn portable(pattern: &str) -> Option<String> {
             }
             ')' if !in_class => depth = depth.checked_sub(1)?,
             '{' if !in_class => {
-                let bound: String = characters.by_ref().take_while(|c| *c != '}').collect();
+                let mut bound = String::new();
+                loop {
+                    match characters.next()? {
+                        '}' => break,
+                        c => bound.push(c),
+                    }
+                }
                 let mut numbers = bound.split(',');
                 let is_number = |text: &str| text.parse::<u8>().is_ok();
                 let (first, second) = (numbers.next()?, numbers.next());
