@@ -87,7 +87,7 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     let address = bound.address();
     let lasting = grpc::Lasting::new(shutdown.clone()).map_err(Error::Database)?;
     let memory = Memory::new(config.server_max_memory.get());
-    let limits = limits(&config);
+    let limits = limits(&config, memory.clone());
     let loader = Arc::new(Loader::new(sources, config, pool.clone(), diagnostics, lasting, memory));
     let admin = match admin_endpoint(&loader.config()) {
         Some(options) => Some(listen(&options).await?),
@@ -104,9 +104,10 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     let mut channel = Channel::new(pool.clone());
     channel.follow(&loader.config());
     // Clients are refused, not left waiting, until there was a first attempt.
+    let mut asked = None;
     let retry = tokio::select! {
         loaded = loader.load_first() => loaded?,
-        () = ending(&mut signals) => return Ok(()),
+        () = ending(&mut signals, &mut asked) => return Ok(()),
     };
     let listener = bound.listen().map_err(|error| Error::Listen(address.to_string(), error))?;
     tracing::info!("API server listening on {address}");
@@ -116,6 +117,9 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
 
     let ear = pulse::follow(loader.clone());
     let mut reloads = Reloads::new(loader.clone(), retry);
+    if let Some(what) = asked {
+        reloads.ask(what);
+    }
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     loop {
         channel.follow(&loader.config());
@@ -155,15 +159,16 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
             let _ = task.await;
         }
     };
+    let mut nothing = None;
     tokio::select! {
         () = ended => Ok(()),
         // Whoever asks twice does not want to wait.
-        () = ending(&mut signals) => Err(Error::Interrupted),
+        () = ending(&mut signals, &mut nothing) => Err(Error::Interrupted),
     }
 }
 
 /// What clients may ask of connections.
-fn limits(config: &Config) -> Limits {
+fn limits(config: &Config, memory: Memory) -> Limits {
     let descriptors = descriptors::raise().unwrap_or_else(|error| {
         tracing::warn!("The limit of open files stays as it is: {error}");
         u64::MAX
@@ -183,6 +188,7 @@ fn limits(config: &Config) -> Limits {
         write_timeout: config.server_write_timeout.0,
         drain_timeout: config.server_drain_timeout,
         connections,
+        memory,
         ..Limits::default()
     }
 }
@@ -220,9 +226,17 @@ async fn listen(options: &ListenOptions) -> Result<Listener, Error> {
     Listener::bind(options).await.map_err(|error| Error::Listen(options.endpoint.to_string(), error))
 }
 
-/// Waits for a signal that ends the process. There is nothing yet that the others could reload.
-async fn ending(signals: &mut Signals) {
-    while let Some(Signal::ReloadCatalog | Signal::ReloadConfiguration) = signals.next().await {}
+/// Waits for a signal that ends the process, and keeps in mind what the others ask for meanwhile: what is being loaded may
+/// be older than that.
+async fn ending(signals: &mut Signals, asked: &mut Option<Reload>) {
+    loop {
+        let reload = match signals.next().await {
+            Some(Signal::ReloadCatalog) => Reload::Catalog,
+            Some(Signal::ReloadConfiguration) => Reload::Configuration,
+            Some(Signal::Terminate | Signal::Interrupt) | None => return,
+        };
+        *asked = (*asked).max(Some(reload));
+    }
 }
 
 /// A configuration that the database made unusable.

@@ -32,6 +32,7 @@ pub struct Identity {
     /// Whether the role is another than the anonymous one: a token without a role is anonymous.
     pub caller: Caller,
     claims_json: Bytes,
+    role_value: Bytes,
 }
 
 impl Identity {
@@ -39,7 +40,13 @@ impl Identity {
     pub fn new(role: impl Into<String>, claims: Claims, caller: Caller) -> Identity {
         let role = role.into();
         let (claims, claims_json) = claims.with_role(&role);
-        Identity { role, claims, caller, claims_json }
+        let role_value = role.clone().into();
+        Identity { role, claims, caller, claims_json, role_value }
+    }
+
+    /// The role as the setting `role` has it.
+    pub fn role_value(&self) -> &Bytes {
+        &self.role_value
     }
 
     /// The claims as the setting `request.jwt.claims` has them: each in the token's own words.

@@ -95,6 +95,13 @@ const CHECKS: &[Check] = &[
         advice: "Then name that role in db-anon-role.",
     },
     Check {
+        name: "anonymous-role",
+        severity: Severity::Warning,
+        look: Look::Database(include_str!("check/anonymous_role.sql")),
+        consequence: "Every request without a token fails.",
+        advice: "",
+    },
+    Check {
         name: "bypass-rls",
         severity: Severity::Warning,
         look: Look::Database(include_str!("check/bypass_rls.sql")),

@@ -144,7 +144,8 @@ options! {
     db_pre_config "db-pre-config": Option<FunctionName> = "", RELOAD.in_database();
     /// Function that is called in every transaction before the request's own statement.
     db_pre_request "db-pre-request": Option<FunctionName> = "", RELOAD.in_database().alias("pre-request");
-    /// Whether statements are prepared. Switch it off behind a transaction pooler.
+    /// Whether statements are prepared, where no pooler forbids it: one that gives each transaction another session is
+    /// recognised.
     db_prepared_statements "db-prepared-statements": bool = "true", RELOAD.in_database();
     /// Function that answers `GET /` in place of the OpenAPI document.
     db_root_spec "db-root-spec": Option<FunctionName> = "", RELOAD.in_database().alias("root-spec");
@@ -224,16 +225,17 @@ options! {
     server_head_timeout "server-head-timeout": Timeout = "75", RESTART.pgduet();
     /// Largest request body taken, in bytes.
     server_max_body_bytes "server-max-body-bytes": usize = "134217728", RESTART.pgduet();
-    /// Largest number of client connections. Beyond it the one that has been idle for the longest time is closed.
+    /// Largest number of client connections. Beyond it the one that has been idle for the longest time is closed,
+    /// or else the one that has waited for its client for the longest time.
     server_max_connections "server-max-connections": NonZeroUsize = "10000", RESTART.pgduet();
     /// Largest request line and headers taken, in bytes.
     server_max_header_bytes "server-max-header-bytes": usize = "131072", RESTART.pgduet();
     /// Bytes that the bodies and answers under way may hold together. Beyond it requests are answered with 503 and
     /// `Retry-After`, over gRPC with `RESOURCE_EXHAUSTED`.
     server_max_memory "server-max-memory": NonZeroUsize = "1073741824", RESTART.pgduet();
-    /// How long the body of a request may make no progress.
+    /// How long each 16 KiB of a request's body, and its end, may take to come.
     server_read_timeout "server-read-timeout": Timeout = "30", RESTART.pgduet();
-    /// How long an answer may make no progress because the client does not read it.
+    /// How long each 16 KiB of an answer may wait for the client to read it.
     server_write_timeout "server-write-timeout": Timeout = "60", RESTART.pgduet();
     /// How long a gRPC stream waits for a reader that takes nothing, before it ends and its connection is free again.
     stream_idle_timeout "stream-idle-timeout": Timeout = "60", RELOAD.pgduet();

@@ -106,14 +106,9 @@ impl Engine {
 
     async fn answer(&self, attempt: &Attempts, identity: &Identity) -> Result<Outcome> {
         let template = self.template(&attempt.shape, identity)?;
-        let unit = template.unit(&attempt.literals, &attempt.told(), identity);
+        let unit = template.unit(&attempt.literals, &attempt.told(), identity, &self.memory);
         let planned = self.config.server_timing_enabled.then(Instant::now);
-        // The answer to a write may exceed the budget: a 503 would make the client repeat a write that has been committed.
-        let lease = match template.access {
-            Access::ReadOnly => self.memory.lease(),
-            Access::ReadWrite => self.memory.overdraft(),
-        };
-        let mut body = Body::new(&template.form, lease);
+        let mut body = Body::new(&template.form, unit.lease());
         let report = self.pool.run(unit, &mut body).await?;
         let outcome = template.outcome(report)?;
         Ok(Outcome { body: body.finish(), planned, ..outcome })
@@ -164,7 +159,7 @@ impl Engine {
             true => self.template(&attempt.shape, identity)?,
             false => Arc::new(Template::of(&self.plan_for(first, &attempt.shape, identity)?)),
         };
-        let unit = template.unit(&attempt.literals, &attempt.told(), identity);
+        let unit = template.unit(&attempt.literals, &attempt.told(), identity, &self.memory);
         let report = self.pool.run(unit, sink).await?;
         template.outcome(report)
     }
@@ -172,7 +167,7 @@ impl Engine {
     /// What the role of `identity` may do in `schema`.
     pub async fn privileges(&self, schema: &str, identity: &Identity) -> Result<Privileges> {
         let statement = sql::privileges(schema);
-        let unit = question(&statement, as_role_of(identity));
+        let unit = question(&statement, as_role_of(identity), &self.memory);
         let mut collector = privileges::Collector::default();
         self.pool.run(unit, &mut collector).await?;
         Ok(collector.0)
@@ -198,22 +193,23 @@ impl Engine {
     /// Whether the database answers on a connection of the pool, within this time.
     pub async fn is_answered(&self, within: Duration) -> bool {
         let (statement, form) = (sql::ping(), Form::of(&Layout::Nothing));
-        let mut unit = question(&statement, Vec::new());
+        let mut unit = question(&statement, Vec::new(), &self.memory);
         unit.deadline = Some(within);
-        self.pool.run(unit, &mut Body::new(&form, self.memory.lease())).await.is_ok()
+        let mut nothing = Body::new(&form, unit.lease());
+        self.pool.run(unit, &mut nothing).await.is_ok()
     }
 }
 
 /// The settings that make a unit run as the role of `identity`.
 fn as_role_of(identity: &Identity) -> Vec<Setting> {
     vec![
-        ("role".into(), identity.role.clone().into()),
+        ("role".into(), identity.role_value().clone()),
         ("request.jwt.claims".into(), identity.claims_json().clone()),
     ]
 }
 
 /// A unit that asks something of the database for pgduet's own use.
-fn question(statement: &Statement, settings: Vec<Setting>) -> Unit<'_> {
+fn question<'s>(statement: &'s Statement, settings: Vec<Setting>, memory: &Memory) -> Unit<'s> {
     Unit {
         settings,
         access: Access::ReadOnly,
@@ -226,5 +222,6 @@ fn question(statement: &Statement, settings: Vec<Setting>) -> Unit<'_> {
         expectation: Expectation::Any,
         end: End::Commit,
         deadline: None,
+        memory: memory.request(),
     }
 }

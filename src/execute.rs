@@ -13,6 +13,8 @@ mod count;
 mod error;
 mod expectation;
 mod facts;
+mod fixed;
+mod format;
 mod json;
 mod lease;
 mod pool;
@@ -28,7 +30,10 @@ pub use connect::{Client, Pair};
 pub use pool::{Options, Pool, Status};
 pub use statement_cache::Preparation;
 
-use crate::sql::{Count, Fragment, Literals, Setting, Statement};
+use crate::{
+    memory::{Lease, Memory},
+    sql::{Count, Fragment, Literals, Setting, Statement},
+};
 use std::{borrow::Cow, time::Duration};
 
 pub use crate::plan::transaction::{Access, End, Expectation, Isolation, ResponseSettings};
@@ -59,6 +64,19 @@ pub struct Unit<'t> {
     pub end: End,
     /// `statement_timeout` and the time after which the unit is cancelled.
     pub deadline: Option<Duration>,
+    /// What its rows and its answer may hold.
+    pub memory: Memory,
+}
+
+impl Unit<'_> {
+    /// A lease for what it gives. The answer to a write may exceed the budget: a refusal would make the client repeat a
+    /// write that has been committed.
+    pub fn lease(&self) -> Lease {
+        match self.access {
+            Access::ReadOnly => self.memory.lease(),
+            Access::ReadWrite => self.memory.overdraft(),
+        }
+    }
 }
 
 /// What a unit gave, besides the rows in its sink.

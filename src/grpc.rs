@@ -53,6 +53,9 @@ pub use surface::SurfaceError;
 use tonic::body::Body;
 use tower_http::cors::CorsLayer;
 
+/// So many changes of a reload are told one by one.
+const MOST_CHANGES: usize = 100;
+
 /// What the services of all catalogs have in common: it outlives reloads.
 #[derive(Clone, Debug)]
 pub struct Lasting {
@@ -116,6 +119,17 @@ impl Grpc {
     /// The status of an error that `caller` met.
     fn refusal(&self, error: &Error, caller: Caller) -> tonic::Status {
         respond::status(error, caller, self.engine.config().client_error_verbosity)
+    }
+
+    /// Says what clients of the services that these replace do not see coming.
+    pub fn warn_of_changes_since(&self, former: &Self) {
+        let changes = self.services.changes_since(&former.services);
+        for change in changes.iter().take(MOST_CHANGES) {
+            tracing::warn!("gRPC clients have to be generated anew: {change}");
+        }
+        if let Some(more) = changes.len().checked_sub(MOST_CHANGES).filter(|more| *more > 0) {
+            tracing::warn!("gRPC clients have to be generated anew: {more} more changes");
+        }
     }
 
     /// The full names of the services, sorted.

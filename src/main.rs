@@ -58,10 +58,7 @@ async fn run(command: Command) -> Result<ExitCode> {
             Ok(ready) => print(&format!("{ready}\n")),
             Err(not_ready) => fail(&format!("{not_ready}\n")),
         },
-        Command::Proto(sources, proto) => {
-            command::proto(sources, &proto.out, &proto.schema).await?;
-            ExitCode::SUCCESS
-        }
+        Command::Proto(sources, proto) => print(&command::proto(sources, &proto.out, &proto.schema).await?),
         Command::OpenApi(sources, document) => print(&command::openapi(sources, &document.schema).await?),
         Command::Check(sources, form) => match command::check(sources).await {
             Ok(report) => {

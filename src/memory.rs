@@ -13,11 +13,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 /// Leases grow by so much, so that not every row is counted.
 const STEP: usize = 16 * 1024;
 
-/// The memory that there is for bodies and answers. Cheap to clone.
+/// The memory that there is for bodies and answers, or a part of it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Memory(Arc<Budget>);
 
@@ -25,6 +26,20 @@ pub struct Memory(Arc<Budget>);
 struct Budget {
     limit: usize,
     held: AtomicUsize,
+    holder: Holder,
+    /// What this is a part of: what is held here is held there, too.
+    whole: Option<Memory>,
+    /// Told when somebody lacks what others hold.
+    lacking: Notify,
+}
+
+/// Who holds what is counted in a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// One request: nobody else will give back what it lacks.
+    One,
+    /// Several: what one lacks, another one may give back.
+    Many,
 }
 
 /// Why a lease cannot grow.
@@ -54,12 +69,27 @@ enum Kind {
 impl Memory {
     /// So many bytes in all.
     pub fn new(limit: usize) -> Self {
-        Self(Arc::new(Budget { limit, held: AtomicUsize::new(0) }))
+        Self::part(limit, Holder::Many, None)
+    }
+
+    /// The same memory, as one request sees it: where its leases together need more than there is, it is refused for
+    /// good and not asked to come again.
+    pub fn request(&self) -> Self {
+        Self::part(self.0.limit, Holder::One, Some(self.clone()))
+    }
+
+    fn part(limit: usize, holder: Holder, whole: Option<Memory>) -> Self {
+        Self(Arc::new(Budget { limit, held: AtomicUsize::new(0), holder, whole, lacking: Notify::new() }))
     }
 
     /// How many bytes are held.
     pub fn held(&self) -> usize {
         self.0.held.load(Ordering::Relaxed)
+    }
+
+    /// Returns when the next one lacks what others hold.
+    pub async fn runs_short(&self) {
+        self.0.lacking.notified().await;
     }
 
     /// A lease of nothing so far, that grows as long as there is memory.
@@ -72,6 +102,34 @@ impl Memory {
     pub fn overdraft(&self) -> Lease {
         Lease { memory: self.clone(), held: 0, kind: Kind::Beyond }
     }
+
+    fn take(&self, bytes: usize, kind: Kind) -> Result<(), Full> {
+        let Budget { limit, held, holder, whole, lacking } = &*self.0;
+        let before = held.fetch_add(bytes, Ordering::Relaxed);
+        let here = match (before.saturating_add(bytes) > *limit, holder, kind) {
+            (false, _, _) => Ok(()),
+            (true, Holder::Many, _) => {
+                lacking.notify_waiters();
+                if kind == Kind::Within { Err(Full::Now) } else { Ok(()) }
+            }
+            (true, Holder::One, Kind::Within | Kind::Beyond) => Err(Full::Ever),
+        };
+        let everywhere = here.and_then(|()| match whole {
+            Some(whole) => whole.take(bytes, kind),
+            None => Ok(()),
+        });
+        if everywhere.is_err() {
+            held.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        everywhere
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.held.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(whole) = &self.0.whole {
+            whole.give_back(bytes);
+        }
+    }
 }
 
 impl Lease {
@@ -80,22 +138,19 @@ impl Lease {
         if bytes <= self.held {
             return Ok(());
         }
-        let Budget { limit, held } = &*self.memory.0;
-        if bytes > *limit {
-            return Err(Full::Ever);
-        }
-        let wanted = bytes.checked_next_multiple_of(STEP).unwrap_or(bytes).min(*limit);
-        let more = wanted - self.held;
-        let before = held.fetch_add(more, Ordering::Relaxed);
-        match self.kind {
-            Kind::Within if before.saturating_add(more) > *limit => {
-                held.fetch_sub(more, Ordering::Relaxed);
-                Err(Full::Now)
-            }
-            Kind::Within | Kind::Beyond => {
-                self.held = wanted;
-                Ok(())
-            }
+        self.could_cover(bytes)?;
+        let limit = self.memory.0.limit;
+        let wanted = bytes.checked_next_multiple_of(STEP).unwrap_or(bytes).min(limit);
+        self.memory.take(wanted - self.held, self.kind)?;
+        self.held = wanted;
+        Ok(())
+    }
+
+    /// Whether it could hold so many bytes if nobody else held any. Holds nothing: for what is only announced.
+    pub fn could_cover(&self, bytes: usize) -> Result<(), Full> {
+        match bytes > self.memory.0.limit {
+            true => Err(Full::Ever),
+            false => Ok(()),
         }
     }
 
@@ -110,7 +165,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.memory.0.held.fetch_sub(self.held, Ordering::Relaxed);
+        self.memory.give_back(self.held);
     }
 }
 
@@ -171,6 +226,28 @@ mod tests {
         assert_eq!(second.cover(4 * STEP), Ok(()));
         drop(second);
         assert_eq!(memory.held(), 0);
+    }
+
+    #[test]
+    fn what_one_request_lacks_is_refused_for_good_and_what_others_hold_is_not() {
+        let memory = Memory::new(4 * STEP);
+        let request = memory.request();
+        let (mut row, mut answer) = (request.lease(), request.lease());
+        assert_eq!(row.cover(2 * STEP), Ok(()));
+        assert_eq!(answer.cover(2 * STEP), Ok(()));
+        assert_eq!(answer.cover(3 * STEP), Err(Full::Ever), "nobody else holds anything");
+        assert_eq!(memory.held(), 4 * STEP);
+        drop(answer);
+        let other = memory.request();
+        let mut late = other.lease();
+        assert_eq!(late.cover(3 * STEP), Err(Full::Now));
+        assert_eq!(late.could_cover(4 * STEP), Ok(()));
+        assert_eq!(late.could_cover(4 * STEP + 1), Err(Full::Ever));
+        let mut beyond = other.overdraft();
+        assert_eq!(beyond.cover(4 * STEP), Ok(()));
+        assert_eq!(memory.held(), 6 * STEP);
+        drop((row, beyond, late));
+        assert_eq!((request.held(), other.held(), memory.held()), (0, 0, 0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What came back from the engine. A leaf: statuses and headers are chosen by
 //! the front doors from these facts.
 
-use crate::error::Result;
+use crate::error::{Error, Fault, Result};
 use bytes::Bytes;
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -63,6 +63,10 @@ pub trait Row {
     fn len(&self) -> usize;
     /// The bytes of a column; `None` is NULL.
     fn get(&self, column: usize) -> Option<&[u8]>;
+    /// How many bytes they have together.
+    fn bytes(&self) -> usize {
+        (0..self.len()).filter_map(|column| self.get(column)).map(<[u8]>::len).sum()
+    }
 }
 
 /// Whose pace rows come at.
@@ -91,6 +95,12 @@ pub trait Sink: Send {
     /// Waits until more rows can be taken. Not called for each row.
     fn ready(&mut self) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
+    }
+
+    /// Forgets the rows that came, because the unit has had no effect and runs once more. What has handed them on fails.
+    fn restart(&mut self) -> Result<()> {
+        Err(Error::new(Fault::UnexpectedResult, "Code of the database has deallocated prepared statements")
+            .hint("The request can be repeated: nothing that code may deallocate is prepared any more."))
     }
 
     /// Called after the last row. Where the unit waits for it, an error undoes

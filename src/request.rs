@@ -2,7 +2,8 @@
 //! nothing below them knows which one did. Nothing here is resolved: names may
 //! be wrong, types unknown.
 
-pub mod cookie;
+mod context;
+mod cookie;
 pub mod filter;
 pub mod literal;
 pub mod operator;
@@ -23,6 +24,8 @@ use prefer::Preferences;
 use range::{EmbedRange, Range};
 use select::{SelectItem, Texts};
 use std::time::Duration;
+
+pub use context::Context;
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -163,17 +166,4 @@ pub enum Accept {
     Columns,
     /// As `Columns`; the sink says whether the transaction may stay.
     CheckedColumns,
-}
-
-/// What the transaction is told of the request, as `request.*` settings.
-#[derive(Clone, Debug, Default)]
-pub struct Context {
-    /// `request.method`.
-    pub method: String,
-    /// `request.path`.
-    pub path: String,
-    /// `request.headers`: names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// `request.cookies`.
-    pub cookies: Vec<(String, String)>,
 }

@@ -3,6 +3,7 @@
 //! What is here knows HTTP and nothing of what is served: branches are told apart by [`steer`], requests are answered by
 //! whatever service is handed in.
 
+mod activity;
 pub mod body;
 pub mod connection;
 pub mod descriptors;

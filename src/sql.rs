@@ -23,6 +23,10 @@ use crate::{
     request::literal::{self, Literal, Number, Slot},
 };
 use bytes::Bytes;
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::OnceLock,
+};
 
 /// The values that a fragment's parameters take from a request.
 pub use crate::request::literal::Literals;
@@ -44,10 +48,35 @@ const ROW: &str = "pgduet_row";
 pub type Value = Option<Bytes>;
 
 /// SQL text and its parameters, written from left to right.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Fragment {
     text: String,
     parameters: Vec<Parameter>,
+    /// Of the text, once somebody has asked for it. Only then is the text complete.
+    hash: OnceLock<u64>,
+}
+
+impl PartialEq for Fragment {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text && self.parameters == other.parameters
+    }
+}
+
+/// A text with its hash. Two texts may have the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Hashed<'t> {
+    /// The text.
+    pub text: &'t str,
+    /// Its hash, the same in every process.
+    pub hash: u64,
+}
+
+impl<'t> From<&'t str> for Hashed<'t> {
+    fn from(text: &'t str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        Self { text, hash: hasher.finish() }
+    }
 }
 
 /// Where the value of a parameter comes from.
@@ -93,7 +122,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 impl Fragment {
     /// An empty fragment, with room for what most statements need.
     pub fn new() -> Self {
-        Self { text: String::with_capacity(512), parameters: Vec::new() }
+        Self { text: String::with_capacity(512), ..Self::default() }
     }
 
     /// Adds SQL that was known when this was compiled.
@@ -185,6 +214,12 @@ impl Fragment {
         self
     }
 
+    /// The complete text with its hash, which is computed once.
+    pub fn hashed(&self) -> Hashed<'_> {
+        let hash = self.hash.get_or_init(|| Hashed::from(self.text.as_str()).hash);
+        Hashed { text: &self.text, hash: *hash }
+    }
+
     /// The text; parameters are `$1`, `$2` ….
     pub fn as_str(&self) -> &str {
         &self.text
@@ -200,8 +235,10 @@ impl Fragment {
 /// expression in the select list, which `sql` has written to fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoder {
-    /// The text is JSON already: integers, booleans, json, anything wrapped in `to_json`.
+    /// The text is JSON already: json, anything wrapped in `to_json`.
     Verbatim,
+    /// The text is `t` or `f`.
+    Boolean,
     /// The text is a number, or `NaN` or an infinity, which JSON quotes.
     Number,
     /// The text becomes a JSON string.

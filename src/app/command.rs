@@ -44,8 +44,9 @@ pub async fn ready(sources: Sources) -> Result<Result<Ready, NotReady>, Error> {
 }
 
 /// Writes the `.proto` files to a directory, and the lock that keeps their names and numbers:
-/// to where `grpc-lock` says, or beside them.
-pub async fn proto(mut sources: Sources, out: &Path, schema: &SchemaSource) -> Result<(), Error> {
+/// to where `grpc-lock` says, or beside them. Returns what to tell whoever asked for them: what to do with a lock that no
+/// server has been told of.
+pub async fn proto(mut sources: Sources, out: &Path, schema: &SchemaSource) -> Result<String, Error> {
     let config = configuration_for(&mut sources, schema).await?;
     let catalog = catalog(&config, schema).await?;
     let path = config.grpc_lock.clone().unwrap_or_else(|| out.join(lock::FILE));
@@ -58,7 +59,12 @@ pub async fn proto(mut sources: Sources, out: &Path, schema: &SchemaSource) -> R
         ExportError::Descriptors(error) => Error::Database(internal(&error)),
     })?;
     let text = export.lock.to_json().map_err(Error::Lock)?;
-    export::write(&export.files, out).and_then(|()| fs::write(path, text)).map_err(Error::System)
+    export::write(&export.files, out).and_then(|()| fs::write(&path, text)).map_err(Error::System)?;
+    let recommended = config.grpc_lock.is_none().then(|| {
+        let path = path.display();
+        format!("Commit {path} and start the server with grpc-lock: names and numbers then outlive renames and new types.")
+    });
+    Ok(export.renames.into_iter().chain(recommended).map(|line| line + "\n").collect())
 }
 
 /// The OpenAPI document of the default schema, with everything in it.

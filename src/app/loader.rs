@@ -268,8 +268,20 @@ impl Loader {
         let (known, pool, grpc) = (config.clone(), self.pool.clone(), self.grpc.clone());
         let (renewal, memory) = (self.renewal.clone(), self.memory.clone());
         // Thousands of tables take a while, and requests under way are not to wait for them.
+        let former = self.services.load_full();
+        if former.is_none() && config.grpc_lock.is_none() {
+            tracing::info!(
+                "gRPC has no lock file: names and numbers come from the schema's names. With `pgduet proto` and grpc-lock \
+                 they outlive renames and new types, too"
+            );
+        }
         let making = tokio::task::spawn_blocking(move || {
-            Services::new(Arc::new(Catalog::new(database)), known, pool, roles, grpc, renewal, memory)
+            let made =
+                Services::new(Arc::new(Catalog::new(database)), known, pool, roles, grpc, renewal, memory)?;
+            if let Some(former) = former {
+                made.grpc.warn_of_changes_since(&former.grpc);
+            }
+            Ok::<_, Box<Error>>(made)
         });
         let broken = |panic| Error::new(Fault::Internal, "Internal error").cause(panic);
         let services = making.await.map_err(broken)??;

@@ -1,13 +1,14 @@
 //! Running the queries of this folder: one READ ONLY transaction of one snapshot, with an empty `search_path`. What they
 //! find is theirs to say; nothing here knows what is looked for.
 //!
-//! Each query is given the same three parameters, lists of OIDs, and takes those that it needs:
+//! Each query is given the same four parameters, three of them lists of OIDs, and takes those that it needs:
 //!
 //! | | |
 //! |---|---|
 //! | `$1` | the API roles: the anonymous one, and those that the login role can become |
 //! | `$2` | the exposed schemas |
 //! | `$3` | these and the schemas of `db-extra-search-path` |
+//! | `$4` | the name of the anonymous role, or NULL |
 //!
 //! It returns subject, cause and remedy. SQL in a remedy is written by PostgreSQL's own `format`.
 
@@ -27,6 +28,7 @@ pub(super) struct Database<'a> {
     roles: Vec<u32>,
     exposed: Vec<u32>,
     path: Vec<u32>,
+    anonymous: Option<String>,
 }
 
 impl<'a> Database<'a> {
@@ -56,13 +58,23 @@ impl<'a> Database<'a> {
         let rows = transaction.query_typed(include_str!("api_roles.sql"), &parameters).await;
         let roles =
             rows.map_err(unreadable)?.iter().map(|row| row.try_get(0)).collect::<std::result::Result<_, _>>();
-        Ok(Self { roles: roles.map_err(unreadable)?, transaction, exposed, path })
+        Ok(Self {
+            roles: roles.map_err(unreadable)?,
+            transaction,
+            exposed,
+            path,
+            anonymous: config.db_anon_role.clone(),
+        })
     }
 
     /// What a query of this folder finds.
     pub(super) async fn look(&self, sql: &str) -> Result<Vec<Seen>> {
-        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
-            [(&self.roles, Type::OID_ARRAY), (&self.exposed, Type::OID_ARRAY), (&self.path, Type::OID_ARRAY)];
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
+            (&self.roles, Type::OID_ARRAY),
+            (&self.exposed, Type::OID_ARRAY),
+            (&self.path, Type::OID_ARRAY),
+            (&self.anonymous, Type::TEXT),
+        ];
         let rows = self.transaction.query_typed(sql, &parameters).await.map_err(unreadable)?;
         rows.iter().map(seen).collect::<std::result::Result<_, _>>().map_err(unreadable)
     }

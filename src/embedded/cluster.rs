@@ -87,7 +87,7 @@ pub struct Cluster {
     data: PathBuf,
     socket_dir: PathBuf,
     _temporary: Vec<TemporaryDirectory>,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Cluster {
@@ -281,8 +281,20 @@ fn check_major(binaries: &Binaries, data: &Path) -> Result<(), Error> {
     })
 }
 
-/// Takes the lock of `location` and leaves our name in it. The kernel releases it when this process ends.
-fn lock(location: &Path) -> Result<File, Error> {
+/// The lock of a location. The kernel releases it when this process ends.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a child process that another thread forks has it open until it executes its program.
+    fn drop(&mut self) {
+        // If that fails, the end of the process releases it.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the lock of `location` and leaves our name in it.
+fn lock(location: &Path) -> Result<Lock, Error> {
     let path = location.join("lock");
     let open = || File::options().read(true).write(true).create(true).truncate(false).open(&path);
     let mut file = open().context(|| format!("open {}", path.display()))?;
@@ -305,7 +317,7 @@ fn lock(location: &Path) -> Result<File, Error> {
             writeln!(file, "{} (process {})", name.as_deref().unwrap_or("pgduet"), std::process::id())
         })
         .context(|| format!("write {}", path.display()))?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 fn fits(socket_dir: &Path) -> bool {

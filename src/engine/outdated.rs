@@ -100,7 +100,7 @@ impl Engine {
             Err(_) => Named::of_action(&shape.action, &shape.schema, &self.catalog),
         };
         let statement = sql::differences(&named);
-        let mut unit = question(&statement, as_role_of(identity));
+        let mut unit = question(&statement, as_role_of(identity), &self.memory);
         unit.deadline = left;
         let mut found = Found::Nothing;
         self.pool.run(unit, &mut found).await.is_ok() && found == Found::Something
@@ -149,6 +149,11 @@ impl<S: Sink> Sink for Watched<'_, S> {
 
     fn ready(&mut self) -> impl Future<Output = Result<()>> + Send {
         self.sink.ready()
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.had_rows = false;
+        self.sink.restart()
     }
 
     fn complete(&mut self) -> Result<()> {

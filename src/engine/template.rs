@@ -6,6 +6,7 @@ use crate::{
     error::Result,
     execute::{Form, Report, Unit, response},
     media::MediaType,
+    memory::Memory,
     outcome::{Facts, Outcome},
     plan::{
         Plan,
@@ -19,7 +20,7 @@ use std::{borrow::Cow, sync::Arc};
 /// A plan, written down.
 #[derive(Debug)]
 pub(super) struct Template {
-    pub(super) access: Access,
+    access: Access,
     /// What the rows become, where the answer is a body.
     pub(super) form: Form,
     isolation: Isolation,
@@ -79,7 +80,13 @@ impl Template {
     }
 
     /// The unit of work of one request.
-    pub(super) fn unit<'t>(&'t self, literals: &'t Literals, told: &Told, identity: &Identity) -> Unit<'t> {
+    pub(super) fn unit<'t>(
+        &'t self,
+        literals: &'t Literals,
+        told: &Told,
+        identity: &Identity,
+        memory: &Memory,
+    ) -> Unit<'t> {
         Unit {
             settings: self.settings.of_transaction(identity, told),
             access: self.access,
@@ -92,6 +99,7 @@ impl Template {
             expectation: self.expectation,
             end: self.end,
             deadline: told.deadline,
+            memory: memory.request(),
         }
     }
 

@@ -1,10 +1,10 @@
 //! The sink that makes one body of a statement's rows, as its layout says. It
 //! knows neither media types nor statuses, and counts rows for nobody.
 
-use super::json;
+use super::{error::no_memory, json};
 use crate::{
-    error::{Error, Fault, Result},
-    memory::{Full, Lease},
+    error::Result,
+    memory::Lease,
     outcome::{Pace, Row, Sink},
     sql::{Column, Elements, Encoder, Layout},
 };
@@ -111,6 +111,9 @@ impl Sink for Body<'_> {
     const PACE: Pace = Pace::Database;
 
     fn row(&mut self, row: &dyn Row) -> Result<()> {
+        // What it becomes may be longer still: that is held below.
+        self.lease.cover(self.buffer.len() + row.bytes()).map_err(no_memory)?;
+        self.buffer.reserve(row.bytes());
         let place = std::mem::replace(&mut self.place, Place::Later);
         let out = &mut self.buffer;
         match (&self.form.0, place) {
@@ -144,16 +147,13 @@ impl Sink for Body<'_> {
             // That there is one row is the unit's expectation.
             (Rows::Object(_) | Rows::Scalar(_) | Rows::Bytes, Place::Later) | (Rows::None, _) => {}
         }
-        self.lease.cover(self.buffer.len()).map_err(full)
+        self.lease.cover(self.buffer.len()).map_err(no_memory)
     }
-}
 
-fn full(full: Full) -> Box<Error> {
-    match full {
-        Full::Now => Error::new(Fault::MemoryExhausted, full.to_string()),
-        Full::Ever => {
-            Error::new(Fault::AnswerTooLarge, "The answer is larger than all answers may be together")
-        }
+    fn restart(&mut self) -> Result<()> {
+        self.buffer.clear();
+        self.place = Place::First;
+        Ok(())
     }
 }
 

@@ -1,15 +1,17 @@
 //! One statement of a unit: how it runs, how far it has come, and what it means that PostgreSQL could not bind it. It
 //! sends nothing.
 
-use super::{statement_cache::Form, wire};
-use crate::sql::Value;
+use super::{fixed::Fixed, statement_cache::Form, wire};
+use crate::sql::{Hashed, Value};
 
 /// A statement that was sent, or is about to be.
 pub(super) struct Call<'u> {
     pub(super) form: Form,
     pub(super) role: &'u str,
-    pub(super) sql: &'u str,
+    pub(super) sql: Hashed<'u>,
     pub(super) values: Vec<Value>,
+    /// Which it is of those that are the same for every unit.
+    pub(super) fixed: Option<Fixed>,
     pub(super) progress: Progress,
 }
 
@@ -21,9 +23,14 @@ pub(super) enum Progress {
 }
 
 impl<'u> Call<'u> {
-    /// Of what is always parsed anew.
-    pub(super) fn unnamed(sql: &'u str) -> Self {
-        Self { form: Form::Unnamed, role: "", sql, values: Vec::new(), progress: Progress::Unbound }
+    pub(super) fn new(form: Form, role: &'u str, sql: Hashed<'u>, values: Vec<Value>) -> Self {
+        Self { form, role, sql, values, fixed: None, progress: Progress::Unbound }
+    }
+
+    pub(super) fn fixed(fixed: Fixed, form: Form) -> Self {
+        // It is found by its place in the table, not by a hash.
+        let sql = Hashed { text: fixed.sql(), hash: 0 };
+        Self { fixed: Some(fixed), ..Self::new(form, "", sql, Vec::new()) }
     }
 
     /// What an error says of the prepared statement, if it is one.
@@ -32,10 +39,13 @@ impl<'u> Call<'u> {
         if self.progress == Progress::Bound {
             return None;
         }
-        let outdated = || Doubt::Outdated { role: self.role.to_owned(), sql: self.sql.to_owned() };
+        let outdated = || Doubt::Outdated { role: self.role.to_owned(), sql: self.sql.text.to_owned() };
         match (&self.form, error.sqlstate.as_str()) {
             (Form::Unnamed, _) => None,
-            (Form::Named(_) | Form::Prepared(_), "26000") => Some(Doubt::Missing),
+            (Form::Named(_) | Form::Prepared(_), "26000") => match self.fixed {
+                Some(fixed) if fixed.is_behind_code() => Some(Doubt::Deallocated),
+                Some(_) | None => Some(Doubt::Missing),
+            },
             (Form::Named(_) | Form::Prepared(_), "42P05" | "08P01") => Some(Doubt::Misnamed),
             (Form::Named(_), _) | (Form::Prepared(_), "42501") => None,
             // Types, operators, columns, results: whatever was looked up when it was prepared.
@@ -47,13 +57,17 @@ impl<'u> Call<'u> {
     }
 }
 
-/// What may be wrong with a prepared statement that could not be bound.
+/// Why a unit may succeed when it runs once more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Doubt {
-    /// The database has changed below this statement, of this role.
+    /// The database has changed below this prepared statement, of this role.
     Outdated { role: String, sql: String },
-    /// PostgreSQL does not have it: somebody deallocated it, or this is another session.
+    /// PostgreSQL does not have a prepared statement: somebody deallocated it, or this is another session.
     Missing,
     /// It has another one by this name: this is another session.
     Misnamed,
+    /// The unit's own statement deallocated what was to follow. Its rows may have come.
+    Deallocated,
+    /// A transaction that begins without BEGIN has another isolation level.
+    Isolation,
 }

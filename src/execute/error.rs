@@ -3,7 +3,10 @@
 //! a pool says is for the log alone.
 
 use super::wire::{self, ServerError};
-use crate::error::{Error, Fault, Origin, Raised, Report, chain};
+use crate::{
+    error::{Error, Fault, Origin, Raised, Report, chain},
+    memory::Full,
+};
 use serde::Deserialize;
 use std::{collections::BTreeMap, error::Error as StdError};
 use tokio_postgres::error::SqlState;
@@ -13,6 +16,21 @@ pub(super) fn reported(error: &wire::Error) -> Box<Error> {
     match error {
         wire::Error::Server(error) => of_postgresql(error),
         wire::Error::Io(_) | wire::Error::Protocol(_) => broken(error),
+        wire::Error::Memory(Full::Now) => no_memory(Full::Now),
+        wire::Error::Memory(Full::Ever) => Error::new(
+            Fault::AnswerTooLarge,
+            "A row of the answer is larger than half of what all answers may be together",
+        ),
+    }
+}
+
+/// There is no memory for an answer.
+pub(super) fn no_memory(full: Full) -> Box<Error> {
+    match full {
+        Full::Now => Error::new(Fault::MemoryExhausted, full.to_string()),
+        Full::Ever => {
+            Error::new(Fault::AnswerTooLarge, "The answer is larger than all answers may be together")
+        }
     }
 }
 

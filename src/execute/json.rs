@@ -8,6 +8,7 @@ use crate::sql::Encoder;
 pub(super) fn write_value(encoder: Encoder, text: &[u8], out: &mut Vec<u8>) {
     match encoder {
         Encoder::Verbatim => out.extend_from_slice(text),
+        Encoder::Boolean => out.extend_from_slice(if text == b"t" { b"true" } else { b"false" }),
         Encoder::Number => write_number(text, out),
         Encoder::Text => write_string(text, out),
     }

@@ -10,6 +10,7 @@ use super::{
     call::Doubt,
     connect::{Cancel, Connector},
     error,
+    fixed::Start,
     pool::Manager,
     session::Peer,
     unit::{Connection as Left, Conversation, Failure, Naming},
@@ -17,6 +18,7 @@ use super::{
 use crate::{
     error::{Error, Origin, Result},
     outcome::Sink,
+    sql::Hashed,
 };
 use deadpool::managed::Object;
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -64,16 +66,21 @@ impl Lease {
         deadline: Option<Instant>,
         sink: &mut impl Sink,
     ) -> Result<Report> {
-        let outcome = match self.attempt(unit, deadline, sink, Naming::Allowed).await? {
-            Err(Failure { doubt: Some(doubt), error, .. }) => {
-                self.learn(&doubt)?;
-                self.settle().await?;
-                let again = self.attempt(unit, deadline, sink, Naming::Forbidden).await?;
-                self.conclude(doubt, &error, again.as_ref().err());
-                again
+        let mut outcome = self.attempt(unit, deadline, sink, Naming::Allowed).await?;
+        if let Err(Failure { doubt: Some(Doubt::Isolation), .. }) = &outcome {
+            self.session()?.start = Start::Explicit;
+            self.settle().await?;
+            outcome = self.attempt(unit, deadline, sink, Naming::Allowed).await?;
+        }
+        if let Err(Failure { doubt: Some(doubt), error, .. }) = outcome {
+            self.learn(&doubt)?;
+            self.settle().await?;
+            if doubt == Doubt::Deallocated {
+                sink.restart()?;
             }
-            outcome => outcome,
-        };
+            outcome = self.attempt(unit, deadline, sink, Naming::Forbidden).await?;
+            self.conclude(doubt, &error, outcome.as_ref().err());
+        }
         outcome.map_err(|failure| match deadline {
             // PostgreSQL was faster, by `statement_timeout`.
             Some(deadline) if deadline <= Instant::now() && error::is_cancelled(&failure.error) => {
@@ -93,7 +100,7 @@ impl Lease {
     ) -> Result<std::result::Result<Report, Failure>> {
         // From here on, dropping this cancels.
         self.state = State::Busy;
-        let session = session(&mut self.connection)?;
+        let session = self.connection.as_mut().ok_or_else(no_connection)?;
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let conversation = pin!(Conversation::new(session, unit, naming).run(left, sink));
         let outcome = match deadline {
@@ -112,12 +119,16 @@ impl Lease {
 
     /// What a failure says of the connection's statements, or of all of the pool's.
     fn learn(&mut self, doubt: &Doubt) -> Result<()> {
-        let session = session(&mut self.connection)?;
+        let session = self.session()?;
         match (doubt, session.peer()) {
-            (Doubt::Outdated { .. }, _) => {}
+            (Doubt::Outdated { .. } | Doubt::Isolation, _) => {}
+            (Doubt::Deallocated, Peer::PostgreSql) => {
+                session.forget_names();
+                session.preparing.deallocated();
+            }
             // A function may deallocate what it likes.
             (Doubt::Missing, Peer::PostgreSql) => session.forget_names(),
-            (Doubt::Missing, Peer::Pooler) | (Doubt::Misnamed, _) => {
+            (Doubt::Missing | Doubt::Deallocated, Peer::Pooler) | (Doubt::Misnamed, _) => {
                 session.forget_names();
                 session.preparing.stop("the sessions of PostgreSQL change below the connections");
             }
@@ -125,9 +136,13 @@ impl Lease {
         Ok(())
     }
 
+    fn session(&mut self) -> Result<&mut Connection> {
+        self.connection.as_mut().ok_or_else(no_connection)
+    }
+
     async fn settle(&mut self) -> Result<()> {
         self.state = State::Busy;
-        let settled = session(&mut self.connection)?.settle().await;
+        let settled = self.session()?.settle().await;
         self.state = if settled.is_ok() { State::Quiet } else { State::Broken };
         settled.map_err(|problem| error::reported(&problem))
     }
@@ -135,16 +150,14 @@ impl Lease {
     /// A statement is forgotten unless it fails in the same way without a name, as one with a bad value does.
     fn conclude(&mut self, doubt: Doubt, first: &Error, again: Option<&Failure>) {
         let is_same = again.is_some_and(|again| sqlstate(&again.error) == sqlstate(first));
-        if let (Doubt::Outdated { role, sql }, false, Ok(session)) =
-            (doubt, is_same, session(&mut self.connection))
-        {
-            session.statements.forget(&role, &sql);
+        if let (Doubt::Outdated { role, sql }, false, Ok(session)) = (doubt, is_same, self.session()) {
+            session.statements.forget(&role, Hashed::from(sql.as_str()));
         }
     }
 }
 
-fn session(connection: &mut Option<Connection>) -> Result<&mut Connection> {
-    connection.as_mut().ok_or_else(|| error::internal(&"no connection"))
+fn no_connection() -> Box<Error> {
+    error::internal(&"no connection")
 }
 
 fn sqlstate(error: &Error) -> Option<&str> {

@@ -1,131 +1,181 @@
-//! What comes before the statement: how the transaction begins, and its
-//! settings as one statement that sends no row back. All are local to the
-//! transaction: nothing of one request is there in the next, whatever a
-//! function set in between.
+//! The settings of a unit, as one statement that sends no row back. All are local to the transaction: nothing of one
+//! request is there in the next, whatever a function set in between.
 
-use super::{Access, End, Isolation, ResponseSettings, Unit};
-use crate::sql::Fragment;
+use super::{
+    Unit,
+    fixed::{Start, Tenancy},
+};
+use crate::sql::{Fragment, Hashed, Setting};
 use std::{borrow::Cow, time::Duration};
 
-/// How the transaction begins: READ ONLY holds inside functions, too, and they
-/// cannot switch it off. Where it cannot begin, as on a standby that refuses
-/// READ WRITE and SERIALIZABLE, PostgreSQL skips the rest of the batch.
-pub(super) const fn begin(isolation: Isolation, access: Access) -> &'static str {
-    match (isolation, access) {
-        (Isolation::ReadCommitted, Access::ReadOnly) => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
-        (Isolation::ReadCommitted, Access::ReadWrite) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        (Isolation::RepeatableRead, Access::ReadOnly) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        (Isolation::RepeatableRead, Access::ReadWrite) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
-        (Isolation::Serializable, Access::ReadOnly) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
-        (Isolation::Serializable, Access::ReadWrite) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
-    }
-}
+/// What makes a transaction that began without BEGIN what it has to be. A level cannot be changed any more: where it is
+/// another one, this is an error (25001), and PostgreSQL skips the rest of the batch.
+const READ: &str = " OR pg_catalog.set_config('transaction_isolation', 'read committed', true) IS NULL \
+    OR pg_catalog.set_config('transaction_read_only', 'on', true) IS NULL";
 
-/// How it ends if nothing fails, and what PostgreSQL says then.
-pub(super) const fn end(end: End) -> (&'static [&'static str], &'static str) {
-    match end {
-        End::Commit => (&["COMMIT"], "COMMIT"),
-        End::Rollback => (&["SET CONSTRAINTS ALL IMMEDIATE", "ROLLBACK"], "ROLLBACK"),
-    }
-}
+/// Locks of the session that code took of which the catalog does not know.
+const UNLOCK: &str = " OR pg_catalog.pg_advisory_unlock_all() IS NULL";
 
-/// Puts the session back as it was when it began: all that `DISCARD ALL` does, but for plans and for statements that
-/// are prepared. Nothing that code of one request left behind is there for the next.
-pub(super) const PUT_BACK: [&str; 8] = [
-    "RESET SESSION AUTHORIZATION",
-    "RESET ROLE",
-    "RESET ALL",
-    "CLOSE ALL",
-    "UNLISTEN *",
-    "SELECT FROM pg_catalog.pg_advisory_unlock_all()",
-    "DISCARD TEMP",
-    "DISCARD SEQUENCES",
+/// For units that set no role.
+const NO_ROLE: &str = " OR pg_catalog.set_config('role', NULL, false) IS NULL";
+
+/// What shortens `statement_timeout` to a deadline and never lengthens it; 0 is none.
+const TIMEOUT: [&str; 2] = [
+    " OR pg_catalog.set_config('statement_timeout', least(",
+    "::pg_catalog.int8, nullif(extract(epoch FROM pg_catalog.current_setting('statement_timeout')\
+        ::pg_catalog.interval) * 1000, 0))::pg_catalog.int8::pg_catalog.text, true) IS NULL",
 ];
 
-/// What an earlier request's function may have set for the session.
-const UNANSWERED: &str = " OR pg_catalog.set_config('response.headers', '', true) IS NULL OR pg_catalog.set_config('response.status', '', true) IS NULL";
+/// In place of a value, which each unit brings.
+const TO_COME: &str = "";
 
-/// The settings. `left` is what is left of the unit's deadline.
-pub(super) fn settings(unit: &Unit, left: Option<Duration>) -> Fragment {
-    let mut fragment = Fragment::new();
-    fragment.sql("SELECT WHERE false");
-    match unit.response_settings {
-        ResponseSettings::Read => fragment.sql(UNANSWERED),
-        ResponseSettings::Unset => &mut fragment,
-    };
-    for (name, value) in &unit.settings {
-        fragment.sql(" OR pg_catalog.set_config(");
-        match name {
-            Cow::Borrowed(name) => fragment.sql("'").sql(name).sql("'"),
-            Cow::Owned(name) => fragment.text(name),
-        };
-        fragment.sql(", ").literal(&value.clone().into()).sql(", true) IS NULL");
-    }
-    if let Some(left) = left {
-        timeout(&mut fragment, left);
-    }
-    fragment
+/// The statement that makes settings of certain names. Made once for the units that follow each other on a connection.
+#[derive(Debug)]
+pub(super) struct Preamble {
+    shape: Shape,
+    /// The names, in their order.
+    names: Vec<Cow<'static, str>>,
+    fragment: Fragment,
 }
 
-/// A deadline shortens `statement_timeout` and never lengthens it; 0 is none.
-/// Rounded up, so that the deadline has passed when PostgreSQL gives up.
-fn timeout(fragment: &mut Fragment, left: Duration) {
-    let milliseconds = left.as_nanos().div_ceil(1_000_000).clamp(1, i32::MAX as u128).to_string();
-    fragment
-        .sql(" OR pg_catalog.set_config('statement_timeout', least(")
-        .text(milliseconds)
-        .sql("::pg_catalog.int8, nullif(extract(epoch FROM pg_catalog.current_setting('statement_timeout')::pg_catalog.interval) * 1000, 0))")
-        .sql("::pg_catalog.int8::pg_catalog.text, true) IS NULL");
+/// What decides the text, besides the names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    start: Start,
+    tenancy: Tenancy,
+    deadline: Deadline,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deadline {
+    None,
+    Some,
+}
+
+impl Shape {
+    pub(super) fn new(start: Start, tenancy: Tenancy, left: Option<Duration>) -> Self {
+        let deadline = match left {
+            None => Deadline::None,
+            Some(_) => Deadline::Some,
+        };
+        Self { start, tenancy, deadline }
+    }
+}
+
+impl Preamble {
+    pub(super) fn new(shape: Shape, settings: &[Setting]) -> Self {
+        let mut fragment = Fragment::new();
+        fragment.sql("SELECT WHERE false");
+        if shape.start == Start::Implicit {
+            fragment.sql(READ);
+        }
+        if shape.tenancy == Tenancy::Sole {
+            fragment.sql(UNLOCK);
+            if role(settings).is_empty() {
+                fragment.sql(NO_ROLE);
+            }
+        }
+        for (name, _) in settings {
+            fragment.sql(" OR pg_catalog.set_config(");
+            match name {
+                Cow::Borrowed(name) => fragment.sql("'").sql(name).sql("'"),
+                Cow::Owned(_) => fragment.text(TO_COME),
+            };
+            fragment.sql(", ").text(TO_COME).sql(", true) IS NULL");
+        }
+        if shape.deadline == Deadline::Some {
+            fragment.sql(TIMEOUT[0]).text(TO_COME).sql(TIMEOUT[1]);
+        }
+        Self { shape, names: settings.iter().map(|(name, _)| name.clone()).collect(), fragment }
+    }
+
+    /// Whether it is the statement for these.
+    pub(super) fn fits(&self, shape: Shape, settings: &[Setting]) -> bool {
+        let is_same = |(one, (other, _)): (&Cow<'_, str>, &Setting)| match (one, other) {
+            (Cow::Borrowed(one), Cow::Borrowed(other)) => one == other,
+            (Cow::Owned(one), Cow::Owned(other)) => one == other,
+            (Cow::Borrowed(_), Cow::Owned(_)) | (Cow::Owned(_), Cow::Borrowed(_)) => false,
+        };
+        self.shape == shape
+            && self.names.len() == settings.len()
+            && self.names.iter().zip(settings).all(is_same)
+    }
+
+    pub(super) fn sql(&self) -> Hashed<'_> {
+        self.fragment.hashed()
+    }
+}
+
+/// The values of its parameters, in their order. `milliseconds` are those of the deadline.
+pub(super) fn values<'v>(
+    settings: &'v [Setting],
+    milliseconds: Option<&'v str>,
+) -> impl Iterator<Item = &'v [u8]> + Clone {
+    let of_setting = |(name, value): &'v Setting| {
+        let name = match name {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(name) => Some(name.as_bytes()),
+        };
+        name.into_iter().chain(std::iter::once(value.as_ref()))
+    };
+    settings.iter().flat_map(of_setting).chain(milliseconds.map(str::as_bytes))
+}
+
+/// How long PostgreSQL may take. Rounded up, so that the deadline has passed when it gives up.
+pub(super) fn milliseconds(left: Duration) -> u128 {
+    left.as_nanos().div_ceil(1_000_000).clamp(1, i32::MAX as u128)
+}
+
+/// The role that a unit's statement runs as; empty for the login role.
+fn role(settings: &[Setting]) -> &str {
+    let roles = settings.iter().rev().filter(|(name, _)| name.eq_ignore_ascii_case("role"));
+    roles.map(|(_, role)| std::str::from_utf8(role).unwrap_or_default()).next().unwrap_or_default()
+}
+
+impl Unit<'_> {
+    /// The role that the statement runs as; empty for the login role.
+    pub(super) fn role(&self) -> &str {
+        role(&self.settings)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        execute::Expectation,
-        sql::{Layout, Literals, Statement},
-    };
 
-    fn unit(settings: &[(&'static str, &'static str)], response_settings: ResponseSettings) -> Unit<'static> {
-        Unit {
-            settings: settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-            access: Access::ReadOnly,
-            isolation: Isolation::default(),
-            pre_request: None,
-            statement: Cow::Owned(Statement {
-                fragment: Fragment::new(),
-                layout: Layout::Nothing,
-                facts: Vec::new(),
-            }),
-            count: None,
-            literals: Cow::default(),
-            response_settings,
-            expectation: Expectation::Any,
-            end: End::Commit,
-            deadline: None,
-        }
-    }
+    const SHAPE: Shape = Shape { start: Start::Explicit, tenancy: Tenancy::Shared, deadline: Deadline::None };
 
     #[test]
     fn values_are_parameters_in_their_order_and_so_are_names_from_elsewhere() {
-        let mut unit = unit(&[("role", "anonymous")], ResponseSettings::Unset);
-        unit.settings.push(("app.it's".to_owned().into(), "1'".into()));
-        let fragment = super::settings(&unit, None);
+        let settings: [Setting; 2] =
+            [("role".into(), "anonymous".into()), ("app.it's".to_owned().into(), "1'".into())];
         assert_eq!(
-            fragment.as_str(),
+            Preamble::new(SHAPE, &settings).sql().text,
             "SELECT WHERE false OR pg_catalog.set_config('role', $1, true) IS NULL \
              OR pg_catalog.set_config($2, $3, true) IS NULL"
         );
-        let values: Vec<_> = fragment.values(&Literals::default()).into_iter().flatten().collect();
-        assert_eq!(values, ["anonymous", "app.it's", "1'"]);
+        let found: Vec<_> = values(&settings, Some("7")).collect();
+        assert_eq!(found, [&b"anonymous"[..], b"app.it's", b"1'", b"7"]);
     }
 
     #[test]
     fn the_text_depends_on_the_names_of_the_settings_alone() {
-        let text = |value, left| {
-            let unit = unit(&[("request.path", value)], ResponseSettings::Read);
-            super::settings(&unit, Some(left)).as_str().to_owned()
-        };
-        assert_eq!(text("/a", Duration::from_secs(1)), text("/b", Duration::from_micros(1)));
+        let settings =
+            |name: &'static str, value: &'static str| -> [Setting; 1] { [(name.into(), value.into())] };
+        let preamble = Preamble::new(SHAPE, &settings("request.path", "/a"));
+        assert!(preamble.fits(SHAPE, &settings("request.path", "/b")));
+        assert!(!preamble.fits(SHAPE, &settings("request.method", "/a")));
+        assert!(!preamble.fits(SHAPE, &[("request.path".to_owned().into(), "/a".into())]));
+        assert!(!preamble.fits(SHAPE, &[]));
+        assert!(!preamble.fits(Shape { start: Start::Implicit, ..SHAPE }, &settings("request.path", "/a")));
+    }
+
+    #[test]
+    fn a_deadline_is_rounded_up() {
+        let of = |left| milliseconds(left);
+        assert_eq!(
+            (of(Duration::ZERO), of(Duration::from_micros(1500)), of(Duration::from_secs(1))),
+            (1, 2, 1000)
+        );
     }
 }

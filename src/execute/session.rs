@@ -2,14 +2,18 @@
 //! done before the next unit may have it.
 
 use super::{
+    Access, End, Isolation, Unit,
+    call::Call,
     connect::{Cancel, Connected, Connector},
-    preamble::PUT_BACK,
+    fixed::{self, Fixed, Start, Tenancy},
+    preamble::{Preamble, Shape},
     statement_cache::{Form, Preparing, Statements},
-    wire::{self, Drained, Error, Frame, Names, Results, Status, Wire},
+    unit::Naming,
+    wire::{self, Drained, Error, Frame, Names, Results, Status, Text, Unlock, Wire},
 };
-use crate::sql::Value;
+use crate::sql::Setting;
 use std::{
-    fmt,
+    fmt, mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,10 +24,15 @@ pub(super) struct Session {
     pub(super) statements: Statements,
     pub(super) preparing: Arc<Preparing>,
     cancel: Cancel,
-    /// What code of the database's authors may have left in it.
+    /// What the last unit may have left in it.
     pub(super) trace: Trace,
-    /// The names of what puts it back, where that is prepared.
-    eraser: Option<Arc<[Arc<str>]>>,
+    /// Which fixed statements are prepared.
+    fixed: [Standing; Fixed::SQL.len()],
+    /// The settings of the last unit, without their values.
+    preamble: Option<Arc<Preamble>>,
+    /// How a unit that only reads begins.
+    pub(super) start: Start,
+    tenancy: Tenancy,
     peer: Peer,
     /// Of the pool, when this was made; a flush makes another.
     pub(super) generation: u64,
@@ -31,15 +40,20 @@ pub(super) struct Session {
     quiet_since: Instant,
 }
 
-/// What code of the database's authors may have left in a session.
+/// What a unit may have left in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trace {
-    /// Nothing: none ran.
+    /// Nothing: it is put back, or what failed is undone with its transaction.
     None,
     /// Settings, locks, tables.
     Possible,
-    /// The same, and what erases it has been sent.
-    BeingErased,
+}
+
+/// Whether a fixed statement is prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Unparsed,
+    Prepared,
 }
 
 /// Who is on the other end.
@@ -80,13 +94,20 @@ impl Session {
             preparing
                 .stop("a pooler stands before PostgreSQL that does not tell apart whose statement is whose");
         }
+        let tenancy = match (peer, seen.unlock) {
+            (Peer::PostgreSql, Unlock::Allowed) => Tenancy::Sole,
+            (Peer::PostgreSql, Unlock::Refused) | (Peer::Pooler, _) => Tenancy::Shared,
+        };
         Ok(Self {
             wire,
             statements: Statements::new(Arc::clone(preparing)),
             preparing: Arc::clone(preparing),
             cancel,
             trace: Trace::None,
-            eraser: None,
+            fixed: [Standing::Unparsed; _],
+            preamble: None,
+            start: Start::Implicit,
+            tenancy,
             peer,
             generation,
             quiet_since: Instant::now(),
@@ -101,19 +122,55 @@ impl Session {
         self.peer
     }
 
-    /// Sends a statement, parsed where its form needs that.
-    pub(super) fn send(
-        &mut self,
-        form: &Form,
-        sql: &str,
-        values: &[Value],
-        results: Results,
-    ) -> Result<(), Error> {
-        match form {
-            Form::Unnamed | Form::Named(_) => self.parse(form, sql)?,
-            Form::Prepared(_) => {}
+    pub(super) fn tenancy(&self) -> Tenancy {
+        self.tenancy
+    }
+
+    /// How the transaction of a unit begins. What fails in a session that is shared is undone before anybody else has it,
+    /// which a BEGIN sees to.
+    pub(super) fn start(&self, unit: &Unit<'_>) -> Start {
+        match (unit.isolation, unit.access, unit.end, self.tenancy) {
+            (Isolation::ReadCommitted, Access::ReadOnly, End::Commit, Tenancy::Sole) => self.start,
+            (_, _, _, Tenancy::Sole | Tenancy::Shared) => Start::Explicit,
         }
-        Ok(self.wire.out.run(form.name(), values, results)?)
+    }
+
+    /// The statement that makes settings of these names.
+    pub(super) fn preamble(&mut self, shape: Shape, settings: &[Setting]) -> Arc<Preamble> {
+        match &self.preamble {
+            Some(preamble) if preamble.fits(shape, settings) => Arc::clone(preamble),
+            Some(_) | None => Arc::clone(self.preamble.insert(Arc::new(Preamble::new(shape, settings)))),
+        }
+    }
+
+    /// Sends a statement, parsed where its form needs that.
+    pub(super) fn send(&mut self, call: &Call<'_>, results: Results) -> Result<(), Error> {
+        self.send_parse(call)?;
+        Ok(self.wire.out.run(call.form.name(), &call.values, results)?)
+    }
+
+    /// Sends one with values that are elsewhere.
+    pub(super) fn send_with<'v>(
+        &mut self,
+        call: &Call<'_>,
+        values: impl Iterator<Item = &'v [u8]> + Clone,
+    ) -> Result<(), Error> {
+        self.send_parse(call)?;
+        let values = values.map(|value| Some(Text::Own(value)));
+        Ok(self.wire.out.run_with(call.form.name(), values, Results::Text)?)
+    }
+
+    fn send_parse(&mut self, call: &Call<'_>) -> Result<(), Error> {
+        match (&call.form, call.fixed) {
+            (Form::Prepared(_), _) => {}
+            (Form::Named(name), Some(_)) => {
+                // It may have been parsed when nobody waited for that any more.
+                self.wire.out.close(name)?;
+                self.parse(&call.form, call.sql.text)?;
+            }
+            (Form::Unnamed, _) | (Form::Named(_), None) => self.parse(&call.form, call.sql.text)?,
+        }
+        Ok(())
     }
 
     /// Has a statement parsed. A pooler that keeps prepared statements apart does so by their text, and would let one role
@@ -128,53 +185,43 @@ impl Session {
         Ok(())
     }
 
-    /// Writes what prepares that which puts the session back, unless it is prepared or nothing is: the names, for
-    /// whoever reads that it was parsed.
-    pub(super) fn send_eraser(&mut self) -> Result<Option<Arc<[Arc<str>]>>, Error> {
-        if self.eraser.is_some() || self.preparing.capacity().is_none() {
-            return Ok(None);
-        }
-        let names: Arc<[_]> = PUT_BACK.iter().map(|sql| self.preparing.name("", sql)).collect();
-        for (name, sql) in names.iter().zip(PUT_BACK) {
-            // There may be one left of before.
-            self.wire.out.close(name)?;
-            self.wire.out.parse(name, sql)?;
-        }
-        Ok(Some(names))
-    }
-
-    /// It is parsed.
-    pub(super) fn keep_eraser(&mut self, names: Arc<[Arc<str>]>) {
-        self.eraser = Some(names);
-    }
-
-    /// Writes what puts the session back.
-    pub(super) fn put_back(&mut self) -> Result<(), Error> {
-        let names = self.eraser.clone().filter(|_| self.preparing.capacity().is_some());
-        for (at, sql) in PUT_BACK.iter().enumerate() {
-            match names.as_ref().and_then(|names| names.get(at)) {
-                Some(name) => self.wire.out.run(name, &[], Results::Text)?,
-                None => self.send(&Form::Unnamed, sql, &[], Results::Text)?,
+    /// A fixed statement, by its name where that is allowed and safe.
+    pub(super) fn fixed(&self, fixed: Fixed, naming: Naming) -> Call<'static> {
+        let form = match (naming, self.fixed[fixed.at()]) {
+            (Naming::Forbidden, _) => Form::Unnamed,
+            (Naming::Allowed, _) if fixed.is_behind_code() && self.preparing.is_deallocated() => {
+                Form::Unnamed
             }
+            (Naming::Allowed, Standing::Prepared) => Form::Prepared(self.preparing.fixed(fixed)),
+            (Naming::Allowed, Standing::Unparsed) => Form::Named(self.preparing.fixed(fixed)),
+        };
+        Call::fixed(fixed, form)
+    }
+
+    /// PostgreSQL has parsed a call's statement under its name.
+    pub(super) fn keep(&mut self, call: &Call<'_>) {
+        match (&call.form, call.fixed) {
+            (Form::Named(_), Some(fixed)) => self.fixed[fixed.at()] = Standing::Prepared,
+            (Form::Named(name), None) => self.statements.keep(call.role, call.sql, name),
+            (Form::Unnamed | Form::Prepared(_), _) => {}
         }
-        Ok(())
     }
 
     /// Of what was prepared, some is gone.
     pub(super) fn forget_names(&mut self) {
         self.statements.clear();
-        self.forget_eraser();
-    }
-
-    fn forget_eraser(&mut self) {
-        if let Some(names) = self.eraser.take() {
-            self.statements.close(&names);
+        let fixed = mem::replace(&mut self.fixed, [Standing::Unparsed; _]);
+        for (name, standing) in self.preparing.all_fixed().iter().zip(fixed) {
+            if standing == Standing::Prepared {
+                self.statements.close(name);
+            }
         }
     }
 
     /// Whether the next unit may have it.
     pub(super) fn is_settled(&self) -> bool {
         self.trace == Trace::None
+            && !self.wire.is_another_user()
             && self.wire.status() == Status::Idle
             && !self.wire.out.is_unsynced()
             && !self.wire.out.awaits_ready()
@@ -186,23 +233,18 @@ impl Session {
         if self.wire.out.is_unsynced() {
             self.wire.out.sync();
         }
-        let drained = self.wire.drain().await?;
-        if (self.trace, drained) == (Trace::BeingErased, Drained::Failed) {
-            self.forget_eraser();
+        self.wire.drain().await?;
+        if self.wire.is_another_user() {
+            self.trace = Trace::Possible;
         }
-        let put_back = || PUT_BACK.join("; ");
-        let query = match (self.wire.status(), self.trace, drained) {
-            (Status::Idle, Trace::None, _) | (Status::Idle, Trace::BeingErased, Drained::Clean) => None,
-            (Status::Idle, Trace::Possible, _) | (Status::Idle, Trace::BeingErased, Drained::Failed) => {
-                Some(put_back())
-            }
-            (Status::InTransaction, Trace::None, _) => Some("ROLLBACK".to_owned()),
-            (Status::InTransaction, Trace::Possible | Trace::BeingErased, _) => {
-                Some(format!("ROLLBACK; {}", put_back()))
-            }
+        let rollback = (self.wire.status() == Status::InTransaction).then_some(Fixed::Rollback);
+        let put_back = match self.trace {
+            Trace::None => &[],
+            Trace::Possible => fixed::WHOLE,
         };
-        if let Some(query) = query {
-            self.wire.out.query(&query)?;
+        let query: Vec<_> = rollback.iter().chain(put_back).map(|fixed| fixed.sql()).collect();
+        if !query.is_empty() {
+            self.wire.out.query(&query.join("; "))?;
             if self.wire.drain().await? == Drained::Failed || self.wire.status() != Status::Idle {
                 return Err(Error::Protocol("the session cannot be put back".to_owned()));
             }
@@ -229,6 +271,7 @@ impl Session {
 
     /// Reads to the end of what PostgreSQL still says, and throws it away.
     pub(super) async fn listen_to_the_end(&mut self) -> Result<(), Error> {
+        self.wire.is_for_nobody();
         if self.wire.is_unsaid() {
             // The rest would be run. As it is, PostgreSQL waits for it.
             self.wire.out.discard();

@@ -8,6 +8,8 @@
 //! whoever binds a name of another's runs another's statement. The role belongs to it because PostgreSQL checks the
 //! right to EXECUTE a function that it inlines when it plans, and never again for the same plan.
 
+use super::fixed::Fixed;
+use crate::sql::Hashed;
 use aws_lc_rs::digest::{Context, SHA256};
 use lru::LruCache;
 use std::{
@@ -35,7 +37,10 @@ pub(super) struct Preparing {
     preparation: Preparation,
     /// A random number, which makes the names this process' own.
     process: u64,
+    /// The names of what is the same for every unit.
+    fixed: Vec<Arc<str>>,
     is_unsafe: AtomicBool,
+    is_deallocated: AtomicBool,
 }
 
 impl fmt::Debug for Preparing {
@@ -49,7 +54,35 @@ impl Preparing {
     pub(super) fn new(preparation: Preparation) -> Self {
         let mut bytes = [0; 8];
         let is_random = aws_lc_rs::rand::fill(&mut bytes).is_ok();
-        Self { preparation, process: u64::from_ne_bytes(bytes), is_unsafe: AtomicBool::new(!is_random) }
+        let mut preparing = Self {
+            preparation,
+            process: u64::from_ne_bytes(bytes),
+            fixed: Vec::new(),
+            is_unsafe: AtomicBool::new(!is_random),
+            is_deallocated: AtomicBool::new(false),
+        };
+        preparing.fixed = Fixed::SQL.iter().map(|sql| preparing.name("", sql)).collect();
+        preparing
+    }
+
+    /// The name of a statement that is the same for every unit.
+    pub(super) fn fixed(&self, fixed: Fixed) -> Arc<str> {
+        Arc::clone(&self.fixed[fixed.at()])
+    }
+
+    /// All of these names, in the order of their table.
+    pub(super) fn all_fixed(&self) -> &[Arc<str>] {
+        &self.fixed
+    }
+
+    /// Whether code of the database's authors deallocates what is prepared: what follows it in a batch has no name then.
+    pub(super) fn is_deallocated(&self) -> bool {
+        self.is_deallocated.load(Ordering::Relaxed)
+    }
+
+    /// It does.
+    pub(super) fn deallocated(&self) {
+        self.is_deallocated.store(true, Ordering::Relaxed);
     }
 
     /// How many statements a connection may keep; `None` where nothing is prepared.
@@ -153,11 +186,11 @@ impl Statements {
     }
 
     /// How a statement of this role runs.
-    pub(super) fn choose(&mut self, role: &str, sql: &str) -> Form {
+    pub(super) fn choose(&mut self, role: &str, sql: Hashed<'_>) -> Form {
         let Some(capacity) = self.preparing.capacity() else { return Form::Unnamed };
         let key = self.key(role, sql);
         match self.prepared.get_mut(&key) {
-            Some(found) if *found.role == *role && *found.sql == *sql => {
+            Some(found) if *found.role == *role && *found.sql == *sql.text => {
                 found.batch = self.batch;
                 Form::Prepared(Arc::clone(&found.name))
             }
@@ -172,13 +205,13 @@ impl Statements {
     pub(super) fn choose_described(
         &mut self,
         role: &str,
-        sql: &str,
+        sql: Hashed<'_>,
         fits: impl FnOnce(&[u32]) -> bool,
     ) -> (Form, Option<Arc<[u32]>>) {
         let Some(capacity) = self.preparing.capacity() else { return (Form::Unnamed, None) };
         let key = self.key(role, sql);
         if let Some(found) = self.prepared.get_mut(&key) {
-            if *found.role != *role || *found.sql != *sql {
+            if *found.role != *role || *found.sql != *sql.text {
                 return (Form::Unnamed, None);
             }
             if let Some(types) = found.types.as_ref().filter(|types| fits(types)) {
@@ -191,7 +224,7 @@ impl Statements {
         (self.make_room(key, capacity, role, sql), None)
     }
 
-    fn make_room(&mut self, key: u64, capacity: NonZeroUsize, role: &str, sql: &str) -> Form {
+    fn make_room(&mut self, key: u64, capacity: NonZeroUsize, role: &str, sql: Hashed<'_>) -> Form {
         if self.named.contains(&key) {
             return Form::Unnamed;
         }
@@ -203,29 +236,30 @@ impl Statements {
             self.fallen_out.extend(self.prepared.pop_lru().map(|(_, oldest)| oldest.name));
         }
         self.named.push(key);
-        Form::Named(self.preparing.name(role, sql))
+        Form::Named(self.preparing.name(role, sql.text))
     }
 
     /// PostgreSQL has parsed it under its name.
-    pub(super) fn keep(&mut self, role: &str, sql: &str, name: &Arc<str>) {
+    pub(super) fn keep(&mut self, role: &str, sql: Hashed<'_>, name: &Arc<str>) {
         let key = self.key(role, sql);
         self.named.retain(|named| *named != key);
         let (name, batch) = (Arc::clone(name), self.batch);
-        self.prepared.put(key, Prepared { role: role.into(), sql: sql.into(), name, types: None, batch });
+        self.prepared
+            .put(key, Prepared { role: role.into(), sql: sql.text.into(), name, types: None, batch });
     }
 
     /// PostgreSQL has described it.
-    pub(super) fn describe(&mut self, role: &str, sql: &str, types: &Arc<[u32]>) {
+    pub(super) fn describe(&mut self, role: &str, sql: Hashed<'_>, types: &Arc<[u32]>) {
         let key = self.key(role, sql);
         if let Some(found) =
-            self.prepared.get_mut(&key).filter(|found| *found.role == *role && *found.sql == *sql)
+            self.prepared.get_mut(&key).filter(|found| *found.role == *role && *found.sql == *sql.text)
         {
             found.types = Some(Arc::clone(types));
         }
     }
 
     /// It no longer fits the database.
-    pub(super) fn forget(&mut self, role: &str, sql: &str) {
+    pub(super) fn forget(&mut self, role: &str, sql: Hashed<'_>) {
         let key = self.key(role, sql);
         self.fallen_out.extend(self.prepared.pop(&key).map(|forgotten| forgotten.name));
     }
@@ -237,9 +271,9 @@ impl Statements {
         }
     }
 
-    /// Closes these as well, before anything else.
-    pub(super) fn close(&mut self, names: &[Arc<str>]) {
-        self.fallen_out.extend(names.iter().cloned());
+    /// Closes this as well, before anything else.
+    pub(super) fn close(&mut self, name: &Arc<str>) {
+        self.fallen_out.push(Arc::clone(name));
     }
 
     /// What is to be closed before anything else.
@@ -247,8 +281,8 @@ impl Statements {
         mem::take(&mut self.fallen_out)
     }
 
-    fn key(&self, role: &str, sql: &str) -> u64 {
-        self.hasher.hash_one((role, sql))
+    fn key(&self, role: &str, sql: Hashed<'_>) -> u64 {
+        self.hasher.hash_one((role, sql.hash))
     }
 }
 
@@ -262,6 +296,7 @@ mod tests {
 
     /// Twice seen and parsed.
     fn prepare(statements: &mut Statements, role: &str, sql: &str) {
+        let sql = Hashed::from(sql);
         statements.begin();
         statements.choose(role, sql);
         if let Form::Named(name) = statements.choose(role, sql) {
@@ -290,15 +325,15 @@ mod tests {
     fn only_what_was_parsed_under_its_name_is_bound_by_it() {
         let mut statements = statements(4);
         statements.begin();
-        assert_eq!(statements.choose("a", "x"), Form::Unnamed);
-        let Form::Named(name) = statements.choose("a", "x") else { panic!("named at second sight") };
-        assert_eq!(statements.choose("a", "x"), Form::Unnamed, "once in a batch");
+        assert_eq!(statements.choose("a", "x".into()), Form::Unnamed);
+        let Form::Named(name) = statements.choose("a", "x".into()) else { panic!("named at second sight") };
+        assert_eq!(statements.choose("a", "x".into()), Form::Unnamed, "once in a batch");
         // PostgreSQL never said that it was parsed.
         statements.begin();
-        assert_eq!(statements.choose("a", "x"), Form::Named(Arc::clone(&name)));
-        statements.keep("a", "x", &name);
-        assert_eq!(statements.choose("a", "x"), Form::Prepared(name));
-        assert_eq!(statements.choose("b", "x"), Form::Unnamed, "another role's is another");
+        assert_eq!(statements.choose("a", "x".into()), Form::Named(Arc::clone(&name)));
+        statements.keep("a", "x".into(), &name);
+        assert_eq!(statements.choose("a", "x".into()), Form::Prepared(name));
+        assert_eq!(statements.choose("b", "x".into()), Form::Unnamed, "another role's is another");
     }
 
     #[test]
@@ -307,12 +342,12 @@ mod tests {
         prepare(&mut statements, "", "settings");
         prepare(&mut statements, "", "old");
         statements.begin();
-        assert!(matches!(statements.choose("", "settings"), Form::Prepared(_)));
-        statements.choose("", "new");
-        assert!(matches!(statements.choose("", "new"), Form::Named(_)));
+        assert!(matches!(statements.choose("", "settings".into()), Form::Prepared(_)));
+        statements.choose("", "new".into());
+        assert!(matches!(statements.choose("", "new".into()), Form::Named(_)));
         assert_eq!(statements.fallen_out().len(), 1);
-        statements.choose("", "newer");
-        assert_eq!(statements.choose("", "newer"), Form::Unnamed, "there is no room");
+        statements.choose("", "newer".into());
+        assert_eq!(statements.choose("", "newer".into()), Form::Unnamed, "there is no room");
         assert_eq!(statements.fallen_out().len(), 0);
     }
 
@@ -322,7 +357,7 @@ mod tests {
         prepare(&mut statements, "", "x");
         statements.preparing.stop("it is a test");
         statements.begin();
-        assert_eq!(statements.choose("", "x"), Form::Unnamed);
-        assert_eq!(statements.choose_described("", "x", |_| true), (Form::Unnamed, None));
+        assert_eq!(statements.choose("", "x".into()), Form::Unnamed);
+        assert_eq!(statements.choose_described("", "x".into(), |_| true), (Form::Unnamed, None));
     }
 }

@@ -9,15 +9,18 @@ use super::{
     count::{self, planned_rows},
     error::{reported, unexpected},
     expectation::check,
-    facts, preamble,
+    facts,
+    fixed::{self, Fixed, Start, Tenancy},
+    format::{self, Described},
+    preamble::{self, Shape},
     session::{Session, Trace},
     statement_cache::Form,
     wire::{self, Columns, Frame, Results},
 };
 use crate::{
     error::Error,
-    outcome::{Row as _, Sink},
-    sql::{Fragment, Layout},
+    outcome::Sink,
+    sql::{Fragment, Hashed},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -25,8 +28,7 @@ use std::{sync::Arc, time::Duration};
 pub(super) struct Failure {
     pub(super) error: Box<Error>,
     pub(super) connection: Connection,
-    /// Whether it may be the fault of a prepared statement. Nothing of the unit has had an effect then, and no row
-    /// has reached its sink.
+    /// Whether it may succeed when it runs once more. Nothing of the unit has had an effect then.
     pub(super) doubt: Option<Doubt>,
 }
 
@@ -67,14 +69,12 @@ impl From<wire::Error> for Stop {
 /// Sinks are asked whether they can take more after so many rows.
 const ROWS_AT_ONCE: u64 = 64;
 
-const RESPONSE_SETTINGS: &str = "SELECT pg_catalog.current_setting('response.headers', true), \
-    pg_catalog.current_setting('response.status', true)";
-
 /// A unit, and the session it runs on.
 pub(super) struct Conversation<'a> {
     session: &'a mut Session,
     unit: &'a Unit<'a>,
     naming: Naming,
+    start: Start,
 }
 
 /// What a message says of a statement.
@@ -89,7 +89,13 @@ enum Said {
 
 impl<'a> Conversation<'a> {
     pub(super) fn new(session: &'a mut Session, unit: &'a Unit<'a>, naming: Naming) -> Self {
-        Self { session, unit, naming }
+        // Whether names are safe may change meanwhile, and what was sent by a name is answered by it.
+        let naming = match session.preparing.capacity() {
+            Some(_) => naming,
+            None => Naming::Forbidden,
+        };
+        let start = session.start(unit);
+        Self { session, unit, naming, start }
     }
 
     /// Runs the unit. `left` is what is left of its deadline.
@@ -99,13 +105,19 @@ impl<'a> Conversation<'a> {
         sink: &mut impl Sink,
     ) -> Result<Report, Failure> {
         let failure = |error, connection| Failure { error, connection, doubt: None };
-        match self.exchange(left, sink).await {
+        self.session.wire.is_for_unit(self.unit.lease());
+        let outcome = self.exchange(left, sink).await;
+        self.session.wire.is_for_nobody();
+        match outcome {
             Ok(report) => Ok(report),
             Err(Stop::Database(error @ wire::Error::Server(_), doubt)) => {
                 Err(Failure { error: reported(&error), connection: Connection::Usable, doubt })
             }
             Err(Stop::Database(error @ (wire::Error::Io(_) | wire::Error::Protocol(_)), _)) => {
                 Err(failure(reported(&error), Connection::Broken))
+            }
+            Err(Stop::Database(error @ wire::Error::Memory(_), _)) => {
+                Err(failure(reported(&error), Connection::Busy))
             }
             Err(Stop::Result(error)) => Err(failure(error, Connection::Usable)),
             Err(Stop::Sink(error)) => Err(failure(error, Connection::Busy)),
@@ -114,66 +126,68 @@ impl<'a> Conversation<'a> {
 
     async fn exchange(&mut self, left: Option<Duration>, sink: &mut impl Sink) -> Result<Report, Stop> {
         let unit = self.unit;
-        let settings = preamble::settings(unit, left);
+        let shape = Shape::new(self.start, self.session.tenancy(), left);
+        let preamble = self.session.preamble(shape, &unit.settings);
+        let mut digits = itoa::Buffer::new();
+        let milliseconds = left.map(|left| digits.format(preamble::milliseconds(left)));
         let role = unit.role();
         self.session.statements.begin();
+        self.session.trace = self.trace();
+        let mut begin = match self.start {
+            Start::Implicit => None,
+            Start::Explicit => Some(self.fixed(Fixed::begin(unit.isolation, unit.access))),
+        };
         // Settings are for the login role to make.
-        let mut before =
-            vec![Call::unnamed(preamble::begin(unit.isolation, unit.access)), self.call("", &settings)];
-        before.extend(unit.pre_request.as_ref().map(|call| self.call(role, call)));
+        let mut told = Call::new(self.form("", preamble.sql()), "", preamble.sql(), Vec::new());
+        let mut pre_request = unit.pre_request.as_ref().map(|call| self.call(role, call));
         let mut planned = count::planned(unit.count.as_deref()).map(|explain| self.call(role, explain));
         let (mut statement, types) = self.statement(role, sink);
-        let mut response = match unit.response_settings {
-            // A function may have deallocated what was prepared.
-            ResponseSettings::Read => Some(Call::unnamed(RESPONSE_SETTINGS)),
-            ResponseSettings::Unset => None,
-        };
-        if unit.response_settings == ResponseSettings::Read {
-            self.session.trace = Trace::Possible;
-        }
 
         // Where that cannot be written, nobody sees any of it.
-        let eraser =
-            self.begin(&before, planned.as_ref(), &statement, types.as_deref(), response.as_ref())?;
-        let (begin, others) = before.split_at_mut(1);
-        for call in begin {
-            self.answer(call).await?;
+        for name in self.session.statements.fallen_out() {
+            self.session.wire.out.close(&name).map_err(wire::Error::from)?;
         }
-        if let Some(names) = eraser {
-            self.parsed(names.len()).await?;
-            self.session.keep_eraser(names);
+        if let Some(begin) = &begin {
+            self.session.send(begin, Results::Text)?;
         }
-        for call in others {
-            self.answer(call).await?;
+        self.session.send_with(&told, preamble::values(&unit.settings, milliseconds))?;
+        for call in pre_request.iter().chain(&planned) {
+            self.session.send(call, Results::Text)?;
+        }
+        self.send_statement(&statement, types.as_deref())?;
+
+        if let Some(begin) = &mut begin {
+            self.last_row(begin).await?;
+        }
+        self.last_row(&mut told).await.map_err(|stop| self.told(stop))?;
+        if let Some(pre_request) = &mut pre_request {
+            self.last_row(pre_request).await?;
         }
         let plan = match &mut planned {
-            Some(planned) => self.answer(planned).await?,
+            Some(planned) => self.last_row(planned).await?,
             None => None,
         };
-        if types.is_none() && described(unit) == Described::First {
+        if types.is_none() && format::described(unit) == Described::First {
             self.describe(&mut statement, sink).await?;
-            self.send_end(response.as_ref())?;
+            self.send_rest()?;
         }
         let mut report = self.deliver(&mut statement, sink).await?;
         sink.complete().map_err(Stop::Result)?;
         if let Some(count) = &unit.count {
             let planned = match planned {
-                Some(_) => Some(
-                    planned_rows(plan.as_ref().and_then(|row| row.first()?.as_deref()))
-                        .map_err(Stop::Sink)?,
-                ),
+                Some(_) => Some(planned_rows(texts::<1>(plan.as_ref())?[0].as_deref()).map_err(Stop::Sink)?),
                 None => None,
             };
             count::complete(&mut report, count, planned);
         }
-        if let Some(response) = &mut response {
-            let mut settings = self.answer(response).await?.unwrap_or_default().into_iter();
-            (report.headers, report.status) = (settings.next().flatten(), settings.next().flatten());
+        if let Some(response) = self.response() {
+            let row = self.last_row(&mut self.fixed(response)).await?;
+            [report.headers, report.status] = texts(row.as_ref())?;
         }
         if !self.ends_at_once() {
             self.ready().await?;
             check(unit.expectation, report.rows).map_err(Stop::Result)?;
-            self.end()?;
+            self.send_end()?;
         }
         self.ended().await?;
         // What has written nothing is nothing to undo.
@@ -181,24 +195,63 @@ impl<'a> Conversation<'a> {
         Ok(report)
     }
 
+    /// What the unit may leave in the session if it fails: what is not undone with its transaction.
+    fn trace(&self) -> Trace {
+        match (self.start, self.unit.response_settings) {
+            (Start::Implicit, ResponseSettings::Unset) => Trace::None,
+            (Start::Implicit, ResponseSettings::Read) | (Start::Explicit, _) => Trace::Possible,
+        }
+    }
+
+    /// An error of the settings may say that BEGIN is needed.
+    fn told(&self, stop: Stop) -> Stop {
+        match (stop, self.start) {
+            (Stop::Database(wire::Error::Server(error), _), Start::Implicit) if error.sqlstate == "25001" => {
+                Stop::Database(wire::Error::Server(error), Some(Doubt::Isolation))
+            }
+            (stop, Start::Implicit | Start::Explicit) => stop,
+        }
+    }
+
+    fn fixed(&self, fixed: Fixed) -> Call<'static> {
+        self.session.fixed(fixed, self.naming)
+    }
+
+    /// What looks up `response.*`, where that can have been set.
+    fn response(&self) -> Option<Fixed> {
+        match (self.unit.response_settings, self.start, self.session.tenancy()) {
+            (ResponseSettings::Unset, _, _) => None,
+            (ResponseSettings::Read, Start::Implicit, Tenancy::Sole) => Some(Fixed::ResponseAndUnlock),
+            (ResponseSettings::Read, _, _) => Some(Fixed::Response),
+        }
+    }
+
+    /// What puts the session back.
+    fn put_back(&self) -> &'static [Fixed] {
+        fixed::put_back(self.session.tenancy(), self.start, self.unit.access)
+    }
+
     fn call<'u>(&mut self, role: &'u str, fragment: &'u Fragment) -> Call<'u> {
-        let (sql, values) = (fragment.as_str(), fragment.values(&self.unit.literals));
-        let form = match self.naming {
+        let (sql, values) = (fragment.hashed(), fragment.values(&self.unit.literals));
+        Call::new(self.form(role, sql), role, sql, values)
+    }
+
+    fn form(&mut self, role: &str, sql: Hashed<'_>) -> Form {
+        match self.naming {
             Naming::Allowed => self.session.statements.choose(role, sql),
             Naming::Forbidden => Form::Unnamed,
-        };
-        Call { form, role, sql, values, progress: Progress::Unbound }
+        }
     }
 
     /// The statement, and the types of its columns where the sink has to know them and accepts those that are known.
     fn statement(&mut self, role: &'a str, sink: &mut impl Sink) -> (Call<'a>, Option<Arc<[u32]>>) {
         let fragment = &self.unit.statement.fragment;
-        match (described(self.unit), self.naming) {
+        match (format::described(self.unit), self.naming) {
             (Described::First, Naming::Allowed) => {
-                let (sql, values) = (fragment.as_str(), fragment.values(&self.unit.literals));
+                let (sql, values) = (fragment.hashed(), fragment.values(&self.unit.literals));
                 let fits = |types: &[u32]| sink.columns(&mut types.iter().copied()).is_ok();
                 let (form, types) = self.session.statements.choose_described(role, sql, fits);
-                (Call { form, role, sql, values, progress: Progress::Unbound }, types)
+                (Call::new(form, role, sql, values), types)
             }
             (Described::First, Naming::Forbidden) | (Described::Never, _) => {
                 (self.call(role, fragment), None)
@@ -206,44 +259,25 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Writes the first flush. Gives the names of what puts the session back, where that is prepared behind BEGIN:
-    /// before it, a level of isolation would come too late.
-    fn begin(
-        &mut self,
-        before: &[Call<'_>],
-        planned: Option<&Call<'_>>,
-        statement: &Call<'_>,
-        types: Option<&[u32]>,
-        response: Option<&Call<'_>>,
-    ) -> Result<Option<Arc<[Arc<str>]>>, wire::Error> {
-        for name in self.session.statements.fallen_out() {
-            self.session.wire.out.close(&name)?;
-        }
-        let mut eraser = None;
-        for (at, call) in before.iter().chain(planned).enumerate() {
-            self.send(call, Results::Text)?;
-            if (at, self.unit.response_settings, self.naming) == (0, ResponseSettings::Read, Naming::Allowed)
-            {
-                eraser = self.session.send_eraser()?;
-            }
-        }
-        match (described(self.unit), types) {
+    /// Writes the statement, and what follows unless its columns have to be described first.
+    fn send_statement(&mut self, statement: &Call<'_>, types: Option<&[u32]>) -> Result<(), wire::Error> {
+        match (format::described(self.unit), types) {
             (Described::First, None) => {
-                self.session.parse(&statement.form, statement.sql)?;
+                self.session.parse(&statement.form, statement.sql.text)?;
                 let out = &mut self.session.wire.out;
                 out.describe(statement.form.name())?;
                 out.flush();
+                Ok(())
             }
             (Described::First, Some(types)) => {
-                self.send(statement, self.results(types.len()))?;
-                self.send_end(response)?;
+                self.session.send(statement, format::results(self.unit, types.len()))?;
+                self.send_rest()
             }
             (Described::Never, _) => {
-                self.send(statement, self.results(1))?;
-                self.send_end(response)?;
+                self.session.send(statement, format::results(self.unit, 1))?;
+                self.send_rest()
             }
         }
-        Ok(eraser)
     }
 
     /// Waits until the statement is described, and shows its columns to the sink.
@@ -262,7 +296,7 @@ impl<'a> Conversation<'a> {
             };
             sink.columns(&mut types.iter().copied()).map_err(Stop::Result)?;
             self.session.statements.describe(statement.role, statement.sql, &types);
-            let results = self.results(types.len());
+            let results = format::results(self.unit, types.len());
             self.session
                 .wire
                 .out
@@ -272,35 +306,13 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// In which format the columns come, of which there are so many.
-    fn results(&self, columns: usize) -> Results {
-        let text = self.unit.statement.facts.len();
-        match self.unit.statement.layout {
-            Layout::Columns => {
-                Results::Binary { binary: columns.saturating_sub(text), text: text.min(columns) }
-            }
-            Layout::Body => Results::Binary { binary: 1, text },
-            Layout::Array(_)
-            | Layout::Object(_)
-            | Layout::Scalar(_)
-            | Layout::Scalars { .. }
-            | Layout::Lines
-            | Layout::Csv(_)
-            | Layout::Nothing => Results::Text,
-        }
-    }
-
-    fn send(&mut self, call: &Call<'_>, results: Results) -> Result<(), wire::Error> {
-        self.session.send(&call.form, call.sql, &call.values, results)
-    }
-
     /// Writes what comes behind the statement.
-    fn send_end(&mut self, response: Option<&Call<'_>>) -> Result<(), wire::Error> {
-        if let Some(response) = response {
-            self.send(response, Results::Text)?;
+    fn send_rest(&mut self) -> Result<(), wire::Error> {
+        if let Some(response) = self.response() {
+            self.session.send(&self.fixed(response), Results::Text)?;
         }
         match self.ends_at_once() {
-            true => self.end(),
+            true => self.send_end(),
             false => {
                 self.session.wire.out.sync();
                 Ok(())
@@ -308,25 +320,28 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Writes what ends the transaction, and what erases the traces of what ran in it.
-    fn end(&mut self) -> Result<(), wire::Error> {
-        let (statements, _) = preamble::end(self.unit.end);
-        for sql in statements {
-            self.session.send(&Form::Unnamed, sql, &[], Results::Text)?;
-        }
-        if self.unit.response_settings == ResponseSettings::Read {
-            self.session.wire.out.flush();
-            self.session.put_back()?;
+    /// Writes what ends the transaction, and what puts the session back.
+    fn send_end(&mut self) -> Result<(), wire::Error> {
+        for fixed in self.end().0.iter().chain(self.put_back()) {
+            self.session.send(&self.fixed(*fixed), Results::Text)?;
         }
         self.session.wire.out.sync();
         Ok(())
     }
 
-    /// Waits until the transaction has ended as it should.
+    /// What ends the transaction besides the Sync, and what PostgreSQL says then.
+    fn end(&self) -> (&'static [Fixed], &'static str) {
+        match self.start {
+            Start::Implicit => (&[], ""),
+            Start::Explicit => fixed::end(self.unit.end),
+        }
+    }
+
+    /// Waits until the transaction has ended as it should, and the session is put back.
     async fn ended(&mut self) -> Result<(), Stop> {
-        let (statements, expected) = preamble::end(self.unit.end);
-        for (at, sql) in statements.iter().enumerate() {
-            let mut call = Call::unnamed(sql);
+        let (statements, expected) = self.end();
+        for (at, fixed) in statements.iter().enumerate() {
+            let mut call = self.fixed(*fixed);
             loop {
                 let frame = self.session.wire.frame().await?;
                 if frame.tag() == b'C' && at + 1 == statements.len() && frame.completed()?.0 != expected {
@@ -337,12 +352,22 @@ impl<'a> Conversation<'a> {
                 }
             }
         }
-        match self.unit.response_settings {
-            // Nobody waits for that.
-            ResponseSettings::Read => self.session.trace = Trace::BeingErased,
-            ResponseSettings::Unset => self.ready().await?,
+        let outcome = self.is_put_back().await;
+        match (outcome, self.start) {
+            (Ok(()), _) => self.session.trace = Trace::None,
+            // The transaction ends with the Sync.
+            (Err(stop), Start::Implicit) => return Err(stop),
+            // It has ended already. The session is put back before anybody gets it.
+            (Err(_), Start::Explicit) => {}
         }
         Ok(())
+    }
+
+    async fn is_put_back(&mut self) -> Result<(), Stop> {
+        for fixed in self.put_back() {
+            self.last_row(&mut self.fixed(*fixed)).await?;
+        }
+        self.ready().await
     }
 
     async fn ready(&mut self) -> Result<(), Stop> {
@@ -353,28 +378,10 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Waits until so many statements are parsed.
-    async fn parsed(&mut self, count: usize) -> Result<(), Stop> {
-        let mut parsed = 0;
-        while parsed < count {
-            let frame = self.session.wire.frame().await?;
-            match frame.tag() {
-                b'1' => parsed += 1,
-                b'3' => {}
-                _ => return Err(frame.unexpected().into()),
-            }
-        }
-        Ok(())
-    }
-
     /// What a message says of the statement that is being answered.
     fn said(&mut self, call: &mut Call<'_>, frame: Frame) -> Result<Said, Stop> {
         match frame.tag() {
-            b'1' => {
-                if let Form::Named(name) = &call.form {
-                    self.session.statements.keep(call.role, call.sql, name);
-                }
-            }
+            b'1' => self.session.keep(call),
             b'2' => call.progress = Progress::Bound,
             // A statement that fell out is closed, parameters are described.
             b'3' | b't' => {}
@@ -391,18 +398,14 @@ impl<'a> Conversation<'a> {
         Ok(Said::Progress)
     }
 
-    /// Waits for a statement to run. Its last row, as text.
-    async fn answer(&mut self, call: &mut Call<'_>) -> Result<Option<Vec<Option<String>>>, Stop> {
+    /// Waits for a statement to run.
+    async fn last_row(&mut self, call: &mut Call<'_>) -> Result<Option<Frame>, Stop> {
         let mut last = None;
-        let mut columns = Columns::default();
         loop {
             let frame = self.session.wire.frame().await?;
             match self.said(call, frame)? {
                 Said::Progress => {}
-                Said::Row(frame) => {
-                    let row = columns.read(frame.body())?;
-                    last = Some((0..row.len()).map(|column| row.text(column)).collect());
-                }
+                Said::Row(frame) => last = Some(frame),
                 Said::Done(_) => return Ok(last),
             }
         }
@@ -458,32 +461,10 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// Whether a statement's columns are described before it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Described {
-    /// The sink has to see their types.
-    First,
-    Never,
-}
-
-fn described(unit: &Unit) -> Described {
-    match unit.statement.layout {
-        Layout::Columns => Described::First,
-        Layout::Body
-        | Layout::Array(_)
-        | Layout::Object(_)
-        | Layout::Scalar(_)
-        | Layout::Scalars { .. }
-        | Layout::Lines
-        | Layout::Csv(_)
-        | Layout::Nothing => Described::Never,
-    }
-}
-
-impl Unit<'_> {
-    /// The role that the statement runs as; empty for the login role.
-    pub(super) fn role(&self) -> &str {
-        let roles = self.settings.iter().rev().filter(|(name, _)| name.eq_ignore_ascii_case("role"));
-        roles.map(|(_, role)| std::str::from_utf8(role).unwrap_or_default()).next().unwrap_or_default()
-    }
+/// The texts of a row's first columns.
+fn texts<const N: usize>(row: Option<&Frame>) -> Result<[Option<String>; N], wire::Error> {
+    let Some(frame) = row else { return Ok([const { None }; N]) };
+    let mut columns = Columns::default();
+    let row = columns.read(frame.body())?;
+    Ok(std::array::from_fn(|column| row.text(column)))
 }

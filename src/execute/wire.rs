@@ -4,24 +4,29 @@
 //! ```text
 //!     pgduet                                    PostgreSQL
 //!       │ Close of statements that fell out         │
-//!       │ BEGIN ISOLATION LEVEL … READ …            │  each of these is Parse, Bind, Execute;
+//!       │ [BEGIN ISOLATION LEVEL … READ …]          │  each of these is Parse, Bind, Execute;
 //!       │ SELECT WHERE set_config(…) …              │  of a prepared statement Bind, Execute
 //!       │ [SELECT FROM pre_request()]               │
 //!       │ [EXPLAIN, where the planner counts]       │
 //!       │ the statement                             │
 //!       │ [SELECT response settings]                │
-//!       │ COMMIT                                    │
-//!       │ [Flush, and the session is put back]      │  not waited for: the answer is complete
+//!       │ [COMMIT]                                  │
+//!       │ RESET ALL, CLOSE ALL, UNLISTEN *, …       │  the session is put back
 //!       │ Sync                                      │
 //!       ├──────────────────────────────────────────▶│
 //!       │◀──────────────────────────────────────────┤  one ReadyForQuery
 //! ```
 //!
+//! What only reads, as READ COMMITTED, has no BEGIN and no COMMIT: the settings make the transaction READ ONLY, and it
+//! ends with the Sync. `fixed` says what else puts the session back, and when.
+//!
 //! The exceptions, each a second flush:
 //!
 //! | When | First | Then |
 //! |---|---|---|
-//! | Something fails | PostgreSQL skips the rest up to Sync and stays in the failed transaction | `ROLLBACK`, before anybody gets the connection |
+//! | Something fails | PostgreSQL skips the rest up to Sync | `ROLLBACK` where there was a BEGIN, and the session is put back where code ran, before anybody gets the connection |
+//! | Another level is the default where there is no BEGIN | the settings fail, and the rest is skipped | the batch with BEGIN, now and always on this connection |
+//! | A prepared statement is not what it was | the batch fails | the batch without names |
 //! | The result decides how the transaction ends | the batch without COMMIT | COMMIT, or ROLLBACK |
 //! | The sink must see the types of columns that are not known yet | up to Parse and Describe, and Flush | Bind, Execute and the rest |
 //!
@@ -44,17 +49,18 @@ mod startup;
 pub(super) use self::{
     error::{Error, ServerError},
     incoming::Frame,
-    outgoing::{Outgoing, Results},
+    outgoing::{Outgoing, Results, Text},
     row::{Columns, Received},
 };
 
 pub(super) use self::{
     binding::end_point,
-    look::{LOOK, Names, Seen, Writes, look},
+    look::{LOOK, Names, Seen, Unlock, Writes, look},
     startup::start,
 };
 
-use incoming::{Incoming, Limits};
+use crate::memory::Lease;
+use incoming::{Incoming, Reader};
 use std::{
     fmt, io,
     pin::{Pin, pin},
@@ -93,6 +99,31 @@ pub(super) struct Wire {
     /// Writing failed with it. PostgreSQL may have said why before.
     unwritable: Option<io::Error>,
     status: Status,
+    user: User,
+}
+
+/// Who has logged in, as PostgreSQL says whenever that changes.
+#[derive(Debug, Default)]
+enum User {
+    /// It did not say.
+    #[default]
+    Unknown,
+    /// Who began the session.
+    First(Box<[u8]>),
+    /// Code made it another, who is not the first.
+    Another(Box<[u8]>),
+}
+
+impl User {
+    /// Reads the body of ParameterStatus.
+    fn notice(&mut self, body: &[u8]) {
+        let Some(now) = body.strip_prefix(b"session_authorization\0") else { return };
+        *self = match std::mem::take(self) {
+            Self::Unknown => Self::First(now.into()),
+            Self::First(first) | Self::Another(first) if *first == *now => Self::First(first),
+            Self::First(first) | Self::Another(first) => Self::Another(first),
+        };
+    }
 }
 
 impl fmt::Debug for Wire {
@@ -105,12 +136,18 @@ impl Wire {
     fn new(line: Box<dyn Line>) -> Self {
         Self {
             line,
-            incoming: Incoming::new(Limits::Startup),
+            incoming: Incoming::new(),
             out: Outgoing::default(),
             key: Key::default(),
             unwritable: None,
             status: Status::Idle,
+            user: User::Unknown,
         }
+    }
+
+    /// Whether it is not who began the session that has it now.
+    pub(super) fn is_another_user(&self) -> bool {
+        matches!(self.user, User::Another(_))
     }
 
     /// What a cancel has to show.
@@ -121,6 +158,16 @@ impl Wire {
     /// What the last ReadyForQuery said.
     pub(super) fn status(&self) -> Status {
         self.status
+    }
+
+    /// What comes from now on is for a unit, whose lease holds it.
+    pub(super) fn is_for_unit(&mut self, lease: Lease) {
+        self.incoming.is_for(Reader::Unit(lease));
+    }
+
+    /// What comes from now on is for nobody.
+    pub(super) fn is_for_nobody(&mut self) {
+        self.incoming.is_for(Reader::Nobody);
     }
 
     /// Whether a part of what was to be said is not.
@@ -134,7 +181,10 @@ impl Wire {
             match frame.tag() {
                 // Notices are for people, and notifications go to the listener's connection.
                 b'N' | b'A' => {}
-                b'S' => frame.check_parameter()?,
+                b'S' => {
+                    self.user.notice(frame.body());
+                    frame.check_parameter()?;
+                }
                 b'Z' => {
                     self.status = frame.status()?;
                     self.out.answered();

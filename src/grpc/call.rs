@@ -15,7 +15,7 @@ use super::{
 use crate::{
     auth::Identity,
     error::{Caller, Error, Fault, Result},
-    request::{Context, Request, cookie},
+    request::{Context, Request},
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -227,24 +227,19 @@ fn decode(
     }
     let (metadata, _, message) = request.into_parts();
     let headers = metadata.into_headers();
-    let context = Context {
-        method: "POST".to_owned(),
-        path: path.to_owned(),
-        headers: told(&headers),
-        cookies: cookie::of(headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes)),
-    };
+    let context = Context::new("POST", path, told(&headers));
     let surroundings =
         Surroundings { context, deadline, sealer: &grpc.sealer, max_rows: grpc.engine.config().db_max_rows };
     decode::decode(&grpc.services, method, message, surroundings)
 }
 
-/// The metadata as headers. Binary ones are for programs and not for SQL; cookies are told apart.
-fn told(headers: &HeaderMap) -> Vec<(String, String)> {
-    let is_told = |name: &HeaderName| *name != COOKIE && !name.as_str().ends_with("-bin");
-    let text = |(name, value): (&HeaderName, &HeaderValue)| {
-        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+/// The metadata as headers. Binary ones are for programs and not for SQL.
+fn told(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+    let is_told = |name: &HeaderName, value: &HeaderValue| {
+        *name == COOKIE || !name.as_str().ends_with("-bin") && value.to_str().is_ok()
     };
-    headers.iter().filter(|(name, _)| is_told(name)).filter_map(text).collect()
+    let headers = headers.iter().filter(move |(name, value)| is_told(name, value));
+    headers.map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
 /// `grpc-timeout`: up to eight digits and a unit

@@ -6,7 +6,7 @@ mod print;
 
 use super::{
     descriptor,
-    lock::Lock,
+    lock::{self, Lock},
     surface::{SurfaceError, surface},
 };
 use crate::{catalog::Catalog, config::PackageTemplate};
@@ -83,6 +83,8 @@ pub struct Export {
     pub files: Vec<ExportedFile>,
     /// What the next export and the server have to be given.
     pub lock: Lock,
+    /// What may have been renamed since the lock was written, a line each.
+    pub renames: Vec<String>,
 }
 
 /// Why there is no export.
@@ -107,7 +109,8 @@ impl std::error::Error for ExportError {}
 
 /// The export of a catalog. `package` is the option `grpc-package`.
 pub fn export(catalog: &Catalog, package: &PackageTemplate, lock: &Lock) -> Result<Export, ExportError> {
-    let (surface, lock) = surface(catalog, package, lock).map_err(ExportError::Surface)?;
+    let former = lock;
+    let (surface, lock) = surface(catalog, package, former).map_err(ExportError::Surface)?;
     let set = descriptor::files(&surface).map_err(ExportError::Descriptors)?;
     let mut files = vec![
         file("buf.yaml", BUF_YAML),
@@ -121,7 +124,8 @@ pub fn export(catalog: &Catalog, package: &PackageTemplate, lock: &Lock) -> Resu
         let rules = first.map(|package| http::rules(package, proto)).unwrap_or_default();
         files.push(file(proto.name(), print::proto(proto, &rules)));
     }
-    Ok(Export { files, lock })
+    let renames = lock::renames(former, &lock);
+    Ok(Export { files, lock, renames })
 }
 
 fn file(path: &str, contents: impl Into<String>) -> ExportedFile {

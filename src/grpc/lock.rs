@@ -7,18 +7,21 @@
 //!
 //! ```json
 //! "columns": {
-//!   "fields": { "id": "int32 id = 1", "Shoe Size": "string shoe_size = 4" },
-//!   "reserved": [ "string nickname = 3" ]
+//!   "fields": { "id": "int32 id = 179104", "Shoe Size": "string shoe_size = 187951" },
+//!   "reserved": [ "string nickname = 78333" ]
 //! }
 //! ```
 //!
-//! Names may be changed by hand, numbers should not be.
+//! Names may be changed by hand, and what the database calls a thing where it is renamed there;
+//! numbers should not be.
 
 mod declaration;
 mod ledger;
+mod rename;
 
 pub(crate) use declaration::Declaration;
-pub(crate) use ledger::{Ledger, Numbers, Wanted};
+pub(crate) use ledger::{Ledger, Rank, Wanted};
+pub(crate) use rename::renames;
 
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, fs, io, path::Path};

@@ -6,7 +6,16 @@
 //! same way for the same input.
 
 pub(crate) use crate::name::{pascal, plural, singular, snake};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+
+/// Fields that generators write code for which does not compile: Java's has `getDescriptor`, Go's `ProtoReflect`.
+const UNFIT: [&str; 2] = ["descriptor", "proto_reflect"];
+
+/// A field's name: of a column, an attribute, an argument.
+pub(crate) fn field_name(text: &str) -> String {
+    let name = snake(text);
+    if UNFIT.contains(&name.as_str()) { format!("{name}_value") } else { name }
+}
 
 /// `UPPER_SNAKE_CASE`: enum values.
 pub(crate) fn upper_snake(text: &str) -> String {
@@ -29,6 +38,9 @@ pub(crate) fn default_json(field: &str) -> String {
     }
     json
 }
+
+/// After so many attempts things are alike to the last letter, which no database has: then their order decides.
+const ALIKE: usize = 16;
 
 /// The names taken in one scope.
 #[derive(Debug, Default)]
@@ -60,6 +72,52 @@ impl Claims {
         }
     }
 
+    /// Names for things of one scope that are equals. Each has candidates, from the plainest on. One that is taken, or that
+    /// another of them would have as well, is nobody's: who had it before the other was there is not known, and a client
+    /// is better off without a thing than with another one. `candidate` must go on giving new names.
+    pub(crate) fn settle<T, N>(
+        &mut self,
+        things: &[T],
+        candidate: impl Fn(&T, usize) -> N,
+        names: impl Fn(&N) -> Vec<String>,
+    ) -> Vec<N> {
+        let mut settled: Vec<Option<N>> = things.iter().map(|_| None).collect();
+        let mut open: Vec<usize> = (0..things.len()).collect();
+        let mut attempt = 0;
+        while !open.is_empty() {
+            let tried: Vec<(usize, N, Vec<String>)> = open
+                .drain(..)
+                .filter_map(|at| {
+                    let found = candidate(things.get(at)?, attempt);
+                    let names = names(&found);
+                    Some((at, found, names))
+                })
+                .collect();
+            let mut wanted: HashMap<&str, usize> = HashMap::new();
+            for name in tried.iter().flat_map(|(_, _, names)| names) {
+                *wanted.entry(name).or_default() += 1;
+            }
+            let is_free = |name: &String, most| {
+                !self.0.contains(name) && wanted.get(name.as_str()).is_none_or(|count| *count <= most)
+            };
+            let free = |(place, (_, _, names)): (usize, &(usize, N, Vec<String>))| match (attempt, place) {
+                (..ALIKE, _) => names.iter().all(|name| is_free(name, 1)),
+                (_, 0) => names.iter().all(|name| is_free(name, usize::MAX)),
+                (_, _) => false,
+            };
+            let free: Vec<bool> = tried.iter().enumerate().map(free).collect();
+            for ((at, found, names), is_free) in tried.into_iter().zip(free) {
+                self.0.extend(names);
+                match settled.get_mut(at) {
+                    Some(place) if is_free => *place = Some(found),
+                    Some(_) | None => open.push(at),
+                }
+            }
+            attempt += 1;
+        }
+        settled.into_iter().flatten().collect()
+    }
+
     /// Takes names that are given; those of them that are taken already are the error.
     pub(crate) fn take(&mut self, names: Vec<String>) -> Result<(), Vec<String>> {
         let (free, taken): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| !self.0.contains(name));
@@ -69,15 +127,25 @@ impl Claims {
 
     /// Takes a field's name that is given.
     pub(crate) fn take_field(&mut self, name: &str) {
-        self.0.insert(name.replace('_', ""));
+        self.0.insert(field_key(name));
     }
 
-    /// A field's name. Compilers refuse two fields whose default JSON names are
-    /// equal, some of them without regard to case: such names count as one.
+    /// A field's name, beside fields that are there whatever the schema.
     pub(crate) fn field(&mut self, text: &str) -> String {
         let base = snake(text);
-        self.claim(|attempt| numbered(&base, attempt), |name| vec![name.replace('_', "")])
+        self.claim(|attempt| numbered(&base, attempt), |name| vec![field_key(name)])
     }
+
+    /// Names of fields that are equals, as [`Claims::settle`] has it.
+    pub(crate) fn fields<T>(&mut self, fields: &[T], candidate: impl Fn(&T, usize) -> String) -> Vec<String> {
+        self.settle(fields, candidate, |name| vec![field_key(name)])
+    }
+}
+
+/// What two fields of one message must not have in common. Compilers refuse two whose default
+/// JSON names are equal, some of them without regard to case.
+fn field_key(name: &str) -> String {
+    name.replace('_', "")
 }
 
 /// `base`, `base_2`, `base_3`, …
@@ -91,6 +159,20 @@ pub(crate) fn numbered(base: &str, attempt: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_two_equals_would_have_is_nobodys() {
+        let candidate = |thing: &&str, attempt| match attempt {
+            0 => snake(thing),
+            attempt => format!("{}_{}{attempt}", snake(thing), thing.len()),
+        };
+        let named = |things: &[&str]| Claims::of(&["taken"]).fields(things, candidate);
+        assert_eq!(
+            named(&["fullName", "full name!", "other", "taken"]),
+            ["full_name_81", "full_name_101", "other", "taken_51"]
+        );
+        assert_eq!(named(&["full name!", "other", "fullName"]), ["full_name_101", "other", "full_name_81"]);
+    }
 
     #[test]
     fn fields_whose_json_names_collide_are_numbered_in_order() {

@@ -6,7 +6,7 @@ use super::{
     encode::Encoders,
     lock::Lock,
     method::RelationMethod,
-    surface::{FUNCTIONS_SERVICE, Package, surface},
+    surface::{FUNCTIONS_SERVICE, Package, changes, surface},
 };
 use crate::{
     catalog::Catalog,
@@ -163,6 +163,15 @@ impl Services {
         self.methods.insert(format!("/{service}/{name}"), method);
         self.names.insert(service.to_owned());
         Ok(())
+    }
+
+    /// What has another number or another meaning than in these, a line each.
+    pub(crate) fn changes_since(&self, former: &Self) -> Vec<String> {
+        changes(former.described(), self.described())
+    }
+
+    fn described(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().map(|(package, _)| package)
     }
 
     /// The package at this place, and its encoders.

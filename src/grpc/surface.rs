@@ -4,19 +4,20 @@
 //! differ. It holds no protobuf types and no SQL.
 
 mod build;
+mod change;
 mod embed;
 mod function;
 mod locked;
+mod number;
 mod types;
 
 pub use build::SurfaceError;
 pub(crate) use build::{FUNCTIONS_SERVICE, surface};
+pub(crate) use change::changes;
+pub(crate) use number::{Numbered, Numbers};
 
 use crate::{catalog::descriptor::Volatility, grpc::method::RelationMethod, request::select::Texts};
 use std::collections::BTreeSet;
-
-/// The first number of fields that are no columns: column numbers end at 1600.
-pub(crate) const FIRST_SYNTHETIC: u32 = 2001;
 
 /// Everything offered.
 #[derive(Debug, Default)]
@@ -207,6 +208,8 @@ pub(crate) enum Multiplicity {
 /// A related relation as a field.
 #[derive(Clone, Debug)]
 pub(crate) struct Embed {
+    /// What it is, whatever the field is called: `orders!orders_student_id_fkey`.
+    pub(crate) key: String,
     /// The field's name.
     pub(crate) name: String,
     /// The field's number.
@@ -261,6 +264,8 @@ pub(crate) struct Reserved {
 /// A composite type.
 #[derive(Debug)]
 pub(crate) struct Record {
+    /// The type's OID.
+    pub(crate) of: u32,
     /// The message.
     pub(crate) message: String,
     /// The type as SQL writes it.

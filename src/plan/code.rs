@@ -1,5 +1,5 @@
-//! Whether code of the database's authors can run in a transaction: then it may have set response headers, and may have
-//! left something in the session. Nothing is guessed: what is not known to be a plain read of PostgreSQL's own types
+//! Whether code of the database's authors can run in a transaction: then it may have set response headers, and may hold
+//! locks of the session. Nothing is guessed: what is not known to be a plain read of PostgreSQL's own types
 //! counts as code.
 
 use super::{

@@ -56,8 +56,7 @@ pub enum Expectation {
     Sink,
 }
 
-/// Whether `response.*` is looked up when the statement has run, and the session
-/// put back as it was when the transaction has ended.
+/// Whether `response.*` is looked up when the statement has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseSettings {
     /// Nothing in this unit can have set anything.

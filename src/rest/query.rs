@@ -9,6 +9,7 @@ use crate::{
         filter::{Filter, Operation},
         literal::Literal,
         parse,
+        select::SelectItem,
         urlencoded::{self, Pair},
     },
 };
@@ -112,7 +113,10 @@ impl<'a> Parameters<'a> {
             query.logic.push(parse::logic(key, value)?);
         }
         let columns = self.first("columns").map(parse::columns).transpose()?;
-        query.select = parse::select(self.first("select").unwrap_or("*"))?;
+        query.select = match self.first("select") {
+            Some(select) => parse::select(select)?,
+            None => vec![SelectItem::Every],
+        };
         let mut arguments = Vec::new();
         for (key, value) in self.of(Key::Filter) {
             let (path, field) = parse::tree_path(key)?;

@@ -13,36 +13,76 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
+use super::activity::{Activity, Waiting};
 use crate::memory::{Full, Memory};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A body as it comes. Where nothing comes for too long while somebody waits for it, it ends with [`Broken::Stalled`].
+/// A piece, of which the slowest client that is waited for sends or takes one in the time for no progress: 16 KiB, as much
+/// as fits into a frame of HTTP/2.
+pub(super) const PIECE: usize = 16 * 1024;
+
+/// A body as it comes. Where neither a piece of it nor its end comes for too long while somebody waits for it, it ends with
+/// [`Broken::Stalled`].
 #[derive(Debug)]
 pub struct RequestBody {
     body: Incoming,
     patience: Duration,
-    /// Since when somebody waits.
-    waiting: Option<Pin<Box<Sleep>>>,
+    /// What is left of it for the piece that comes.
+    left: Duration,
+    /// Bytes of that piece that have come, and when the piece before it had.
+    came: usize,
+    since: std::time::Instant,
+    waiting: Option<Wait>,
+    activity: Arc<Activity>,
     /// Whether a part of it has not been read; none where it was empty from the start.
     unread: Option<Arc<AtomicBool>>,
+}
+
+/// Somebody waits for a body.
+#[derive(Debug)]
+struct Wait {
+    since: Instant,
+    end: Pin<Box<Sleep>>,
+    _waiting: Waiting,
 }
 
 /// How a body ended early.
 #[derive(Debug)]
 pub enum Broken {
-    /// Nothing came for so long.
+    /// No piece came for so long.
     Stalled(Duration),
     /// The connection or the framing broke.
     Connection(hyper::Error),
 }
 
 impl RequestBody {
-    pub(super) fn new(body: Incoming, patience: Duration) -> Self {
+    pub(super) fn new(body: Incoming, patience: Duration, activity: Arc<Activity>) -> Self {
         let unread = (!body.is_end_stream()).then(|| Arc::new(AtomicBool::new(true)));
-        Self { body, patience, waiting: None, unread }
+        Self {
+            body,
+            patience,
+            left: patience,
+            came: 0,
+            since: std::time::Instant::now(),
+            waiting: None,
+            activity,
+            unread,
+        }
+    }
+
+    /// Something came: a few bytes alone are no progress.
+    fn take(&mut self, bytes: usize) {
+        if let Some(wait) = self.waiting.take() {
+            self.left = self.left.saturating_sub(wait.since.elapsed());
+        }
+        self.came += bytes;
+        if self.came >= PIECE {
+            (self.came, self.left, self.since) = (0, self.patience, std::time::Instant::now());
+            self.activity.progress();
+        }
     }
 
     /// Tells, also when the body is gone, whether a part of it was never read.
@@ -62,16 +102,21 @@ impl Body for RequestBody {
         let this = self.get_mut();
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(frame) => {
-                this.waiting = None;
+                this.take(length(&frame));
                 if let (true, Some(unread)) = (frame.is_none() || this.body.is_end_stream(), &this.unread) {
                     unread.store(false, Ordering::Relaxed);
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Broken::Connection)))
             }
             Poll::Pending => {
-                let patience = this.patience;
-                let waiting = this.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-                waiting.as_mut().poll(context).map(|()| Some(Err(Broken::Stalled(patience))))
+                let (patience, left, activity, since) =
+                    (this.patience, this.left, &this.activity, this.since);
+                let wait = this.waiting.get_or_insert_with(|| Wait {
+                    since: Instant::now(),
+                    end: Box::pin(tokio::time::sleep(left)),
+                    _waiting: activity.wait(since),
+                });
+                wait.end.as_mut().poll(context).map(|()| Some(Err(Broken::Stalled(patience))))
             }
         }
     }
@@ -82,6 +127,13 @@ impl Body for RequestBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+fn length<E>(frame: &Option<Result<Frame<Bytes>, E>>) -> usize {
+    match frame {
+        Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+        Some(Err(_)) | None => 0,
     }
 }
 
@@ -132,7 +184,7 @@ where
 impl fmt::Display for Broken {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Broken::Stalled(patience) => write!(out, "nothing came for {} s", patience.as_secs()),
+            Broken::Stalled(patience) => write!(out, "hardly anything came for {} s", patience.as_secs()),
             Broken::Connection(_) => out.write_str("the body cannot be read"),
         }
     }

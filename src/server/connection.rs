@@ -7,9 +7,9 @@
 //! | phase | deadline |
 //! |---|---|
 //! | waiting for a request, and reading its head | [`Limits::head_timeout`]; over HTTP/2 an answer to a ping |
-//! | reading its body | [`Limits::read_timeout`] without progress |
-//! | writing its answer | [`Limits::write_timeout`] without progress |
-//! | doing nothing | none, until another connection needs the room |
+//! | reading its body | [`Limits::read_timeout`] for each 16 KiB and for its end |
+//! | writing its answer | [`Limits::write_timeout`] for each 16 KiB, as long as some wait |
+//! | doing nothing, or waiting for the client | none, until another connection needs the room |
 //!
 //! ```text
 //!   announced        listener closed         requests in flight answered     deadline
@@ -18,7 +18,6 @@
 //!        already connected   the others take no more                            are cut off
 //! ```
 
-mod activity;
 mod answer;
 mod deadline;
 mod opening;
@@ -42,13 +41,14 @@ use hyper_util::server::graceful::GracefulConnection;
 use tokio::task::{JoinError, JoinSet};
 use tower::{Service, ServiceExt};
 
+use super::activity::{Activity, Connections, Place};
 use super::body::RequestBody;
 use super::head::MAX_FIELDS;
 use super::listen::{Listener, Peer, Stream};
 use super::reason;
 use super::shutdown::Shutdown;
 use super::target::RepairTarget;
-use activity::{Activity, Connections, Place};
+use crate::memory::Memory;
 use answer::{AnswerBody, Unread};
 use deadline::WriteDeadline;
 use opening::Protocol;
@@ -66,7 +66,7 @@ const LATE_OPENING: Duration = Duration::from_millis(100);
 
 /// Header fields of HTTP/1 that are read at all: beyond them hyper's own answer is 431 without a body, and somewhat over
 /// [`MAX_FIELDS`] a handler can still say what is wrong.
-const FIELDS_READ: usize = 10 * MAX_FIELDS;
+const FIELDS_READ: usize = 2 * MAX_FIELDS;
 
 /// What a client may ask of a connection.
 #[derive(Debug, Clone)]
@@ -76,16 +76,19 @@ pub struct Limits {
     /// Within which a head has to arrive, counted from the end of the answer before it: idle connections end by it.
     /// Longer than the 60 s of the usual balancers, so that theirs is the side that closes.
     pub head_timeout: Duration,
-    /// How long a body may make no progress while a handler waits for it.
+    /// How long each 16 KiB of a body, and its end, may take while a handler waits for it.
     pub read_timeout: Duration,
-    /// How long an answer may make no progress because its client does not read it.
+    /// How long each 16 KiB of an answer may take because its client does not read it.
     pub write_timeout: Duration,
-    /// Connections at once; beyond them the one that has been idle for the longest time is closed.
+    /// Connections at once; beyond them the one that has been idle for the longest time is closed, or else the one that has
+    /// waited for its client for the longest time.
     pub connections: NonZeroUsize,
     /// Requests at once on one HTTP/2 connection.
     pub concurrent_streams: u32,
     /// Silence on an HTTP/2 connection after which the client is pinged, and it then has as long again to answer.
     pub ping_after: Duration,
+    /// Where this is short, the connection goes on which something has waited for its client for the longest time.
+    pub memory: Memory,
     /// From the announcement of the shutdown until what is still running is cut off.
     pub drain_timeout: Duration,
 }
@@ -100,6 +103,7 @@ impl Default for Limits {
             connections: NonZeroUsize::MAX,
             concurrent_streams: 256,
             ping_after: Duration::from_secs(30),
+            memory: Memory::new(usize::MAX),
             drain_timeout: Duration::from_secs(10),
         }
     }
@@ -149,6 +153,7 @@ where
                 }
             }
             Some(ended) = connections.join_next() => report(ended),
+            () = limits.memory.runs_short() => server.connections.close_stalled(),
             () = shutdown.announced() => break,
         }
     }
@@ -244,7 +249,7 @@ impl Server {
         let (at_work, pieces) = (activity.clone(), unread.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let (answering, unread) = (at_work.request(), pieces.clone());
-            let mut request = request.map(|body| RequestBody::new(body, read_timeout));
+            let mut request = request.map(|body| RequestBody::new(body, read_timeout, at_work.clone()));
             request.extensions_mut().insert(peer);
             let body_unread = request.body().unread();
             let answered = service.clone().oneshot(request);
@@ -315,6 +320,9 @@ impl Server {
             ended = &mut connection => return ended.map_err(Into::into),
             () = &mut stalled => return Err("an answer is not read".into()),
             () = activity.has_to_close() => {
+                if !activity.is_idle() {
+                    return Err("another connection needs the room of one that waits for its client".into());
+                }
                 connection.as_mut().graceful_shutdown();
                 return match tokio::time::timeout(LAST_WORDS, connection).await {
                     Ok(ended) => ended.map_err(Into::into),

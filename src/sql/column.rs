@@ -23,7 +23,7 @@ pub(super) enum Values {
     /// As [`Values::Plain`], but what is embedded is jsonb, whose text PostgREST
     /// shows where rows are not JSON themselves.
     Record,
-    /// As text for an [`Encoder`].
+    /// As their text is what an [`Encoder`] takes.
     Text,
     /// Not one by one: the row as a whole.
     Whole,
@@ -164,11 +164,15 @@ impl<'p> Cell<'p> {
         }
     }
 
-    /// What stands before the expression that `)::text` follows.
-    pub(super) fn text_open(&self, scope: Scope<'_>) -> &'static str {
+    /// Writes what `expression` writes so that its text is what the cell's encoder takes.
+    pub(super) fn text(&self, out: &mut Fragment, scope: Scope<'_>, expression: impl FnOnce(&mut Fragment)) {
         match self.encoder(scope) {
-            Some(_) => "(",
-            None => "pg_catalog.to_json(",
+            Some(_) => expression(out),
+            None => {
+                out.sql("pg_catalog.to_json(");
+                expression(out);
+                out.sql(")");
+            }
         }
     }
 
@@ -206,9 +210,7 @@ impl<'p> Cell<'p> {
     /// Writes it in the form that the rows are wanted in.
     pub(super) fn write(&self, out: &mut Fragment, node: &Node<'_>, values: Values, scope: Scope<'_>) {
         if values == Values::Text {
-            out.sql(self.text_open(scope));
-            self.expression(out, node, values, scope);
-            out.sql(")::pg_catalog.text");
+            self.text(out, scope, |out| self.expression(out, node, values, scope));
             return;
         }
         match &self.source {

@@ -103,11 +103,9 @@ impl<'p> Page<'p> {
             }
             Body::Array(Nulls::Stripped) | Body::Object(Nulls::Stripped) => {
                 let value = match self.each() {
-                    Each::Object => {
-                        "SELECT pg_catalog.json_strip_nulls(pg_catalog.row_to_json(\"row\".*))::pg_catalog.text"
-                    }
+                    Each::Object => "SELECT pg_catalog.json_strip_nulls(pg_catalog.row_to_json(\"row\".*))",
                     Each::Value => {
-                        "SELECT pg_catalog.json_strip_nulls(pg_catalog.to_json(\"row\".\"pgrst_scalar\"))::pg_catalog.text"
+                        "SELECT pg_catalog.json_strip_nulls(pg_catalog.to_json(\"row\".\"pgrst_scalar\"))"
                     }
                 };
                 out.sql(value);
@@ -301,13 +299,14 @@ impl<'p> Page<'p> {
         out.sql(") AS \"row\"");
     }
 
-    /// Groups, whose values become text only when they are complete.
+    /// Groups, whose values become JSON only when they are complete.
     fn groups(&self, out: &mut Fragment) {
         let cells = self.cells().0;
         out.sql("SELECT ");
         out.separated(", ", cells.iter().enumerate(), |out, (at, cell)| {
-            out.sql(cell.text_open(self.scope)).sql("\"group\".").identifier(&format!("c{at}"));
-            out.sql(")::pg_catalog.text");
+            cell.text(out, self.scope, |out| {
+                out.sql("\"group\".").identifier(&format!("c{at}"));
+            });
         });
         self.more(out);
         out.sql(" FROM (");

@@ -4,7 +4,6 @@
 use super::Fragment;
 use crate::{auth::Identity, plan::Plan, request::shape::Told};
 use bytes::Bytes;
-use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 /// A setting and its value. Names that are known when this is compiled become a part of the statement that sets them.
@@ -42,12 +41,12 @@ impl Settings {
         let mut settings = Vec::with_capacity(self.before.len() + 7 + self.after.len());
         settings.extend_from_slice(&self.before);
         settings.extend([
-            ("role".into(), identity.role.clone().into()),
+            ("role".into(), identity.role_value().clone()),
             ("request.jwt.claims".into(), identity.claims_json().clone()),
-            ("request.method".into(), context.method.clone().into()),
-            ("request.path".into(), context.path.clone().into()),
-            ("request.headers".into(), object(&context.headers).into()),
-            ("request.cookies".into(), object(&context.cookies).into()),
+            ("request.method".into(), context.method.clone()),
+            ("request.path".into(), context.path.clone()),
+            ("request.headers".into(), context.headers.clone()),
+            ("request.cookies".into(), context.cookies.clone()),
         ]);
         settings.extend(told.timezone.as_ref().map(|zone| ("timezone".into(), zone.clone().into())));
         settings.extend_from_slice(&self.after);
@@ -67,13 +66,6 @@ fn search_path(plan: &Plan<'_>) -> String {
         path.identifier(schema);
     });
     path.as_str().to_owned()
-}
-
-/// A JSON object; of several values of one name the last counts.
-fn object(pairs: &[(String, String)]) -> String {
-    let object: Map<_, _> =
-        pairs.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
-    Value::Object(object).to_string()
 }
 
 /// The call of `db-pre-request`.

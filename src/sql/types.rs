@@ -16,7 +16,7 @@ use crate::catalog::{
 /// values of the type, and with none of a type that has another encoder (its
 /// manual, section 10.5): see `premise`.
 const ENCODERS: &[(&str, Encoder, &str)] = &[
-    ("bool", Encoder::Verbatim, "TRUE"),
+    ("bool", Encoder::Boolean, "TRUE"),
     ("json", Encoder::Verbatim, "NULL::pg_catalog.json"),
     ("jsonb", Encoder::Verbatim, "NULL::pg_catalog.jsonb"),
     ("int2", Encoder::Number, NUMBER),

@@ -42,7 +42,7 @@ fn insert(content_type: &str, body: &str) -> Answer {
 }
 
 /// The most memory that a process has had so far, in bytes.
-fn peak_memory(process: u32) -> usize {
+pub(crate) fn peak_memory(process: u32) -> usize {
     memory(process, "VmHWM:")
 }
 

@@ -276,6 +276,7 @@ fn options_that_open_a_door_are_found() {
                 ["no-statement-timeout", "warning", "role check_careful"],
             ],
         ),
+        (vec![flag("db-anon-role", "check_nobody")], &[["anonymous-role", "warning", "role check_nobody"]]),
         (vec![flag("db-plan-enabled", "true")], &[["plans-shown", "warning", "option db-plan-enabled"]]),
         (
             vec![flag("openapi-mode", "ignore-privileges")],

@@ -3,10 +3,12 @@
 use crate::{
     clients::demo,
     support::{
+        grpc::id,
         http::send,
         tools::{curl, stdout, tool},
     },
 };
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -64,8 +66,9 @@ fn what_only_reads_can_be_had_by_get_and_what_writes_cannot() {
     let found = get("api.v1.BooksService/GetBook", "encoding=json&base64=1&message=eyJpZCI6M30");
     assert_eq!(found.json()["book"]["title"], "Frankenstein");
     // The same key in protobuf's wire format.
-    let target = "/api.v1.BooksService/GetBook?connect=v1&encoding=proto&base64=1&message=CAM";
-    let binary = send(server.address(), "GET", target, &[], None);
+    let key = BASE64_URL_SAFE_NO_PAD.encode(id(3));
+    let target = format!("/api.v1.BooksService/GetBook?connect=v1&encoding=proto&base64=1&message={key}");
+    let binary = send(server.address(), "GET", &target, &[], None);
     assert_eq!(binary.header("content-type").as_deref(), Some("application/proto"));
     assert!(binary.text().contains("Frankenstein"));
     let missing = get("api.v1.BooksService/GetBook", "encoding=json&message=%7B%22id%22%3A99%7D");

@@ -71,6 +71,7 @@ fn unit(fragment: Fragment, layout: Layout) -> Unit<'static> {
         expectation: Expectation::Any,
         end: End::Commit,
         deadline: None,
+        memory: Memory::new(usize::MAX),
     }
 }
 
@@ -90,7 +91,7 @@ fn settings(pairs: &[(&'static str, &str)]) -> Vec<(Cow<'static, str>, Bytes)> {
 
 async fn run(pool: &Pool, unit: Unit<'_>) -> Result<(String, Report)> {
     let form = Form::of(&unit.statement.layout);
-    let mut body = Body::new(&form, Memory::new(usize::MAX).lease());
+    let mut body = Body::new(&form, unit.lease());
     let report = pool.run(unit, &mut body).await?;
     Ok((String::from_utf8(body.finish().to_vec()).unwrap(), report))
 }

@@ -3,6 +3,8 @@
 mod batch;
 mod change;
 mod gate;
+mod generated;
+mod neighbours;
 mod package;
 mod page;
 mod read;

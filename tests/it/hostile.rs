@@ -2,6 +2,7 @@
 //! been. The cases are data; what cannot be one request and one answer has a test of its own.
 
 mod cases;
+mod memory;
 mod phases;
 mod remote;
 mod token;

@@ -121,7 +121,7 @@ fn breaking(new: &Path, old: &Path) -> Result<(), String> {
 }
 
 /// The schema of `from` in a database of its own, as `pg_dump` writes it.
-fn restored(from: &Database) -> Database {
+pub(crate) fn restored(from: &Database) -> Database {
     let dump = stdout(
         Command::new(program("pg_dump"))
             .args(["--schema-only", "--no-owner", "-d"])
@@ -158,7 +158,7 @@ fn no_migration_breaks_clients_of_the_protos_that_were_exported_before() {
     let broken = breaking(&unlocked, &before).unwrap_err();
     assert!(
         broken.contains("Student"),
-        "without the lock the numbers are those of the new database: {broken}"
+        "without the lock nothing is known of columns that had other types: {broken}"
     );
 
     served_with_its_lock(&exports, &other, &before);
@@ -205,4 +205,135 @@ fn a_lock_that_cannot_be_used_stops_export_and_server_and_says_where() {
     assert!(refused(&mut serve).contains(&place));
     fs::remove_file(&lock).unwrap();
     assert!(refused(&mut serve).contains("there is no such file"));
+}
+
+/// A lock as it was written when columns had the numbers of their places, and embeds those from 2001 on.
+const OLD_LOCK: &str = r#"{
+  "version": 1,
+  "schemas": { "api": {
+    "relations": {
+      "courses": {
+        "message": "Course", "plural": "Courses",
+        "columns": { "fields": { "id": "int32 id = 1", "title": "string title = 2" } },
+        "embeds": { "fields": {
+          "enrollments": "repeated Enrollment enrollments = 2001", "students": "repeated Student students = 2002"
+        } },
+        "key": ["id"]
+      },
+      "enrollments": {
+        "message": "Enrollment", "plural": "Enrollments",
+        "columns": { "fields": {
+          "student_id": "int32 student_id = 1", "course_id": "int32 course_id = 2", "grade": "Grade grade = 3"
+        } },
+        "embeds": { "fields": { "courses": "Course course = 2001", "students": "Student student = 2002" } },
+        "key": ["student_id", "course_id"]
+      },
+      "students": {
+        "message": "Student", "plural": "Students",
+        "columns": {
+          "fields": { "id": "int32 id = 1", "name": "string name = 3", "points": "int32 points = 5" },
+          "reserved": ["string nickname = 4"]
+        },
+        "embeds": { "fields": {
+          "courses": "repeated Course courses = 2001", "enrollments": "repeated Enrollment enrollments = 2002"
+        } },
+        "key": ["id"]
+      }
+    },
+    "enums": { "api.grade": { "enum": "Grade", "labels": { "fields": { "fail": "GRADE_FAIL = 1", "pass": "GRADE_PASS = 2" } } } },
+    "composites": {},
+    "functions": {
+      "search(query)": {
+        "method": "Search", "returns": "stream Student", "arguments": { "fields": { "query": "string query = 1" } }
+      }
+    }
+  } }
+}"#;
+
+#[test]
+fn a_lock_of_old_keeps_its_small_numbers_and_what_is_new_has_those_of_names() {
+    let database = Database::fresh(SCHEMA);
+    let exports = Exports(std::env::temp_dir().join(format!("pgduet-old-lock-{}", database.name())));
+    fs::create_dir_all(&exports.0).unwrap();
+    fs::write(exports.lock(), OLD_LOCK).unwrap();
+    let first = exports.export("first", &database);
+    let proto = fs::read_to_string(first.join("api/v1/api.proto")).unwrap();
+    for line in [
+        "reserved 2, 4;",
+        "optional int32 points = 5;",
+        "optional int32 student_id = 1 [json_name = \"student_id\"];",
+        "repeated Course courses = 2001;",
+        "Course course = 2001;",
+        "GRADE_PASS = 2;",
+        "optional string query = 1;",
+        // What the lock does not have.
+        "repeated string tags = 133584;",
+        "google.protobuf.Timestamp joined = 36072;",
+    ] {
+        assert!(proto.contains(line), "{line} is not in {proto}");
+    }
+    let lock = fs::read_to_string(exports.lock()).unwrap();
+    assert!(lock.contains("\"courses!enrollments\": \"repeated Course courses = 2001\""), "{lock}");
+    // A second way to students does not take the first one's field.
+    database.execute("ALTER TABLE api.enrollments ADD tutor_id int REFERENCES api.students");
+    let second = exports.export("second", &database);
+    assert_eq!(breaking(&second, &first), Ok(()));
+    let proto = fs::read_to_string(second.join("api/v1/api.proto")).unwrap();
+    for line in ["Student student = 2002;", "Student tutor = ", "repeated Enrollment enrollments = 2002;"] {
+        assert!(proto.contains(line), "{line} is not in {proto}");
+    }
+    fs::remove_dir_all(exports.0).unwrap();
+}
+
+#[test]
+fn a_rename_that_the_lock_is_told_of_keeps_numbers_and_the_export_asks_for_it() {
+    let database = Database::fresh(SCHEMA);
+    let exports = Exports(std::env::temp_dir().join(format!("pgduet-renames-{}", database.name())));
+    let first = exports.export("first", &database);
+    let before = fs::read_to_string(exports.lock()).unwrap();
+    database.execute(
+        "ALTER TABLE api.students RENAME name TO full_name;
+         ALTER TYPE api.grade RENAME VALUE 'fail' TO 'failed';
+         ALTER TABLE api.rooms RENAME TO classrooms",
+    );
+    let told = stdout(proto(&database, &exports.0.join("unedited")).arg("--lock").arg(exports.lock()));
+    let hint = "In \"students\" \"name\" is gone and \"full_name\" is new. If that is a rename, take the lock as it was, \
+                write \"full_name\": \"string name = 200846\" there";
+    assert!(told.contains(hint), "{told}");
+    assert!(told.contains("In \"api.grade\" \"fail\" is gone and \"failed\" is new."), "{told}");
+
+    let mut edited = before.clone();
+    for (was, is) in [
+        (
+            "\"name\": \"string name = 200846\",\n              \"nickname\"",
+            "\"full_name\": \"string name = 200846\",\n              \"nickname\"",
+        ),
+        ("\"fail\":", "\"failed\":"),
+        ("\"rooms\":", "\"classrooms\":"),
+    ] {
+        assert!(edited.contains(was), "{was} is not in {edited}");
+        edited = edited.replacen(was, is, 1);
+    }
+    fs::write(exports.lock(), edited).unwrap();
+    exports.export("edited", &database);
+    let server = Server::start(&[
+        ("PGRST_DB_URI", &database.uri("authenticator")),
+        ("PGRST_DB_SCHEMAS", "api"),
+        ("PGRST_DB_ANON_ROLE", "anonymous"),
+        ("PGDUET_GRPC_LOCK", exports.lock().to_str().unwrap()),
+    ]);
+    database.execute(
+        "INSERT INTO api.students (id, full_name) VALUES (1, 'Ada'); INSERT INTO api.courses VALUES (1, 'Logic');
+         INSERT INTO api.enrollments VALUES (1, 1, 'failed'); INSERT INTO api.classrooms VALUES (7, 'Blue')",
+    );
+    // A client of the first export, by numbers.
+    let described = first.join("descriptors.binpb");
+    let call = |method: &str| {
+        let arguments = ["-protoset", described.to_str().unwrap(), server.address(), method];
+        serde_json::from_str::<serde_json::Value>(&grpcurl(&arguments).unwrap()).unwrap()
+    };
+    assert_eq!(call("api.v1.StudentsService/ListStudents")["students"][0]["name"], "Ada");
+    assert_eq!(call("api.v1.EnrollmentsService/ListEnrollments")["enrollments"][0]["grade"], "GRADE_FAIL");
+    assert_eq!(call("api.v1.RoomsService/ListRooms")["rooms"][0]["name"], "Blue");
+    fs::remove_dir_all(exports.0).unwrap();
 }

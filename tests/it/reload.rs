@@ -5,6 +5,7 @@ mod stale;
 use crate::support::{
     PATIENCE,
     database::Database,
+    grpc::ID_1,
     grpc_web,
     http::{Connection, send},
     server::Server,
@@ -78,7 +79,7 @@ const REQUESTS: &[(&str, Try)] = &[
     ("a call", |client| rest(client, "GET", "/rpc/add?a=1&b=2", None, 200, Some("3"))),
     ("a refusal", |client| rest(client, "GET", "/nowhere", None, 404, None)),
     ("the document", |client| rest(client, "GET", "/", None, 200, None)),
-    ("a row by gRPC", |client| remote(client, "api.v1.ItemsService/GetItem", &[8, 1])),
+    ("a row by gRPC", |client| remote(client, "api.v1.ItemsService/GetItem", &ID_1)),
     ("rows by gRPC", |client| remote(client, "api.v1.ItemsService/ListItems", &[])),
     ("a stream by gRPC", |client| remote(client, "api.v1.ItemsService/StreamItems", &[])),
 ];

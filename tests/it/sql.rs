@@ -11,9 +11,11 @@ mod transaction;
 use crate::support::database::Database;
 use pgduet::{
     catalog::{Catalog, introspect::introspect},
-    config::{Config, Sources},
+    config::{Config, Connection, Sources},
     error::Result,
+    execute::{Access, Body, End, Expectation, Form, Isolation, Options, Pool, ResponseSettings, Unit},
     media::{MediaType, Nulls},
+    memory::Memory,
     plan::{self, Plan},
     request::{
         Accept, Action, Context, Query, Request,
@@ -22,20 +24,17 @@ use pgduet::{
         prefer::Preferences,
         range::{EmbedRange, Range},
     },
-    sql::{self, Encoder, Fact, Layout, Statement},
+    sql::{self, Fact},
 };
-use serde_json::Value;
-use std::error::Error;
+use std::{borrow::Cow, collections::BTreeMap};
 use tokio::runtime::Runtime;
-use tokio_postgres::{
-    Client, Row,
-    types::{Format, FromSql, IsNull, ToSql, Type, private::BytesMut},
-};
+use tokio_postgres::Client;
 
 /// A database with the fixture, its catalog, and a connection.
 pub(super) struct Bench {
     runtime: Runtime,
     client: Client,
+    pool: Pool,
     catalog: Catalog,
     config: Config,
     _database: Database,
@@ -47,47 +46,8 @@ pub(super) struct Answer {
     pub(super) sql: String,
     pub(super) parameters: Vec<String>,
     pub(super) body: String,
-    pub(super) rows: usize,
+    pub(super) rows: u64,
     pub(super) facts: Vec<(Fact, Option<String>)>,
-}
-
-/// A value in PostgreSQL's text format, of whatever type it infers.
-#[derive(Debug)]
-struct Text<'v>(&'v sql::Value);
-
-impl ToSql for Text<'_> {
-    fn to_sql(
-        &self,
-        _: &Type,
-        out: &mut BytesMut,
-    ) -> std::result::Result<IsNull, Box<dyn Error + Sync + Send>> {
-        let Some(value) = self.0 else { return Ok(IsNull::Yes) };
-        out.extend_from_slice(value);
-        Ok(IsNull::No)
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn encode_format(&self, _: &Type) -> Format {
-        Format::Text
-    }
-
-    tokio_postgres::types::to_sql_checked!();
-}
-
-/// The bytes of a value, of whatever type.
-struct Raw(Vec<u8>);
-
-impl FromSql<'_> for Raw {
-    fn from_sql(_: &Type, raw: &[u8]) -> std::result::Result<Self, Box<dyn Error + Sync + Send>> {
-        Ok(Raw(raw.to_vec()))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
 }
 
 impl Bench {
@@ -110,7 +70,9 @@ impl Bench {
         let mut sources = Sources::default();
         sources.environment = environment;
         let (config, _) = Config::load(&sources).unwrap();
-        Self { runtime, client, catalog, config, _database: database }
+        let (target, _) = Connection::parse(&database.superuser_uri(), &BTreeMap::new()).unwrap();
+        let pool = Pool::new(&target, Options::from(&config)).unwrap();
+        Self { runtime, client, pool, catalog, config, _database: database }
     }
 
     /// Plans and runs a request.
@@ -118,24 +80,34 @@ impl Bench {
         let (shape, literals, _) = request.split();
         let plan = plan::plan(shape, &self.catalog, &self.config, &[])?;
         let statement = sql::statement(&plan);
-        let values = statement.fragment.values(&literals);
-        let parameters: Vec<_> = values.iter().map(Text).collect();
-        let parameters: Vec<_> = parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let text = statement.fragment.as_str();
-        let rows = self.runtime.block_on(self.client.query(text, &parameters));
-        let rows = rows.unwrap_or_else(|error| {
-            let reason = error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string);
-            panic!("{reason}\n{text}\n{parameters:?}")
-        });
-        if let Some(sql::Count::Planned(explain) | sql::Count::Estimated { planned: explain, .. }) =
-            sql::count(&plan)
-        {
-            let values = explain.values(&literals);
-            let parameters: Vec<_> = values.iter().map(Text).collect();
-            let parameters: Vec<_> = parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-            self.runtime.block_on(self.client.query(explain.as_str(), &parameters)).unwrap();
-        }
-        Ok(answer(&statement, &values, &rows))
+        let count = sql::count(&plan);
+        let form = Form::of(&statement.layout);
+        let unit = Unit {
+            settings: vec![("search_path".into(), "api".into()), ("timezone".into(), "UTC".into())],
+            access: Access::ReadWrite,
+            isolation: Isolation::default(),
+            pre_request: None,
+            statement: Cow::Borrowed(&statement),
+            count: count.as_ref().map(Cow::Borrowed),
+            literals: Cow::Borrowed(&literals),
+            response_settings: ResponseSettings::Unset,
+            expectation: Expectation::Any,
+            end: End::Commit,
+            deadline: None,
+            memory: Memory::new(usize::MAX).request(),
+        };
+        let mut body = Body::new(&form, unit.lease());
+        let (text, values) = (statement.fragment.as_str(), statement.fragment.values(&literals));
+        let report = self.runtime.block_on(self.pool.run(unit, &mut body));
+        let report = report.unwrap_or_else(|error| panic!("{error}\n{text}\n{values:?}"));
+        let value = |value: sql::Value| value.map(|value| String::from_utf8_lossy(&value).into_owned());
+        Ok(Answer {
+            sql: text.to_owned(),
+            parameters: values.into_iter().filter_map(value).collect(),
+            body: String::from_utf8(body.finish().to_vec()).unwrap(),
+            rows: report.rows,
+            facts: statement.facts.iter().cloned().zip(report.facts).collect(),
+        })
     }
 
     /// Plans a request of a role with these settings.
@@ -205,67 +177,6 @@ pub(super) fn parsed(text: &str) -> Query {
         }
     }
     query
-}
-
-fn answer(statement: &Statement, values: &[sql::Value], rows: &[Row]) -> Answer {
-    let facts = statement.facts.len();
-    let is_data = |row: &&Row| {
-        let first = row.len() - facts;
-        statement.facts.first() != Some(&Fact::Present)
-            || row.try_get::<_, Option<bool>>(first).unwrap().is_some()
-    };
-    let data: Vec<_> = rows.iter().filter(is_data).collect();
-    let bytes = |row: &Row| match row.try_get::<_, Option<Raw>>(0).unwrap() {
-        Some(Raw(bytes)) => String::from_utf8(bytes).unwrap(),
-        None => String::new(),
-    };
-    let text = |row: &Row, at: usize| row.try_get::<_, Option<String>>(at).unwrap();
-    let value = |encoder: Encoder, row: &Row, at: usize| match (encoder, text(row, at)) {
-        (_, None) => "null".to_owned(),
-        (Encoder::Verbatim, Some(text)) => text,
-        (Encoder::Number, Some(text)) => match text.parse::<f64>() {
-            Ok(number) if number.is_finite() => text,
-            _ => Value::String(text).to_string(),
-        },
-        (Encoder::Text, Some(text)) => Value::String(text).to_string(),
-    };
-    let object = |row: &Row, columns: &[sql::Column]| {
-        let pairs = columns.iter().enumerate().map(|(at, column)| {
-            format!("{}:{}", Value::String(column.name.clone()), value(column.encoder, row, at))
-        });
-        format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
-    };
-    let list = |items: Vec<String>| format!("[{}]", items.join(", \n "));
-    let body = match &statement.layout {
-        Layout::Array(columns) => list(data.iter().map(|row| object(row, columns)).collect()),
-        Layout::Object(columns) => data.first().map(|row| object(row, columns)).unwrap_or_default(),
-        Layout::Scalars { encoder, .. } => list(data.iter().map(|row| value(*encoder, row, 0)).collect()),
-        Layout::Scalar(encoder) => data.first().map(|row| value(*encoder, row, 0)).unwrap_or_default(),
-        Layout::Csv(names) => {
-            let lines = data.iter().map(|row| text(row, 0).unwrap());
-            std::iter::once(names.join(",")).chain(lines).collect::<Vec<_>>().join("\n")
-        }
-        Layout::Lines => data.iter().map(|row| text(row, 0).unwrap() + "\n").collect(),
-        Layout::Body => data.first().map(|row| bytes(row)).unwrap_or_default(),
-        Layout::Columns | Layout::Nothing => String::new(),
-    };
-    let fact = |at: usize| {
-        let row = rows.last()?;
-        let at = row.len() - facts + at;
-        match *row.columns()[at].type_() {
-            Type::INT8 => row.get::<_, Option<i64>>(at).map(|n| n.to_string()),
-            Type::INT4 => row.get::<_, Option<i32>>(at).map(|n| n.to_string()),
-            Type::BOOL => row.get::<_, Option<bool>>(at).map(|b| b.to_string()),
-            _ => row.get::<_, Option<String>>(at),
-        }
-    };
-    let facts = statement.facts.iter().enumerate().map(|(at, name)| (name.clone(), fact(at))).collect();
-    let parameters = values.iter().map(|value| match value {
-        Some(value) => String::from_utf8_lossy(value).into_owned(),
-        None => "NULL".to_owned(),
-    });
-    let parameters = parameters.collect();
-    Answer { sql: statement.fragment.as_str().to_owned(), parameters, body, rows: data.len(), facts }
 }
 
 /// The statement for rows that are not an array.

@@ -1,5 +1,6 @@
 //! What goes wrong on a connection: what PostgreSQL reports, and everything else.
 
+use crate::memory::Full;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::ErrorFields;
 use std::{fmt, io};
@@ -13,6 +14,8 @@ pub(in crate::execute) enum Error {
     Io(io::Error),
     /// It does not keep to the protocol, or to what was configured.
     Protocol(String),
+    /// It says more than there is memory for.
+    Memory(Full),
 }
 
 /// An error as PostgreSQL reports it.
@@ -66,6 +69,7 @@ impl fmt::Display for Error {
             Self::Server(error) => write!(out, "{}: {}", error.sqlstate, error.message),
             Self::Io(error) => error.fmt(out),
             Self::Protocol(problem) => out.write_str(problem),
+            Self::Memory(full) => full.fmt(out),
         }
     }
 }

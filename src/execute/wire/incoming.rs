@@ -1,7 +1,8 @@
 //! Messages from PostgreSQL, cut out of what was read. A length that was announced makes no room: the buffer grows as
-//! bytes come, and stops at the longest message there can be.
+//! bytes come, no further than there is memory for them, and stops at the longest message there can be.
 
 use super::{Error, ServerError, Status};
+use crate::memory::Lease;
 use bytes::{Buf, BytesMut};
 use postgres_protocol::message::backend::{Header, Message};
 
@@ -9,25 +10,49 @@ use postgres_protocol::message::backend::{Header, Message};
 const READ_AT_ONCE: usize = 16 << 10;
 /// A buffer that has grown beyond this is not kept.
 const KEPT: usize = 64 << 10;
-/// As libpq: whatever is longer and is none of the messages that may be has lost its place in the stream.
+/// As libpq: whatever is longer and is none of the messages that may be has lost its place in the stream. What is
+/// shorter is not counted: it comes in two reads.
 const SHORT: usize = 30_000;
 /// PostgreSQL makes no value longer than this.
 const LONG: usize = 1 << 30;
 
-/// How long messages may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Limits {
-    /// Before anybody has shown who it is.
+/// Whom messages are for, which decides how long they may be.
+pub(super) enum Reader {
+    /// Whoever begins a session, before anybody has shown who it is: all messages are short.
     Startup,
-    /// Rows, their descriptions and errors may be long.
-    Session,
+    /// A unit: rows, their descriptions and errors may be long, and are held by its lease.
+    Unit(Lease),
+    /// Nobody: what is long and may be left out is thrown away as it comes.
+    Nobody,
 }
 
-impl Limits {
-    fn longest(self, tag: u8) -> usize {
+/// What becomes of a message.
+enum Fate {
+    Kept,
+    Skipped,
+}
+
+impl Reader {
+    /// Judges a message by what it announces.
+    fn judge(&self, tag: u8, length: usize) -> Result<Fate, Error> {
+        let is_refused = || Error::protocol(format!("a message {:?} of {length} bytes", char::from(tag)));
         match (self, tag) {
-            (Limits::Session, b'D' | b'T' | b't' | b'E' | b'N' | b'A') => LONG,
-            (Limits::Session | Limits::Startup, _) => SHORT,
+            (_, _) if length <= SHORT => Ok(Fate::Kept),
+            (Reader::Unit(lease), b'D' | b'T' | b't' | b'E' | b'N' | b'A') if length <= LONG => {
+                // It is in the answer, too, before it is given back here.
+                lease.could_cover(length.saturating_mul(2)).map_err(Error::Memory)?;
+                Ok(Fate::Kept)
+            }
+            (Reader::Nobody, b'D' | b'N' | b'A') if length <= LONG => Ok(Fate::Skipped),
+            (Reader::Startup | Reader::Unit(_) | Reader::Nobody, _) => Err(is_refused()),
+        }
+    }
+
+    /// Holds what of a long message has come, and what came before it.
+    fn hold(&mut self, bytes: usize) -> Result<(), Error> {
+        match self {
+            Reader::Unit(lease) if bytes > SHORT => lease.cover(bytes).map_err(Error::Memory),
+            Reader::Unit(_) | Reader::Startup | Reader::Nobody => Ok(()),
         }
     }
 }
@@ -35,12 +60,22 @@ impl Limits {
 /// What was read and is not taken yet.
 pub(super) struct Incoming {
     buffer: BytesMut,
-    pub(super) limits: Limits,
+    reader: Reader,
+    /// The length of the last long message, which may still be in use.
+    last: usize,
+    /// So many bytes are still to be thrown away.
+    skipped: usize,
 }
 
 impl Incoming {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { buffer: BytesMut::new(), limits }
+    pub(super) fn new() -> Self {
+        Self { buffer: BytesMut::new(), reader: Reader::Startup, last: 0, skipped: 0 }
+    }
+
+    /// From now on messages are for this one.
+    pub(super) fn is_for(&mut self, reader: Reader) {
+        self.reader = reader;
+        self.last = 0;
     }
 
     /// Where more can be read to.
@@ -57,16 +92,31 @@ impl Incoming {
 
     /// The next message, if all of it is here.
     pub(super) fn frame(&mut self) -> Result<Option<Frame>, Error> {
-        let Some(header) = Header::parse(&self.buffer)? else { return Ok(None) };
-        let length = usize::try_from(header.len()).map_err(|_| Error::protocol("a negative length"))?;
-        if length > self.limits.longest(header.tag()) {
-            let tag = char::from(header.tag());
-            return Err(Error::protocol(format!("a message {tag:?} of {length} bytes")));
+        loop {
+            let gone = self.skipped.min(self.buffer.len());
+            self.buffer.advance(gone);
+            self.skipped -= gone;
+            let Some(header) = Header::parse(&self.buffer)? else { return Ok(None) };
+            let length = usize::try_from(header.len()).map_err(|_| Error::protocol("a negative length"))?;
+            match self.reader.judge(header.tag(), length)? {
+                Fate::Kept => return self.cut(length + 1),
+                Fate::Skipped => self.skipped = length + 1,
+            }
         }
-        if self.buffer.len() <= length {
+    }
+
+    /// The first `length` bytes, if they are here.
+    fn cut(&mut self, length: usize) -> Result<Option<Frame>, Error> {
+        if length > SHORT {
+            self.reader.hold(self.last + self.buffer.len().min(length))?;
+        }
+        if self.buffer.len() < length {
             return Ok(None);
         }
-        Ok(Some(Frame { whole: self.buffer.split_to(length + 1) }))
+        if length > SHORT {
+            self.last = length;
+        }
+        Ok(Some(Frame { whole: self.buffer.split_to(length) }))
     }
 }
 
@@ -154,9 +204,15 @@ fn cut_off() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::{Full, Memory};
 
     fn incoming(bytes: &[u8]) -> Incoming {
-        let mut incoming = Incoming::new(Limits::Session);
+        of_unit(bytes, &Memory::new(1 << 31))
+    }
+
+    fn of_unit(bytes: &[u8], memory: &Memory) -> Incoming {
+        let mut incoming = Incoming::new();
+        incoming.is_for(Reader::Unit(memory.request().lease()));
         incoming.room().extend_from_slice(bytes);
         incoming
     }
@@ -182,9 +238,51 @@ mod tests {
         {
             assert!(incoming(wrong).frame().is_err(), "{wrong:?}");
         }
-        let mut startup = Incoming::new(Limits::Startup);
+        let mut startup = Incoming::new();
         startup.room().extend_from_slice(b"E\0\x10\0\0");
         assert!(startup.frame().is_err());
+    }
+
+    #[test]
+    fn a_long_row_is_held_as_it_comes_and_one_that_is_too_long_is_refused_before() {
+        let memory = Memory::new(1 << 20);
+        let mut half = of_unit(b"D\0\x08\0\0", &memory);
+        assert!(half.frame().unwrap().is_none());
+        assert!(memory.held() < 1 << 15, "nothing is held for what is announced");
+        half.room().extend_from_slice(&vec![0; 300_000]);
+        assert!(half.frame().unwrap().is_none());
+        assert!((300_000..340_000).contains(&memory.held()), "{}", memory.held());
+        let mut late = of_unit(b"D\0\x08\0\0", &memory);
+        late.room().extend_from_slice(&vec![0; 520_000]);
+        half.room().extend_from_slice(&vec![0; 524_289 - 300_005]);
+        assert_eq!(half.frame().unwrap().unwrap().whole.len(), 524_289);
+        assert!(matches!(late.frame(), Err(Error::Memory(Full::Now))), "others hold too much");
+        half.is_for(Reader::Nobody);
+        assert_eq!(memory.held(), 0);
+        let mut long = of_unit(b"D\0\x08\0\x01", &memory);
+        assert!(
+            matches!(long.frame(), Err(Error::Memory(Full::Ever))),
+            "with its copy it is more than there is"
+        );
+    }
+
+    #[test]
+    fn what_nobody_reads_is_not_kept() {
+        let mut incoming = incoming(b"");
+        incoming.is_for(Reader::Nobody);
+        incoming.room().extend_from_slice(b"D\0\x10\0\0");
+        for _ in 0..(1 << 20) / 64 {
+            assert!(incoming.frame().unwrap().is_none());
+            incoming.room().extend_from_slice(&[0; 64]);
+        }
+        assert!(incoming.frame().unwrap().is_none());
+        assert!(incoming.room().capacity() < 1 << 16);
+        // Of the last 64 bytes, four belong to the next message.
+        incoming.buffer.clear();
+        incoming.room().extend_from_slice(b"Z\0\0\0\x05I");
+        assert_eq!(incoming.frame().unwrap().unwrap().tag(), b'Z');
+        incoming.room().extend_from_slice(b"E\0\x10\0\0");
+        assert!(incoming.frame().is_err(), "what must not be missed");
     }
 
     #[test]

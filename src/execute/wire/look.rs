@@ -1,11 +1,13 @@
-//! The first question to a session: who answers, whether it takes writes, and what it makes of a statement's name.
+//! The first question to a session: who answers, whether it takes writes, what it makes of a statement's name, and
+//! whether everybody may release locks.
 
 use super::{Columns, Error, Results, Wire};
 
 /// Its text, of which a statement's name may be made.
 pub(in crate::execute) const LOOK: &str = "SELECT pg_catalog.pg_backend_pid(), \
     pg_catalog.current_setting('transaction_read_only'), \
-    EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = $1)";
+    EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = $1), \
+    pg_catalog.has_function_privilege('public', 'pg_catalog.pg_advisory_unlock_all()', 'execute')";
 
 /// What was found.
 #[derive(Debug)]
@@ -14,6 +16,7 @@ pub(in crate::execute) struct Seen {
     pub(in crate::execute) process: String,
     pub(in crate::execute) writes: Writes,
     pub(in crate::execute) names: Names,
+    pub(in crate::execute) unlock: Unlock,
 }
 
 /// Whether a session takes writes.
@@ -30,6 +33,13 @@ pub(in crate::execute) enum Names {
     Kept,
     /// Another one, by somebody in between; or there was none.
     Changed,
+}
+
+/// Whether every role may release the locks of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::execute) enum Unlock {
+    Allowed,
+    Refused,
 }
 
 /// Looks around, by a statement of this name, which is closed then.
@@ -53,6 +63,7 @@ pub(in crate::execute) async fn look(wire: &mut Wire, name: &str) -> Result<Seen
                     process: row.text(0).unwrap_or_default(),
                     writes: if is(1, "on") { Writes::Refused } else { Writes::Taken },
                     names: if is(2, "t") { Names::Kept } else { Names::Changed },
+                    unlock: if is(3, "t") { Unlock::Allowed } else { Unlock::Refused },
                 });
             }
             b'Z' => return seen.ok_or_else(|| Error::protocol("PostgreSQL does not say who it is")),

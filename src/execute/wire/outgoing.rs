@@ -23,6 +23,23 @@ pub(in crate::execute) enum Results {
     Binary { binary: usize, text: usize },
 }
 
+/// A value in PostgreSQL's text format.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::execute) enum Text<'v> {
+    /// It is not copied where it is large.
+    Shared(&'v Bytes),
+    Own(&'v [u8]),
+}
+
+impl<'v> Text<'v> {
+    fn bytes(self) -> &'v [u8] {
+        match self {
+            Text::Shared(bytes) => bytes,
+            Text::Own(bytes) => bytes,
+        }
+    }
+}
+
 /// What is to be said.
 #[derive(Debug, Default)]
 pub(in crate::execute) struct Outgoing {
@@ -92,21 +109,39 @@ impl Outgoing {
         values: &[Value],
         results: Results,
     ) -> io::Result<()> {
+        self.run_with(name, values.iter().map(|value| value.as_ref().map(Text::Shared)), results)
+    }
+
+    /// The same with values wherever they are.
+    pub(in crate::execute) fn run_with<'v>(
+        &mut self,
+        name: &str,
+        values: impl Iterator<Item = Option<Text<'v>>> + Clone,
+        results: Results,
+    ) -> io::Result<()> {
         self.is_unsynced = true;
         self.bind(name, values, results)?;
         frontend::execute("", 0, &mut self.open)
     }
 
-    fn bind(&mut self, name: &str, values: &[Value], results: Results) -> io::Result<()> {
+    fn bind<'v>(
+        &mut self,
+        name: &str,
+        values: impl Iterator<Item = Option<Text<'v>>> + Clone,
+        results: Results,
+    ) -> io::Result<()> {
         let too_many =
             |_| io::Error::new(io::ErrorKind::InvalidInput, "more parameters than a statement can have");
         let too_long = |_| io::Error::new(io::ErrorKind::InvalidInput, "values longer than a message can be");
-        let count = u16::try_from(values.len()).map_err(too_many)?;
+        let (mut count, mut written) = (0, 0);
+        for value in values.clone() {
+            count += 1;
+            written += 4 + value.map_or(0, |value| value.bytes().len());
+        }
         let formats = match results {
             Results::Text => 0,
             Results::Binary { binary, text } => binary + text,
         };
-        let written: usize = values.iter().map(|value| 4 + value.as_ref().map_or(0, Bytes::len)).sum();
         // The length, the portal's name, the statement's name, and three counts.
         let length = 4 + 1 + (name.len() + 1) + 3 * 2 + written + formats * 2;
         self.open.put_u8(b'B');
@@ -116,14 +151,19 @@ impl Outgoing {
         self.open.put_u8(0);
         // No formats of parameters: all are text.
         self.open.put_u16(0);
-        self.open.put_u16(count);
+        self.open.put_u16(u16::try_from(count).map_err(too_many)?);
         for value in values {
+            let Some(value) = value else {
+                self.open.put_i32(-1);
+                continue;
+            };
+            self.open.put_i32(i32::try_from(value.bytes().len()).map_err(too_long)?);
             match value {
-                None => self.open.put_i32(-1),
-                Some(value) => {
-                    self.open.put_i32(i32::try_from(value.len()).map_err(too_long)?);
-                    self.value(value);
+                Text::Shared(value) if value.len() >= LARGE => {
+                    self.seal();
+                    self.ready.push_back(value.clone());
                 }
+                Text::Shared(_) | Text::Own(_) => self.open.put_slice(value.bytes()),
             }
         }
         self.open.put_u16(u16::try_from(formats).map_err(too_many)?);
@@ -133,15 +173,6 @@ impl Outgoing {
             }
         }
         Ok(())
-    }
-
-    fn value(&mut self, value: &Bytes) {
-        if value.len() < LARGE {
-            self.open.put_slice(value);
-        } else {
-            self.seal();
-            self.ready.push_back(value.clone());
-        }
     }
 
     /// Has PostgreSQL send what it has, and go on.
@@ -211,12 +242,13 @@ mod tests {
         for results in [Results::Text, Results::Binary { binary: 2, text: 1 }] {
             let mut out = Outgoing::default();
             let large = Bytes::from(vec![b'x'; LARGE]);
-            out.bind("name", &[Some("1".into()), None, Some(large.clone()), Some("".into())], results)
-                .unwrap();
+            let values = [Some("1".into()), None, Some(large.clone()), Some("".into())];
+            out.run("name", &values, results).unwrap();
             assert!(out.ready.iter().any(|bytes| bytes.as_ptr() == large.as_ptr()), "it is not copied");
             let bytes = taken(out);
             let length = i32::from_be_bytes(bytes[1..5].try_into().unwrap());
-            assert_eq!(usize::try_from(length).unwrap() + 1, bytes.len());
+            // Behind it stands Execute.
+            assert_eq!(bytes[usize::try_from(length).unwrap() + 1], b'E');
         }
     }
 

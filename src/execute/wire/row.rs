@@ -58,6 +58,11 @@ impl Row for Received<'_> {
     fn get(&self, column: usize) -> Option<&[u8]> {
         self.body.get(self.columns.get(column)?.clone()?)
     }
+
+    /// Lengths included.
+    fn bytes(&self) -> usize {
+        self.body.len()
+    }
 }
 
 #[cfg(test)]

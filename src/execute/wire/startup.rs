@@ -1,6 +1,6 @@
 //! The beginning of a session: who comes, whether it may, and what PostgreSQL says of itself.
 
-use super::{Error, Key, Line, Wire, authenticate::authenticate, incoming::Limits};
+use super::{Error, Key, Line, Wire, authenticate::authenticate};
 use postgres_protocol::message::{backend::Message, frontend};
 use tokio_postgres::Config;
 
@@ -25,7 +25,7 @@ pub(in crate::execute) async fn start(
     let given = parameters.into_iter().filter_map(|(name, value)| Some((name, value?)));
     wire.out.raw(|out| frontend::startup_message(given, out))?;
     authenticate(&mut wire, config, &user, binding).await?;
-    wire.incoming.limits = Limits::Session;
+    wire.is_for_nobody();
     loop {
         let frame = wire.frame().await?;
         match frame.tag() {

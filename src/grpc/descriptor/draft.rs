@@ -15,7 +15,7 @@ use prost_types::{
     method_options::IdempotencyLevel,
     source_code_info::Location,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// Field numbers of `descriptor.proto`, of which the paths of comments are made.
 mod path {
@@ -107,6 +107,32 @@ impl Draft<DescriptorProto> {
         }
         self.proto.field.push(proto);
         self.members.push(field.comment);
+    }
+
+    /// Gives a field protobuf's own name in JSON where the one that it has is a name of another field: compilers and
+    /// runtimes refuse such messages.
+    fn tell_json_names_apart(&mut self) {
+        loop {
+            let mut count: HashMap<String, usize> = HashMap::new();
+            for field in &self.proto.field {
+                *count.entry(field.name().to_owned()).or_default() += 1;
+                // What has presence is a oneof besides, of this name.
+                *count.entry(format!("_{}", field.name())).or_default() += 1;
+                if field.json_name() != field.name() {
+                    *count.entry(field.json_name().to_owned()).or_default() += 1;
+                }
+            }
+            let is_shared = |field: &FieldDescriptorProto| {
+                count.get(field.json_name()) > Some(&1) && field.json_name() != default_json(field.name())
+            };
+            let shared: Vec<bool> = self.proto.field.iter().map(is_shared).collect();
+            if !shared.contains(&true) {
+                return;
+            }
+            for (field, _) in self.proto.field.iter_mut().zip(shared).filter(|(_, is_shared)| *is_shared) {
+                field.json_name = Some(default_json(field.name()));
+            }
+        }
     }
 
     /// Keeps numbers and names from being used again.
@@ -227,7 +253,8 @@ impl FileDraft {
         file
     }
 
-    pub(super) fn add_message(&mut self, draft: Draft<DescriptorProto>) {
+    pub(super) fn add_message(&mut self, mut draft: Draft<DescriptorProto>) {
+        draft.tell_json_names_apart();
         let at = self.proto.message_type.len();
         self.proto.message_type.push(draft.proto);
         self.comments_of(path::FILE_MESSAGE, at, &draft.comment, &draft.members);
@@ -254,6 +281,11 @@ impl FileDraft {
     }
 
     fn comment(&mut self, path: &[i32], text: &str) {
+        // That of grpcio puts comments into strings as they are: these would end them, or not be taken.
+        let mut text = text.replace("\"\"\"", "'''");
+        for escape in ['N', 'U', 'u', 'x'] {
+            text = text.replace(&format!("\\{escape}"), &format!("\\\\{escape}"));
+        }
         let lines: Vec<String> = text.trim().lines().map(|line| format!(" {}\n", line.trim_end())).collect();
         self.comments.push(Location {
             path: path.to_vec(),

@@ -8,8 +8,8 @@ use crate::grpc::{
     method::{Answer, FixedField, FixedKind, KeyPlace, RelationMethod, number},
     names::{Claims, default_json, snake},
     surface::{
-        Declared, Embed, Enum, Field, Function, Multiplicity, Package, Presence, Record, Reserved, Resource,
-        Returns, Scalar, Shape,
+        Declared, Embed, Enum, Field, Function, Multiplicity, Numbered, Package, Presence, Record, Reserved,
+        Resource, Returns, Scalar, Shape,
     },
 };
 use prost_types::{DescriptorProto, field_descriptor_proto::Type};
@@ -154,7 +154,7 @@ fn predicates(package: &Package, resource: &Resource) -> Draft<DescriptorProto> 
         format!("Conditions on rows of `{}`. Those that are set must all hold.", resource.relation),
     );
     for field in &resource.fields {
-        let name = predicate_name(&field.name);
+        let name = predicate_name(resource, &field.name);
         message.field(FieldDraft {
             // With another name it has another one in JSON too.
             json: json_name(&field.column).filter(|_| name == field.name),
@@ -180,16 +180,21 @@ fn predicates(package: &Package, resource: &Resource) -> Draft<DescriptorProto> 
             comment: comment.to_owned(),
         });
     }
-    let names = resource.reserved.names.iter().map(|name| predicate_name(name)).collect();
+    let names = resource.reserved.names.iter().map(|name| predicate_name(resource, name)).collect();
     message.reserve(&Reserved { numbers: resource.reserved.numbers.clone(), names });
     message
 }
 
 /// The field of a column's conditions. `and`, `or` and `not` have their names
 /// whatever columns there are and will be.
-fn predicate_name(column: &str) -> String {
+fn predicate_name(resource: &Resource, column: &str) -> String {
     match column {
-        "and" | "or" | "not" => format!("column_{column}"),
+        "and" | "or" | "not" => {
+            let name = format!("column_{column}");
+            let mut names = resource.fields.iter().map(|field| field.name.replace('_', ""));
+            let is_taken = names.any(|other| other == name.replace('_', ""));
+            if is_taken { format!("{name}_{}", Numbered::Field.number(column)) } else { name }
+        }
         other => other.to_owned(),
     }
 }

@@ -38,10 +38,10 @@ fn the_school_is_described_as_in_the_snapshot() {
 fn every_scalar_column_has_presence_and_the_columns_number_and_name() {
     let student = pool().get_message_by_name("api.v1.Student").unwrap();
     let shoe = student.get_field_by_name("shoe_size").unwrap();
-    assert_eq!((shoe.number(), shoe.json_name(), shoe.supports_presence()), (4, "Shoe Size", true));
+    assert_eq!((shoe.number(), shoe.json_name(), shoe.supports_presence()), (187_951, "Shoe Size", true));
     let lucky = student.get_field_by_name("lucky").unwrap();
     assert_eq!(lucky.cardinality(), Cardinality::Repeated);
-    assert!(student.reserved_ranges().eq(std::iter::once(3..4)));
+    assert_eq!(student.reserved_ranges().count(), 0, "what was dropped before is not known");
 }
 
 #[test]
@@ -75,7 +75,8 @@ fn an_enum_that_shares_its_name_with_a_relation_is_told_apart() {
     let pool = pool();
     assert!(pool.get_message_by_name("api.v1.Grade").is_some());
     let values = pool.get_enum_by_name("api.v1.GradeEnum").unwrap();
-    let names: Vec<String> = values.values().map(|value| value.name().to_owned()).collect();
+    let values = values.enum_descriptor_proto().value.iter();
+    let names: Vec<&str> = values.map(|value| value.name()).collect();
     assert_eq!(
         names,
         ["GRADE_ENUM_UNSPECIFIED", "GRADE_ENUM_FIRST_CLASS", "GRADE_ENUM_PASS", "GRADE_ENUM_FAIL"]
@@ -90,7 +91,7 @@ fn functions_stream_sets_and_overloads_are_named_by_their_arguments() {
     assert_eq!(
         methods,
         [
-            ("Add", false),
+            ("AddByA", false),
             ("AddByAB", false),
             ("CreateStudent", false),
             ("Report", true),
@@ -115,8 +116,26 @@ fn sql_comments_travel_with_the_descriptor() {
 
 #[test]
 fn whatever_things_are_called_the_descriptors_are_valid() {
-    let names =
-        ["a_1", "a1", "aB", "AB", "__x__", "%", "größe", "1st", "class", "[a]", "q\"\\", "read_mask", "not"];
+    let names = [
+        "a_1",
+        "a1",
+        "aB",
+        "AB",
+        "__x__",
+        "%",
+        "größe",
+        "1st",
+        "class",
+        "[a]",
+        "q\"\\",
+        "read_mask",
+        "not",
+        "column_not",
+        "Full Name",
+        "full_name",
+        "fullName",
+        "full__name",
+    ];
     let column = |(number, name): (i32, &&str)| Column {
         number,
         name: (*name).to_owned(),
@@ -150,4 +169,13 @@ fn whatever_things_are_called_the_descriptors_are_valid() {
     let set = files(&surface(&catalog)).unwrap();
     let pool = DescriptorPool::from_file_descriptor_set(set).unwrap();
     assert_eq!(pool.services().len(), names.len());
+    for message in pool.all_messages() {
+        let mut known = std::collections::HashSet::new();
+        for field in message.fields() {
+            assert!(known.insert(field.name().to_owned()), "{} in {message:?}", field.name());
+            let json = field.json_name().to_owned();
+            assert!(known.insert(format!("_{}", field.name())), "{} in {message:?}", field.name());
+            assert!(json == field.name() || known.insert(json), "{} in {message:?}", field.json_name());
+        }
+    }
 }

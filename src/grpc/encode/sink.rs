@@ -105,6 +105,13 @@ impl Sink for PageSink {
         }
         Ok(())
     }
+
+    fn restart(&mut self) -> Result<()> {
+        self.out.clear();
+        self.last.clear();
+        (self.taken, self.more) = (0, false);
+        Ok(())
+    }
 }
 
 /// Appends a string field.

@@ -36,6 +36,10 @@ impl Sink for WholeSink {
         self.0.row(row)
     }
 
+    fn restart(&mut self) -> Result<()> {
+        self.0.restart()
+    }
+
     fn complete(&mut self) -> Result<()> {
         match self.0.left_off() {
             None => Ok(()),
@@ -125,6 +129,12 @@ impl Sink for KeyedSink {
         let mut key = Vec::with_capacity(16);
         self.keys.row(&Tail(row, self.rows.len()), &mut key)?;
         self.found.insert(key, start..self.out.len());
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.found.clear();
+        self.out.clear();
         Ok(())
     }
 

@@ -6,6 +6,8 @@ use std::fmt;
 
 /// The last number that a field can have.
 const LAST: u32 = (1 << 29) - 1;
+/// The last number that an enum's value can have.
+const LAST_VALUE: u32 = i32::MAX.unsigned_abs();
 /// Numbers that protobuf keeps for itself.
 const KEPT: std::ops::RangeInclusive<u32> = 19_000..=19_999;
 
@@ -46,10 +48,12 @@ impl TryFrom<String> for Declaration {
         let form = "is not of the form \"string name = 1\"";
         let declaration = parsed.ok_or_else(|| format!("\"{text}\" {form}"))?;
         identifiers([&declaration.name])?;
-        if !(1..=LAST).contains(&declaration.number) || KEPT.contains(&declaration.number) {
-            return Err(format!("\"{text}\": {} is no number for a field", declaration.number));
-        }
-        Ok(declaration)
+        let number = declaration.number;
+        let (what, is_one) = match declaration.kind.is_empty() {
+            true => ("an enum's value", (1..=LAST_VALUE).contains(&number)),
+            false => ("a field", (1..=LAST).contains(&number) && !KEPT.contains(&number)),
+        };
+        if is_one { Ok(declaration) } else { Err(format!("\"{text}\": {number} is no number for {what}")) }
     }
 }
 

@@ -3,7 +3,10 @@
 //! from having them; what has another type is gone and new.
 
 use super::Declaration;
-use crate::grpc::{names::Claims, surface::Reserved};
+use crate::grpc::{
+    names::{Claims, numbered},
+    surface::{Numbered, Numbers, Reserved},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,49 +22,44 @@ pub(crate) struct Ledger {
     pub(crate) reserved: Vec<Declaration>,
 }
 
-/// A field that is to have a name and a number.
+/// A field or a label that is to have a name and a number.
 #[derive(Debug)]
 pub(crate) struct Wanted {
-    /// What the database calls it.
+    /// What the database calls it. Its number at first sight is this name's.
     pub(crate) key: String,
     /// Its type.
     pub(crate) kind: String,
-    /// The name that it gets if that is free.
-    pub(crate) name: String,
-    /// The number that it gets if nothing is locked yet.
-    pub(crate) number: u32,
+    /// The names that it would have, the first of them if it is free.
+    pub(crate) names: Vec<String>,
+    /// Who goes first where two would have one name.
+    pub(crate) rank: Rank,
 }
 
-/// Which numbers are given out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Numbers {
-    /// Those of columns: up to 2000, where other fields begin, then far above.
-    Columns,
-    /// Those of fields that are no columns: from 2001.
-    Embeds,
-    /// Those of an enum: from 1.
-    Values,
+/// Who goes first where two would have one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    First,
+    Second,
+    Third,
 }
 
-impl Numbers {
-    /// The number after `last`.
-    fn after(self, last: u32) -> u32 {
-        match (self, last + 1) {
-            (Self::Columns, 2001..100_000) => 100_000,
-            (Self::Embeds, ..2001) => 2001,
-            (Self::Embeds, 19_000..20_000) => 20_000,
-            (_, next) => next,
-        }
-    }
+impl Rank {
+    const ALL: [Self; 3] = [Self::First, Self::Second, Self::Third];
+}
 
-    /// Whether unused numbers below used ones belonged to something once.
-    fn have_gaps(self) -> bool {
-        match self {
-            Self::Columns => true,
-            Self::Embeds | Self::Values => false,
-        }
+impl Wanted {
+    /// The name at this attempt: where it has no other, its number tells it apart.
+    pub(crate) fn name(&self, attempt: usize) -> String {
+        self.names.get(attempt).cloned().unwrap_or_else(|| {
+            let plain = self.names.first().map_or("", String::as_str);
+            let again = "'".repeat(attempt.saturating_sub(self.names.len()));
+            format!("{plain}_{}", Numbered::Field.number(&format!("{}{again}", self.key)))
+        })
     }
 }
+
+/// The last number that a column has by its place in its table.
+const LAST_PLACE: u32 = 2000;
 
 impl Ledger {
     /// Whether nothing is locked.
@@ -79,13 +77,13 @@ impl Ledger {
         self.fields.values().chain(&self.reserved)
     }
 
-    /// Gives each of `wanted` a name and a number, in their order; what is here
-    /// already keeps its own. `claim` chooses the name of what is new.
+    /// Gives each of `wanted` a name and a number; what is here already keeps its own. `names` are
+    /// those of what is new, in its order; it is told what must not be used again.
     pub(crate) fn settle(
         &self,
         wanted: &[Wanted],
-        numbers: Numbers,
-        mut claim: impl FnMut(&Wanted) -> String,
+        numbers: &mut Numbers,
+        names: impl FnOnce(&[&Wanted], &[Declaration]) -> Vec<String>,
     ) -> Ledger {
         let mut settled = Ledger { fields: BTreeMap::new(), reserved: self.reserved.clone() };
         let kinds: HashMap<&str, &str> =
@@ -98,43 +96,59 @@ impl Ledger {
             }
         }
         settled.reserved.sort_by_key(|declaration| declaration.number);
-        let mut last = self.all().map(|declaration| declaration.number).max();
-        for wanted in wanted {
-            if settled.fields.contains_key(&wanted.key) {
-                continue;
-            }
-            let number = match &mut last {
-                None => wanted.number,
-                Some(last) => {
-                    *last = numbers.after(*last);
-                    *last
-                }
-            };
-            let declaration = Declaration { kind: wanted.kind.clone(), name: claim(wanted), number };
+        let new: Vec<&Wanted> =
+            wanted.iter().filter(|wanted| !settled.fields.contains_key(&wanted.key)).collect();
+        let keys: Vec<&str> = new.iter().map(|wanted| wanted.key.as_str()).collect();
+        let (given, names) = (numbers.give(&keys), names(&new, &settled.reserved));
+        for ((wanted, number), name) in new.into_iter().zip(given).zip(names) {
+            let declaration = Declaration { kind: wanted.kind.clone(), name, number };
             settled.fields.insert(wanted.key.clone(), declaration);
         }
         settled
     }
 
-    /// As [`Ledger::settle`], for fields of a message: names are told apart as `claims` does.
-    pub(crate) fn settle_fields(&self, wanted: &[Wanted], numbers: Numbers, claims: &mut Claims) -> Ledger {
-        for declaration in self.all() {
+    /// As [`Ledger::settle`], for fields of a message. `beside` are the other fields of it, which keep
+    /// their names and numbers.
+    pub(crate) fn settle_fields(&self, wanted: &[Wanted], beside: &Ledger) -> Ledger {
+        let known = || self.all().chain(beside.all());
+        let mut numbers = Numbers::of(Numbered::Field, known().map(|declaration| declaration.number));
+        let mut claims = Claims::default();
+        for declaration in known() {
             claims.take_field(&declaration.name);
         }
-        self.settle(wanted, numbers, |wanted| claims.field(&wanted.name))
+        self.settle(wanted, &mut numbers, |new, reserved| {
+            let candidate = |wanted: &&Wanted, attempt| match wanted.names.first() {
+                // It was there before, and is counted.
+                Some(plain) if reserved.iter().any(|former| former.name == *plain) => {
+                    numbered(plain, attempt)
+                }
+                Some(_) | None => wanted.name(attempt),
+            };
+            let mut names = HashMap::new();
+            for rank in Rank::ALL {
+                let equals: Vec<&Wanted> = new.iter().copied().filter(|wanted| wanted.rank == rank).collect();
+                let named = claims.fields(&equals, candidate);
+                names.extend(equals.iter().map(|wanted| wanted.key.clone()).zip(named));
+            }
+            new.iter().map(|wanted| names.remove(&wanted.key).unwrap_or_default()).collect()
+        })
     }
 
     /// What must not be used again.
-    pub(crate) fn reserved(&self, numbers: Numbers) -> Reserved {
-        let mut reserved = Reserved {
+    pub(crate) fn reserved(&self) -> Reserved {
+        Reserved {
             numbers: self.reserved.iter().map(|declaration| declaration.number).collect(),
             names: self.reserved.iter().map(|declaration| declaration.name.clone()).collect(),
-        };
-        if numbers.have_gaps() {
-            let used: BTreeSet<u32> = self.all().map(|declaration| declaration.number).collect();
-            let last = used.range(..=2000).next_back().copied().unwrap_or_default();
-            reserved.numbers.extend((1..last).filter(|number| !used.contains(number)));
         }
+    }
+
+    /// As [`Ledger::reserved`], of columns: their numbers in locks of old are places in a table, and those that are left out
+    /// below others belonged to columns once.
+    pub(crate) fn reserved_with_gaps(&self) -> Reserved {
+        let mut reserved = self.reserved();
+        let used: BTreeSet<u32> = self.all().map(|declaration| declaration.number).collect();
+        let last = used.range(..=LAST_PLACE).next_back().copied().unwrap_or_default();
+        reserved.numbers.extend((1..last).filter(|number| !used.contains(number)));
         reserved
     }
 

@@ -1,18 +1,18 @@
-//! From the catalog to the [`Surface`]. Relations go first, in the order of
-//! their names, then their columns' types, then functions: so names fall the
-//! same way for the same catalog.
+//! From the catalog to the [`Surface`]. Names are given to tables first, then to views, to
+//! types and to functions, among equals by [`Claims::settle`]: so neither OIDs nor an order in the
+//! database have a say.
 
-use super::{Field, Package, Presence, Reserved, Resource, ResourceNames, Scalar, Shape, Surface};
+use super::{Field, Numbered, Package, Presence, Reserved, Resource, ResourceNames, Scalar, Shape, Surface};
 use crate::{
     catalog::{
         Catalog,
-        descriptor::{Column, Identity, Relation},
+        descriptor::{Column, Identity, Relation, RelationKind, Schema},
     },
     config::package::{self, PackageTemplate},
     grpc::{
         lock::{Lock, LockError, PackageLock},
         method::RelationMethod,
-        names::{Claims, numbered, pascal, plural, singular, snake},
+        names::{Claims, pascal, plural, singular, snake},
     },
 };
 use std::{collections::HashMap, fmt};
@@ -32,6 +32,9 @@ const TAKEN: &[&str] = &[
     "pgduet.schema.v1",
     "pgduet.types.v1",
 ];
+
+/// What the names of a relation's messages besides its own, and of its service, end with.
+const DERIVED: [&str; 4] = ["Request", "Response", "Where", "Service"];
 
 /// Why there is no surface.
 #[derive(Debug)]
@@ -71,18 +74,7 @@ pub(crate) fn surface(
     let mut next = lock.clone();
     let mut surface = Surface::default();
     let schemas = &catalog.descriptor().schemas;
-    for schema in schemas {
-        let (stem, version) = package::version(&schema.name);
-        let stem = snake(stem);
-        let candidate = |attempt| template.package(&numbered(&stem, attempt), version);
-        let name = match candidate(0) {
-            // Another attempt would give no other name.
-            only if only == candidate(1) => {
-                packages.take(vec![only.clone()]).map_err(|_| SurfaceError::Package(schema.name.clone()))?;
-                only
-            }
-            _ => packages.claim(candidate, |name| vec![name.clone()]),
-        };
+    for (schema, (name, stem)) in schemas.iter().zip(package_names(schemas, template, &mut packages)?) {
         let package = Package {
             schema: schema.name.clone(),
             comment: schema.comment.clone(),
@@ -104,14 +96,44 @@ pub(crate) fn surface(
     Ok((surface, next))
 }
 
-/// `Grade`, then `GradeEnum` (or whatever `kind` says), then numbers.
-pub(super) fn pascal_candidate(name: &str, kind: &str, attempt: usize) -> String {
-    let name = pascal(name);
-    match attempt {
-        0 => name,
-        1 => name + kind,
-        attempt => format!("{name}{kind}{attempt}"),
+/// A schema, its name without a version, and the version.
+type Stem<'a> = (&'a Schema, String, &'a str);
+
+/// The packages of schemas, and the stems of their names.
+fn package_names(
+    schemas: &[Schema],
+    template: &PackageTemplate,
+    taken: &mut Claims,
+) -> Result<Vec<(String, String)>, SurfaceError> {
+    let stems: Vec<Stem<'_>> = schemas
+        .iter()
+        .map(|schema| {
+            let (stem, version) = package::version(&schema.name);
+            (schema, snake(stem), version)
+        })
+        .collect();
+    let candidate = |(schema, stem, version): &Stem<'_>, attempt| {
+        let stem = match attempt {
+            0 => stem.clone(),
+            attempt => format!("{stem}_{}", own_number(&schema.name, attempt)),
+        };
+        template.package(&stem, version)
+    };
+    let is_one = |schema: &Stem<'_>| candidate(schema, 0) == candidate(schema, 1);
+    // Another attempt would give no other name.
+    for only in stems.iter().filter(|schema| is_one(schema)) {
+        let taken_by_other = |_| SurfaceError::Package(only.0.name.clone());
+        taken.take(vec![candidate(only, 0)]).map_err(taken_by_other)?;
     }
+    let several: Vec<_> = stems.iter().filter(|schema| !is_one(schema)).collect();
+    let mut named = taken
+        .settle(&several, |schema, attempt| candidate(schema, attempt), |name| vec![name.clone()])
+        .into_iter();
+    let name = |found: &Stem<'_>| {
+        let own = if is_one(found) { None } else { named.next() };
+        (own.unwrap_or_else(|| candidate(found, 0)), found.1.clone())
+    };
+    Ok(stems.iter().map(name).collect())
 }
 
 /// One package in the making.
@@ -137,12 +159,15 @@ impl Builder<'_> {
             .filter(|relation| !relation.is_partition && !relation.columns.is_empty())
             .collect();
         relations.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut names = self.relation_names(&relations);
         for relation in &relations {
-            let resource = self.resource(relation);
+            let resource = resource(relation, names.remove(&relation.oid));
             package.resources.push(resource);
         }
+        let functions = self.offered_functions(&package);
+        self.declare_types(&mut package, &relations, &functions);
         for (at, relation) in relations.iter().enumerate() {
-            let fields = self.columns(&mut package, relation);
+            let fields = self.columns(&package, relation);
             if let Some(resource) = package.resources.get_mut(at) {
                 resource.key = key(relation, &fields);
                 resource.fields = fields;
@@ -154,55 +179,64 @@ impl Builder<'_> {
                     .collect();
             }
         }
+        self.record_fields(&mut package);
         self.embeds(&mut package);
-        self.functions(&mut package);
+        self.functions(&mut package, functions);
         Ok(package)
     }
 
-    /// The relation with its names only: fields may have other relations' types.
-    fn resource(&mut self, relation: &Relation) -> Resource {
-        let base = snake(&relation.name);
-        let candidate = |attempt| ResourceNames {
-            singular: pascal(&numbered(&singular(&base), attempt)),
-            plural: pascal(&numbered(&plural(&base), attempt)),
+    /// What relations are called, by OID. Tables go before views.
+    fn relation_names(&mut self, relations: &[&Relation]) -> HashMap<u32, ResourceNames> {
+        let mut names = HashMap::new();
+        let mut new = Vec::new();
+        for &relation in relations {
+            match self.lock.relations.get(&relation.name) {
+                Some(locked) => {
+                    let locked =
+                        ResourceNames { singular: locked.message.clone(), plural: locked.plural.clone() };
+                    names.insert(relation.oid, locked);
+                }
+                None => new.push(relation),
+            }
+        }
+        // A name like those of others' requests is nobody's ground to have another one.
+        let is_derived = |relation: &&Relation| {
+            let name = names_of(&relation.name, 0).singular;
+            DERIVED.iter().any(|end| name.ends_with(end))
         };
-        let names = match self.lock.relations.get(&relation.name) {
-            Some(locked) => ResourceNames { singular: locked.message.clone(), plural: locked.plural.clone() },
-            None => {
-                let names = self.claims.claim(candidate, ResourceNames::all);
-                if names.singular != candidate(0).singular {
+        let (views, tables): (Vec<_>, Vec<_>) = new.into_iter().partition(|relation| is_view(relation));
+        let split = |relations: Vec<_>| -> [Vec<&Relation>; 2] {
+            let (derived, own) = relations.into_iter().partition(is_derived);
+            [own, derived]
+        };
+        for equals in [split(tables), split(views)].into_iter().flatten() {
+            let named = self.claims.settle(
+                &equals,
+                |relation, attempt| names_of(&relation.name, attempt),
+                ResourceNames::all,
+            );
+            for (relation, found) in equals.iter().zip(named) {
+                if found.singular != names_of(&relation.name, 0).singular {
                     tracing::warn!(
                         relation = relation.name,
-                        message = names.singular,
-                        "name taken: numbered over gRPC"
+                        message = found.singular,
+                        "name taken: another one over gRPC"
                     );
                 }
-                names
+                names.insert(relation.oid, found);
             }
-        };
-        Resource {
-            oid: relation.oid,
-            relation: relation.name.clone(),
-            comment: relation.comment.clone(),
-            names,
-            fields: Vec::new(),
-            embeds: Vec::new(),
-            key: Vec::new(),
-            methods: Vec::new(),
-            reserved: Reserved::default(),
-            reserved_embeds: Reserved::default(),
-            reserved_key: Reserved::default(),
         }
+        names
     }
 
-    fn columns(&mut self, package: &mut Package, relation: &Relation) -> Vec<Field> {
+    fn columns(&mut self, package: &Package, relation: &Relation) -> Vec<Field> {
         let locked = self.lock.relations.get(&relation.name).map(|known| known.columns.clone());
         let locked = locked.unwrap_or_default();
         let field = |column: &Column| Field {
             column: column.name.clone(),
             name: column.name.clone(),
-            number: u32::try_from(column.number).unwrap_or_default(),
-            shape: self.shape(package, column.r#type, locked.kind(&column.name)),
+            number: 0,
+            shape: self.shape(column.r#type, locked.kind(&column.name)),
             presence: match (column.generated || column.identity() == Identity::Always, column.not_null) {
                 (true, _) => Presence::Computed,
                 (false, true) => Presence::Required,
@@ -214,6 +248,55 @@ impl Builder<'_> {
         let mut fields: Vec<Field> = relation.columns.iter().map(field).collect();
         self.settle_columns(package, &relation.name, &mut fields);
         fields
+    }
+}
+
+/// The relation with its names only: fields may have other relations' types.
+fn resource(relation: &Relation, names: Option<ResourceNames>) -> Resource {
+    Resource {
+        oid: relation.oid,
+        relation: relation.name.clone(),
+        comment: relation.comment.clone(),
+        names: names.unwrap_or_else(|| names_of(&relation.name, 0)),
+        fields: Vec::new(),
+        embeds: Vec::new(),
+        key: Vec::new(),
+        methods: Vec::new(),
+        reserved: Reserved::default(),
+        reserved_embeds: Reserved::default(),
+        reserved_key: Reserved::default(),
+    }
+}
+
+/// What a relation is called at this attempt: of `students` `Student` and `Students`, then `StudentsRow` and `StudentsRows`,
+/// then with a number of its own.
+fn names_of(relation: &str, attempt: usize) -> ResourceNames {
+    let base = snake(relation);
+    match attempt {
+        0 => ResourceNames { singular: pascal(&singular(&base)), plural: pascal(&plural(&base)) },
+        attempt => {
+            let (name, own) = (pascal(&base), own_number(relation, attempt - 1));
+            ResourceNames { singular: format!("{name}Row{own}"), plural: format!("{name}Rows{own}") }
+        }
+    }
+}
+
+/// What tells a thing apart from others whose names end at the same: nothing at first, then a number of its own.
+pub(super) fn own_number(name: &str, attempt: usize) -> String {
+    match attempt.checked_sub(1) {
+        None => String::new(),
+        Some(again) => Numbered::Field.number(&format!("{name}{}", "'".repeat(again))).to_string(),
+    }
+}
+
+/// Whether it is there for the sake of others.
+pub(super) fn is_view(relation: &Relation) -> bool {
+    match relation.kind() {
+        RelationKind::View | RelationKind::MaterializedView => true,
+        RelationKind::Table
+        | RelationKind::ForeignTable
+        | RelationKind::PartitionedTable
+        | RelationKind::Unspecified => false,
     }
 }
 

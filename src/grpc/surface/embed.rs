@@ -1,23 +1,34 @@
 //! Embeds: every relationship that a select list can name without doubt becomes
-//! a field. To-one embeds are called in the singular, to-many in the plural;
-//! where several lead to one relation, their columns tell them apart.
+//! a field. One that is to one row is called after the column that refers to it, one that is to several in the
+//! plural; where two would have one name, and where several lead to one relation, their columns or their
+//! constraints tell them apart. None is called after its place among others.
 //!
 //! How a relationship is named in a select list is PostgREST's rule
 //! (<https://docs.postgrest.org/en/v14/references/api/resource_embedding.html>).
 
-use super::{Embed, FIRST_SYNTHETIC, Multiplicity, Package, build::Builder};
+use super::{
+    Embed, Multiplicity, Package,
+    build::{Builder, is_view},
+};
 use crate::{
     catalog::{
         Catalog,
         relationship::{Cardinality, Link, Relationship},
     },
-    grpc::names::{plural, singular, snake},
+    grpc::{
+        lock::Rank,
+        names::{field_name, plural, singular, snake},
+    },
 };
 use std::collections::{HashMap, HashSet};
 
 /// A relationship as a select list names it.
 struct Named {
-    field: String,
+    /// What it is, whatever others there are.
+    key: String,
+    /// What its field would be called, the plainest first.
+    names: Vec<String>,
+    rank: Rank,
     target: String,
     hint: Option<String>,
     resource: usize,
@@ -37,27 +48,30 @@ impl Builder<'_> {
             package.resources.iter().map(|resource| resource.names.singular.clone()).collect();
         for resource in &mut package.resources {
             let relationships = self.catalog.relationships(resource.oid);
-            let mut named: Vec<Named> = relationships
+            let mut found: Vec<Named> = relationships
                 .iter()
                 .filter_map(|relationship| {
                     let (target, name) = by_oid.get(&relationship.target)?;
                     named(self.catalog, relationship, *target, name)
                 })
                 .collect();
-            drop_ambiguous(&mut named, &resource.relation);
-            named.sort_by(|a, b| (&a.field, &a.target, &a.hint).cmp(&(&b.field, &b.target, &b.hint)));
-            resource.embeds = (FIRST_SYNTHETIC..)
-                .zip(named)
-                .map(|(number, found)| Embed {
-                    name: found.field,
-                    number,
+            drop_ambiguous(&mut found, &resource.relation);
+            found.sort_by(|a, b| (&a.names, &a.key).cmp(&(&b.names, &b.key)));
+            let names =
+                found.iter_mut().map(|found| (std::mem::take(&mut found.names), found.rank)).collect();
+            resource.embeds = found
+                .into_iter()
+                .map(|found| Embed {
+                    key: found.key,
+                    name: String::new(),
+                    number: 0,
                     target: found.target,
                     hint: found.hint,
                     resource: found.resource,
                     multiplicity: found.multiplicity,
                 })
                 .collect();
-            self.settle_embeds(&messages, resource);
+            self.settle_embeds(&messages, resource, names);
         }
     }
 }
@@ -67,9 +81,23 @@ fn named(catalog: &Catalog, relationship: &Relationship, resource: usize, target
     let to_itself = relationship.source == relationship.target;
     let all = catalog.relationships(relationship.source);
     let alone = all.iter().filter(|other| other.target == relationship.target).count() == 1;
-    let name = |field: String, target: &str, hint: Option<&str>, multiplicity| {
-        let hint = hint.map(str::to_owned);
-        Some(Named { field, target: target.to_owned(), hint, resource, multiplicity })
+    let rank = match catalog.relation_by_oid(relationship.target) {
+        Some(relation) if is_view(relation) => Rank::Third,
+        Some(_) | None => Rank::Second,
+    };
+    let name = |names: Vec<String>, target: &str, hint: Option<&str>, multiplicity| Named {
+        key: format!("{target}!{}", hint.unwrap_or_default()),
+        names: names.iter().map(|name| field_name(name)).collect(),
+        rank,
+        target: target.to_owned(),
+        hint: hint.map(str::to_owned),
+        resource,
+        multiplicity,
+    };
+    // The hint is a part of what it is, but needed only beside others.
+    let found = |names: Vec<String>, hint: &str, multiplicity| {
+        let found = name(names, target, Some(hint), multiplicity);
+        Some(Named { hint: found.hint.filter(|_| !alone || to_itself), ..found })
     };
     let (one, many) = (singular(&snake(target)), plural(&snake(target)));
     let own_schema = catalog.relation_by_oid(relationship.source).map(|source| &source.schema);
@@ -78,15 +106,20 @@ fn named(catalog: &Catalog, relationship: &Relationship, resource: usize, target
         Cardinality::Computed { function_schema, .. } if own_schema != Some(function_schema) => None,
         Cardinality::Computed { function_name, to_one, .. } => {
             let multiplicity = if *to_one { Multiplicity::One } else { Multiplicity::Many };
-            name(function_name.clone(), function_name, None, multiplicity)
+            let of_rows = format!("{function_name}_{}", if *to_one { &one } else { &many });
+            let key = format!("!{function_name}");
+            let names = vec![function_name.clone(), of_rows];
+            Some(Named { key, rank: Rank::First, ..name(names, function_name, None, multiplicity) })
         }
         Cardinality::ManyToOne(link) if to_itself => {
             let [(column, _)] = link.columns.as_slice() else { return None };
-            name(by_reference(&one, link), column, None, Multiplicity::One)
+            let key = format!("!{column}");
+            let names = by_reference(&one, target, link, rank);
+            Some(Named { key, ..name(names, column, None, Multiplicity::One) })
         }
         Cardinality::OneToMany(link) if to_itself => {
             let [(_, column)] = link.columns.as_slice() else { return None };
-            name(format!("{many}_by_{column}"), target, Some(column), Multiplicity::Many)
+            found(by_columns(&many, target, link), column, Multiplicity::Many)
         }
         // These have no name that leads to them alone.
         Cardinality::OneToOneChild(_) | Cardinality::OneToOneParent(_) | Cardinality::ManyToMany(_)
@@ -94,48 +127,57 @@ fn named(catalog: &Catalog, relationship: &Relationship, resource: usize, target
         {
             None
         }
-        Cardinality::ManyToOne(_) | Cardinality::OneToOneChild(_) | Cardinality::OneToOneParent(_)
-            if alone =>
-        {
-            name(one, target, None, Multiplicity::One)
-        }
-        Cardinality::OneToMany(_) | Cardinality::ManyToMany(_) if alone => {
-            name(many, target, None, Multiplicity::Many)
-        }
         Cardinality::ManyToOne(link) | Cardinality::OneToOneChild(link) => {
-            name(by_reference(&one, link), target, Some(&link.constraint), Multiplicity::One)
+            found(by_reference(&one, target, link, rank), &link.constraint, Multiplicity::One)
         }
         Cardinality::OneToOneParent(link) => {
-            name(by_columns(&one, link), target, Some(&link.constraint), Multiplicity::One)
+            found(plain(alone, &one, by_columns(&one, target, link)), &link.constraint, Multiplicity::One)
         }
         Cardinality::OneToMany(link) => {
-            name(by_columns(&many, link), target, Some(&link.constraint), Multiplicity::Many)
+            found(plain(alone, &many, by_columns(&many, target, link)), &link.constraint, Multiplicity::Many)
         }
         Cardinality::ManyToMany(junction) => {
             let through = &catalog.relation_by_oid(junction.relation)?.name;
-            name(format!("{many}_via_{through}"), target, Some(through), Multiplicity::Many)
+            let names = vec![format!("{many}_via_{through}"), format!("{target}_via_{through}")];
+            found(plain(alone, &many, names), through, Multiplicity::Many)
         }
     }
 }
 
-/// `billing_address` of the column `billing_address_id`.
-fn by_reference(target: &str, link: &Link) -> String {
-    match link.columns.as_slice() {
-        [(column, _)] => match snake(column).strip_suffix("_id") {
-            Some(stem) => stem.to_owned(),
-            None => format!("{target}_by_{column}"),
-        },
-        columns => {
-            let columns: Vec<&str> = columns.iter().map(|(column, _)| column.as_str()).collect();
-            format!("{target}_by_{}", columns.join("_"))
-        }
-    }
+/// The names of what is alone of its target begin with this one.
+fn plain(alone: bool, name: &str, names: Vec<String>) -> Vec<String> {
+    alone.then(|| name.to_owned()).into_iter().chain(names).collect()
 }
 
-/// `orders_by_billing_address_id`.
-fn by_columns(target: &str, link: &Link) -> String {
+/// What columns end with that hold keys of other rows.
+const REFERENCES: [&str; 4] = ["_id", "_uuid", "_code", "_key"];
+
+/// `billing_address` of the column `billing_address_id`, whether there are other addresses or not; then by all that tells
+/// it apart. A view is one of several that a column leads to: it has the column's name if that is its own.
+fn by_reference(one: &str, target: &str, link: &Link, rank: Rank) -> Vec<String> {
+    let stem = link.columns.last().and_then(|(column, _)| {
+        let column = snake(column);
+        REFERENCES.iter().find_map(|end| column.strip_suffix(end).map(str::to_owned))
+    });
+    let stem = stem.filter(|stem| rank != Rank::Third || stem == one);
+    let columns: Vec<&str> = link.columns.iter().map(|(column, _)| column.as_str()).collect();
+    stem.into_iter().chain(told_apart(one, target, &columns, link)).collect()
+}
+
+/// `orders_by_billing_address_id`; then by all that tells it apart.
+fn by_columns(many: &str, target: &str, link: &Link) -> Vec<String> {
     let columns: Vec<&str> = link.columns.iter().map(|(_, column)| column.as_str()).collect();
-    format!("{target}_by_{}", columns.join("_"))
+    told_apart(many, target, &columns, link)
+}
+
+fn told_apart(name: &str, target: &str, columns: &[&str], link: &Link) -> Vec<String> {
+    let (columns, constraint) = (columns.join("_"), &link.constraint);
+    vec![
+        format!("{name}_by_{columns}"),
+        format!("{target}_by_{columns}"),
+        format!("{name}_by_{constraint}"),
+        format!("{target}_by_{constraint}"),
+    ]
 }
 
 fn drop_ambiguous(named: &mut Vec<Named>, source: &str) {

@@ -2,18 +2,18 @@
 
 use super::{
     Field, Function, Multiplicity, Package, Passing, Presence, Returns, Scalar, Shape,
-    build::{Builder, FUNCTIONS_SERVICE},
-    locked::{key, settle_function, signature},
+    build::{Builder, FUNCTIONS_SERVICE, own_number},
+    locked::{keys, settle_function, signature},
 };
 use crate::{
-    catalog::descriptor::{self, ResultColumn, TypeKind},
+    catalog::descriptor::{self, Argument, ResultColumn, TypeKind},
     grpc::{
-        lock::{FunctionLock, Ledger, Numbers},
-        names::{Claims, pascal},
+        lock::{FunctionLock, Ledger},
+        names::pascal,
     },
     request::{payload::BodyKind, select::Part},
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// Types that a single unnamed argument may have, by their names in `pg_catalog`.
 const BODIES: &[(&str, BodyKind)] = &[
@@ -24,66 +24,106 @@ const BODIES: &[(&str, BodyKind)] = &[
     ("bytea", BodyKind::OctetStream),
 ];
 
-impl Builder<'_> {
-    pub(super) fn functions(&mut self, package: &mut Package) {
-        let schema = package.schema.clone();
+/// A function that can be called.
+pub(super) struct Offered<'a> {
+    passing: Passing,
+    row: Row<'a>,
+}
+
+/// A row of what it gives, before its types have names.
+enum Row<'a> {
+    Void,
+    Value,
+    /// Of this of the package's resources.
+    Resource(usize),
+    Columns(Vec<(&'a str, u32, &'a str)>),
+}
+
+/// A function that has everything but its method's name.
+struct Made<'a> {
+    function: &'a descriptor::Function,
+    /// What the lock calls it.
+    key: String,
+    /// What is locked of it.
+    known: Option<FunctionLock>,
+    /// What it gives, as the lock writes it.
+    signature: String,
+    arguments: Vec<Field>,
+    returns: Returns,
+    passing: Passing,
+}
+
+/// What a function's method and messages are called.
+#[derive(Default)]
+struct MethodNames {
+    method: String,
+    /// What its messages' names begin with.
+    messages: String,
+}
+
+impl Offered<'_> {
+    /// The types that its messages have.
+    pub(super) fn types(&self, function: &descriptor::Function) -> Vec<u32> {
+        let arguments = function.arguments.iter().map(|argument| argument.r#type);
+        match &self.row {
+            Row::Void | Row::Resource(_) => arguments.collect(),
+            Row::Value => arguments.chain([function.return_type]).collect(),
+            Row::Columns(columns) => arguments.chain(columns.iter().map(|(_, oid, _)| *oid)).collect(),
+        }
+    }
+}
+
+impl<'a> Builder<'a> {
+    /// The functions that can be called, in the order of their names and arguments.
+    pub(super) fn offered_functions(
+        &self,
+        package: &Package,
+    ) -> Vec<(&'a descriptor::Function, Offered<'a>)> {
         let catalog = self.catalog;
-        let mut functions: Vec<&descriptor::Function> = catalog.functions_in(&schema).collect();
-        let names = |function: &descriptor::Function| -> Vec<String> {
-            function.arguments.iter().map(|argument| argument.name.clone()).collect()
-        };
-        // Of overloads the one with the fewest arguments has the plain name.
-        functions.sort_by_cached_key(|function| {
-            let arguments = names(function);
-            let types: Vec<&str> = function.arguments.iter().map(|a| a.sql_type.as_str()).collect();
-            (function.name.clone(), arguments.len(), arguments, types.join(","))
+        let functions = catalog.descriptor().functions.iter();
+        let mut found: Vec<_> = functions
+            .filter(|function| function.schema == package.schema && function.is_callable(catalog))
+            .filter_map(|function| {
+                let offered = Offered { passing: self.passing(function)?, row: self.row(package, function)? };
+                Some((function, offered))
+            })
+            .collect();
+        found.sort_by_cached_key(|(function, _)| {
+            let arguments = function.arguments.iter();
+            let arguments: Vec<_> =
+                arguments.map(|argument| (argument.name.clone(), argument.sql_type.clone())).collect();
+            (function.name.clone(), arguments.len(), arguments)
         });
-        let mut methods = self.locked_methods();
-        let mut locked = self.locked_functions(&functions);
-        for function in functions {
-            let Some(passing) = self.passing(function) else { continue };
-            let known = locked.remove(&key(function));
-            let locked = known.clone().unwrap_or_default();
-            let Some(mut returns) = self.returns(package, function, &locked) else { continue };
+        found
+    }
+
+    pub(super) fn functions(
+        &mut self,
+        package: &mut Package,
+        functions: Vec<(&'a descriptor::Function, Offered<'a>)>,
+    ) {
+        let described: Vec<&descriptor::Function> = functions.iter().map(|(function, _)| *function).collect();
+        let keys = keys(&described);
+        let mut locked = self.locked_functions(&described);
+        let mut made = Vec::with_capacity(functions.len());
+        for ((function, offered), key) in functions.into_iter().zip(keys) {
+            let known = locked.remove(&key).unwrap_or_default();
+            let returns = self.returns(package, function, &offered.row, &known);
+            let arguments = self.arguments(function, &known.arguments);
             let multiplicity = if function.returns_set { Multiplicity::Many } else { Multiplicity::One };
-            let mut arguments = self.arguments(package, function, &locked.arguments);
             let signature = signature(package, &returns, multiplicity);
             // A method cannot answer otherwise than it did: then it is another one.
-            let known = known.filter(|known| known.returns == signature);
-            let by: Vec<String> = names(function).iter().map(|name| pascal(name)).collect();
-            let new_method = |methods: &mut Claims| {
-                methods.claim(
-                    |attempt| match attempt {
-                        0 => pascal(&function.name),
-                        1 if !by.is_empty() => format!("{}By{}", pascal(&function.name), by.concat()),
-                        attempt => format!("{}{attempt}", pascal(&function.name)),
-                    },
-                    |name| vec![name.clone()],
-                )
-            };
-            let method = match &known {
-                Some(known) => known.method.clone(),
-                None => new_method(&mut methods),
-            };
-            let new_messages = |claims: &mut Claims| {
-                claims.claim(
-                    |attempt| match attempt {
-                        0 => method.clone(),
-                        1 => format!("{FUNCTIONS_SERVICE}{method}"),
-                        attempt => format!("{FUNCTIONS_SERVICE}{method}{attempt}"),
-                    },
-                    |stem| vec![format!("{stem}Request"), format!("{stem}Response")],
-                )
-            };
-            let messages = match &known {
-                Some(known) => known.messages().to_owned(),
-                None => new_messages(&mut self.claims),
-            };
+            let known = Some(known).filter(|known| known.returns == signature);
+            made.push(Made { function, key, known, signature, arguments, returns, passing: offered.passing });
+        }
+        let names = self.method_names(&made);
+        for (made, MethodNames { method, messages }) in made.into_iter().zip(names) {
+            let Made { function, mut arguments, mut returns, .. } = made;
             let next = FunctionLock {
                 messages: (messages != method).then(|| messages.clone()),
                 method: method.clone(),
-                returns: signature,
-                ..known.unwrap_or_default()
+                returns: made.signature,
+                ..made.known.unwrap_or_default()
             };
             let next = settle_function(package, next, &mut arguments, &mut returns);
             package.functions.push(Function {
@@ -92,15 +132,55 @@ impl Builder<'_> {
                 method,
                 messages,
                 arguments,
-                reserved_arguments: next.arguments.reserved(Numbers::Columns),
-                reserved_columns: next.columns.reserved(Numbers::Columns),
-                passing,
+                reserved_arguments: next.arguments.reserved_with_gaps(),
+                reserved_columns: next.columns.reserved_with_gaps(),
+                passing: made.passing,
                 returns,
-                multiplicity,
+                multiplicity: if function.returns_set { Multiplicity::Many } else { Multiplicity::One },
                 volatility: function.volatility(),
             });
-            self.next.functions.insert(key(function), next);
+            self.next.functions.insert(made.key, next);
         }
+    }
+
+    /// What methods and their messages are called: of a function with overloads none has the plain name.
+    fn method_names(&mut self, made: &[Made<'_>]) -> Vec<MethodNames> {
+        let mut count: HashMap<&str, usize> = HashMap::new();
+        for made in made {
+            *count.entry(&made.function.name).or_default() += 1;
+        }
+        let new = || made.iter().filter(|made| made.known.is_none()).map(|made| made.function);
+        // Each that is alone of its name is called so, whatever overloads of others are called.
+        let (alone, overloads): (Vec<_>, Vec<_>) =
+            new().partition(|function| count.get(function.name.as_str()) == Some(&1));
+        let mut taken = self.locked_methods();
+        let mut methods: HashMap<u32, String> = HashMap::new();
+        for (equals, first) in [(alone, 0), (overloads, 1)] {
+            let candidate = |function: &&descriptor::Function, attempt| method(function, attempt + first);
+            let named = taken.settle(&equals, candidate, |name| vec![name.clone()]);
+            methods.extend(equals.iter().map(|function| function.oid).zip(named));
+        }
+        let new: Vec<(u32, String)> =
+            new().filter_map(|function| methods.remove_entry(&function.oid)).collect();
+        let stems = self.claims.settle(
+            &new,
+            |(_, method), attempt| match attempt {
+                0 => method.clone(),
+                attempt => format!("{FUNCTIONS_SERVICE}{method}{}", own_number(method, attempt - 1)),
+            },
+            |stem| vec![format!("{stem}Request"), format!("{stem}Response")],
+        );
+        let mut names: HashMap<u32, MethodNames> = HashMap::new();
+        for ((oid, method), messages) in new.into_iter().zip(stems) {
+            names.insert(oid, MethodNames { method, messages });
+        }
+        let known = |made: &Made<'_>| match &made.known {
+            Some(known) => {
+                MethodNames { method: known.method.clone(), messages: known.messages().to_owned() }
+            }
+            None => names.remove(&made.function.oid).unwrap_or_default(),
+        };
+        made.iter().map(known).collect()
     }
 
     fn passing(&self, function: &descriptor::Function) -> Option<Passing> {
@@ -115,97 +195,109 @@ impl Builder<'_> {
         }
     }
 
-    fn arguments(
-        &mut self,
-        package: &mut Package,
-        function: &descriptor::Function,
-        locked: &Ledger,
-    ) -> Vec<Field> {
-        let field = |(number, argument): (u32, &descriptor::Argument)| Field {
+    fn arguments(&self, function: &descriptor::Function, locked: &Ledger) -> Vec<Field> {
+        let field = |argument: &Argument| Field {
             column: argument.name.clone(),
-            name: if argument.name.is_empty() { "value".to_owned() } else { argument.name.clone() },
-            number,
-            shape: self.shape(package, argument.r#type, locked.kind(&argument.name)),
+            name: argument_name(argument).to_owned(),
+            number: 0,
+            shape: self.shape(argument.r#type, locked.kind(&argument.name)),
             presence: if argument.has_default { Presence::Optional } else { Presence::Required },
             comment: None,
             sql_type: argument.sql_type.clone(),
         };
-        (1..).zip(&function.arguments).map(field).collect()
+        function.arguments.iter().map(field).collect()
     }
 
     /// What a row of the result is; none if it has no columns to speak of.
-    fn returns(
-        &mut self,
-        package: &mut Package,
-        function: &descriptor::Function,
-        locked: &FunctionLock,
-    ) -> Option<Returns> {
+    fn row(&self, package: &Package, function: &'a descriptor::Function) -> Option<Row<'a>> {
         let found = self.catalog.base_type(function.return_type);
         let relation = found.map_or(0, |found| found.relation);
         if relation != 0
             && let Some(at) = package.resources.iter().position(|resource| resource.oid == relation)
         {
-            return Some(Returns::Resource(at));
+            return Some(Row::Resource(at));
         }
         let columns = function.named_columns(self.catalog);
         if !columns.is_empty() {
-            let columns = self.result_columns(package, columns, &locked.columns);
-            return Some(Returns::Columns(columns));
+            let column =
+                |column: &'a ResultColumn| (column.name.as_str(), column.r#type, column.sql_type.as_str());
+            return Some(Row::Columns(columns.iter().map(column).collect()));
         }
-        let Some(found) = found else { return Some(self.value(package, function, locked)) };
+        let Some(found) = found else { return Some(Row::Value) };
         match found.kind() {
-            TypeKind::Pseudo if found.name == "void" => Some(Returns::Void),
+            TypeKind::Pseudo if found.name == "void" => Some(Row::Void),
             // `record` without columns, `trigger`, `internal` and their like.
             TypeKind::Pseudo => None,
             TypeKind::Composite => {
-                let columns: Vec<ResultColumn> = found
-                    .attributes
-                    .iter()
-                    .map(|attribute| ResultColumn {
-                        name: attribute.name.clone(),
-                        r#type: attribute.r#type,
-                        sql_type: attribute.sql_type.clone(),
-                    })
-                    .collect();
-                Some(Returns::Columns(self.result_columns(package, &columns, &locked.columns)))
+                let attributes = found.attributes.iter();
+                let column = |attribute: &'a descriptor::Attribute| {
+                    (attribute.name.as_str(), attribute.r#type, attribute.sql_type.as_str())
+                };
+                Some(Row::Columns(attributes.map(column).collect()))
             }
             TypeKind::Base
             | TypeKind::Enum
             | TypeKind::Domain
             | TypeKind::Array
             | TypeKind::Range
-            | TypeKind::Unspecified => Some(self.value(package, function, locked)),
+            | TypeKind::Unspecified => Some(Row::Value),
         }
     }
 
-    fn value(
-        &mut self,
+    fn returns(
+        &self,
         package: &mut Package,
         function: &descriptor::Function,
+        row: &Row<'_>,
         locked: &FunctionLock,
     ) -> Returns {
-        let shape = self.shape(package, function.return_type, Some(locked.row()));
-        if shape == Shape::One(Scalar::ArrayText) {
-            Arc::make_mut(&mut package.texts).insert(Part::Result { of: function.oid });
+        match row {
+            Row::Void => Returns::Void,
+            Row::Resource(at) => Returns::Resource(*at),
+            Row::Value => {
+                let shape = self.shape(function.return_type, Some(locked.row()));
+                if shape == Shape::One(Scalar::ArrayText) {
+                    Arc::make_mut(&mut package.texts).insert(Part::Result { of: function.oid });
+                }
+                Returns::Value(shape)
+            }
+            Row::Columns(columns) => {
+                let field = |(name, oid, sql_type): &(&str, u32, &str)| Field {
+                    column: (*name).to_owned(),
+                    name: (*name).to_owned(),
+                    number: 0,
+                    shape: self.shape(*oid, locked.columns.kind(name)),
+                    presence: Presence::Optional,
+                    comment: None,
+                    sql_type: (*sql_type).to_owned(),
+                };
+                Returns::Columns(columns.iter().map(field).collect())
+            }
         }
-        Returns::Value(shape)
     }
+}
 
-    fn result_columns(
-        &mut self,
-        package: &mut Package,
-        columns: &[ResultColumn],
-        locked: &Ledger,
-    ) -> Vec<Field> {
-        let field = |(number, column): (u32, &ResultColumn)| Field {
-            column: column.name.clone(),
-            name: column.name.clone(),
-            number,
-            shape: self.shape(package, column.r#type, locked.kind(&column.name)),
-            presence: Presence::Optional,
-            comment: None,
-            sql_type: column.sql_type.clone(),
-        };
-        (1..).zip(columns).map(field).collect()
+/// What an argument's field would be called. The one that takes a whole body has no name of its own.
+fn argument_name(argument: &Argument) -> &str {
+    if argument.name.is_empty() { "value" } else { &argument.name }
+}
+
+/// What a function's method is called at this attempt: `Add`, `AddByAB`, `AddByAIntegerBInteger`, and then with a number of
+/// its own.
+fn method(function: &descriptor::Function, attempt: usize) -> String {
+    let name = pascal(&function.name);
+    let by = |part: fn(&Argument) -> String| match function.arguments.as_slice() {
+        [] => format!("{name}ByNothing"),
+        arguments => format!("{name}By{}", arguments.iter().map(part).collect::<String>()),
+    };
+    match attempt {
+        0 => name,
+        1 => by(|argument| pascal(argument_name(argument))),
+        attempt => {
+            let typed = by(|argument| pascal(argument_name(argument)) + &pascal(&argument.sql_type));
+            let types: Vec<&str> = function.arguments.iter().map(|a| a.sql_type.as_str()).collect();
+            let own = own_number(&format!("{}({})", function.name, types.join(",")), attempt - 2);
+            typed + &own
+        }
     }
 }

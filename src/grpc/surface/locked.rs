@@ -1,18 +1,15 @@
 //! Names and numbers between the surface and the lock: things are built under
-//! the names that they would like and the numbers that the catalog has, and get
-//! here those that they keep.
+//! the names that the database has, and get here those that they keep.
 
 use super::{
-    Declared, Enum, Field, Multiplicity, Package, Resource, ResourceNames, Returns, Scalar, Shape,
-    build::Builder, types::qualified,
+    Declared, Embed, Enum, Field, Multiplicity, Numbered, Numbers, Package, Resource, ResourceNames, Returns,
+    Scalar, Shape, build::Builder, types::qualified,
 };
 use crate::{
-    catalog::descriptor::{self, Relation, Type},
+    catalog::descriptor::{self, Argument, Relation, Type},
     grpc::{
-        lock::{
-            self, CompositeLock, EnumLock, FunctionLock, Ledger, LockError, Numbers, RelationLock, Wanted,
-        },
-        names::Claims,
+        lock::{self, CompositeLock, EnumLock, FunctionLock, Ledger, LockError, Rank, RelationLock, Wanted},
+        names::{Claims, field_name},
     },
 };
 use std::collections::HashMap;
@@ -50,17 +47,22 @@ impl Enum {
 }
 
 /// Gives fields the names and numbers that they keep.
-fn settle(package: &Package, ledger: &Ledger, fields: &mut [Field], claims: &mut Claims) -> Ledger {
+/// `beside` are the other fields of their message.
+fn settle(package: &Package, ledger: &Ledger, fields: &mut [Field], beside: &Ledger) -> Ledger {
     // The one argument without a name is called after what it is.
     let key = |field: &Field| if field.column.is_empty() { &field.name } else { &field.column }.clone();
-    let wanted = |field: &Field| Wanted {
-        key: key(field),
-        kind: package.kind(field.shape),
-        name: field.name.clone(),
-        number: field.number,
+    let wanted = |field: &Field| {
+        let name = field_name(&field.name);
+        Wanted {
+            key: key(field),
+            kind: package.kind(field.shape),
+            // Whose name is one in protobuf has it, whoever else's ends at it.
+            rank: if name == field.name { Rank::First } else { Rank::Second },
+            names: vec![name],
+        }
     };
     let wanted: Vec<Wanted> = fields.iter().map(wanted).collect();
-    let settled = ledger.settle_fields(&wanted, Numbers::Columns, claims);
+    let settled = ledger.settle_fields(&wanted, beside);
     for (field, wanted) in fields.iter_mut().zip(wanted) {
         if let Some(declaration) = settled.fields.get(&wanted.key) {
             field.name.clone_from(&declaration.name);
@@ -98,11 +100,7 @@ impl Builder<'_> {
     /// Settles a relation's columns, and enters it into the next lock.
     pub(super) fn settle_columns(&mut self, package: &Package, relation: &str, fields: &mut [Field]) {
         let mut next = self.lock.relations.get(relation).cloned().unwrap_or_default();
-        let mut claims = Claims::default();
-        for embed in next.embeds.all() {
-            claims.take_field(&embed.name);
-        }
-        next.columns = settle(package, &next.columns, fields, &mut claims);
+        next.columns = settle(package, &next.columns, fields, &next.embeds);
         self.next.relations.insert(relation.to_owned(), next);
     }
 
@@ -122,39 +120,48 @@ impl Builder<'_> {
         next.plural.clone_from(&resource.names.plural);
         next.key = key;
         next.former_key = former_key.unwrap_or_default();
-        resource.reserved = next.columns.reserved(Numbers::Columns);
+        resource.reserved = next.columns.reserved_with_gaps();
         let former_key = Ledger { reserved: next.former_key.clone(), ..Ledger::default() };
-        resource.reserved_key = former_key.reserved(Numbers::Embeds);
+        resource.reserved_key = former_key.reserved();
     }
 
-    /// Settles a relation's embeds; `messages` are those of the package's resources.
-    pub(super) fn settle_embeds(&mut self, messages: &[String], resource: &mut Resource) {
+    /// Settles a relation's embeds; `messages` are those of the package's resources, `named` what each embed would
+    /// be called and who goes first.
+    pub(super) fn settle_embeds(
+        &mut self,
+        messages: &[String],
+        resource: &mut Resource,
+        named: Vec<(Vec<String>, Rank)>,
+    ) {
         let Some(next) = self.next.relations.get_mut(&resource.relation) else { return };
-        let mut claims = Claims::default();
-        for column in next.columns.all() {
-            claims.take_field(&column.name);
+        let kind = |embed: &Embed| {
+            let message = messages.get(embed.resource).map_or("", String::as_str);
+            repeated(message, embed.multiplicity == Multiplicity::Many)
+        };
+        // Locks of old have a relationship that is alone under its target's name.
+        let mut known = next.embeds.clone();
+        for embed in &resource.embeds {
+            let former = embed.former_key();
+            if !known.fields.contains_key(&embed.key)
+                && let Some(declaration) = known.fields.remove(&former)
+            {
+                known.fields.insert(embed.key.clone(), declaration);
+            }
         }
-        let wanted = resource.embeds.iter().map(|embed| Wanted {
-            key: match &embed.hint {
-                Some(hint) => format!("{}!{hint}", embed.target),
-                None => embed.target.clone(),
-            },
-            kind: repeated(
-                messages.get(embed.resource).map_or("", String::as_str),
-                embed.multiplicity == Multiplicity::Many,
-            ),
-            name: embed.name.clone(),
-            number: embed.number,
-        });
-        let wanted: Vec<Wanted> = wanted.collect();
-        next.embeds = next.embeds.settle_fields(&wanted, Numbers::Embeds, &mut claims);
-        for (embed, wanted) in resource.embeds.iter_mut().zip(wanted) {
-            if let Some(declaration) = next.embeds.fields.get(&wanted.key) {
+        let wanted: Vec<Wanted> = resource
+            .embeds
+            .iter()
+            .zip(named)
+            .map(|(embed, (names, rank))| Wanted { key: embed.key.clone(), kind: kind(embed), names, rank })
+            .collect();
+        next.embeds = known.settle_fields(&wanted, &next.columns);
+        for embed in &mut resource.embeds {
+            if let Some(declaration) = next.embeds.fields.get(&embed.key) {
                 embed.name.clone_from(&declaration.name);
                 embed.number = declaration.number;
             }
         }
-        resource.reserved_embeds = next.embeds.reserved(Numbers::Embeds);
+        resource.reserved_embeds = next.embeds.reserved();
     }
 
     /// Settles an enum's values.
@@ -162,23 +169,27 @@ impl Builder<'_> {
         let wanted = found.values.iter().map(|value| Wanted {
             key: value.label.clone(),
             kind: String::new(),
-            name: value.name.clone(),
-            number: value.number,
+            names: vec![value.name.clone()],
+            rank: Rank::First,
         });
         let wanted: Vec<Wanted> = wanted.collect();
         let labels = self.lock.enums.get(key).map(|known| known.labels.clone()).unwrap_or_default();
         // Without a lock the enum's names have been taken together with its own.
         let is_new = labels.is_empty();
+        let mut numbers =
+            Numbers::of(Numbered::Label, labels.all().map(|declaration| declaration.number).chain([0]));
         let claims = &mut self.claims;
-        let settled = labels.settle(&wanted, Numbers::Values, |wanted| {
-            if is_new {
-                return wanted.name.clone();
-            }
-            let numbered = |attempt| match attempt {
-                0 => wanted.name.clone(),
-                attempt => format!("{}_{}", wanted.name, attempt + 1),
+        let settled = labels.settle(&wanted, &mut numbers, |wanted, reserved| {
+            let candidate = |wanted: &&Wanted, attempt| match wanted.names.first() {
+                Some(plain) if reserved.iter().any(|former| former.name == *plain) && attempt > 0 => {
+                    format!("{plain}_{}", attempt + 1)
+                }
+                Some(_) | None => wanted.name(attempt),
             };
-            claims.claim(numbered, |name| vec![name.clone()])
+            match is_new {
+                true => wanted.iter().map(|wanted| wanted.name(0)).collect(),
+                false => claims.settle(wanted, candidate, |name| vec![name.clone()]),
+            }
         });
         for value in &mut found.values {
             if let Some(declaration) = settled.fields.get(&value.label) {
@@ -186,8 +197,7 @@ impl Builder<'_> {
                 value.number = declaration.number;
             }
         }
-        found.values.sort_by_key(|value| value.number);
-        found.reserved = settled.reserved(Numbers::Values);
+        found.reserved = settled.reserved();
         self.next.enums.insert(key.to_owned(), EnumLock { name: found.name.clone(), labels: settled });
     }
 
@@ -207,14 +217,12 @@ impl Builder<'_> {
         ledger: &Ledger,
         mut fields: Vec<Field>,
     ) {
-        let mut claims = Claims::default();
-        for embed in self.relation_of(package, at, found).iter().flat_map(|relation| relation.embeds.all()) {
-            claims.take_field(&embed.name);
-        }
-        let settled = settle(package, ledger, &mut fields, &mut claims);
+        let beside =
+            self.relation_of(package, at, found).map(|relation| relation.embeds.clone()).unwrap_or_default();
+        let settled = settle(package, ledger, &mut fields, &beside);
         let Some(record) = package.records.get_mut(at) else { return };
         record.fields = fields;
-        record.reserved = settled.reserved(Numbers::Columns);
+        record.reserved = settled.reserved_with_gaps();
         if record.declared == Declared::Here {
             let locked = CompositeLock { message: record.message.clone(), attributes: settled };
             self.next.composites.insert(qualified(found), locked);
@@ -252,13 +260,14 @@ impl Builder<'_> {
         if self.lock.functions.is_empty() {
             return found;
         }
-        let keys: Vec<String> = functions.iter().map(|function| key(function)).collect();
-        for (function, key) in functions.iter().zip(&keys) {
+        let keys = keys(functions);
+        for key in &keys {
             if let Some(known) = self.lock.functions.get(key) {
                 found.insert(key.clone(), known.clone());
                 continue;
             }
-            let begins = format!("{}(", function.name);
+            let Some((name, _)) = key.split_once('(') else { continue };
+            let begins = format!("{name}(");
             let alone = keys.iter().filter(|key| key.starts_with(&begins)).count() == 1;
             let before: Vec<&String> =
                 self.lock.functions.keys().filter(|key| key.starts_with(&begins)).collect();
@@ -272,6 +281,16 @@ impl Builder<'_> {
     }
 }
 
+impl Embed {
+    /// What locks of old call it.
+    fn former_key(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}!{hint}", self.target),
+            None => self.target.clone(),
+        }
+    }
+}
+
 impl Resource {
     /// The key's columns.
     fn key_columns(&self) -> impl Iterator<Item = &Field> {
@@ -279,10 +298,25 @@ impl Resource {
     }
 }
 
-/// What the lock calls a function: its name and its arguments' names.
-pub(super) fn key(function: &descriptor::Function) -> String {
-    let arguments: Vec<&str> = function.arguments.iter().map(|argument| argument.name.as_str()).collect();
-    format!("{}({})", function.name, arguments.join(","))
+/// What the lock calls functions: by their names and their arguments' names, and where those of two are the same by the
+/// arguments' types too.
+pub(super) fn keys(functions: &[&descriptor::Function]) -> Vec<String> {
+    let key = |function: &descriptor::Function, argument: fn(&Argument) -> String| {
+        let arguments: Vec<String> = function.arguments.iter().map(argument).collect();
+        format!("{}({})", function.name, arguments.join(","))
+    };
+    let plain: Vec<String> =
+        functions.iter().map(|function| key(function, |argument| argument.name.clone())).collect();
+    let mut count: HashMap<&str, usize> = HashMap::new();
+    for key in &plain {
+        *count.entry(key).or_default() += 1;
+    }
+    let typed = |argument: &Argument| format!("{} {}", argument.name, argument.sql_type);
+    let own = |(function, plain): (&&descriptor::Function, &String)| match count.get(plain.as_str()) {
+        Some(1) => plain.clone(),
+        Some(_) | None => key(function, typed),
+    };
+    functions.iter().zip(&plain).map(own).collect()
 }
 
 /// What a function gives, as the lock writes it.
@@ -308,9 +342,9 @@ pub(super) fn settle_function(
     arguments: &mut [Field],
     returns: &mut Returns,
 ) -> FunctionLock {
-    let arguments = settle(package, &known.arguments, arguments, &mut Claims::default());
+    let arguments = settle(package, &known.arguments, arguments, &Ledger::default());
     let columns = match returns {
-        Returns::Columns(fields) => settle(package, &known.columns, fields, &mut Claims::default()),
+        Returns::Columns(fields) => settle(package, &known.columns, fields, &Ledger::default()),
         Returns::Void | Returns::Value(_) | Returns::Resource(_) => known.columns,
     };
     FunctionLock { arguments, columns, ..known }

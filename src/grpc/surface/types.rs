@@ -1,35 +1,175 @@
-//! Types: from a column's [`Form`] to a field's [`Shape`]; enums and composites
-//! are declared in the package where they are first used.
+//! Types: from a column's [`Form`] to a field's [`Shape`]. Enums and composites are named before
+//! any field is made, all that columns, arguments and results lead to: so it does not matter which is met first.
 
 use super::{
-    Declared, Enum, EnumValue, Field, Package, Presence, Record, Reserved, Scalar, Shape,
-    build::{Builder, pascal_candidate},
+    Declared, Enum, EnumValue, Field, Numbered, Package, Presence, Record, Reserved, Scalar, Shape,
+    build::{Builder, own_number},
 };
 use crate::{
     catalog::{
-        descriptor::{Type, TypeKind},
+        descriptor::{Function, Relation, Type, TypeKind},
         form::{Form, form},
     },
-    grpc::names::upper_snake,
+    grpc::names::{pascal, upper_snake},
     request::select::Part,
 };
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
-impl Builder<'_> {
+/// Types by schema and name.
+type Found<'a> = BTreeMap<(&'a str, &'a str), &'a Type>;
+
+impl<'a> Builder<'a> {
+    /// Declares the enums and composites of these relations and functions.
+    pub(super) fn declare_types(
+        &mut self,
+        package: &mut Package,
+        relations: &[&Relation],
+        functions: &[(&'a Function, super::function::Offered<'a>)],
+    ) {
+        let (mut enums, mut records) = (Found::new(), Found::new());
+        let columns =
+            relations.iter().flat_map(|relation| relation.columns.iter().map(|column| column.r#type));
+        let of_functions = functions.iter().flat_map(|(function, offered)| offered.types(function));
+        for oid in columns.chain(of_functions) {
+            self.find(oid, &mut enums, &mut records);
+        }
+        self.declare_records(package, records.into_values().collect());
+        self.declare_enums(package, enums.into_values().collect());
+    }
+
+    fn find(&self, oid: u32, enums: &mut Found<'a>, records: &mut Found<'a>) {
+        let Some(found) = self.catalog.base_type(oid) else { return };
+        match form(self.catalog, oid) {
+            Form::Array(_) => self.find(found.element, enums, records),
+            Form::Record(_) => {
+                if records.insert((&found.schema, &found.name), found).is_none() {
+                    for attribute in &found.attributes {
+                        self.find(attribute.r#type, enums, records);
+                    }
+                }
+            }
+            Form::Text if found.kind() == TypeKind::Enum && !is_ambiguous(found) => {
+                enums.insert((&found.schema, &found.name), found);
+            }
+            Form::Text
+            | Form::Bool
+            | Form::Int2
+            | Form::Int4
+            | Form::Int8
+            | Form::Float4
+            | Form::Float8
+            | Form::TimestampTz
+            | Form::Bytea
+            | Form::Hstore => {}
+        }
+    }
+
+    fn declare_enums(&mut self, package: &mut Package, found: Vec<&'a Type>) {
+        let new: Vec<&Type> =
+            found.iter().copied().filter(|found| !self.lock.enums.contains_key(&qualified(found))).collect();
+        let named = self.claims.settle(
+            &new,
+            |found, attempt| named(found, &candidate(found, "Enum", attempt)),
+            Enum::names,
+        );
+        let mut named = named.into_iter();
+        for found in found {
+            let declared = match self.lock.enums.get(&qualified(found)) {
+                // Its names are taken already.
+                Some(locked) => Some(self::named(found, &locked.name)),
+                None => named.next(),
+            };
+            if let Some(mut declared) = declared {
+                self.settle_labels(&qualified(found), &mut declared);
+                self.types.insert(found.oid, Scalar::Enum(package.enums.len()));
+                package.enums.push(declared);
+            }
+        }
+    }
+
+    /// Declares composites without their fields; of an exposed relation's row type the message
+    /// is there already.
+    fn declare_records(&mut self, package: &mut Package, found: Vec<&'a Type>) {
+        let resource = |found: &Type| {
+            let of_relation = |resource: &&super::Resource| resource.oid == found.relation;
+            package.resources.iter().find(of_relation).filter(|_| found.relation != 0)
+        };
+        let is_new =
+            |found: &Type| resource(found).is_none() && !self.lock.composites.contains_key(&qualified(found));
+        let new: Vec<&Type> = found.iter().copied().filter(|found| is_new(found)).collect();
+        let named = self.claims.settle(
+            &new,
+            |found, attempt| candidate(found, "Record", attempt),
+            |name| vec![name.clone()],
+        );
+        let mut named = named.into_iter();
+        let mut records = Vec::with_capacity(found.len());
+        for found in found {
+            let (message, declared) = match (resource(found), self.lock.composites.get(&qualified(found))) {
+                (Some(resource), _) => (resource.names.singular.clone(), Declared::ByResource),
+                (None, Some(locked)) => (locked.message.clone(), Declared::Here),
+                (None, None) => (named.next().unwrap_or_default(), Declared::Here),
+            };
+            self.types.insert(found.oid, Scalar::Record(records.len()));
+            records.push(Record {
+                of: found.oid,
+                message,
+                sql_type: found.sql_name.clone(),
+                comment: found.comment.clone(),
+                fields: Vec::new(),
+                declared,
+                reserved: Reserved::default(),
+            });
+        }
+        package.records = records;
+    }
+
+    /// Gives composites their fields: those of relations are the relations'.
+    pub(super) fn record_fields(&mut self, package: &mut Package) {
+        for at in 0..package.records.len() {
+            let Some(found) = package.records.get(at).and_then(|record| self.catalog.type_of(record.of))
+            else {
+                continue;
+            };
+            let ledger = self.attributes_of(package, at, found);
+            let mut fields = Vec::with_capacity(found.attributes.len());
+            for attribute in &found.attributes {
+                let shape = self.shape(attribute.r#type, ledger.kind(&attribute.name));
+                if shape == Shape::One(Scalar::ArrayText) {
+                    let part = Part::Attribute { of: found.oid, number: attribute.number };
+                    Arc::make_mut(&mut package.texts).insert(part);
+                }
+                fields.push(Field {
+                    column: attribute.name.clone(),
+                    name: attribute.name.clone(),
+                    number: 0,
+                    shape,
+                    presence: Presence::Optional,
+                    comment: attribute.comment.clone(),
+                    sql_type: attribute.sql_type.clone(),
+                });
+            }
+            self.settle_attributes(package, at, found, &ledger, fields);
+        }
+    }
+
     /// The shape of a column of this type, which is locked as this.
-    pub(super) fn shape(&mut self, package: &mut Package, oid: u32, locked: Option<&str>) -> Shape {
+    pub(super) fn shape(&self, oid: u32, locked: Option<&str>) -> Shape {
         match form(self.catalog, oid) {
             // The way out for arrays that a repeated field cannot hold.
             Form::Array(_) if locked == Some("string") => Shape::One(Scalar::ArrayText),
             Form::Array(element) => {
                 let of = self.catalog.base_type(oid).map_or(0, |array| array.element);
-                Shape::Many(self.scalar(package, &element, of))
+                Shape::Many(self.scalar(&element, of))
             }
-            single => Shape::One(self.scalar(package, &single, oid)),
+            single => Shape::One(self.scalar(&single, oid)),
         }
     }
 
-    fn scalar(&mut self, package: &mut Package, form: &Form, oid: u32) -> Scalar {
+    fn scalar(&self, form: &Form, oid: u32) -> Scalar {
         match form {
             Form::Bool => Scalar::Bool,
             Form::Int2 => Scalar::Int2,
@@ -40,10 +180,12 @@ impl Builder<'_> {
             Form::TimestampTz => Scalar::TimestampTz,
             Form::Bytea => Scalar::Bytea,
             Form::Hstore => Scalar::Hstore,
-            Form::Record(oid) => self.record(package, *oid),
+            Form::Record(oid) => self.types.get(oid).copied().unwrap_or(Scalar::Text),
             // An array is never an element.
             Form::Text | Form::Array(_) => match self.catalog.base_type(oid) {
-                Some(found) if found.kind() == TypeKind::Enum => self.enumeration(package, found),
+                Some(found) if found.kind() == TypeKind::Enum => {
+                    self.types.get(&found.oid).copied().unwrap_or(Scalar::Text)
+                }
                 Some(found)
                     if found.schema == "pg_catalog" && matches!(found.name.as_str(), "json" | "jsonb") =>
                 {
@@ -53,87 +195,25 @@ impl Builder<'_> {
             },
         }
     }
+}
 
-    /// The enum, declared on first use; text if its labels cannot be told apart
-    /// as names.
-    fn enumeration(&mut self, package: &mut Package, found: &Type) -> Scalar {
-        if let Some(known) = self.types.get(&found.oid) {
-            return *known;
-        }
-        let distinct: HashSet<String> = found.labels.iter().map(|label| upper_snake(label)).collect();
-        let ambiguous = distinct.len() < found.labels.len() || distinct.contains("UNSPECIFIED");
-        let scalar = if ambiguous {
-            Scalar::Text
-        } else {
-            let locked = self.lock.enums.get(&qualified(found)).cloned();
-            let mut declared = match locked {
-                // Its names are taken already.
-                Some(locked) => named(found, &locked.name),
-                None => self.claims.claim(
-                    |attempt| named(found, &pascal_candidate(&found.name, "Enum", attempt)),
-                    Enum::names,
-                ),
-            };
-            self.settle_labels(&qualified(found), &mut declared);
-            package.enums.push(declared);
-            Scalar::Enum(package.enums.len() - 1)
-        };
-        self.types.insert(found.oid, scalar);
-        scalar
-    }
+/// Whether labels cannot be told apart as names: then they are text.
+fn is_ambiguous(found: &Type) -> bool {
+    let distinct: HashSet<String> = found.labels.iter().map(|label| upper_snake(label)).collect();
+    distinct.len() < found.labels.len() || distinct.contains("UNSPECIFIED")
+}
 
-    /// The composite, declared on first use; of an exposed relation's row type
-    /// the message is there already.
-    fn record(&mut self, package: &mut Package, oid: u32) -> Scalar {
-        if let Some(known) = self.types.get(&oid) {
-            return *known;
+/// What a type is called at this attempt: `Grade`, `GradeEnum` (or whatever `kind` says), `ApiGradeEnum`, and then with a
+/// number of its own.
+fn candidate(found: &Type, kind: &str, attempt: usize) -> String {
+    let name = pascal(&found.name);
+    match attempt {
+        0 => name,
+        1 => name + kind,
+        attempt => {
+            let own = own_number(&qualified(found), attempt - 2);
+            format!("{}{name}{kind}{own}", pascal(&found.schema))
         }
-        let Some(found) = self.catalog.type_of(oid) else { return Scalar::Text };
-        let resource = package.resources.iter().find(|resource| resource.oid == found.relation);
-        let (message, declared) = match resource {
-            Some(resource) if found.relation != 0 => (resource.names.singular.clone(), Declared::ByResource),
-            _ => {
-                let message = match self.lock.composites.get(&qualified(found)) {
-                    Some(locked) => locked.message.clone(),
-                    None => self.claims.claim(
-                        |attempt| pascal_candidate(&found.name, "Record", attempt),
-                        |name| vec![name.clone()],
-                    ),
-                };
-                (message, Declared::Here)
-            }
-        };
-        // Entered before its attributes: whatever leads back here ends here.
-        let at = package.records.len();
-        self.types.insert(oid, Scalar::Record(at));
-        package.records.push(Record {
-            message,
-            sql_type: found.sql_name.clone(),
-            comment: found.comment.clone(),
-            fields: Vec::new(),
-            declared,
-            reserved: Reserved::default(),
-        });
-        let ledger = self.attributes_of(package, at, found);
-        let mut fields = Vec::with_capacity(found.attributes.len());
-        for attribute in &found.attributes {
-            let shape = self.shape(package, attribute.r#type, ledger.kind(&attribute.name));
-            if shape == Shape::One(Scalar::ArrayText) {
-                let part = Part::Attribute { of: found.oid, number: attribute.number };
-                Arc::make_mut(&mut package.texts).insert(part);
-            }
-            fields.push(Field {
-                column: attribute.name.clone(),
-                name: attribute.name.clone(),
-                number: u32::try_from(attribute.number).unwrap_or_default(),
-                shape,
-                presence: Presence::Optional,
-                comment: attribute.comment.clone(),
-                sql_type: attribute.sql_type.clone(),
-            });
-        }
-        self.settle_attributes(package, at, found, &ledger, fields);
-        Scalar::Record(at)
     }
 }
 
@@ -145,17 +225,17 @@ pub(super) fn qualified(found: &Type) -> String {
 /// The enum under this name.
 fn named(found: &Type, name: &str) -> Enum {
     let prefix = upper_snake(name);
-    let value = |(number, label): (u32, &String)| EnumValue {
+    let value = |label: &String| EnumValue {
         label: label.clone(),
         name: format!("{prefix}_{}", upper_snake(label)),
-        number,
+        number: Numbered::Label.number(label),
     };
     Enum {
         name: name.to_owned(),
         sql_type: found.sql_name.clone(),
         comment: found.comment.clone(),
         unspecified: format!("{prefix}_UNSPECIFIED"),
-        values: (1..).zip(&found.labels).map(value).collect(),
+        values: found.labels.iter().map(value).collect(),
         reserved: Reserved::default(),
     }
 }

@@ -68,6 +68,13 @@ fn operation(p: &mut Parser<'_>, value: Value) -> Parsed<Operation> {
             })
         })
     };
+    // The operator says which alternative it is.
+    match p.known_word().and_then(Operator::named).map(|operator| operator.row().operand) {
+        Some(Operand::Value) => return comparison(p, value),
+        Some(Operand::Quantifiable | Operand::Pattern) => return quantifiable(p, value),
+        Some(Operand::FullText) => return full_text(p, value),
+        Some(Operand::List | Operand::Is | Operand::Distinct) | None => {}
+    }
     if word(p, Operator::In)?.is_some() {
         return list(p).map(|values| Operation::In(Literal::array(values)));
     }

@@ -89,6 +89,13 @@ impl<'a> Parser<'a> {
         self.at
     }
 
+    /// The word in small letters that comes next. None where traces are kept, which tell of every alternative that was tried.
+    pub(super) fn known_word(&self) -> Option<&'a str> {
+        let rest = self.rest();
+        let end = rest.bytes().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(rest.len());
+        rest.get(..end).filter(|_| self.trace.is_none())
+    }
+
     fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }

@@ -26,7 +26,7 @@ fn request(action: Action, query: Query) -> Request {
         query,
         preferences: Preferences { timezone: Some("UTC".to_owned()), ..Preferences::default() },
         accept: Accept::Media(vec![MediaType::Json]),
-        context: Context { path: "/item".to_owned(), ..Context::default() },
+        context: Context { path: "/item".into(), ..Context::default() },
         deadline: Some(Duration::from_secs(1)),
     }
 }
@@ -40,7 +40,7 @@ fn requests_that_differ_in_values_alone_have_one_shape() {
     let one = read(&[("id", "eq.1"), ("a", "in.(1,2)")], "(b.like.x*,c.not.fts.y)", pages(10, 5));
     let mut other = read(&[("id", "eq.2"), ("a", "in.(3)")], "(b.like.z,c.not.fts.w)", pages(3, 7));
     other.preferences.timezone = None;
-    other.context.path = "/elsewhere".to_owned();
+    other.context.path = "/elsewhere".into();
     other.deadline = None;
     let ((one, first, told), (other, second, _)) = (one.split(), other.split());
     assert_eq!(one, other);

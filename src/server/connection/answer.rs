@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,11 +11,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::activity::Answering;
-
-/// A piece, of which the slowest client that is waited for takes one in the time for no progress: 16 KiB, as much as
-/// fits into a frame of HTTP/2.
-const PIECE: usize = 16 * 1024;
+use crate::server::{
+    activity::{Answering, Waiting},
+    body::PIECE,
+};
 
 /// The pieces of one connection's answers that have not left yet, and since when. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -42,13 +41,13 @@ impl Unread {
     }
 
     /// These bytes as a piece that has not left.
-    fn piece(&self, bytes: Bytes) -> Bytes {
+    fn piece(&self, bytes: Bytes, waiting: Arc<Waiting>) -> Bytes {
         let mut pieces = self.pieces();
         let number = pieces.next;
         pieces.next += 1;
         pieces.since.insert(number, Instant::now());
         drop(pieces);
-        Bytes::from_owner(Piece { bytes, number, unread: self.clone() })
+        Bytes::from_owner(Piece { bytes, number, unread: self.clone(), waiting })
     }
 
     fn pieces(&self) -> MutexGuard<'_, Pieces> {
@@ -61,6 +60,7 @@ struct Piece {
     bytes: Bytes,
     number: u64,
     unread: Unread,
+    waiting: Arc<Waiting>,
 }
 
 impl AsRef<[u8]> for Piece {
@@ -72,6 +72,7 @@ impl AsRef<[u8]> for Piece {
 impl Drop for Piece {
     fn drop(&mut self) {
         self.unread.pieces().since.remove(&self.number);
+        self.waiting.progress();
     }
 }
 
@@ -83,12 +84,14 @@ pub(super) struct AnswerBody<B> {
     rest: Bytes,
     /// None over HTTP/1, where the socket tells what is not read.
     unread: Option<Unread>,
-    _answering: Answering,
+    /// As long as a piece of this has not left.
+    waiting: Weak<Waiting>,
+    answering: Answering,
 }
 
 impl<B> AnswerBody<B> {
     pub(super) fn new(body: B, unread: Option<Unread>, answering: Answering) -> Self {
-        Self { body, rest: Bytes::new(), unread, _answering: answering }
+        Self { body, rest: Bytes::new(), unread, waiting: Weak::new(), answering }
     }
 }
 
@@ -112,7 +115,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for AnswerBody<B> {
             }
         }
         let length = this.rest.len().min(PIECE);
-        Poll::Ready(Some(Ok(Frame::data(unread.piece(this.rest.split_to(length))))))
+        let waiting = this.waiting.upgrade().unwrap_or_else(|| Arc::new(this.answering.wait()));
+        this.waiting = Arc::downgrade(&waiting);
+        Poll::Ready(Some(Ok(Frame::data(unread.piece(this.rest.split_to(length), waiting)))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,5 +1,5 @@
-//! The deadline for writing: bytes that the client's side does not take for too long end the connection. Reading goes
-//! straight through; heads and bodies have deadlines of their own.
+//! The deadline for writing: a client's side that takes less than a piece for too long, though bytes wait for it, ends the
+//! connection. Reading goes straight through; heads and bodies have deadlines of their own.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,9 +8,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
-use super::activity::Activity;
+use crate::server::{
+    activity::{Activity, Waiting},
+    body::PIECE,
+};
 
 /// A connection whose client has to go on reading.
 #[derive(Debug)]
@@ -18,28 +21,57 @@ pub(super) struct WriteDeadline<S> {
     connection: S,
     patience: Duration,
     activity: Arc<Activity>,
-    /// Since when bytes wait.
-    waiting: Option<Pin<Box<Sleep>>>,
+    /// Bytes wait, and so long a piece of them may take.
+    waiting: Option<(Pin<Box<Sleep>>, Waiting)>,
+    /// Bytes of the next piece that were taken.
+    taken: usize,
 }
 
 impl<S> WriteDeadline<S> {
     pub(super) fn new(connection: S, patience: Duration, activity: Arc<Activity>) -> Self {
-        Self { connection, patience, activity, waiting: None }
+        Self { connection, patience, activity, waiting: None, taken: 0 }
     }
 
-    fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    /// Watches what became of `offered` bytes.
+    fn watch(
+        &mut self,
+        context: &mut Context<'_>,
+        offered: usize,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(taken)) = written
+            && taken < offered
+        {
+            self.take(taken);
+            return written;
+        }
         if written.is_ready() {
-            if self.waiting.take().is_some() {
-                self.activity.unblock();
-            }
+            self.relax();
             return written;
         }
         let (patience, activity) = (self.patience, &self.activity);
-        let waiting = self.waiting.get_or_insert_with(|| {
-            activity.block();
-            Box::pin(tokio::time::sleep(patience))
+        let (end, _) = self.waiting.get_or_insert_with(|| {
+            (Box::pin(tokio::time::sleep(patience)), activity.wait(std::time::Instant::now()))
         });
-        waiting.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        end.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Some bytes were taken, and others wait: a few alone are no progress.
+    fn take(&mut self, bytes: usize) {
+        self.taken += bytes;
+        if let (Some((end, waiting)), true) = (&mut self.waiting, self.taken >= PIECE) {
+            end.as_mut().reset(Instant::now() + self.patience);
+            waiting.progress();
+            self.taken = 0;
+        }
+    }
+
+    /// Nothing waits.
+    fn relax(&mut self) {
+        self.taken = 0;
+        if self.waiting.take().is_some() {
+            self.activity.progress();
+        }
     }
 }
 
@@ -57,7 +89,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.connection).poll_write(context, bytes);
-        this.watch(context, written)
+        this.watch(context, bytes.len(), written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -74,8 +106,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        let offered = slices.iter().map(|slice| slice.len()).sum();
         let written = Pin::new(&mut this.connection).poll_write_vectored(context, slices);
-        this.watch(context, written)
+        this.watch(context, offered, written)
     }
 
     fn is_write_vectored(&self) -> bool {

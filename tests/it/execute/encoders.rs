@@ -27,7 +27,7 @@ fn samples() -> Vec<Sample> {
         |name, declaration, encoder, values| Sample { name, declaration, encoder: Some(encoder), values };
     let made = |name, declaration, values| Sample { name, declaration, encoder: None, values };
     vec![
-        sample("bool", "bool", Encoder::Verbatim, any::<bool>().prop_map(|v| v.to_string()).boxed()),
+        sample("bool", "bool", Encoder::Boolean, any::<bool>().prop_map(|v| v.to_string()).boxed()),
         sample("int2", "int2", Encoder::Number, any::<i16>().prop_map(|v| v.to_string()).boxed()),
         sample("int4", "int4", Encoder::Number, any::<i32>().prop_map(|v| v.to_string()).boxed()),
         sample("int8", "int8", Encoder::Number, any::<i64>().prop_map(|v| v.to_string()).boxed()),
@@ -183,9 +183,7 @@ fn sessions() -> BoxedStrategy<Vec<(Cow<'static, str>, Bytes)>> {
 fn ours(samples: &[Sample]) -> Unit<'static> {
     let mut out = fragment("SELECT ");
     out.separated(", ", samples, |out, sample| {
-        out.sql(if sample.encoder.is_some() { "(" } else { "to_json(" })
-            .identifier(sample.name)
-            .sql(")::text");
+        out.sql(if sample.encoder.is_some() { "(" } else { "to_json(" }).identifier(sample.name).sql(")");
     });
     out.sql(" FROM sample ORDER BY n");
     let column = |sample: &Sample| Column {

@@ -207,3 +207,93 @@ async fn a_deadline_never_lengthens_the_role_s_own_time_out() {
         assert!(expected.contains(&milliseconds), "{own} {deadline:?}: {shown}");
     }
 }
+
+/// Leaves what it can in the session.
+const LEAVES: &str = "
+    CREATE SEQUENCE numbers; GRANT ALL ON SEQUENCE numbers TO PUBLIC;
+    DO $$ BEGIN EXECUTE format('GRANT TEMP ON DATABASE %I TO PUBLIC', current_database()); END $$;
+    CREATE FUNCTION leaves() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+        IF current_setting('transaction_read_only') = 'off' THEN
+            CREATE TEMP TABLE mine (secret text);
+            PERFORM nextval('numbers');
+        END IF;
+        EXECUTE 'LISTEN gossip';
+        EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT 1';
+        PERFORM pg_advisory_lock(17), set_config('app.left', 'yes', false), set_config('DateStyle', 'German', false),
+            set_config('default_transaction_isolation', 'serializable', false), set_config('role', 'authenticated', false);
+        RETURN 'left';
+    END $$;
+    CREATE FUNCTION found() RETURNS text LANGUAGE plpgsql AS $$ DECLARE last text := ''; BEGIN
+        BEGIN last := lastval(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END;
+        RETURN concat_ws('|', (SELECT count(*) FROM pg_cursors WHERE is_holdable),
+            (SELECT count(*) FROM pg_listening_channels()), to_regclass('pg_temp.mine'), last,
+            (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
+            coalesce(current_setting('app.left', true), ''), current_setting('DateStyle'), current_user, session_user,
+            current_setting('default_transaction_isolation'));
+    END $$";
+
+/// How a unit runs, as far as that decides how the session is put back.
+fn ways() -> impl Iterator<Item = (Access, Isolation, ResponseSettings)> {
+    [Access::ReadOnly, Access::ReadWrite].into_iter().flat_map(|access| {
+        [Isolation::ReadCommitted, Isolation::RepeatableRead].into_iter().flat_map(move |isolation| {
+            [ResponseSettings::Unset, ResponseSettings::Read].map(|response| (access, isolation, response))
+        })
+    })
+}
+
+#[tokio::test]
+async fn nothing_is_left_though_nobody_knew_that_code_runs() {
+    let database = Database::fresh(LEAVES);
+    let pool = pool(&database);
+    let found = async || body(&pool, Unit { settings: Vec::new(), ..show("SELECT found()") }).await;
+    let before = found().await;
+    for (access, isolation, response_settings) in ways() {
+        let unit = Unit { access, isolation, response_settings, ..show("SELECT leaves()") };
+        assert_eq!(body(&pool, unit).await, r#""left""#);
+        assert_eq!(found().await, before, "{access:?} {isolation:?} {response_settings:?}");
+    }
+}
+
+#[tokio::test]
+async fn locks_of_known_code_are_released_with_its_unit() {
+    let database = Database::fresh("");
+    let (pool, client) = (pool(&database), database.client().await);
+    for (access, isolation, _) in ways() {
+        let unit = show("SELECT pg_advisory_lock(17)::text");
+        run(&pool, Unit { access, isolation, response_settings: ResponseSettings::Read, ..unit })
+            .await
+            .unwrap();
+        assert!(seen::<bool>(&client, "SELECT pg_try_advisory_lock(17)").await);
+        assert!(seen::<bool>(&client, "SELECT pg_advisory_unlock(17)").await);
+    }
+}
+
+#[tokio::test]
+async fn who_has_logged_in_is_who_runs_the_next_unit() {
+    let database = Database::fresh("");
+    let pool = pool_of(&database.superuser_uri(), options());
+    let who = async || body(&pool, Unit { settings: Vec::new(), ..show("SELECT session_user::text") }).await;
+    let before = who().await;
+    for (access, isolation, response_settings) in ways() {
+        let unit = show("SELECT set_config('session_authorization', 'anonymous', false)");
+        let unit = Unit { settings: Vec::new(), access, isolation, response_settings, ..unit };
+        assert_eq!(body(&pool, unit).await, r#""anonymous""#);
+        assert_eq!(who().await, before, "{access:?} {isolation:?} {response_settings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_put_back_where_not_everybody_may_release_locks() {
+    let revoke = "; REVOKE EXECUTE ON FUNCTION pg_advisory_unlock_all() FROM PUBLIC;";
+    for grant in ["", "GRANT EXECUTE ON FUNCTION pg_advisory_unlock_all() TO authenticator"] {
+        let database = Database::fresh(&format!("{LEAVES}{revoke}{grant}"));
+        let pool = pool(&database);
+        let found = async || body(&pool, Unit { settings: Vec::new(), ..show("SELECT found()") }).await;
+        let before = found().await;
+        for (access, isolation, response_settings) in ways() {
+            let unit = Unit { access, isolation, response_settings, ..show("SELECT leaves()") };
+            assert_eq!(body(&pool, unit).await, r#""left""#);
+            assert_eq!(found().await, before, "{access:?} {isolation:?} {response_settings:?}");
+        }
+    }
+}

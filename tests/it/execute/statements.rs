@@ -6,7 +6,9 @@ use super::{
     *,
 };
 
-const COUNT: &str = "SELECT count(*)::text FROM pg_prepared_statements";
+/// Of those that requests bring: not of what begins and ends every unit.
+const COUNT: &str = "SELECT count(*)::text FROM pg_prepared_statements
+    WHERE statement !~ '^(BEGIN|COMMIT|RESET|CLOSE|UNLISTEN|DISCARD)|^SELECT pg_catalog.(pg_advis|current_set)'";
 
 fn cached(size: usize) -> Options {
     Options { preparation: Preparation::Cached(NonZeroUsize::new(size).unwrap()), ..options() }
@@ -238,5 +240,34 @@ async fn a_name_that_stands_for_another_statement_is_never_an_answer() {
             assert_eq!(body(&pool, shape(number)).await, shape_s_body(number));
         }
         assert_eq!(prepared(&pool).await, 0);
+    }
+}
+
+/// What follows in the batch was prepared, too.
+#[tokio::test]
+async fn code_may_deallocate_what_is_prepared() {
+    let database = Database::fresh(
+        "CREATE TABLE visits (id int GENERATED ALWAYS AS IDENTITY);
+         CREATE FUNCTION forget() RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+             IF current_setting('transaction_read_only') = 'off' THEN INSERT INTO visits DEFAULT VALUES; END IF;
+             RETURN NEXT 'one';
+             EXECUTE 'DEALLOCATE ALL';
+             RETURN NEXT 'two';
+         END $$",
+    );
+    let admin = database.client().await;
+    for access in [Access::ReadOnly, Access::ReadWrite] {
+        for response_settings in [ResponseSettings::Unset, ResponseSettings::Read] {
+            let pool = pool(&database);
+            for _ in 0..4 {
+                // What is prepared by then.
+                body(&pool, Unit { access, response_settings, ..shape(0) }).await;
+                let visits: i64 = seen(&admin, "SELECT count(*) FROM visits").await;
+                let unit = unit(fragment("SELECT * FROM forget()"), Layout::Lines);
+                assert_eq!(body(&pool, Unit { access, response_settings, ..unit }).await, "one\ntwo\n");
+                let added = i64::from(access == Access::ReadWrite);
+                assert_eq!(seen::<i64>(&admin, "SELECT count(*) FROM visits").await, visits + added);
+            }
+        }
     }
 }

@@ -315,3 +315,53 @@ impl Drop for Directory {
 fn unit_of_columns(sql: &'static str) -> Unit<'static> {
     unit(fragment(sql), Layout::Columns)
 }
+
+#[tokio::test]
+async fn defaults_of_the_database_change_no_transaction() {
+    let database = Database::fresh("");
+    let client = database.client().await;
+    let pool = pool(&database);
+    let defaults = "ALTER DATABASE {} SET default_transaction_isolation = 'serializable';
+        ALTER DATABASE {} SET default_transaction_read_only = on;
+        ALTER DATABASE {} SET default_transaction_deferrable = on";
+    let shown = async |access| {
+        let unit = show(
+            "SELECT current_setting('transaction_isolation') || ' ' || current_setting('transaction_read_only')",
+        );
+        body(&pool, Unit { access, ..unit }).await
+    };
+    for _ in 0..2 {
+        for _ in 0..3 {
+            assert_eq!(shown(Access::ReadOnly).await, r#""read committed on""#);
+            assert_eq!(shown(Access::ReadWrite).await, r#""read committed off""#);
+        }
+        client.batch_execute(&defaults.replace("{}", database.name())).await.unwrap();
+        // New connections have other defaults.
+        pool.flush();
+    }
+}
+
+#[tokio::test]
+async fn a_unit_that_only_reads_stays_that_and_takes_no_level_of_its_own() {
+    let database = Database::fresh(
+        "CREATE FUNCTION try(statement text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+             EXECUTE statement; RETURN current_setting('transaction_read_only');
+         END $$",
+    );
+    let pool = pool(&database);
+    for (statement, expected) in [
+        ("SELECT set_config('transaction_read_only', 'off', true)", "25001"),
+        ("SET TRANSACTION READ WRITE", "25001"),
+        ("SET LOCAL transaction_isolation = 'serializable'", "25001"),
+        ("CREATE TEMP TABLE mine (id int)", "25006"),
+        ("CREATE TABLE mine (id int)", "25006"),
+    ] {
+        for response_settings in [ResponseSettings::Unset, ResponseSettings::Read] {
+            let mut fragment = fragment("SELECT try(");
+            fragment.text(statement).sql(")");
+            let unit = unit(fragment, Layout::Scalar(Encoder::Text));
+            let unit = Unit { access: Access::ReadOnly, response_settings, ..unit };
+            assert_eq!(code(&pool, unit).await, expected, "{statement}");
+        }
+    }
+}

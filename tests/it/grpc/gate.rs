@@ -3,6 +3,7 @@
 
 use super::{FIXTURE, served, served_with};
 use crate::support::{
+    grpc::{ID_1, tag},
     grpc_web,
     http::{Answer, Connection, send},
     tools::{curl, grpcurl},
@@ -17,6 +18,9 @@ const GET: &str = "/api.v1.StudentsService/GetStudent";
 const DELETE: &str = "/api.v1.BadgesService/DeleteBadge";
 const STREAM: &str = "/api.v1.StudentsService/StreamStudents";
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
+
+/// The row 1 is wanted, as a frame.
+const FRAMED: &[u8] = &[0, 0, 0, 0, 4, ID_1[0], ID_1[1], ID_1[2], ID_1[3]];
 
 /// Asks by HTTP/2, with a body that is no text.
 fn by_http2(method: &str, url: &str, kind: &str, body: &[u8]) -> crate::support::tools::Answer {
@@ -51,7 +55,8 @@ fn ended(answer: &Answer) -> Value {
 #[test]
 fn a_call_is_a_post_and_reads_by_connect_may_be_gets() {
     let served = served();
-    let message = b"\0\0\0\0\x26\n$a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+    let key = [&tag("id", 2)[..], b"$a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"].concat();
+    let message = &[&[0, 0, 0, 0, 40], &key[..]].concat()[..];
     let url = format!("{}{DELETE}", served.server.url());
     for method in ["GET", "PUT", "DELETE", "PATCH"] {
         for kind in ["application/grpc", "application/grpc-web", "application/grpc-web+proto"] {
@@ -90,7 +95,7 @@ fn only_content_types_that_exist_are_read() {
         "application/grpc-web+json",
         "application/grpc-web-text+x",
     ] {
-        let answer = by_http2("POST", &url, kind, b"\0\0\0\0\x02\x08\x01");
+        let answer = by_http2("POST", &url, kind, FRAMED);
         assert_eq!(answer.status, 415, "{kind}");
         assert!(answer.headers.contains("grpc-status: 12"), "{kind}: {}", answer.headers);
     }
@@ -115,7 +120,7 @@ fn only_content_types_that_exist_are_read() {
     }
     let mut connection = Connection::open(served.server.address());
     let kind = [("Content-Type", "application/grpc-web+proto; charset=utf-8")];
-    let answer = connection.send("POST", GET, &kind, Some(b"\0\0\0\0\x02\x08\x01")).unwrap();
+    let answer = connection.send("POST", GET, &kind, Some(FRAMED)).unwrap();
     assert_eq!((answer.status, frames(&answer.body).len()), (200, 2));
 }
 

@@ -3,7 +3,7 @@
 use super::{FIXTURE, said, served, served_with};
 use crate::support::{
     database::Database,
-    grpc::Options,
+    grpc::{Options, id},
     grpc_web,
     http::{Connection, send},
     tools::curl,
@@ -129,14 +129,30 @@ fn an_answer_is_compressed_where_it_is_worth_it() {
     let url = format!("http://{}/api.v1.StudentsService/GetStudent", served.server.address());
     for encoding in ["gzip", "zstd"] {
         let accepted = format!("accept-encoding: {encoding}");
-        // A message that has the id alone.
-        let get = |request: &str| {
+        let file = std::env::temp_dir().join(format!("pgduet-key-{}", served.database.name()));
+        let request = format!("@{}", file.display());
+        let get = |key: u8| {
+            std::fs::write(&file, id(key)).unwrap();
             let kind = "content-type: application/proto";
-            curl(&["-o", "/dev/null", "-D", "-", "-H", kind, "-H", &accepted, "-d", request, &url]).headers
+            curl(&[
+                "-o",
+                "/dev/null",
+                "-D",
+                "-",
+                "-H",
+                kind,
+                "-H",
+                &accepted,
+                "--data-binary",
+                &request,
+                &url,
+            ])
+            .headers
         };
         let compressed = format!("content-encoding: {encoding}");
-        assert!(!get("\x08\x01").contains(&compressed));
-        assert!(get("\x08\x64").contains(&compressed), "{encoding}");
+        assert!(!get(1).contains(&compressed));
+        assert!(get(100).contains(&compressed), "{encoding}");
+        std::fs::remove_file(&file).unwrap();
     }
 }
 

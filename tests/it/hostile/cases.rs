@@ -185,7 +185,7 @@ fn sizes() -> Vec<Row> {
         ),
         (
             "more headers than anybody needs",
-            with("GET", "/items", &many("\r\n", "X-Pad: x", 500), ""),
+            with("GET", "/items", &many("\r\n", "X-Pad: x", 150), ""),
             431,
             Some("PGDUET02"),
         ),

@@ -16,7 +16,7 @@ use std::{
     fs,
     io::{self, Read, Write},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::net::TcpStream;
 
@@ -24,6 +24,7 @@ const MORE: &str = "
     CREATE TABLE api.large AS SELECT number AS id, repeat('x', 1000) AS text FROM generate_series(1, 8000) number;
     GRANT SELECT ON api.large TO anonymous;
     CREATE FUNCTION api.wait() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM pg_advisory_lock_shared(4711)';
+    CREATE FUNCTION api.keep(jsonb) RETURNS int LANGUAGE sql AS 'SELECT 1 FROM pg_advisory_lock_shared(4711)';
     CREATE FUNCTION api.slow() RETURNS int LANGUAGE sql SET statement_timeout = '100ms' AS 'SELECT 1 FROM pg_sleep(60)';
     CREATE FUNCTION api.noted(length int) RETURNS text LANGUAGE sql AS
         $$ INSERT INTO api.items (id) VALUES (1000); SELECT repeat('x', length) $$;
@@ -129,14 +130,22 @@ fn a_body_has_to_go_on_coming() {
     assert_eq!(stopped.answer("POST").unwrap().header("grpc-status").as_deref(), Some("4"));
     let mut stopped = sent(&server, format!("{call}application/json\r\n\r\n{{").as_bytes());
     assert_eq!(stopped.answer("POST").unwrap().status, 504);
-    // What goes on is waited for, however slowly it comes.
-    let body = b"{\"id\":7}";
-    let mut slow = sent(&server, posting("/items", body.len()).as_bytes());
-    for byte in body {
+    // A byte now and then is no progress.
+    let mut slow = sent(&server, posting("/items", 100).as_bytes());
+    let began = Instant::now();
+    while slow.write(b" ").is_ok() && began.elapsed() < Duration::from_secs(3) {
         std::thread::sleep(Duration::from_millis(200));
-        slow.write(&[*byte]).unwrap();
     }
-    assert_eq!(slow.answer("POST").unwrap().status, 201);
+    assert_eq!(told(&slow.answer("POST").unwrap()), error(408, "PGDUET15"));
+    // What goes on is waited for.
+    let piece = " ".repeat(16 * 1024);
+    let mut long = sent(&server, posting("/items", 6 * piece.len() + 8).as_bytes());
+    for _ in 0..6 {
+        std::thread::sleep(Duration::from_millis(300));
+        long.write(piece.as_bytes()).unwrap();
+    }
+    long.write(b"{\"id\":7}").unwrap();
+    assert_eq!(long.answer("POST").unwrap().status, 201);
     assert!(answers(&server));
 }
 
@@ -235,18 +244,24 @@ async fn an_answer_has_to_be_read_over_http_2_too_where_the_socket_says_nothing(
     ended.await.unwrap();
 }
 
-#[test]
-fn bodies_and_answers_hold_no_more_memory_than_there_is() {
-    let limit = [("PGDUET_SERVER_MAX_MEMORY", "1000000"), ("PGRST_DB_TX_END", "rollback")];
-    let (_database, server) = serve(&limit);
+#[tokio::test]
+async fn bodies_and_answers_hold_no_more_memory_than_there_is() {
+    let limit = [
+        ("PGDUET_SERVER_MAX_MEMORY", "1000000"),
+        ("PGRST_DB_TX_END", "rollback"),
+        ("PGDUET_SERVER_WRITE_TIMEOUT", "3600"),
+    ];
+    let (database, server) = serve(&limit);
     let read = |rows: usize| send(server.address(), "GET", &format!("/large?limit={rows}"), &[], None);
     assert_eq!(read(800).status, 200);
     assert_eq!(told(&read(2000)), error(500, "PGDUET10"), "more than there ever is");
     let too_large = send(server.address(), "POST", "/items", &[], Some(&"x".repeat(1_000_001)));
     assert_eq!(told(&too_large), error(413, "PGDUET01"));
 
-    // Halves of bodies hold it.
-    let half = format!("{}{}", posting("/items", 900_000), "x".repeat(450_000));
+    // The bodies of requests that run hold it.
+    let holder = database.client().await;
+    holder.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.unwrap();
+    let half = format!("{}\"{}\"", posting("/rpc/keep", 450_000), "x".repeat(449_998));
     let holding = [sent(&server, half.as_bytes()), sent(&server, half.as_bytes())];
     let refused = until("the memory is used up", || {
         let answer = read(400);
@@ -268,12 +283,13 @@ fn bodies_and_answers_hold_no_more_memory_than_there_is() {
     until("it is given back", || (read(800).status == 200).then_some(()));
     assert_eq!(reply(b"").status, 0);
 
-    // An answer that nobody reads holds it, too.
-    let unread: Vec<_> =
-        (0..20).map(|_| sent(&server, b"GET /large?limit=900 HTTP/1.1\r\nHost: x\r\n\r\n")).collect();
-    until("unread answers use it up", || (told(&read(900)) == error(503, "PGDUET16")).then_some(()));
-    drop(unread);
-    until("it is given back again", || (read(900).status == 200).then_some(()));
+    // An answer that nobody reads holds it, too. It is in the way of others, and goes, though there is time to read it.
+    let (mut sender, ended) = client(&server, 0).await;
+    let unread = sender.send_request(get(&server, "/large?limit=900")).await.unwrap();
+    assert_eq!(unread.status(), 200);
+    assert_eq!(told(&read(900)), error(503, "PGDUET16"));
+    until("it has made room", || (read(900).status == 200).then_some(()));
+    ended.await.unwrap();
 }
 
 #[test]
@@ -314,6 +330,42 @@ fn where_there_is_no_room_for_a_connection_the_longest_idle_one_goes() {
     // However many come and say nothing, whoever asks is answered.
     let _silent: Vec<_> = (0..50).map(|_| Connection::open(server.address())).collect();
     assert!(answers(&server));
+}
+
+#[test]
+fn clients_that_dribble_do_not_keep_others_out() {
+    let (_database, server) = serve(&[("PGDUET_SERVER_MAX_CONNECTIONS", "6")]);
+    // Half of them write slowly, and half of them read slowly: each would go on for very long.
+    let dribbling: Vec<_> = (0..6)
+        .map(|number| {
+            let mut client = std::net::TcpStream::connect(server.address()).unwrap();
+
+            std::thread::spawn(move || {
+                let end = Instant::now() + Duration::from_secs(20);
+                let request = match number % 2 {
+                    0 => posting("/items", 100_000),
+                    _ => "GET /large HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+                };
+                client.write_all(request.as_bytes()).unwrap();
+                let mut went_on = || match number % 2 {
+                    0 => client.write_all(b" ").is_ok(),
+                    _ => client.read(&mut [0; 12]).is_ok_and(|read| read > 0),
+                };
+                while Instant::now() < end && went_on() {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+
+                Instant::now() < end
+            })
+        })
+        .collect();
+    until("all connections are taken", || (sockets(&server) >= 7).then_some(()));
+    for _ in 0..6 {
+        let began = Instant::now();
+        assert!(answers(&server));
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+    assert!(dribbling.into_iter().any(|client| client.join().unwrap()), "none had to go");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Bad calls by gRPC-Web: what is wrong, method, metadata and body as bytes, the status of the answer.
 
 use super::token::{Flaw, token};
+use crate::support::grpc::{ID_1, id, tag};
 
 /// A bad call.
 pub(super) struct Case {
@@ -89,11 +90,16 @@ fn values() -> Vec<Case> {
         list("a filter beyond its limit", &field(filter.into(), &[b'a'; 65_535]), RESOURCE_EXHAUSTED),
         list("an order beyond its limit", &field(order.into(), &[b'a'; 65_535]), RESOURCE_EXHAUSTED),
         list("a mask beyond its limit", &field(6, &field(1, b"*").repeat(3001)), RESOURCE_EXHAUSTED),
-        called("a key that is not there", GET, &framed(b"\x08\x63"), NOT_FOUND),
+        called("a key that is not there", GET, &framed(&id(99)), NOT_FOUND),
         called("no key", GET, &framed(b""), INVALID_ARGUMENT),
         called("a row without its key", CREATE, &framed(b""), INVALID_ARGUMENT),
-        called("a key that is there already", CREATE, &framed(b"\x0a\x02\x08\x01"), ALREADY_EXISTS),
-        called("a text with NUL", CREATE, &framed(b"\x0a\x07\x08\x09\x12\x03a\0b"), INVALID_ARGUMENT),
+        called("a key that is there already", CREATE, &framed(&field(1, &ID_1)), ALREADY_EXISTS),
+        called(
+            "a text with NUL",
+            CREATE,
+            &framed(&field(1, &[&id(9)[..], &tag("name", 2), b"\x03a\0b"].concat())),
+            INVALID_ARGUMENT,
+        ),
     ]
 }
 

@@ -3,6 +3,7 @@
 use super::{NO_CHANNEL, SCHEMA, serve};
 use crate::support::{
     database::Database,
+    grpc::ID_1,
     grpc_web::{self, Reply},
     http::{Answer, Connection, send},
     server::Server,
@@ -360,7 +361,7 @@ fn a_message_does_not_change_its_type_under_a_client() {
         ("DROP title", None),
         ("DROP several", None),
     ] {
-        for (method, message) in [("GetItem", &[8, 1][..]), ("ListItems", &[]), ("StreamItems", &[])] {
+        for (method, message) in [("GetItem", &ID_1[..]), ("ListItems", &[]), ("StreamItems", &[])] {
             assert_eq!(call(&deaf, method, message).status, 0, "{method} before {change}");
         }
         database.execute(&format!("ALTER TABLE api.items {change}"));
@@ -378,7 +379,7 @@ fn a_message_does_not_change_its_type_under_a_client() {
             None => assert_eq!((reply.status, reply.messages.len()), (0, 1), "{change}: {reply:?}"),
         }
         // The services are those of the table as it is.
-        for (method, message) in [("GetItem", &[8, 1][..]), ("ListItems", &[]), ("StreamItems", &[])] {
+        for (method, message) in [("GetItem", &ID_1[..]), ("ListItems", &[]), ("StreamItems", &[])] {
             assert_eq!(call(&deaf, method, message).status, 0, "{method} after {change}");
         }
     }

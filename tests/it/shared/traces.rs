@@ -196,3 +196,27 @@ fn of_a_request_that_fails() {
         assert_eq!(served.get("/session"), NOTHING);
     }
 }
+
+#[test]
+fn of_code_that_came_after_the_schema_was_loaded() {
+    let schema = "
+        CREATE VIEW api.v AS SELECT true AS left;
+        CREATE TABLE api.t (id int PRIMARY KEY); INSERT INTO api.t VALUES (1);
+        ALTER TABLE api.t OWNER TO authenticated";
+    let served = served(&format!("{LEAVE}{schema}{GRANTS}"));
+    for _ in 0..3 {
+        assert_eq!(served.get("/v"), r#"[{"left":true}]"#);
+        assert_eq!(served.get("/t"), r#"[{"id":1}]"#);
+    }
+    served.database.execute(
+        "CREATE OR REPLACE VIEW api.v AS SELECT hidden.leave() AS left;
+         ALTER TABLE api.t ENABLE ROW LEVEL SECURITY; ALTER TABLE api.t FORCE ROW LEVEL SECURITY;
+         CREATE POLICY p ON api.t USING (hidden.leave())",
+    );
+    for _ in 0..3 {
+        assert_eq!(served.get("/v"), r#"[{"left":true}]"#);
+        assert_eq!(served.get("/session"), NOTHING);
+        assert_eq!(served.get("/t"), r#"[{"id":1}]"#);
+        assert_eq!(served.get("/session"), NOTHING);
+    }
+}

@@ -6,13 +6,13 @@
 //! or plural.
 
 use super::Case;
-use crate::support::{grpc::Client, http::Answer};
+use crate::support::{
+    grpc::{Client, number},
+    http::Answer,
+};
 use pgduet::request::urlencoded::{encode, pairs};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
-
-/// The numbers of fields that are no columns begin here.
-const FIRST_EMBED: u32 = 2001;
 
 /// How a case fared over gRPC.
 pub(super) enum Outcome {
@@ -165,12 +165,17 @@ fn split(select: &str) -> Option<Vec<&str>> {
 }
 
 fn columns(message: &MessageDescriptor) -> impl Iterator<Item = FieldDescriptor> {
-    message.fields().filter(|field| field.number() < FIRST_EMBED)
+    message.fields().filter(is_column)
+}
+
+/// A column has the number of its name.
+fn is_column(field: &FieldDescriptor) -> bool {
+    field.number() == number(field.json_name())
 }
 
 /// The embed of a relation: called by it, in the singular or plural.
 fn embed(message: &MessageDescriptor, relation: &str) -> Option<FieldDescriptor> {
-    let mut embeds = message.fields().filter(|field| field.number() >= FIRST_EMBED);
+    let mut embeds = message.fields().filter(|field| !is_column(field));
     embeds.find(|field| field.name() == relation || format!("{}s", field.name()) == relation)
 }
 

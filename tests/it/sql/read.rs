@@ -213,7 +213,7 @@ fn other_forms_of_rows_are_made_by_postgresql() {
     assert_eq!(stripped.body, r#"{"id":2,"name":"Bolt"}"#);
     let stripped =
         bench.run(accepting(read("clients", "id=gt.1&order=id"), MediaType::ArrayStripped)).unwrap();
-    assert_eq!(stripped.body.replace(", \n ", ", "), r#"[{"id":2,"name":"Bolt"}, {"id":3,"name":"Idle"}]"#);
+    assert_eq!(stripped.body, r#"[{"id":2,"name":"Bolt"},{"id":3,"name":"Idle"}]"#);
     let csv = bench.run(accepting(read("projects", "id=in.(1,2)&order=id"), MediaType::Csv)).unwrap();
     assert_eq!(
         csv.body,

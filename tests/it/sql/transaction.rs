@@ -6,7 +6,7 @@ use pgduet::{
     error::Caller,
     plan::transaction::{Access, End, Expectation, Isolation, ResponseSettings},
     request::{
-        CallAccess, Request,
+        CallAccess, Context, Request,
         payload::Arguments,
         prefer::{Handling, TransactionEnd},
     },
@@ -22,11 +22,9 @@ fn settings_come_in_postgrest_s_order() {
     ];
     let bench = Bench::with(&options);
     let mut request = call::get("some_clients", &[], "");
-    request.context.method = "GET".to_owned();
-    request.context.path = "/rpc/some_clients".to_owned();
+    let headers = [("accept", &b"a"[..]), ("x", b"\"1\""), ("cookie", b"c=d")];
+    request.context = Context::new("GET", "/rpc/some_clients", headers.into_iter());
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    request.context.headers = vec![pair("accept", "a"), pair("x", "\"1\"")];
-    request.context.cookies = vec![pair("c", "d")];
     request.preferences.timezone = Some("UTC".to_owned());
     let role = [pair("statement_timeout", "9s")];
     let (_, _, told) = request.clone().split();

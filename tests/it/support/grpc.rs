@@ -51,6 +51,32 @@ pub(crate) fn descriptors(database: &Database, schemas: &str) -> DescriptorPool 
     DescriptorPool::decode(encoded.as_slice()).unwrap()
 }
 
+/// The number of a column or an argument at first sight, as docs/grpc.md computes it.
+pub(crate) const fn number(name: &str) -> u32 {
+    let (name, mut hash, mut at) = (name.as_bytes(), 0x811c_9dc5_u32, 0);
+    while at < name.len() {
+        hash = (hash ^ name[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    let number = 2048 + hash % 259_096;
+    if number < 19_000 { number } else { number + 1000 }
+}
+
+/// The tag of a column's field; 0 is the wire type of integers, 2 that of texts and messages.
+pub(crate) const fn tag(name: &str, wire: u32) -> [u8; 3] {
+    let tag = number(name) << 3 | wire;
+    [tag as u8 | 0x80, (tag >> 7) as u8 | 0x80, (tag >> 14) as u8]
+}
+
+/// A message in which the column `id` is 1.
+pub(crate) const ID_1: [u8; 4] = id(1);
+
+/// A message in which the column `id` is this.
+pub(crate) const fn id(value: u8) -> [u8; 4] {
+    let [a, b, c] = tag("id", 0);
+    [a, b, c, value]
+}
+
 impl Client {
     /// A client of the services of `schema`.
     pub(crate) fn new(server: &Server, database: &Database, schema: &str) -> Self {

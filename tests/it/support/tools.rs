@@ -17,8 +17,10 @@ pub(crate) fn tool(path: &str) -> PathBuf {
 pub(crate) fn stdout(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&stderr);
-    assert!(status.success(), "{command:?}: {status}\n{stderr}");
-    String::from_utf8(stdout).unwrap()
+    let stdout = String::from_utf8(stdout).unwrap();
+    // Compilers of JavaScript and buf say on it what is wrong.
+    assert!(status.success(), "{command:?}: {status}\n{stderr}{stdout}");
+    stdout
 }
 
 /// An answer as curl saw it.

@@ -8,11 +8,11 @@ WITH "pgduet_source" AS (INSERT INTO "api"."notes" AS "notes"("colour", "title")
 
 -- insert, return=representation
 -- $1 = {"title":"A","colour":"#ff"}
-INSERT INTO "api"."notes" AS "notes"("colour", "title") SELECT "api"."colour"("pgrst_body"."colour"), "pgrst_body"."title" FROM pg_catalog.json_to_record($1::pg_catalog.json) AS "pgrst_body"("colour" pg_catalog.json, "title" "pg_catalog"."text") RETURNING ("notes"."id")::pg_catalog.text, ("api"."json"("notes"."colour"))::pg_catalog.text, (TRUE OR EXISTS (VALUES ("notes"."id"), (0.0))) AS "pgduet_premise";
+INSERT INTO "api"."notes" AS "notes"("colour", "title") SELECT "api"."colour"("pgrst_body"."colour"), "pgrst_body"."title" FROM pg_catalog.json_to_record($1::pg_catalog.json) AS "pgrst_body"("colour" pg_catalog.json, "title" "pg_catalog"."text") RETURNING "notes"."id", "api"."json"("notes"."colour"), (TRUE OR EXISTS (VALUES ("notes"."id"), (0.0))) AS "pgduet_premise";
 
 -- insert, select=title,clients(name),payer(id)
 -- $1 = {"title":"A","colour":"#ff"}
-WITH "pgduet_source" AS (INSERT INTO "api"."notes" AS "notes"("colour", "title") SELECT "api"."colour"("pgrst_body"."colour"), "pgrst_body"."title" FROM pg_catalog.json_to_record($1::pg_catalog.json) AS "pgrst_body"("colour" pg_catalog.json, "title" "pg_catalog"."text") RETURNING "notes"."title", "notes"."client_id", coalesce("notes".*) AS "pgduet_row", (TRUE OR EXISTS (VALUES ("notes"."title"), (NULL::pg_catalog.text))) AS "pgduet_premise") SELECT ("notes"."title")::pg_catalog.text, (pg_catalog.row_to_json("notes_clients_1".*))::pg_catalog.text, (pg_catalog.row_to_json("notes_payer_1".*))::pg_catalog.text FROM "pgduet_source" AS "notes" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "notes"."client_id") AS "notes_clients_1" ON TRUE LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."payer"("notes"."pgduet_row") AS "clients_1") AS "notes_payer_1" ON TRUE;
+WITH "pgduet_source" AS (INSERT INTO "api"."notes" AS "notes"("colour", "title") SELECT "api"."colour"("pgrst_body"."colour"), "pgrst_body"."title" FROM pg_catalog.json_to_record($1::pg_catalog.json) AS "pgrst_body"("colour" pg_catalog.json, "title" "pg_catalog"."text") RETURNING "notes"."title", "notes"."client_id", coalesce("notes".*) AS "pgduet_row", (TRUE OR EXISTS (VALUES ("notes"."title"), (NULL::pg_catalog.text))) AS "pgduet_premise") SELECT "notes"."title", pg_catalog.row_to_json("notes_clients_1".*), pg_catalog.row_to_json("notes_payer_1".*) FROM "pgduet_source" AS "notes" LEFT JOIN LATERAL (SELECT "clients_1"."name" AS "name" FROM "api"."clients" AS "clients_1" WHERE "clients_1"."id" = "notes"."client_id") AS "notes_clients_1" ON TRUE LEFT JOIN LATERAL (SELECT "clients_1"."id" AS "id" FROM "api"."payer"("notes"."pgduet_row") AS "clients_1") AS "notes_payer_1" ON TRUE;
 
 -- insert, missing=default
 -- $1 = id
@@ -29,13 +29,13 @@ WITH "pgduet_source" AS (INSERT INTO "api"."pairs" AS "pairs"("a", "b", "note") 
 
 -- insert, resolution=ignore-duplicates
 -- $1 = [{"a":7,"b":"x","note":"new"}]
-INSERT INTO "api"."pairs" AS "pairs"("a", "b", "note") SELECT "pgrst_body"."a", "pgrst_body"."b", "pgrst_body"."note" FROM pg_catalog.json_to_recordset($1::pg_catalog.json) AS "pgrst_body"("a" "pg_catalog"."int4", "b" "pg_catalog"."text", "note" "pg_catalog"."text") ON CONFLICT ("a", "b") DO NOTHING RETURNING ("pairs"."a")::pg_catalog.text, (TRUE OR EXISTS (VALUES ("pairs"."a"), (0.0))) AS "pgduet_premise";
+INSERT INTO "api"."pairs" AS "pairs"("a", "b", "note") SELECT "pgrst_body"."a", "pgrst_body"."b", "pgrst_body"."note" FROM pg_catalog.json_to_recordset($1::pg_catalog.json) AS "pgrst_body"("a" "pg_catalog"."int4", "b" "pg_catalog"."text", "note" "pg_catalog"."text") ON CONFLICT ("a", "b") DO NOTHING RETURNING "pairs"."a", (TRUE OR EXISTS (VALUES ("pairs"."a"), (0.0))) AS "pgduet_premise";
 
 -- put
 -- $1 = {"a":9,"b":"q"}
 -- $2 = 9
 -- $3 = q
-INSERT INTO "api"."pairs" AS "pairs"("a", "b") SELECT "pgrst_body"."a", "pgrst_body"."b" FROM pg_catalog.json_to_record($1::pg_catalog.json) AS "pgrst_body"("a" "pg_catalog"."int4", "b" "pg_catalog"."text") WHERE "pgrst_body"."a" = $2 AND "pgrst_body"."b" = $3 AND pg_catalog.set_config('pgduet.updates', 'false', TRUE) IS NOT NULL ON CONFLICT ("a", "b") DO UPDATE SET "a" = EXCLUDED."a", "b" = EXCLUDED."b" WHERE pg_catalog.set_config('pgduet.updates', 'true', TRUE) IS NOT NULL RETURNING ("pairs"."a")::pg_catalog.text, ("pairs"."b")::pg_catalog.text, ("pairs"."note")::pg_catalog.text, (TRUE OR EXISTS (VALUES ("pairs".*), (0.0, NULL::pg_catalog.text, NULL::pg_catalog.text))) AS "pgduet_premise", pg_catalog.set_config('pgduet.inserted', (pg_catalog.concat('0', pg_catalog.current_setting('pgduet.inserted', TRUE))::pg_catalog.int8 OPERATOR(pg_catalog.+) (NOT pg_catalog.current_setting('pgduet.updates')::pg_catalog.bool)::pg_catalog.int4)::pg_catalog.text, TRUE)::pg_catalog.int8;
+INSERT INTO "api"."pairs" AS "pairs"("a", "b") SELECT "pgrst_body"."a", "pgrst_body"."b" FROM pg_catalog.json_to_record($1::pg_catalog.json) AS "pgrst_body"("a" "pg_catalog"."int4", "b" "pg_catalog"."text") WHERE "pgrst_body"."a" = $2 AND "pgrst_body"."b" = $3 AND pg_catalog.set_config('pgduet.updates', 'false', TRUE) IS NOT NULL ON CONFLICT ("a", "b") DO UPDATE SET "a" = EXCLUDED."a", "b" = EXCLUDED."b" WHERE pg_catalog.set_config('pgduet.updates', 'true', TRUE) IS NOT NULL RETURNING "pairs"."a", "pairs"."b", "pairs"."note", (TRUE OR EXISTS (VALUES ("pairs".*), (0.0, NULL::pg_catalog.text, NULL::pg_catalog.text))) AS "pgduet_premise", pg_catalog.set_config('pgduet.inserted', (pg_catalog.concat('0', pg_catalog.current_setting('pgduet.inserted', TRUE))::pg_catalog.int8 OPERATOR(pg_catalog.+) (NOT pg_catalog.current_setting('pgduet.updates')::pg_catalog.bool)::pg_catalog.int4)::pg_catalog.text, TRUE)::pg_catalog.int8;
 
 -- update
 -- $1 = {"note":"n"}
@@ -43,12 +43,12 @@ INSERT INTO "api"."pairs" AS "pairs"("a", "b") SELECT "pgrst_body"."a", "pgrst_b
 UPDATE "api"."pairs" AS "pairs" SET "note" = "pgrst_body"."note" FROM pg_catalog.json_to_record($1::pg_catalog.json) AS "pgrst_body"("note" "pg_catalog"."text") WHERE "pairs"."a" = $2;
 
 -- update of nothing
-SELECT ("pairs"."note")::pg_catalog.text, (TRUE OR EXISTS (VALUES ("pairs"."note"), (NULL::pg_catalog.text))) AS "pgduet_premise" FROM "api"."pairs" AS "pairs" WHERE FALSE;
+SELECT "pairs"."note", (TRUE OR EXISTS (VALUES ("pairs"."note"), (NULL::pg_catalog.text))) AS "pgduet_premise" FROM "api"."pairs" AS "pairs" WHERE FALSE;
 
 -- update, order=a
 -- $1 = {"note":"n"}
-WITH "pgduet_source" AS (UPDATE "api"."pairs" AS "pairs" SET "note" = "pgrst_body"."note" FROM pg_catalog.json_to_record($1::pg_catalog.json) AS "pgrst_body"("note" "pg_catalog"."text") RETURNING "pairs"."note", "pairs"."a", (TRUE OR EXISTS (VALUES ("pairs"."note"), (NULL::pg_catalog.text))) AS "pgduet_premise") SELECT ("pairs"."note")::pg_catalog.text FROM "pgduet_source" AS "pairs" ORDER BY "pairs"."a";
+WITH "pgduet_source" AS (UPDATE "api"."pairs" AS "pairs" SET "note" = "pgrst_body"."note" FROM pg_catalog.json_to_record($1::pg_catalog.json) AS "pgrst_body"("note" "pg_catalog"."text") RETURNING "pairs"."note", "pairs"."a", (TRUE OR EXISTS (VALUES ("pairs"."note"), (NULL::pg_catalog.text))) AS "pgduet_premise") SELECT "pairs"."note" FROM "pgduet_source" AS "pairs" ORDER BY "pairs"."a";
 
 -- delete
 -- $1 = 9
-DELETE FROM "api"."pairs" AS "pairs" WHERE ("pairs"."a" = $1 OR "pairs"."b" IS NULL) RETURNING ("pairs"."a")::pg_catalog.text, (TRUE OR EXISTS (VALUES ("pairs"."a"), (0.0))) AS "pgduet_premise";
+DELETE FROM "api"."pairs" AS "pairs" WHERE ("pairs"."a" = $1 OR "pairs"."b" IS NULL) RETURNING "pairs"."a", (TRUE OR EXISTS (VALUES ("pairs"."a"), (0.0))) AS "pgduet_premise";

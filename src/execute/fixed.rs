@@ -1,0 +1,167 @@
+//! Statements that are the same for every unit: how a transaction begins and ends, what looks up the response, and what
+//! puts the session back. Tables: nothing is sent here.
+
+use super::{Access, End, Isolation};
+
+/// One of them. Each connection prepares it when it first needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fixed {
+    ReadCommittedReadOnly,
+    ReadCommittedReadWrite,
+    RepeatableReadReadOnly,
+    RepeatableReadReadWrite,
+    SerializableReadOnly,
+    SerializableReadWrite,
+    // From here on, what comes after the unit's statement, which may have deallocated it.
+    Response,
+    /// The same, and releases locks in passing.
+    ResponseAndUnlock,
+    /// Deferred constraints are checked now.
+    Check,
+    Commit,
+    Rollback,
+    ResetSessionAuthorization,
+    ResetRole,
+    Unlock,
+    ResetAll,
+    CloseAll,
+    Unlisten,
+    DiscardSequences,
+    DiscardTemp,
+}
+
+impl Fixed {
+    /// Their texts, in their order.
+    pub(super) const SQL: [&str; 19] = [
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
+        "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
+        "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
+        "SELECT pg_catalog.current_setting('response.headers', true), \
+            pg_catalog.current_setting('response.status', true)",
+        "SELECT pg_catalog.current_setting('response.headers', true), \
+            pg_catalog.current_setting('response.status', true), pg_catalog.pg_advisory_unlock_all()",
+        "SET CONSTRAINTS ALL IMMEDIATE",
+        "COMMIT",
+        "ROLLBACK",
+        "RESET SESSION AUTHORIZATION",
+        "RESET ROLE",
+        "SELECT pg_catalog.pg_advisory_unlock_all()",
+        "RESET ALL",
+        "CLOSE ALL",
+        "UNLISTEN *",
+        "DISCARD SEQUENCES",
+        "DISCARD TEMP",
+    ];
+
+    /// READ ONLY holds inside functions, too, and they cannot switch it off. Where a transaction cannot begin like this,
+    /// as on a standby that refuses READ WRITE and SERIALIZABLE, PostgreSQL skips the rest of the batch.
+    pub(super) const fn begin(isolation: Isolation, access: Access) -> Self {
+        match (isolation, access) {
+            (Isolation::ReadCommitted, Access::ReadOnly) => Self::ReadCommittedReadOnly,
+            (Isolation::ReadCommitted, Access::ReadWrite) => Self::ReadCommittedReadWrite,
+            (Isolation::RepeatableRead, Access::ReadOnly) => Self::RepeatableReadReadOnly,
+            (Isolation::RepeatableRead, Access::ReadWrite) => Self::RepeatableReadReadWrite,
+            (Isolation::Serializable, Access::ReadOnly) => Self::SerializableReadOnly,
+            (Isolation::Serializable, Access::ReadWrite) => Self::SerializableReadWrite,
+        }
+    }
+
+    pub(super) const fn sql(self) -> &'static str {
+        Self::SQL[self.at()]
+    }
+
+    /// Its place in the table.
+    pub(super) const fn at(self) -> usize {
+        self as usize
+    }
+
+    /// Whether code of the database's authors can have run before it, in the same batch.
+    pub(super) const fn is_behind_code(self) -> bool {
+        self.at() >= Self::Response.at()
+    }
+}
+
+/// How a unit's transaction begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// By its first statement: it is READ COMMITTED and READ ONLY by its settings, and ends with the Sync.
+    Implicit,
+    /// By BEGIN.
+    Explicit,
+}
+
+/// Who else may have a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tenancy {
+    /// Nobody. PostgreSQL says when somebody else has logged in, and the settings of a unit set the role and release
+    /// locks before anything of it runs.
+    Sole,
+    /// Whoever is given it after the Sync, or nobody knows.
+    Shared,
+}
+
+/// How a transaction that began by BEGIN ends if nothing fails, and what PostgreSQL says then.
+pub(super) const fn end(end: End) -> (&'static [Fixed], &'static str) {
+    match end {
+        End::Commit => (&[Fixed::Commit], "COMMIT"),
+        End::Rollback => (&[Fixed::Check, Fixed::Rollback], "ROLLBACK"),
+    }
+}
+
+/// What puts a session back as it was when it began, but for statements that are prepared and plans: all that
+/// `DISCARD ALL` does. What only reads has no new temporary tables and has used no sequence: PostgreSQL refuses both.
+pub(super) const fn put_back(tenancy: Tenancy, start: Start, access: Access) -> &'static [Fixed] {
+    use Fixed::*;
+    match (tenancy, start, access) {
+        // In the transaction, where no trigger is deferred; locks are released where the response is looked up.
+        (Tenancy::Sole, Start::Implicit, _) => &[ResetAll, CloseAll, Unlisten],
+        (Tenancy::Sole, Start::Explicit, Access::ReadOnly) => &[Unlock, ResetAll, CloseAll, Unlisten],
+        (Tenancy::Sole, Start::Explicit, Access::ReadWrite) => {
+            &[Unlock, ResetAll, CloseAll, Unlisten, DiscardSequences, DiscardTemp]
+        }
+        (Tenancy::Shared, _, Access::ReadOnly) => {
+            &[ResetSessionAuthorization, ResetRole, Unlock, ResetAll, CloseAll, Unlisten]
+        }
+        (Tenancy::Shared, _, Access::ReadWrite) => WHOLE,
+    }
+}
+
+/// All of it.
+pub(super) const WHOLE: &[Fixed] = &[
+    Fixed::ResetSessionAuthorization,
+    Fixed::ResetRole,
+    Fixed::Unlock,
+    Fixed::ResetAll,
+    Fixed::CloseAll,
+    Fixed::Unlisten,
+    Fixed::DiscardSequences,
+    Fixed::DiscardTemp,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_its_text() {
+        let isolation = [
+            (Isolation::ReadCommitted, "READ COMMITTED"),
+            (Isolation::RepeatableRead, "REPEATABLE READ"),
+            (Isolation::Serializable, "SERIALIZABLE"),
+        ];
+        for (isolation, level) in isolation {
+            for (access, name) in [(Access::ReadOnly, "READ ONLY"), (Access::ReadWrite, "READ WRITE")] {
+                let expected = format!("BEGIN ISOLATION LEVEL {level} {name}");
+                assert_eq!(Fixed::begin(isolation, access).sql(), expected);
+            }
+        }
+        assert_eq!((Fixed::Commit.sql(), Fixed::Rollback.sql()), ("COMMIT", "ROLLBACK"));
+        assert_eq!(Fixed::Check.sql(), "SET CONSTRAINTS ALL IMMEDIATE");
+        assert_eq!(Fixed::DiscardTemp.sql(), "DISCARD TEMP");
+        assert_eq!(Fixed::DiscardTemp.at() + 1, Fixed::SQL.len());
+        assert!(Fixed::Response.is_behind_code() && !Fixed::SerializableReadWrite.is_behind_code());
+    }
+}

@@ -1,0 +1,42 @@
+//! In which form the columns of a unit's statement come, and whether they are described before it runs. It sends nothing.
+
+use super::{Unit, wire::Results};
+use crate::sql::Layout;
+
+/// In which format the columns come, of which there are so many.
+pub(super) fn results(unit: &Unit<'_>, columns: usize) -> Results {
+    let text = unit.statement.facts.len();
+    match unit.statement.layout {
+        Layout::Columns => Results::Binary { binary: columns.saturating_sub(text), text: text.min(columns) },
+        Layout::Body => Results::Binary { binary: 1, text },
+        Layout::Array(_)
+        | Layout::Object(_)
+        | Layout::Scalar(_)
+        | Layout::Scalars { .. }
+        | Layout::Lines
+        | Layout::Csv(_)
+        | Layout::Nothing => Results::Text,
+    }
+}
+
+/// Whether a statement's columns are described before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Described {
+    /// The sink has to see their types.
+    First,
+    Never,
+}
+
+pub(super) fn described(unit: &Unit<'_>) -> Described {
+    match unit.statement.layout {
+        Layout::Columns => Described::First,
+        Layout::Body
+        | Layout::Array(_)
+        | Layout::Object(_)
+        | Layout::Scalar(_)
+        | Layout::Scalars { .. }
+        | Layout::Lines
+        | Layout::Csv(_)
+        | Layout::Nothing => Described::Never,
+    }
+}

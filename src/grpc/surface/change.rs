@@ -1,0 +1,150 @@
+//! Changes between the surfaces of two catalogs that clients of the first cannot see coming: something has another number
+//! or another type, or its number or its name is something else's now. What is new and what is gone is no such change: to
+//! a client that is unknown and no more.
+
+use super::{Enum, EnumValue, Field, Multiplicity, Package, Resource, Returns};
+use std::collections::HashMap;
+
+/// A field or a label, as it looks to clients.
+struct Seen<'a> {
+    /// What it is in the database.
+    what: &'a str,
+    name: &'a str,
+    number: u32,
+    kind: String,
+}
+
+/// What has changed, a line each.
+pub(crate) fn changes<'a>(
+    before: impl Iterator<Item = &'a Package>,
+    after: impl Iterator<Item = &'a Package>,
+) -> Vec<String> {
+    let before: HashMap<&str, &Package> = before.map(|package| (package.name.as_str(), package)).collect();
+    let mut found = Vec::new();
+    for package in after {
+        if let Some(former) = before.get(package.name.as_str()) {
+            in_package(former, package, &mut found);
+        }
+    }
+    found
+}
+
+fn in_package(before: &Package, after: &Package, found: &mut Vec<String>) {
+    let resources: HashMap<&str, &Resource> =
+        before.resources.iter().map(|former| (former.names.singular.as_str(), former)).collect();
+    for resource in &after.resources {
+        let message = resource.names.singular.as_str();
+        let Some(former) = resources.get(message) else { continue };
+        if former.relation != resource.relation {
+            let (was, is) = (&former.relation, &resource.relation);
+            found.push(format!("{message} was \"{was}\" and is \"{is}\""));
+        }
+        let (was, is) = (of_resource(before, former), of_resource(after, resource));
+        compare(message, &was, &is, found);
+    }
+    for record in &after.records {
+        let former = before.records.iter().find(|former| former.message == record.message);
+        if let Some(former) = former {
+            compare(
+                &record.message,
+                &of_fields(before, &former.fields),
+                &of_fields(after, &record.fields),
+                found,
+            );
+        }
+    }
+    for is in &after.enums {
+        if let Some(was) = before.enums.iter().find(|was| was.name == is.name) {
+            compare(&is.name, &of_labels(was), &of_labels(is), found);
+        }
+    }
+    for function in &after.functions {
+        let method = &function.method;
+        let Some(former) = before.functions.iter().find(|former| former.method == *method) else { continue };
+        let (was, is) = (of_fields(before, &former.arguments), of_fields(after, &function.arguments));
+        compare(&format!("the request of {method}"), &was, &is, found);
+        let (was, is) = (row(before, &former.returns), row(after, &function.returns));
+        if was != is || former.multiplicity != function.multiplicity {
+            found.push(format!("{method} gave {was} and gives {is}"));
+        }
+        if let (Returns::Columns(was), Returns::Columns(is)) = (&former.returns, &function.returns) {
+            let (was, is) = (of_fields(before, was), of_fields(after, is));
+            compare(&format!("the response of {method}"), &was, &is, found);
+        }
+    }
+}
+
+fn of_fields<'a>(package: &Package, fields: &'a [Field]) -> Vec<Seen<'a>> {
+    let seen = |field: &'a Field| Seen {
+        what: if field.column.is_empty() { &field.name } else { &field.column },
+        name: &field.name,
+        number: field.number,
+        kind: package.kind(field.shape),
+    };
+    fields.iter().map(seen).collect()
+}
+
+fn of_resource<'a>(package: &Package, resource: &'a Resource) -> Vec<Seen<'a>> {
+    let embeds = resource.embeds.iter().map(|embed| {
+        let message = package.resources.get(embed.resource).map_or("", |target| &target.names.singular);
+        let label = match embed.multiplicity {
+            Multiplicity::One => "",
+            Multiplicity::Many => "repeated ",
+        };
+        Seen { what: &embed.key, name: &embed.name, number: embed.number, kind: format!("{label}{message}") }
+    });
+    of_fields(package, &resource.fields).into_iter().chain(embeds).collect()
+}
+
+fn of_labels<'a>(found: &'a Enum) -> Vec<Seen<'a>> {
+    let seen = |value: &'a EnumValue| Seen {
+        what: &value.label,
+        name: &value.name,
+        number: value.number,
+        kind: String::new(),
+    };
+    found.values.iter().map(seen).collect()
+}
+
+fn row(package: &Package, returns: &Returns) -> String {
+    match returns {
+        Returns::Void => "nothing".to_owned(),
+        Returns::Value(shape) => package.kind(*shape),
+        Returns::Resource(at) => {
+            package.resources.get(*at).map(|resource| resource.names.singular.clone()).unwrap_or_default()
+        }
+        Returns::Columns(_) => "columns".to_owned(),
+    }
+}
+
+fn compare(message: &str, before: &[Seen<'_>], after: &[Seen<'_>], found: &mut Vec<String>) {
+    let by_what: HashMap<&str, &Seen<'_>> = before.iter().map(|seen| (seen.what, seen)).collect();
+    let by_number: HashMap<u32, &Seen<'_>> = before.iter().map(|seen| (seen.number, seen)).collect();
+    let by_name: HashMap<&str, &Seen<'_>> = before.iter().map(|seen| (seen.name, seen)).collect();
+    for seen in after {
+        let Seen { what, name, number, kind } = seen;
+        match by_what.get(what) {
+            Some(was) if was.number != *number => {
+                found.push(format!("{message}: \"{what}\" had the number {} and has {number}", was.number));
+            }
+            Some(was) if was.kind != *kind => {
+                found.push(format!(
+                    "{message}: \"{what}\" was {} and is {kind}, with the number {number}",
+                    was.kind
+                ));
+            }
+            Some(_) | None => {}
+        }
+        if let Some(was) = by_number.get(number).filter(|was| was.what != *what) {
+            found.push(format!(
+                "{message}: the number {number} was that of \"{}\" and is that of \"{what}\"",
+                was.what
+            ));
+        } else if let Some(was) = by_name.get(name).filter(|was| was.what != *what) {
+            found.push(format!(
+                "{message}: the name {name} was that of \"{}\" and is that of \"{what}\"",
+                was.what
+            ));
+        }
+    }
+}
