@@ -18,6 +18,7 @@ mod row;
 mod schema;
 mod swagger;
 pub mod ui;
+mod yaml;
 
 use crate::{
     catalog::{
@@ -25,7 +26,8 @@ use crate::{
         descriptor::{Function, Relation},
         relationship::Cardinality,
     },
-    config::{Config, Contact, License, OpenApiVersion},
+    config::{Config, Contact, GrpcReflection, License, OpenApiVersion},
+    media::MediaType,
     outcome::{Columns, Privileges, RelationPrivileges},
 };
 use components::Components;
@@ -70,6 +72,27 @@ impl Security {
     }
 }
 
+/// Whether everybody may download the `.proto` files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protos {
+    /// At [`ui::PROTOS`].
+    Downloadable,
+    /// Nobody may.
+    Withheld,
+}
+
+impl Protos {
+    /// What the configuration says: the files tell what reflection tells, so whoever may not ask it gets no files.
+    pub fn of(config: &Config) -> Self {
+        match config.grpc_reflection {
+            GrpcReflection::Enabled if config.docs_enabled => Protos::Downloadable,
+            GrpcReflection::Enabled | GrpcReflection::Authenticated | GrpcReflection::Disabled => {
+                Protos::Withheld
+            }
+        }
+    }
+}
+
 /// Where clients reach the server.
 #[derive(Clone, Copy, Debug)]
 pub enum Server<'a> {
@@ -107,6 +130,8 @@ pub struct Source<'a> {
     pub security: Security,
     /// Where clients reach the server.
     pub server: Server<'a>,
+    /// Whether everybody may download the `.proto` files.
+    pub protos: Protos,
     /// Schemas that a role's requests search besides its own.
     pub extra_search_path: &'a [String],
     /// Whom to ask about the API.
@@ -134,10 +159,70 @@ pub fn document(source: &Source<'_>, version: OpenApiVersion) -> Document {
     }
 }
 
+/// How a document is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// As JSON.
+    Json,
+    /// As YAML.
+    Yaml,
+}
+
+impl Format {
+    /// The media type of such a document.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Format::Json => "application/openapi+json; charset=utf-8",
+            Format::Yaml => yaml::MEDIA_TYPE,
+        }
+    }
+
+    /// The format that this media type asks for; `None` if there is none.
+    pub fn of(media: &MediaType) -> Option<Self> {
+        match media {
+            MediaType::OpenApi | MediaType::Json | MediaType::Any => Some(Format::Json),
+            MediaType::Other(name) => {
+                let essence = name.split(';').next().unwrap_or_default().trim();
+                essence.eq_ignore_ascii_case(yaml::MEDIA_TYPE).then_some(Format::Yaml)
+            }
+            MediaType::ArrayStripped
+            | MediaType::Object(_)
+            | MediaType::Csv
+            | MediaType::GeoJson
+            | MediaType::UrlEncoded
+            | MediaType::OctetStream
+            | MediaType::Text
+            | MediaType::Xml
+            | MediaType::Plan { .. } => None,
+        }
+    }
+
+    /// The format of the document whose file is called so; `None` if none is.
+    pub fn of_file(name: &str) -> Option<Self> {
+        match name {
+            "openapi.json" => Some(Format::Json),
+            "openapi.yaml" => Some(Format::Yaml),
+            _ => None,
+        }
+    }
+}
+
+/// Makes the document and writes it.
+///
+/// # Errors
+/// The document cannot be written.
+pub fn written(source: &Source<'_>, version: OpenApiVersion, format: Format) -> serde_json::Result<Vec<u8>> {
+    let document = document(source, version);
+    match format {
+        Format::Json => serde_json::to_vec(&document),
+        Format::Yaml => Ok(yaml::written(&serde_json::to_value(&document)?).into_bytes()),
+    }
+}
+
 fn openapi(source: &Source<'_>) -> OpenApi {
     let mut components = Components::new(source);
     let mut paths = PathsBuilder::new().path("/", info::root(&mut components));
-    let mut tags = Vec::from(info::tags(source.server));
+    let mut tags = Vec::from(info::tags(source));
 
     for relation in source.catalog.relations_in(source.schema) {
         let Some(may) = source.relation_privileges(relation) else { continue };

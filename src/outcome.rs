@@ -4,7 +4,7 @@
 use crate::error::{Error, Fault, Result};
 use bytes::Bytes;
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Instant,
 };
@@ -111,16 +111,16 @@ pub trait Sink: Send {
 }
 
 /// What a role may do in a schema, for the OpenAPI document.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Privileges {
     /// Relations by OID.
-    pub relations: HashMap<u32, RelationPrivileges>,
+    pub relations: BTreeMap<u32, RelationPrivileges>,
     /// Functions by OID that it may execute.
-    pub functions: HashSet<u32>,
+    pub functions: BTreeSet<u32>,
 }
 
 /// What a role may do with a relation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are SQL's")]
 pub struct RelationPrivileges {
     pub select: Columns,
@@ -130,7 +130,7 @@ pub struct RelationPrivileges {
 }
 
 /// The columns that a privilege is granted on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Columns {
     /// All that there are, on the whole relation.
     All,

@@ -39,8 +39,6 @@ impl MediaType {
                 Nulls::Stripped => MediaType::ArrayStripped,
                 Nulls::Kept => MediaType::Json,
             },
-            // Of all that is `application/…`, JSON is what anybody wants.
-            "application/*" => MediaType::Json,
             "*/*" => MediaType::Any,
             _ => MediaType::Other(text.to_owned()),
         }

@@ -1,6 +1,6 @@
 //! What the document says of itself: title, address, licence, whom to ask, how to authorize, and where gRPC is.
 
-use super::{SECURITY_SCHEME, Security, Server, Source, comment, response, ui};
+use super::{Protos, SECURITY_SCHEME, Security, Server, Source, comment, response, ui};
 use crate::config::{Contact, License};
 use utoipa::openapi::{
     ExternalDocs, HttpMethod, Info, Required, ResponseBuilder, SecurityRequirement,
@@ -69,23 +69,28 @@ pub(super) fn manual() -> ExternalDocs {
 }
 
 /// Tags of what is no relation and no function.
-pub(super) fn tags(server: Server<'_>) -> [Tag; 2] {
-    // OpenAPI wants a whole address there, and only somebody who says so knows it.
-    let protos = match server {
-        Server::At(_) => {
-            let url = servers(server).map(|server| server.url + ui::PROTOS).concat();
-            Some(ExternalDocsBuilder::new().description(Some("The .proto files")).url(url).build())
+pub(super) fn tags(source: &Source<'_>) -> [Tag; 2] {
+    const PORT: &str = "The same port serves gRPC, gRPC-Web and Connect: the same relations and functions with the same rights.";
+    let protos = match (source.protos, source.server) {
+        (Protos::Withheld, _) => None,
+        (Protos::Downloadable, Server::At(_)) => {
+            Some(servers(source.server).map(|server| server.url + ui::PROTOS).concat())
         }
-        Server::Listening { .. } => None,
+        (Protos::Downloadable, Server::Listening { .. }) => Some(ui::PROTOS.to_owned()),
     };
-    let grpc = TagBuilder::new()
-        .name(GRPC)
-        .description(Some(format!(
-            "The same port serves gRPC, gRPC-Web and Connect: the same relations and functions with the same rights. \
-             [The .proto files]({}) can be downloaded; server reflection tells of them too.",
-            ui::PROTOS
-        )))
-        .external_docs(protos);
+    let description = match &protos {
+        None => PORT.to_owned(),
+        Some(url) => {
+            format!(
+                "{PORT} [The .proto files]({url}) can be downloaded; server reflection tells of them too."
+            )
+        }
+    };
+    // OpenAPI wants a whole address there, and only the option with the proxy's address has one.
+    let link = protos.filter(|url| !url.starts_with('/'));
+    let link =
+        link.map(|url| ExternalDocsBuilder::new().description(Some("The .proto files")).url(url).build());
+    let grpc = TagBuilder::new().name(GRPC).description(Some(description)).external_docs(link);
     let introspection = TagBuilder::new().name(INTROSPECTION).description(Some("This document."));
     [introspection.build(), grpc.build()]
 }
@@ -105,7 +110,10 @@ pub(super) fn root(components: &mut Components<'_>) -> PathItem {
         .tag(INTROSPECTION)
         .operation_id(Some("describe"))
         .summary(Some("This document"))
-        .description(Some("The API as the role may use it: OpenAPI, as JSON or YAML."))
+        .description(Some("The API as the role may use it: OpenAPI, as JSON or, with `Accept: application/yaml`, as YAML. Also at \
+             `/openapi.json` and `/openapi.yaml`, unless a relation is called so. An answer is compressed with gzip or \
+             zstd where `Accept-Encoding` has them.",
+        ))
         .parameter(
             ParameterBuilder::new()
                 .name("If-None-Match")

@@ -18,7 +18,7 @@ use utoipa::openapi::{
 const CSV: &str = "text/csv";
 /// The media types besides JSON itself that are JSON. They have no entries of their own: where a status has several of
 /// them, oapi-codegen compares whole `Content-Type`s, `charset` included, and never finds JSON.
-const KINDS_OF_JSON: &str = "application/*";
+const KINDS_OF_JSON: &str = "*/*";
 const WHAT_KINDS: &str = "By `Accept`: `application/vnd.pgrst.object+json` for the one row that there is, \
     `application/vnd.pgrst.array+json;nulls=stripped` and `application/vnd.pgrst.object+json;nulls=stripped` without \
     members that are null";

@@ -91,6 +91,7 @@ pub(super) fn source<'a>(catalog: &'a Catalog, visibility: Visibility<'a>) -> So
         visibility,
         security: Security::Bearer,
         server: Server::Listening { host: "0.0.0.0", port: 3000 },
+        protos: Protos::Downloadable,
         extra_search_path: &[],
         contact: None,
         license: None,

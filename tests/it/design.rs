@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("check", "auth config error"),
     ("demo", "embedded"),
     ("embedded", ""),
-    ("server", "config memory"),
+    ("server", "config error memory"),
     ("admin", ""),
     ("rest", "auth catalog config engine error media memory openapi outcome request server"),
     ("grpc", "auth catalog config engine error media memory name outcome request server"),

@@ -3,6 +3,7 @@
 
 mod described;
 mod generators;
+mod served;
 mod validators;
 
 use crate::demo::given;
