@@ -57,8 +57,15 @@ impl Failure {
             Failure::Unauthorized => Row {
                 status: "401",
                 key: "unauthorized.response",
-                description: "There is no valid token, and the request needs one.",
-                example: || error("PGRST301", "JWSError JWSInvalidSignature", None, None),
+                description: "The token is not valid, or there is none and the anonymous role may not do this.",
+                example: || {
+                    error(
+                        "PGRST301",
+                        "No suitable key or wrong key type",
+                        Some("None of the keys was able to decode the JWT"),
+                        None,
+                    )
+                },
             },
             Failure::Forbidden => Row {
                 status: "403",
@@ -229,10 +236,9 @@ impl Told {
                 ("The positions of the rows, and how many there are where that was asked for.", "0-24/3573")
             }
             Told::ContentLocation => ("The address of these rows in its canonical form.", "/books?id=eq.1"),
-            Told::Location => (
-                "The address of a created row, where `return=headers-only` or `return=representation` asked for it.",
-                "/books?id=eq.1",
-            ),
+            Told::Location => {
+                ("The address of a created row, where `return=headers-only` asked for it.", "/books?id=eq.1")
+            }
             Told::PreferenceApplied => ("The preferences that had an effect.", "count=exact"),
             Told::ETag => ("The version of the document, for `If-None-Match`.", "\"1f8a3c\""),
         };

@@ -98,6 +98,23 @@ fn a_document_is_as_the_privileges_are_now_and_differs_by_role() {
 }
 
 #[test]
+fn examples_of_refusals_are_what_the_server_answers() {
+    let database = Database::fresh(SCHEMA);
+    let server = served(&database, &[]);
+    let document: Value = serde_json::from_slice(&get(&server, "/", &[]).body).unwrap();
+    for (refusal, target, header, status) in [
+        ("unauthorized", "/items", ("Authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.AAAA"), 401),
+        ("not_acceptable", "/items", ("Accept", "application/vnd.pgrst.object+json"), 406),
+    ] {
+        let response = &document["components"]["responses"][format!("{refusal}.response")];
+        let example = &response["content"]["application/json"]["examples"]["error"]["value"];
+        let answer = get(&server, target, &[header]);
+        assert_eq!(answer.status, status);
+        assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), *example);
+    }
+}
+
+#[test]
 fn a_document_is_yaml_where_that_is_asked_for_and_at_addresses_of_files() {
     let database = Database::fresh(SCHEMA);
     let server = served(&database, &[]);
