@@ -2,6 +2,7 @@
 //! into the neutral request and rows into messages; it plans nothing, writes no
 //! SQL and talks to no database.
 
+mod blame;
 mod call;
 mod code;
 mod codec;
@@ -11,6 +12,7 @@ mod descriptor;
 mod encode;
 mod ended;
 pub mod export;
+mod extent;
 #[cfg(test)]
 mod fixture;
 pub mod health;
@@ -40,6 +42,7 @@ use crate::{
     error::{Caller, Error, Result},
     server::shutdown::Shutdown,
 };
+use blame::Asked;
 use bytes::Bytes;
 pub use ended::Ended;
 use health::Health;
@@ -119,6 +122,12 @@ impl Grpc {
     /// The status of an error that `caller` met.
     fn refusal(&self, error: &Error, caller: Caller) -> tonic::Status {
         respond::status(error, caller, self.engine.config().client_error_verbosity)
+    }
+
+    /// The status of an error that `caller` met when it asked this: it names the columns that the error is about.
+    fn refusal_of(&self, asked: &Asked, error: &Error, caller: Caller) -> tonic::Status {
+        let blamed = asked.blamed(self.engine.catalog(), error);
+        respond::blaming(error, caller, self.engine.config().client_error_verbosity, &blamed)
     }
 
     /// Says what clients of the services that these replace do not see coming.

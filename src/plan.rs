@@ -279,11 +279,11 @@ fn by_action<'c>(
         Action::Upsert { relation, payload, columns } => {
             (relation, mutate::Asked::Upsert { payload, columns })
         }
-        Action::Update { relation, payload, columns } => {
-            (relation, mutate::Asked::Update { payload, columns })
+        Action::Update { relation, payload, columns, parts } => {
+            (relation, mutate::Asked::Update { payload, columns, parts })
         }
-        Action::UpdateEach { relation, payload, key } => {
-            (relation, mutate::Asked::UpdateEach { payload, key })
+        Action::UpdateEach { relation, payload, key, parts } => {
+            (relation, mutate::Asked::UpdateEach { payload, key, parts })
         }
         Action::Delete { relation } => (relation, mutate::Asked::Delete),
     };

@@ -83,6 +83,9 @@ pub enum Action {
         payload: Payload,
         /// Only these keys count, if given.
         columns: Option<Vec<String>>,
+        /// The columns, composites, of which only the attributes that the
+        /// object has are written: the others stay.
+        parts: Vec<String>,
     },
     /// Update each of several rows by its key.
     UpdateEach {
@@ -93,6 +96,9 @@ pub enum Action {
         payload: Payload,
         /// The columns of the key.
         key: Vec<String>,
+        /// The columns of which only the attributes that the objects have are
+        /// written.
+        parts: Vec<String>,
     },
     /// Delete the rows that the filters leave.
     Delete {

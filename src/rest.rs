@@ -244,7 +244,7 @@ fn relation_action(
         Verb::Insert => Action::Insert { relation, payload: payload(&columns)?, columns, on_conflict },
         // PUT writes whole rows, so it takes no list of columns.
         Verb::Upsert => Action::Upsert { relation, payload: payload(&None)?, columns: None },
-        Verb::Update => Action::Update { relation, payload: payload(&columns)?, columns },
+        Verb::Update => Action::Update { relation, payload: payload(&columns)?, columns, parts: Vec::new() },
         Verb::Delete => Action::Delete { relation },
     })
 }

@@ -142,8 +142,9 @@ async fn fill(
         relations,
         columns,
         defaults,
-        checks,
+        column_checks,
         keys,
+        checks,
         foreign_keys,
         code,
         functions,
@@ -154,8 +155,9 @@ async fn fill(
         rows(transaction, include_str!("sql/relations.sql"), &within),
         columns,
         rows(transaction, include_str!("sql/defaults.sql"), &within),
-        rows(transaction, include_str!("sql/checks.sql"), &within),
+        rows(transaction, include_str!("sql/column_checks.sql"), &within),
         rows(transaction, include_str!("sql/keys.sql"), &within),
+        rows(transaction, include_str!("sql/checks.sql"), &within),
         rows(transaction, include_str!("sql/foreign_keys.sql"), &[]),
         rows(transaction, include_str!("sql/code.sql"), &[]),
         rows(transaction, include_str!("sql/functions.sql"), &callable),
@@ -168,9 +170,10 @@ async fn fill(
     }
     let mut loaded = relations::Relations::new(&relations, columns)?;
     loaded.add_defaults(&defaults)?;
-    loaded.add_checks(&checks)?;
+    loaded.add_column_checks(&column_checks)?;
     loaded.add_origins(&scope.origins);
     loaded.add_keys(&keys)?;
+    loaded.add_checks(&checks)?;
     database.foreign_keys = loaded.foreign_keys(&foreign_keys, &database.schemas)?;
     let running = code::closure(&code)?;
     database.relations = loaded.finish(&running);

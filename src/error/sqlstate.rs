@@ -5,7 +5,7 @@
 use super::{Error, GrpcCode, Origin, Raised};
 use GrpcCode::{
     Aborted, AlreadyExists, Cancelled, DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument,
-    PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented, Unknown,
+    NotFound, PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented, Unknown,
 };
 
 /// What an error is answered with.
@@ -34,8 +34,10 @@ const fn class(http: u16, grpc: GrpcCode, reason: &'static str) -> Class {
 
 #[rustfmt::skip]
 const TABLE: &[(&str, Class)] = &[
+    ("02",    class(400, NotFound,           "NO_DATA")),
     ("08",    class(503, Unknown,            "CONNECTION_EXCEPTION")),
-    ("09",    class(500, Internal,           "TRIGGERED_ACTION_EXCEPTION")),
+    ("09",    class(500, FailedPrecondition, "TRIGGERED_ACTION_EXCEPTION")),
+    ("0A",    class(400, Unimplemented,      "FEATURE_NOT_SUPPORTED")),
     ("0L",    class(403, PermissionDenied,   "INVALID_GRANTOR")),
     ("0P",    class(403, PermissionDenied,   "INVALID_ROLE_SPECIFICATION")),
     ("23505", class(409, AlreadyExists,      "UNIQUE_VIOLATION")),
@@ -48,16 +50,18 @@ const TABLE: &[(&str, Class)] = &[
     ("21000", class(500, FailedPrecondition, "CARDINALITY_VIOLATION")),
     ("22",    class(400, InvalidArgument,    "DATA_EXCEPTION")),
     ("25P04", class(500, DeadlineExceeded,   "TRANSACTION_TIMEOUT")),
-    ("25",    class(500, Internal,           "INVALID_TRANSACTION_STATE")),
+    ("25",    class(500, FailedPrecondition, "INVALID_TRANSACTION_STATE")),
     ("28",    class(403, PermissionDenied,   "INVALID_AUTHORIZATION_SPECIFICATION")),
-    ("2D",    class(500, Internal,           "INVALID_TRANSACTION_TERMINATION")),
-    ("38",    class(500, Internal,           "EXTERNAL_ROUTINE_EXCEPTION")),
-    ("39",    class(500, Internal,           "EXTERNAL_ROUTINE_INVOCATION_EXCEPTION")),
-    ("3B",    class(500, Internal,           "SAVEPOINT_EXCEPTION")),
+    ("2D",    class(500, FailedPrecondition, "INVALID_TRANSACTION_TERMINATION")),
+    ("2F",    class(400, FailedPrecondition, "SQL_ROUTINE_EXCEPTION")),
+    ("38",    class(500, FailedPrecondition, "EXTERNAL_ROUTINE_EXCEPTION")),
+    ("39",    class(500, FailedPrecondition, "EXTERNAL_ROUTINE_INVOCATION_EXCEPTION")),
+    ("3B",    class(500, FailedPrecondition, "SAVEPOINT_EXCEPTION")),
     ("40003", class(500, Unknown,            "STATEMENT_COMPLETION_UNKNOWN")),
     ("40001", class(500, Aborted,            "SERIALIZATION_FAILURE")),
     ("40P01", class(500, Aborted,            "DEADLOCK_DETECTED")),
     ("40",    class(500, Aborted,            "TRANSACTION_ROLLBACK")),
+    ("44",    class(400, FailedPrecondition, "WITH_CHECK_OPTION_VIOLATION")),
     ("53400", class(500, ResourceExhausted,  "CONFIGURATION_LIMIT_EXCEEDED")),
     ("53",    class(503, ResourceExhausted,  "INSUFFICIENT_RESOURCES")),
     ("54",    class(500, ResourceExhausted,  "PROGRAM_LIMIT_EXCEEDED")),
@@ -67,19 +71,21 @@ const TABLE: &[(&str, Class)] = &[
     ("57P01", class(503, Unknown,            "ADMIN_SHUTDOWN")),
     ("57P03", class(500, Unavailable,        "CANNOT_CONNECT_NOW")),
     ("57P",   class(500, Unknown,            "OPERATOR_INTERVENTION")),
-    ("57",    class(500, Internal,           "OPERATOR_INTERVENTION")),
+    ("57",    class(500, FailedPrecondition, "OPERATOR_INTERVENTION")),
     ("58",    class(500, Internal,           "SYSTEM_ERROR")),
     ("F0",    class(500, Internal,           "CONFIG_FILE_ERROR")),
     ("HV",    class(500, Internal,           "FDW_ERROR")),
     ("P0001", class(400, FailedPrecondition, "RAISE_EXCEPTION")),
-    ("P0",    class(500, Internal,           "PLPGSQL_ERROR")),
+    ("P0002", class(500, NotFound,           "NO_DATA_FOUND")),
+    ("P0",    class(500, FailedPrecondition, "PLPGSQL_ERROR")),
     ("XX",    class(500, Internal,           "INTERNAL_ERROR")),
     ("42883", class(404, Unimplemented,      "UNDEFINED_FUNCTION")),
     ("42P01", class(404, Unimplemented,      "UNDEFINED_TABLE")),
     ("42P17", class(500, Internal,           "INVALID_OBJECT_DEFINITION")),
     ("42501", class(403, PermissionDenied,   "INSUFFICIENT_PRIVILEGE")),
     ("42",    class(400, InvalidArgument,    "SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION")),
-    ("",      class(400, Internal,           "DATABASE_ERROR")),
+    // PostgreSQL has no such class: the database's authors raised the error.
+    ("",      class(400, FailedPrecondition, "DATABASE_ERROR")),
 ];
 
 /// What `error` is answered with when `caller` asked.
@@ -101,15 +107,17 @@ fn of_raised(raised: &Raised) -> Class {
         400 | 422 => InvalidArgument,
         401 => Unauthenticated,
         403 => PermissionDenied,
-        404 | 410 => GrpcCode::NotFound,
+        404 | 410 => NotFound,
         408 | 504 => DeadlineExceeded,
         409 => AlreadyExists,
-        412 | 428 => FailedPrecondition,
         413 | 429 => ResourceExhausted,
         416 => GrpcCode::OutOfRange,
         405 | 501 => Unimplemented,
-        // The function ran, so a client must not take it for safe to retry.
-        500 | 502 | 503 => Internal,
+        499 => Cancelled,
+        400..500 => FailedPrecondition,
+        // The transaction is rolled back, so the client may repeat the call.
+        503 => Unavailable,
+        500..600 => Internal,
         _ => Unknown,
     };
     class(raised.status, grpc, "RAISED")
@@ -135,7 +143,7 @@ fn of_sqlstate(sqlstate: &str, message: &str, caller: Caller) -> Class {
         _ => TABLE
             .iter()
             .find(|(prefix, _)| sqlstate.starts_with(prefix))
-            .map_or(class(400, Internal, "DATABASE_ERROR"), |(_, class)| *class),
+            .map_or(class(400, FailedPrecondition, "DATABASE_ERROR"), |(_, class)| *class),
     }
 }
 
@@ -186,6 +194,38 @@ mod tests {
         ] {
             let class = classify(&reported("57014", message), Caller::Authenticated);
             assert_eq!((class.http, class.grpc), (500, code), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_authors_raise_is_no_internal_error() {
+        let raised = |state: &str| classify(&reported(state, ""), Caller::Authenticated).grpc;
+        for state in
+            ["U0001", "P0001", "P0003", "P0004", "44000", "2F003", "38000", "39000", "09000", "3B001", "Z"]
+        {
+            assert_eq!(raised(state), FailedPrecondition, "{state}");
+        }
+        assert_eq!([raised("P0002"), raised("02000")], [NotFound, NotFound]);
+        assert_eq!([raised("0A000"), raised("XX001")], [Unimplemented, Internal]);
+    }
+
+    #[test]
+    fn an_error_with_a_status_of_its_own_has_the_code_of_that_status() {
+        let code = |status| of_raised(&Raised { status, ..Raised::default() }).grpc;
+        let cases = [
+            (400, InvalidArgument),
+            (402, FailedPrecondition),
+            (404, NotFound),
+            (409, AlreadyExists),
+            (418, FailedPrecondition),
+            (429, ResourceExhausted),
+            (500, Internal),
+            (503, Unavailable),
+            (504, DeadlineExceeded),
+            (302, Unknown),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(code(status), expected, "{status}");
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::{
     Grpc,
+    blame::Asked,
     decode::{self, Answer, Keyed, MAX_BYTES, Missing, Paging, Returned, Surroundings},
     encode::{
         Envelope, KeyedSink, MessageEncoder, Page, PageSink, Progress, StreamSink, WholeSink, number_field,
@@ -23,6 +24,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, COOKIE},
 };
+use serde_json::json;
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -64,52 +66,73 @@ pub(super) async fn unary(
     let Asker { identity, deadline } = asker;
     let refused = |error: Box<Error>| grpc.refusal(&error, identity.caller);
     let call = decode(grpc, method, path, deadline, request).map_err(refused)?;
+    let asked = Asked::of(&call.request);
+    answer(grpc, call, &asked, &identity)
+        .await
+        .map(Bytes::from)
+        .map_err(|error| grpc.refusal_of(&asked, &error, identity.caller))
+}
+
+/// The one message that answers a call.
+async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Identity) -> Result<Vec<u8>> {
     let engine = &grpc.engine;
-    let answer = match call.answer {
+    let otherwise = call.otherwise;
+    Ok(match call.answer {
         Answer::Row(envelope, missing) => {
             let mut sink = PageSink::new(call.rows, envelope, ONE_ROW);
-            engine.stream(call.request, &identity, &mut sink).await.map_err(refused)?;
-            found(sink.taken(), missing).map_err(refused)?;
+            engine.stream(call.request, identity, &mut sink).await?;
+            if sink.taken() == 0
+                && let Some(request) = otherwise
+            {
+                engine.stream(*request, identity, &mut sink).await?;
+            }
+            found(sink.taken(), missing, asked)?;
             sink.into_response()
         }
         Answer::Nothing(missing) => {
             let mut sink = PageSink::new(call.rows, Envelope::Bare, ONE_ROW);
-            let outcome = engine.stream(call.request, &identity, &mut sink).await.map_err(refused)?;
-            found(outcome.rows, missing).map_err(refused)?;
+            let mut outcome = engine.stream(call.request, identity, &mut sink).await?;
+            if outcome.rows == 0
+                && let Some(request) = otherwise
+            {
+                outcome = engine.stream(*request, identity, &mut sink).await?;
+            }
+            found(outcome.rows, missing, asked)?;
             Vec::new()
         }
-        Answer::Page(paging) => {
-            page(grpc, call.request, call.rows, *paging, &identity).await.map_err(refused)?
-        }
+        Answer::Page(paging) => page(grpc, call.request, call.rows, *paging, identity).await?,
         Answer::Whole => {
             let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), MAX_BYTES);
-            engine.stream(call.request, &identity, &mut sink).await.map_err(refused)?;
+            engine.stream(call.request, identity, &mut sink).await?;
             sink.into_response()
         }
         Answer::Affected => {
             let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), MAX_BYTES);
-            let outcome = engine.stream(call.request, &identity, &mut sink).await.map_err(refused)?;
+            let outcome = engine.stream(call.request, identity, &mut sink).await?;
             let mut response = sink.into_response();
             number_field(number::AFFECTED_ROWS, outcome.rows, &mut response);
             response
         }
         Answer::Keyed(Keyed { wanted, keys, returned }) => {
             let mut sink = KeyedSink::new(call.rows, keys, wanted, MAX_BYTES);
-            engine.stream(call.request, &identity, &mut sink).await.map_err(refused)?;
+            engine.stream(call.request, identity, &mut sink).await?;
             match returned {
                 Returned::Rows => sink.into_response(),
                 Returned::Nothing => Vec::new(),
             }
         }
-        Answer::Stream(_) => return Err(refused(mismatch())),
-    };
-    Ok(answer.into())
+        Answer::Stream(_) => return Err(mismatch()),
+    })
 }
 
 /// A row was there, or need not be.
-fn found(rows: u64, missing: Missing) -> Result<()> {
+fn found(rows: u64, missing: Missing, asked: &Asked) -> Result<()> {
     match (rows, missing) {
-        (0, Missing::NotFound) => Err(Error::new(Fault::RowMissing, "No row has this key")),
+        (0, Missing::NotFound) => {
+            let key = asked.key();
+            let details = json!({ "relation": asked.relation(), "key": key });
+            Err(Error::new(Fault::RowMissing, format!("No row has the key {key}")).details(details))
+        }
         (0, Missing::Fine) | (1.., _) => Ok(()),
     }
 }
@@ -161,10 +184,10 @@ pub(super) fn streaming(
     };
     let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
     let config = grpc.engine.config();
-    let verbosity = config.client_error_verbosity;
     let progress = Progress::new(config.stream_idle_timeout.0);
+    let asked = Asked::of(&call.request);
     let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), progress.clone(), config.db_max_rows);
-    let engine = grpc.engine.clone();
+    let (engine, told) = (grpc.engine.clone(), grpc.engine.clone());
     let running = tokio::spawn(async move {
         tokio::select! {
             outcome = engine.stream(call.request, &identity, &mut sink) => {
@@ -186,16 +209,22 @@ pub(super) fn streaming(
         Ok(row)
     });
     // The trailers tell how the transaction ended, after the last row.
-    let end = stream::once(running).filter_map(move |ended| async move {
-        match ended {
+    let end = stream::once(running).filter_map(move |ended| {
+        let error = match ended {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(Err(respond::status(&error, caller, verbosity))),
+            Ok(Err(error)) => Some(error),
             Err(panic) => {
                 let error = Error::new(Fault::Internal, "Internal error").cause(panic);
                 tracing::error!("A stream ended early: {error}");
-                Some(Err(respond::status(&error, caller, verbosity)))
+                Some(error)
             }
-        }
+        };
+        let verbosity = told.config().client_error_verbosity;
+        let status = error.map(|error| {
+            let blamed = asked.blamed(told.catalog(), &error);
+            Err(respond::blaming(&error, caller, verbosity, &blamed))
+        });
+        std::future::ready(status)
     });
     Ok(rows.chain(end))
 }

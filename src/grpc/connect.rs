@@ -13,6 +13,7 @@
 //! ```
 
 mod codec;
+mod compression;
 mod error;
 mod leap;
 mod request;
@@ -23,11 +24,13 @@ use super::{
     ended::Ended,
     intake,
     protocol::NotTaken,
+    serve::SHORTEST_COMPRESSED,
     services::{Responses, Signature},
 };
 use crate::error::Fault;
 use bytes::Bytes;
 use codec::Schema;
+use compression::Compression;
 use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
 use http_body_util::BodyExt;
 use request::Query;
@@ -102,18 +105,26 @@ async fn translate<F: Future<Output = Response<Body>>>(
         Form::Get => {
             let query = Query::of(head.uri.query().unwrap_or_default())?;
             let schema = Schema::new(query.codec, signature);
-            let message = schema.request(query.message()?)?;
+            let message = schema.request(query.message(limit(known))?)?;
             let metadata = request::metadata(head, form, query.codec)?;
             let request = request::call(head, metadata, frame(0, &message));
-            unary(service(request).await, query.codec, &schema).await
+            unary(service(request).await, query.codec, &schema, request::accepted(head, form)).await
         }
         Form::Unary(codec) => {
             let schema = Schema::new(codec, signature);
             let metadata = request::metadata(head, form, codec)?;
-            let compressed = u8::from(metadata.contains_key("grpc-encoding"));
-            let message = schema.request(whole(known, head, body).await?)?;
-            let request = request::call(head, metadata, frame(compressed, &message));
-            unary(service(request).await, codec, &schema).await
+            let is_compressed = u8::from(metadata.contains_key("grpc-encoding"));
+            let compression = match (&schema, codec) {
+                (Schema::Json { .. }, _) => request::compression(head, form)?,
+                (Schema::Proto, Codec::Proto | Codec::Json) => None,
+            };
+            let mut message = whole(known, head, body).await?;
+            if let Some(compression) = compression {
+                message = compression.expand(&message, limit(known))?;
+            }
+            let message = schema.request(message)?;
+            let request = request::call(head, metadata, frame(is_compressed, &message));
+            unary(service(request).await, codec, &schema, request::accepted(head, form)).await
         }
         Form::Stream(_) if signature.is_some_and(|signature| signature.responses == Responses::One) => {
             let path = head.uri.path();
@@ -125,12 +136,20 @@ async fn translate<F: Future<Output = Response<Body>>>(
         Form::Stream(codec) => {
             let schema = Schema::new(codec, signature);
             let metadata = request::metadata(head, form, codec)?;
+            let compression = match codec {
+                Codec::Proto => None,
+                Codec::Json => request::compression(head, form)?,
+            };
             let body = match &schema {
                 Schema::Proto => body,
-                Schema::Json { .. } => stream::request(&whole(known, head, body).await?, &schema)?,
+                Schema::Json { .. } => {
+                    stream::request(&whole(known, head, body).await?, &schema, compression, limit(known))?
+                }
             };
             let request = request::call(head, metadata, body);
-            Ok(stream::response(service(request).await, codec, schema))
+            // Rows are short: they are compressed for those that compress what they send.
+            let accepted = compression.and_then(|_| request::accepted(head, form));
+            Ok(stream::response(service(request).await, codec, schema, accepted))
         }
     }
 }
@@ -144,6 +163,11 @@ async fn whole(known: Option<Known<'_>>, head: &Parts, body: Body) -> Result<Byt
         }
         None => Ok(Bytes::new()),
     }
+}
+
+/// The longest message; a method that is not known takes none.
+fn limit(known: Option<Known<'_>>) -> usize {
+    known.map_or(0, |known| known.grpc.engine.config().grpc_max_receive_bytes)
 }
 
 /// A message in a frame.
@@ -168,7 +192,12 @@ fn status(headers: &HeaderMap, trailers: Option<&HeaderMap>) -> Status {
 }
 
 /// The answer to a unary call.
-async fn unary(response: Response<Body>, codec: Codec, schema: &Schema) -> Result<Response<Body>, Refusal> {
+async fn unary(
+    response: Response<Body>,
+    codec: Codec,
+    schema: &Schema,
+    accepted: Option<Compression>,
+) -> Result<Response<Body>, Refusal> {
     let (head, body) = response.into_parts();
     let collected = body.collect().await?;
     let status = status(&head.headers, collected.trailers());
@@ -178,12 +207,23 @@ async fn unary(response: Response<Body>, codec: Codec, schema: &Schema) -> Resul
         _ => Err(status),
     };
     let mut response = match message {
-        Ok(message) => {
+        Ok(mut message) => {
+            let accepted = match codec {
+                Codec::Proto => None,
+                Codec::Json => accepted.filter(|_| message.len() >= SHORTEST_COMPRESSED),
+            };
+            if let Some(compression) = accepted {
+                message =
+                    compression.compress(&message).map_err(|error| Status::from_error(Box::new(error)))?;
+            }
             let mut response = Response::new(Body::new(http_body_util::Full::new(message)));
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(codec.unary()));
             if let (Some(1), Some(encoding)) = (bytes.first(), head.headers.get("grpc-encoding")) {
                 headers.insert(header::CONTENT_ENCODING, encoding.clone());
+            }
+            if let Some(compression) = accepted {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(compression.name()));
             }
             response
         }

@@ -54,6 +54,8 @@ pub(crate) struct Call {
     pub(crate) rows: Arc<MessageEncoder>,
     /// How they are answered.
     pub(crate) answer: Answer,
+    /// What the engine is asked where the first request finds no row.
+    pub(crate) otherwise: Option<Box<Request>>,
 }
 
 /// How rows are answered.
@@ -196,7 +198,7 @@ impl Relation<'_> {
         let Surroundings { context, deadline, .. } = surroundings;
         let request =
             Request { schema, action, query, preferences, accept: Accept::Columns, context, deadline };
-        Call { request, rows, answer }
+        Call { request, rows, answer, otherwise: None }
     }
 
     fn query(&self, selection: &Selection) -> Query {
@@ -254,7 +256,7 @@ impl Relation<'_> {
             && self.message.has_field_by_number(number::WHERE)
             && let Some(predicates) = value.as_message()
         {
-            let logic = predicate::conditions(self.resource, predicates, "where")?;
+            let logic = predicate::conditions(self.package, self.resource, predicates, "where")?;
             query.logic.extend(logic.into_iter().map(|tree| (Vec::new(), tree)));
         }
         filter::add(self.resource, &self.grammar(number::FILTER)?, query)

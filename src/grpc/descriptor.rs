@@ -4,6 +4,7 @@
 
 mod draft;
 mod messages;
+mod predicates;
 mod services;
 
 use super::surface::{Package, Surface};

@@ -16,9 +16,12 @@ pub(crate) use sink::{Envelope, Page, PageSink, StreamSink, number_field, text_f
 pub(crate) use value::SECONDS;
 pub(crate) use whole::{KeyedSink, Missing, Wanted, WholeSink};
 
-use super::surface::{EnumValue, Multiplicity, Package, Scalar, Shape};
+use super::{
+    extent::{Extent, Parts},
+    surface::{EnumValue, Multiplicity, Package, Scalar, Shape},
+};
 use crate::{
-    error::{Error, Fault, Result},
+    error::{Error, Fault, Origin, Result},
     outcome::Row,
 };
 use std::{collections::HashMap, sync::Arc};
@@ -29,6 +32,8 @@ use wire::Tag;
 #[derive(Debug, Default)]
 pub(crate) struct MessageEncoder {
     columns: Vec<Arc<ColumnEncoder>>,
+    /// Which of them tell a row from others: none if that is not known.
+    key: Vec<usize>,
 }
 
 /// Encodes one column.
@@ -45,6 +50,8 @@ pub(crate) struct ColumnEncoder {
 enum ValueShape {
     One(ValueEncoder),
     Many(ValueEncoder),
+    /// Not at all: it is there, and nobody asked for it.
+    Skipped,
 }
 
 /// The labels of an enum and their numbers.
@@ -60,6 +67,7 @@ enum ValueEncoder {
     Float4,
     Float8,
     TimestampTz,
+    TimestampText,
     Bytes,
     Hstore,
     Enum(Arc<Labels>),
@@ -69,7 +77,27 @@ enum ValueEncoder {
 impl MessageEncoder {
     /// An encoder of these columns.
     pub(crate) fn new(columns: Vec<Arc<ColumnEncoder>>) -> Self {
-        Self { columns }
+        Self { columns, key: Vec::new() }
+    }
+
+    /// The same, where the columns at these places are the key: errors name rows by it.
+    #[must_use]
+    pub(crate) fn keyed(self, key: Vec<usize>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// What a row is called that is the one with this number: by its key, if that can be said.
+    fn place(&self, row: &dyn Row, number: u64) -> String {
+        let value = |at: &usize| {
+            let column = self.columns.get(*at)?;
+            let ValueShape::One(encoder) = &column.shape else { return None };
+            Some(format!("{}={}", column.name, encoder.told(row.get(*at)?)?))
+        };
+        let key: Option<Vec<String>> = self.key.iter().map(value).collect();
+        match key.filter(|key| !key.is_empty()) {
+            Some(key) => key.join(", "),
+            None => number.to_string(),
+        }
     }
 
     /// How many columns it takes.
@@ -83,6 +111,7 @@ impl MessageEncoder {
         self.columns.iter().all(|column| match &column.shape {
             ValueShape::One(value) => value.is_total(),
             ValueShape::Many(_) => false,
+            ValueShape::Skipped => true,
         })
     }
 
@@ -137,6 +166,7 @@ impl ColumnEncoder {
                 value.encode(bytes, &self.name, out)
             }
             ValueShape::Many(value) => self.array(value, bytes, out),
+            ValueShape::Skipped => Ok(()),
         }
     }
 
@@ -175,7 +205,7 @@ impl ColumnEncoder {
 
     fn without_form(&self, what: &str) -> Box<Error> {
         out_of_range(&self.name, what).hint(format!(
-            "Declared as string instead of repeated in {}, it comes as PostgreSQL writes it",
+            "A field declared as string instead of repeated in {} takes any array as PostgreSQL writes it",
             super::lock::FILE
         ))
     }
@@ -185,6 +215,18 @@ impl ColumnEncoder {
 fn out_of_range(column: &str, what: &str) -> Box<Error> {
     let message = format!("column \"{column}\" holds {what}, which its protobuf type cannot");
     Error::new(Fault::ValueOutOfRange, message).details(serde_json::json!({ "field": column }))
+}
+
+/// The same error, of a row that is called so.
+fn in_row(mut error: Box<Error>, place: &str) -> Box<Error> {
+    if !matches!(error.origin, Origin::Pgduet(Fault::ValueOutOfRange)) {
+        return error;
+    }
+    error.message.insert_str(0, &format!("row {place}: "));
+    if let Some(details) = error.details.as_mut().and_then(serde_json::Value::as_object_mut) {
+        details.insert("row".to_owned(), place.into());
+    }
+    error
 }
 
 fn unexpected(column: &str) -> Box<Error> {
@@ -254,8 +296,9 @@ impl Encoders {
             Scalar::Float4 => ValueEncoder::Float4,
             Scalar::Float8 => ValueEncoder::Float8,
             Scalar::TimestampTz => ValueEncoder::TimestampTz,
+            Scalar::TimestampText => ValueEncoder::TimestampText,
             Scalar::Hstore => ValueEncoder::Hstore,
-            Scalar::Bytea | Scalar::Text | Scalar::Json | Scalar::ArrayText => ValueEncoder::Bytes,
+            Scalar::Bytea | Scalar::Text | Scalar::Json | Scalar::OwnText => ValueEncoder::Bytes,
             Scalar::Enum(at) => ValueEncoder::Enum(self.labels.get(at).cloned().unwrap_or_default()),
             Scalar::Record(at) => ValueEncoder::Record(self.records.get(at).cloned().unwrap_or_default()),
         }
@@ -274,6 +317,26 @@ impl ColumnEncoder {
             Shape::Many(_) => ValueShape::Many(value),
         };
         Self { name: name.to_owned(), number, shape }
+    }
+
+    /// The same of a composite of which only these attributes are wanted.
+    pub(crate) fn of_parts(&self, parts: &Parts) -> Self {
+        let shape = match &self.shape {
+            ValueShape::One(ValueEncoder::Record(rows)) => {
+                let column = |(at, column): (usize, &Arc<ColumnEncoder>)| match parts.get(&at) {
+                    Some(Extent::Whole) => column.clone(),
+                    Some(Extent::Parts(parts)) => Arc::new(column.of_parts(parts)),
+                    None => {
+                        Arc::new(Self { shape: ValueShape::Skipped, name: column.name.clone(), ..**column })
+                    }
+                };
+                let columns = rows.columns.iter().enumerate().map(column).collect();
+                ValueShape::One(ValueEncoder::Record(Arc::new(MessageEncoder::new(columns))))
+            }
+            // Nothing else has parts.
+            ValueShape::One(_) | ValueShape::Many(_) | ValueShape::Skipped => ValueShape::Skipped,
+        };
+        Self { name: self.name.clone(), number: self.number, shape }
     }
 
     /// The encoder of an embed: a composite or an array of them.

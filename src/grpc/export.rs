@@ -2,6 +2,7 @@
 //! `buf.yaml` and `buf.gen.yaml` beside them. It needs no database.
 
 mod archive;
+mod behavior;
 mod http;
 mod print;
 
@@ -62,12 +63,14 @@ plugins:
     include_imports: true
 ";
 
-/// What declares `google.api.http`.
-const HTTP_PROTOS: [(&str, &str); 2] = [
+/// What declares `google.api.http` and `google.api.field_behavior`.
+const OPTION_PROTOS: [(&str, &str); 3] = [
     (ANNOTATIONS, include_str!("export/google/api/annotations.proto")),
+    (FIELD_BEHAVIOR, include_str!("export/google/api/field_behavior.proto")),
     ("google/api/http.proto", include_str!("export/google/api/http.proto")),
 ];
 const ANNOTATIONS: &str = "google/api/annotations.proto";
+const FIELD_BEHAVIOR: &str = "google/api/field_behavior.proto";
 
 /// A file of the export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,12 +122,14 @@ pub fn export(catalog: &Catalog, package: &PackageTemplate, lock: &Lock) -> Resu
         file("buf.gen.yaml", BUF_GEN_YAML),
         ExportedFile { path: "descriptors.binpb".to_owned(), contents: set.encode_to_vec() },
     ];
-    files.extend(HTTP_PROTOS.map(|(path, text)| file(path, text)));
+    files.extend(OPTION_PROTOS.map(|(path, text)| file(path, text)));
     // The well-known types come with every compiler.
     for proto in set.file.iter().filter(|proto| proto.package() != "google.protobuf") {
         let first = surface.packages.first().filter(|package| package.file == proto.name());
         let rules = first.map(|package| http::rules(package, proto)).unwrap_or_default();
-        files.push(file(proto.name(), print::proto(proto, &rules)));
+        let own = surface.packages.iter().find(|package| package.file == proto.name());
+        let behaviors = own.map(behavior::behaviors).unwrap_or_default();
+        files.push(file(proto.name(), print::proto(proto, &rules, &behaviors)));
     }
     let renames = lock::renames(former, &lock);
     Ok(Export { files, lock, renames })
@@ -156,7 +161,7 @@ mod tests {
     fn the_printer_gives_back_what_the_compiler_read() {
         let bundled = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
         let predicate = bundled.file.iter().find(|file| file.name().ends_with("predicate.proto")).unwrap();
-        let printed = print::proto(predicate, &http::Rules::new());
+        let printed = print::proto(predicate, &http::Rules::new(), &behavior::Behaviors::new());
         assert_eq!(printed, include_str!("../../proto/pgduet/query/v1/predicate.proto"));
     }
 }

@@ -16,47 +16,102 @@ const RETRY_DELAY: Duration = Duration::from_millis(100);
 /// message may be percent-encoded to thrice its length, and details have up to
 /// four texts of this length, in base64.
 const LONGEST_TEXT: usize = 768;
+/// How many columns an error names.
+const MOST_COLUMNS: usize = 8;
+
+/// What no internals are told of: SQLSTATE's class of errors that PostgreSQL finds in itself.
+const INTERNAL: &str = "XX";
 
 /// The status of an error that `caller` met. `verbosity` is the option `client-error-verbosity`.
 pub(super) fn status(error: &Error, caller: Caller, verbosity: Verbosity) -> Status {
+    blaming(error, caller, verbosity, &[])
+}
+
+/// The same of an error that is about these columns.
+pub(super) fn blaming(error: &Error, caller: Caller, verbosity: Verbosity, columns: &[String]) -> Status {
     let class = classify(error, caller);
     let code = Code::from_i32(class.grpc as i32);
-    let message = match (class.grpc, &error.origin) {
-        // What PostgreSQL says of itself is not for strangers.
-        (GrpcCode::Internal, Origin::PostgreSql(report)) if report.raised.is_none() => "Internal error",
-        _ => shortened(&error.message),
-    };
+    // What PostgreSQL says of itself is not for strangers.
+    let message = if is_internal(error) { "Internal error" } else { shortened(&error.message) };
     let mut details = match verbosity {
-        Verbosity::Verbose => particulars(error, class.grpc),
+        Verbosity::Verbose => particulars(error, class.grpc, columns),
         Verbosity::Minimal => ErrorDetails::new(),
     };
     let domain = match &error.origin {
         Origin::Pgduet(_) => "pgduet",
         Origin::PostgreSql(_) => "postgresql",
     };
-    details.set_error_info(class.reason, domain, metadata(error, class.grpc, verbosity));
+    details.set_error_info(reason(error, class.reason), domain, metadata(error, verbosity, columns));
     if let GrpcCode::Aborted | GrpcCode::Unavailable = class.grpc {
         details.set_retry_info(Some(RETRY_DELAY));
     }
     Status::with_error_details(code, message, details)
 }
 
-/// The code, and all else that the client may be told.
-fn metadata(error: &Error, code: GrpcCode, verbosity: Verbosity) -> HashMap<String, String> {
-    let mut known = Vec::new();
-    match (&error.origin, verbosity) {
-        (Origin::Pgduet(_), _) => known.push(("code", Some(error.code()))),
-        (Origin::PostgreSql(report), Verbosity::Minimal) => known.push(("sqlstate", Some(&report.sqlstate))),
-        (Origin::PostgreSql(report), Verbosity::Verbose) => known.extend([
-            ("sqlstate", Some(report.sqlstate.as_str())),
-            ("constraint", report.constraint.as_deref()),
-            ("table", report.table.as_deref()),
-            ("column", report.column.as_deref()),
-        ]),
+fn is_internal(error: &Error) -> bool {
+    match &error.origin {
+        Origin::PostgreSql(report) => report.raised.is_none() && report.sqlstate.starts_with(INTERNAL),
+        Origin::Pgduet(_) => false,
     }
-    match (verbosity, code) {
-        (Verbosity::Minimal, _) | (Verbosity::Verbose, GrpcCode::Internal) => {}
-        (Verbosity::Verbose, _) => {
+}
+
+/// The reason: the code that a function raised by itself, if it has the form that reasons have, else that of the error
+/// table.
+fn reason<'e>(error: &'e Error, otherwise: &'e str) -> &'e str {
+    let raised = match &error.origin {
+        Origin::PostgreSql(report) => report.raised.as_ref().and_then(|raised| raised.code.as_deref()),
+        Origin::Pgduet(_) => None,
+    };
+    raised.filter(|code| is_reason(code)).unwrap_or(otherwise)
+}
+
+/// Whether this can be the reason of an `ErrorInfo`: at most 63 capital letters, digits and underscores between them.
+fn is_reason(code: &str) -> bool {
+    let is_outer = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    (2..=63).contains(&code.len())
+        && code.bytes().all(|byte| is_outer(byte) || byte == b'_')
+        && code.starts_with(|letter: char| letter.is_ascii_uppercase())
+        && !code.ends_with('_')
+}
+
+/// The code, and all else that the client may be told.
+fn metadata(error: &Error, verbosity: Verbosity, columns: &[String]) -> HashMap<String, String> {
+    let mut known = Vec::new();
+    let mut status = String::new();
+    match &error.origin {
+        Origin::Pgduet(_) => {
+            known.push(("code", Some(error.code())));
+            if verbosity == Verbosity::Verbose {
+                let said = |name: &str| error.details.as_ref()?.get(name)?.as_str();
+                known.extend(["row", "relation", "key"].map(|name| (name, said(name))));
+                known.push(("column", said("row").and_then(|_| said("field"))));
+            }
+        }
+        Origin::PostgreSql(report) => {
+            known.push(("sqlstate", Some(&report.sqlstate)));
+            if let Some(raised) = &report.raised {
+                status = raised.status.to_string();
+                known.push(("code", raised.code.as_deref()));
+                let phrase = raised.status_text.as_deref().filter(|phrase| *phrase != error.message);
+                known.push(("reason", phrase));
+            }
+            if verbosity == Verbosity::Verbose {
+                let blamed = match columns {
+                    [column] => Some(column.as_str()),
+                    [] | [_, ..] => None,
+                };
+                known.extend([
+                    ("constraint", report.constraint.as_deref()),
+                    ("table", report.table.as_deref()),
+                    ("column", report.column.as_deref().or(blamed)),
+                ]);
+            }
+        }
+    }
+    known.push(("status", Some(status.as_str()).filter(|status| !status.is_empty())));
+    match (verbosity, is_internal(error)) {
+        (Verbosity::Minimal, _) | (Verbosity::Verbose, true) => {}
+        (Verbosity::Verbose, false) => {
             known.push(("details", error.details.as_ref().and_then(Value::as_str)));
             known.push(("hint", error.hint.as_deref()));
         }
@@ -66,12 +121,21 @@ fn metadata(error: &Error, code: GrpcCode, verbosity: Verbosity) -> HashMap<Stri
 }
 
 /// What is wrong with which part of the request or of the data.
-fn particulars(error: &Error, code: GrpcCode) -> ErrorDetails {
+fn particulars(error: &Error, code: GrpcCode, columns: &[String]) -> ErrorDetails {
     let mut details = ErrorDetails::new();
     match code {
         GrpcCode::InvalidArgument => {
-            if let Some(field) = field(error) {
-                details.add_bad_request_violation(shortened(field), shortened(&error.message));
+            let columns = columns.iter().map(String::as_str).take(MOST_COLUMNS);
+            // What is wrong with all of them is said once.
+            let descriptions = std::iter::once(shortened(&error.message)).chain(std::iter::repeat(""));
+            for (field, description) in field(error).into_iter().chain(columns).zip(descriptions) {
+                details.add_bad_request_violation(shortened(field), description);
+            }
+        }
+        GrpcCode::NotFound => {
+            let said = |name: &str| error.details.as_ref()?.get(name)?.as_str();
+            if let (Some(relation), Some(key)) = (said("relation"), said("key")) {
+                details.set_resource_info(relation, shortened(key), "", "");
             }
         }
         GrpcCode::FailedPrecondition => {
@@ -105,7 +169,7 @@ fn shortened(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Fault, Report};
+    use crate::error::{Fault, Raised, Report};
 
     #[test]
     fn a_violated_constraint_is_named_in_the_details() {
@@ -156,6 +220,30 @@ mod tests {
             Verbosity::Verbose,
         );
         assert_eq!((status.code(), status.message()), (Code::Internal, "Internal error"));
+    }
+
+    #[test]
+    fn what_a_function_raised_keeps_its_texts_and_its_code() {
+        let raised = |state: &str, raised: Option<Raised>| {
+            let report = Report { sqlstate: state.to_owned(), raised, ..Report::default() };
+            let error = Error::reported(report, "no").details("at all").hint("go");
+            let status = status(&error, Caller::Authenticated, Verbosity::Verbose);
+            let details = status.get_error_details();
+            let info = details.error_info().cloned().unwrap();
+            (status.code(), status.message().to_owned(), info.reason, info.metadata)
+        };
+        for state in ["U0001", "P0004", "38000", "57000", "HV000"] {
+            let (_, message, _, metadata) = raised(state, None);
+            let told =
+                (metadata["details"].as_str(), metadata["hint"].as_str(), metadata["sqlstate"].as_str());
+            assert_eq!((message.as_str(), told), ("no", ("at all", "go", state)));
+        }
+        let own = |code: &str, status| Raised { code: Some(code.to_owned()), status, ..Raised::default() };
+        let (code, _, reason, metadata) = raised("PGRST", Some(own("OUT_OF_STOCK", 409)));
+        assert_eq!((code, reason.as_str()), (Code::AlreadyExists, "OUT_OF_STOCK"));
+        assert_eq!((metadata["code"].as_str(), metadata["status"].as_str()), ("OUT_OF_STOCK", "409"));
+        let (code, _, reason, _) = raised("PGRST", Some(own("not a reason", 503)));
+        assert_eq!((code, reason.as_str()), (Code::Unavailable, "RAISED"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::{
     encode::{ColumnEncoder, Encoders, MessageEncoder},
+    extent::Extent,
     refuse::refuse,
     surface::{self, Package, Resource, Scalar, Shape},
 };
@@ -12,10 +13,10 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Columns and embeds of one resource: indexes into its fields and embeds.
+/// Columns, or parts of them, and embeds of one resource: indexes into its fields and embeds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Selection {
-    fields: Vec<usize>,
+    fields: Vec<(usize, Extent)>,
     embeds: Vec<(usize, Selection)>,
 }
 
@@ -25,7 +26,7 @@ const MAX_DEPTH: usize = 16;
 impl Selection {
     /// Every column and no embed.
     pub(crate) fn all(resource: &Resource) -> Self {
-        Self { fields: (0..resource.fields.len()).collect(), embeds: Vec::new() }
+        Self { fields: whole(resource), embeds: Vec::new() }
     }
 
     /// What `paths` name. `mask` is the field that they come from.
@@ -57,14 +58,17 @@ impl Selection {
         }
         let (first, rest) = path.split_first()?;
         if *first == "*" && rest.is_empty() {
-            self.fields = (0..resource.fields.len()).collect();
+            self.fields = whole(resource);
             return Some(());
         }
         if let Some(at) = resource.field(first) {
-            if !self.fields.contains(&at) {
-                self.fields.push(at);
-            }
-            return rest.is_empty().then_some(());
+            let known = self.fields.iter().position(|(known, _)| *known == at);
+            let known = known.unwrap_or_else(|| {
+                self.fields.push((at, Extent::nothing()));
+                self.fields.len() - 1
+            });
+            let (_, extent) = self.fields.get_mut(known)?;
+            return extent.add(package, resource.fields.get(at)?.shape, rest);
         }
         let at = resource.embeds.iter().position(|embed| embed.name == **first)?;
         let target = package.resources.get(resource.embeds.get(at)?.resource)?;
@@ -81,7 +85,7 @@ impl Selection {
 
     /// The select list.
     pub(crate) fn select(&self, package: &Package, resource: &Resource) -> Vec<SelectItem> {
-        let fields = self.fields.iter().filter_map(|at| resource.fields.get(*at));
+        let fields = self.fields.iter().filter_map(|(at, _)| resource.fields.get(*at));
         let fields = fields.map(|field| column(field, None));
         let embeds = self.embeds.iter().filter_map(|(at, inner)| {
             let embed = resource.embeds.get(*at)?;
@@ -100,19 +104,34 @@ impl Selection {
     /// The encoder of the rows that the select list gives.
     pub(crate) fn encoder(&self, package: &Package, encoders: &Encoders, resource: usize) -> MessageEncoder {
         let found = package.resources.get(resource);
-        let fields = self.fields.iter().filter_map(|at| encoders.of_resource(resource, *at));
+        let fields = self.fields.iter().filter_map(|(at, extent)| {
+            let column = encoders.of_resource(resource, *at)?;
+            Some(match extent {
+                Extent::Whole => column,
+                Extent::Parts(parts) => Arc::new(column.of_parts(parts)),
+            })
+        });
         let embeds = self.embeds.iter().filter_map(|(at, inner)| {
             let embed = found?.embeds.get(*at)?;
             let rows = inner.encoder(package, encoders, embed.resource);
             Some(Arc::new(ColumnEncoder::embed(&embed.name, embed.number, embed.multiplicity, rows)))
         });
-        MessageEncoder::new(fields.chain(embeds).collect())
+        let key = found.map(|found| found.key.as_slice()).unwrap_or_default();
+        // Without all of it, it tells nothing.
+        let key: Option<Vec<usize>> =
+            key.iter().map(|key| self.fields.iter().position(|(field, _)| field == key)).collect();
+        MessageEncoder::new(fields.chain(embeds).collect()).keyed(key.unwrap_or_default())
     }
+}
+
+/// Every column, whole.
+fn whole(resource: &Resource) -> Vec<(usize, Extent)> {
+    (0..resource.fields.len()).map(|at| (at, Extent::Whole)).collect()
 }
 
 /// A column in its form, under this name if not its own.
 pub(crate) fn column(field: &surface::Field, alias: Option<String>) -> SelectItem {
-    let cast = (field.shape == Shape::One(Scalar::ArrayText)).then(|| "text".to_owned());
+    let cast = (field.shape == Shape::One(Scalar::OwnText)).then(|| "text".to_owned());
     SelectItem::Field { field: Field::column(&field.column), cast, aggregate: None, alias }
 }
 

@@ -49,7 +49,7 @@ const ACCEPTED: &str = "grpc-accept-encoding";
 
 /// A shorter answer is not compressed: that costs more than calling for it, and
 /// saves no packet.
-const SHORTEST_COMPRESSED: usize = 1024;
+pub(super) const SHORTEST_COMPRESSED: usize = 1024;
 
 /// How long a browser may remember a preflight, as on the REST side.
 const PREFLIGHT: Duration = Duration::from_secs(86_400);
@@ -191,6 +191,10 @@ async fn infrastructure(
     limit: usize,
 ) -> Result<Response<Body>, Status> {
     if service == Infrastructure::Health {
+        let (head, body) = request.into_parts();
+        let message = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
+        one(&message)?;
+        let request = Request::from_parts(head, Body::new(http_body_util::Full::new(message)));
         return Ok(infallible(grpc.health.server().max_decoding_message_size(limit).oneshot(request).await));
     }
     let identity = calls::identify(grpc, request.headers())?;
@@ -231,6 +235,7 @@ async fn call(
     known_compression(request.headers())?;
     let (head, body) = request.into_parts();
     let message = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
+    one(&message)?;
     // Counted until the call is answered; the decoder has a copy.
     let _held = message.clone();
     let request = Request::from_parts(head, Body::new(http_body_util::Full::new(message)));
@@ -241,6 +246,22 @@ async fn call(
     };
     response.extensions_mut().insert(identity);
     Ok(response)
+}
+
+/// No method takes a stream: the body is one message in its frame
+/// (<https://grpc.github.io/grpc/core/md_doc_statuscodes.html>). A frame that is cut off is told of by its decoder.
+fn one(body: &Bytes) -> Result<(), Status> {
+    let Some((prefix, rest)) = body.split_first_chunk::<PREFIX>() else {
+        return match body.is_empty() {
+            true => Err(fault(Fault::NotImplemented, "A method takes one message, and none came")),
+            false => Ok(()),
+        };
+    };
+    let [_flag, length @ ..] = *prefix;
+    match usize::try_from(u32::from_be_bytes(length)).is_ok_and(|length| rest.len() > length) {
+        true => Err(fault(Fault::NotImplemented, "A method takes one message, and more came")),
+        false => Ok(()),
+    }
 }
 
 fn infallible<T>(answered: Result<T, Infallible>) -> T {

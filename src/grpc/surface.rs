@@ -133,13 +133,26 @@ pub(crate) struct Field {
     pub(crate) comment: Option<String>,
     /// The type as SQL writes it.
     pub(crate) sql_type: String,
+    /// What its values can be compared with.
+    pub(crate) compared: Compared,
 }
 
-/// Whether a value has to be there.
+/// What values of a type can be compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// With each other.
+    WithValues,
+    /// With NULL alone: the type has no equality.
+    WithNull,
+}
+
+/// Whether a value has to be there, and who says what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
-    /// It is never NULL; an argument has no default.
+    /// It is never NULL and has no default; an argument has no default.
     Required,
+    /// It is never NULL and has a default.
+    Defaulted,
     /// It may be NULL; an argument has a default.
     Optional,
     /// The database computes it: it cannot be written.
@@ -183,13 +196,15 @@ pub(crate) enum Scalar {
     Float4,
     Float8,
     TimestampTz,
+    /// The same as text in ISO 8601, which has infinity, because the lock has it so.
+    TimestampText,
     Bytea,
     Hstore,
     Text,
     /// Text that is JSON: json and jsonb.
     Json,
-    /// Text that is an array as PostgreSQL writes it, because the lock has it so.
-    ArrayText,
+    /// An array as PostgreSQL's own text, because the lock has it so.
+    OwnText,
     /// Text that is a label of this of the package's enums.
     Enum(usize),
     /// A composite: this of the package's records.
@@ -239,6 +254,18 @@ pub(crate) struct Enum {
     pub(crate) values: Vec<EnumValue>,
     /// What its values were called and numbered before.
     pub(crate) reserved: Reserved,
+}
+
+impl Enum {
+    /// The message of conditions on its values.
+    pub(crate) fn predicate(&self) -> String {
+        predicate(&self.name)
+    }
+}
+
+/// The message of conditions on values of the enum of this name.
+fn predicate(name: &str) -> String {
+    format!("{name}Predicate")
 }
 
 /// A label of an enum.
@@ -317,6 +344,14 @@ pub(crate) struct Function {
 }
 
 impl Function {
+    /// Whether its request can say that an argument is NULL.
+    pub(crate) fn takes_nulls(&self) -> bool {
+        match self.passing {
+            Passing::Named => !self.arguments.is_empty(),
+            Passing::Body(_) => false,
+        }
+    }
+
     /// Whether calling it changes nothing.
     pub(crate) fn reads_only(&self) -> bool {
         match self.volatility {

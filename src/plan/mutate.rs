@@ -19,7 +19,7 @@ use crate::{
         literal::Literal,
         operator::Operator,
         payload::{Payload, Rows},
-        prefer::{Missing, Preferences, Resolution, Return},
+        prefer::{Identities, Missing, Preferences, Resolution, Return},
         range::Range,
         select::Field as Named,
     },
@@ -84,6 +84,10 @@ pub struct Values<'c> {
     pub columns: Vec<Target<'c>>,
     /// What a key stands for that an object does not have.
     pub missing: Missing,
+    /// What becomes of values for identity columns.
+    pub identities: Identities,
+    /// The columns of which only the attributes that an object has are written.
+    pub parts: Vec<String>,
 }
 
 /// A column that is written.
@@ -129,8 +133,8 @@ pub enum Whole {
 pub(super) enum Asked {
     Insert { payload: Payload, columns: Option<Vec<String>>, on_conflict: Option<Vec<String>> },
     Upsert { payload: Payload, columns: Option<Vec<String>> },
-    Update { payload: Payload, columns: Option<Vec<String>> },
-    UpdateEach { payload: Payload, key: Vec<String> },
+    Update { payload: Payload, columns: Option<Vec<String>>, parts: Vec<String> },
+    UpdateEach { payload: Payload, key: Vec<String>, parts: Vec<String> },
     Delete,
 }
 
@@ -216,7 +220,8 @@ impl<'c> Context<'c> {
                     columns: on_conflict.unwrap_or_else(|| relation.primary_key.clone()),
                 });
                 let conflict = conflict.filter(|conflict| !conflict.columns.is_empty());
-                Change::Insert { values: self.values(relation, payload, columns, missing)?, conflict }
+                let values = self.values(relation, payload, columns, missing)?;
+                Change::Insert { values: Values { identities: preferences.identities, ..values }, conflict }
             }
             Asked::Upsert { payload, columns } => Change::Upsert {
                 values: self.values(relation, payload, columns, Missing::Null)?,
@@ -225,12 +230,14 @@ impl<'c> Context<'c> {
                     columns: relation.primary_key.clone(),
                 },
             },
-            Asked::Update { payload, columns } => {
-                Change::Update(self.values(relation, payload, columns, missing)?)
+            Asked::Update { payload, columns, parts } => {
+                let values = self.values(relation, payload, columns, missing)?;
+                Change::Update(Values { parts, ..values })
             }
-            Asked::UpdateEach { payload, key } => {
+            Asked::UpdateEach { payload, key, parts } => {
                 let columns = Some(payload.keys.clone());
-                Change::UpdateEach { values: self.values(relation, payload, columns, missing)?, key }
+                let values = self.values(relation, payload, columns, missing)?;
+                Change::UpdateEach { values: Values { parts, ..values }, key }
             }
             Asked::Delete => Change::Delete,
         })
@@ -248,7 +255,8 @@ impl<'c> Context<'c> {
         // In this order, so that the first mistake is the same whatever the order of keys.
         let names: BTreeSet<_> = columns.unwrap_or(payload.keys).into_iter().collect();
         let columns = names.iter().map(|name| self.target(relation, name)).collect::<Result<_>>()?;
-        Ok(Values { json: payload.json, rows: payload.rows, columns, missing })
+        let identities = Identities::Generated;
+        Ok(Values { json: payload.json, rows: payload.rows, columns, missing, identities, parts: Vec::new() })
     }
 
     fn target(&self, relation: &'c Relation, name: &str) -> Result<Target<'c>> {

@@ -58,6 +58,16 @@ pub enum Handling {
     Lenient,
 }
 
+/// What becomes of values for identity columns that are GENERATED ALWAYS. No preference of REST's says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Identities {
+    /// PostgreSQL refuses them.
+    #[default]
+    Generated,
+    /// They are inserted: `OVERRIDING SYSTEM VALUE`.
+    Given,
+}
+
 /// The preferences of one request; `None` where nothing was said.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Preferences {
@@ -77,6 +87,8 @@ pub struct Preferences {
     pub timezone: Option<String>,
     /// `max-affected=`.
     pub max_affected: Option<i64>,
+    /// What becomes of values for identity columns.
+    pub identities: Identities,
     /// What is none of the above, as it was sent.
     pub unknown: Vec<String>,
 }

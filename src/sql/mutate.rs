@@ -1,9 +1,10 @@
 //! Mutations: `INSERT`, `UPDATE` and `DELETE`. The body of a request is one
 //! parameter, whatever the number of its rows.
 
+mod objects;
+
 use super::{
     Fact, Fragment, Layout, SOURCE, Statement,
-    binary::read_as,
     call::returned,
     column::{Aggregates, Cells, Values as Form},
     filter::condition,
@@ -18,9 +19,11 @@ use crate::{
     },
     request::{
         payload::Rows,
-        prefer::{Missing, Resolution},
+        prefer::{Identities, Missing, Resolution},
     },
 };
+
+use objects::{ObjectType, objects};
 
 /// What the written values are called within a statement, which PostgreSQL's
 /// messages tell, and each object as it came, where keys can be missing.
@@ -204,7 +207,7 @@ fn change(
                 out.identifier(&target.column.name).sql(" = ");
                 // All rows take the same.
                 let otherwise = otherwise(target, values, relation).ahead(target, &mut ahead);
-                value(out, target, values, otherwise, scope);
+                value(out, target, values, otherwise, Some(&node.alias), scope);
             });
             out.sql(" FROM ");
             objects(out, values, &ahead);
@@ -221,7 +224,7 @@ fn change(
             let written = values.columns.iter().filter(|target| !key.contains(&target.column.name));
             out.separated(", ", written, |out, target| {
                 out.identifier(&target.column.name).sql(" = ");
-                value(out, target, values, otherwise, scope);
+                value(out, target, values, otherwise, Some(alias), scope);
             });
             out.sql(" FROM ");
             objects(out, values, &[]);
@@ -258,6 +261,9 @@ fn insert(
         });
         out.sql(")");
     }
+    if values.identities == Identities::Given && values.columns.iter().any(is_identity) {
+        out.sql(" OVERRIDING SYSTEM VALUE");
+    }
     out.sql(" SELECT ");
     let mut ahead = Vec::new();
     out.separated(", ", &values.columns, |out, target| {
@@ -266,7 +272,7 @@ fn insert(
             Rows::One => otherwise,
             Rows::Many => otherwise.ahead(target, &mut ahead),
         };
-        value(out, target, values, otherwise, scope);
+        value(out, target, values, otherwise, None, scope);
     });
     out.sql(" FROM ");
     objects(out, values, &ahead);
@@ -290,13 +296,16 @@ fn on_conflict(out: &mut Fragment, conflict: Option<&Conflict>, values: &Values<
     out.separated(", ", &conflict.columns, |out, column| {
         out.identifier(column);
     });
-    match (conflict.resolution, values.columns.is_empty()) {
-        (Resolution::IgnoreDuplicates, _) | (Resolution::MergeDuplicates, true) => {
+    // A row that is there has the identity that it has.
+    let kept = |target: &&Target<'_>| values.identities == Identities::Given && is_identity(target);
+    let mut updated = values.columns.iter().filter(|target| !kept(target)).peekable();
+    match (conflict.resolution, updated.peek()) {
+        (Resolution::IgnoreDuplicates, _) | (Resolution::MergeDuplicates, None) => {
             out.sql(") DO NOTHING");
         }
-        (Resolution::MergeDuplicates, false) => {
+        (Resolution::MergeDuplicates, Some(_)) => {
             out.sql(") DO UPDATE SET ");
-            out.separated(", ", &values.columns, |out, target| {
+            out.separated(", ", updated, |out, target| {
                 out.identifier(&target.column.name).sql(" = EXCLUDED.").identifier(&target.column.name);
             });
             out.sql(" WHERE ").sql(TO_UPDATE);
@@ -304,12 +313,24 @@ fn on_conflict(out: &mut Fragment, conflict: Option<&Conflict>, values: &Values<
     }
 }
 
-/// The value of a column, of the object at hand, or else what it does not say.
+/// Whether PostgreSQL takes a value for this column only where it is told so.
+fn is_identity(target: &Target<'_>) -> bool {
+    target.column.identity() == Identity::Always
+}
+
+/// Whether only some attributes of a column are written.
+fn is_of_parts(target: &Target<'_>, values: &Values<'_>) -> bool {
+    values.parts.contains(&target.column.name)
+}
+
+/// The value of a column, of the object at hand, or else what it does not say. `changed` is the row that is updated,
+/// whose attributes stay that the object does not have.
 fn value(
     out: &mut Fragment,
     target: &Target<'_>,
     values: &Values<'_>,
     otherwise: Otherwise<'_>,
+    changed: Option<&str>,
     scope: Scope<'_>,
 ) {
     let column = target.column;
@@ -321,9 +342,13 @@ fn value(
         };
         out.sql(" THEN ");
     }
-    match target.representation {
-        None => out.qualified(BODY, &column.name),
-        Some(cast) => {
+    match (changed.filter(|_| is_of_parts(target, values)), target.representation) {
+        (Some(changed), _) => {
+            out.sql("pg_catalog.json_populate_record(").qualified(changed, &column.name).sql(", ");
+            out.qualified(BODY, &column.name).sql(")")
+        }
+        (None, None) => out.qualified(BODY, &column.name),
+        (None, Some(cast)) => {
             out.qualified(&cast.function_schema, &cast.function_name);
             out.sql("(").qualified(BODY, &column.name).sql(")")
         }
@@ -409,86 +434,4 @@ fn default_of<'s>(column: &Column, relation: &'s Relation) -> Otherwise<'s> {
         (Identity::Unspecified, Some(_)) if !column.generated => Otherwise::Expression,
         (Identity::Unspecified, _) => Otherwise::Null,
     }
-}
-
-/// What objects whose keys are looked for are read as: jsonb finds keys faster,
-/// json keeps the text of columns that are json.
-enum ObjectType {
-    Json,
-    Jsonb,
-}
-
-impl ObjectType {
-    fn of(values: &Values<'_>) -> Self {
-        let is_json = |target: &Target<'_>| target.declared.name == "json";
-        if values.columns.iter().any(is_json) { ObjectType::Json } else { ObjectType::Jsonb }
-    }
-
-    /// The cast to it, and the functions that take arrays and objects apart.
-    fn words(&self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            ObjectType::Json => {
-                ("::pg_catalog.json", "pg_catalog.json_array_elements", "pg_catalog.json_to_record")
-            }
-            ObjectType::Jsonb => {
-                ("::pg_catalog.jsonb", "pg_catalog.jsonb_array_elements", "pg_catalog.jsonb_to_record")
-            }
-        }
-    }
-}
-
-/// The objects of the body, as rows of the columns' types, with these defaults for each.
-fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column, Otherwise<'_>)]) {
-    let json = &values.json;
-    if values.columns.is_empty() {
-        // Only their number is left.
-        match values.rows {
-            Rows::One => out.sql("(VALUES (1)) AS ").identifier(BODY),
-            Rows::Many => out
-                .sql("pg_catalog.json_array_elements(")
-                .literal(json)
-                .sql("::pg_catalog.json) AS ")
-                .identifier(BODY),
-        };
-        return;
-    }
-    match (values.missing, values.rows) {
-        (Missing::Null, Rows::One) => {
-            out.sql("pg_catalog.json_to_record(").literal(json).sql("::pg_catalog.json)")
-        }
-        (Missing::Null, Rows::Many) => {
-            out.sql("pg_catalog.json_to_recordset(").literal(json).sql("::pg_catalog.json)")
-        }
-        (Missing::Default, rows) => {
-            let (one, elements, record) = ObjectType::of(values).words();
-            if !ahead.is_empty() {
-                out.sql("(SELECT \"value\"");
-                for (number, (column, otherwise)) in (1..).zip(ahead) {
-                    absent(out.sql(", "), column, *otherwise);
-                    out.sql(" AS ").identifier(&default_name(number));
-                }
-                out.sql(" FROM ");
-            }
-            match rows {
-                Rows::One => out.sql("(VALUES (").literal(json).sql(one).sql("))"),
-                Rows::Many => out.sql(elements).sql("(").literal(json).sql(one).sql(")"),
-            };
-            out.sql(" AS ").identifier(OBJECT).sql("(\"value\")");
-            if !ahead.is_empty() {
-                out.sql(") AS ").identifier(OBJECT);
-            }
-            out.sql(" CROSS JOIN LATERAL ").sql(record).sql("(").qualified(OBJECT, "value").sql(")")
-        }
-    };
-    out.sql(" AS ").identifier(BODY).sql("(");
-    out.separated(", ", &values.columns, |out, target| {
-        out.identifier(&target.column.name).sql(" ");
-        match target.representation {
-            None => read_as(out, target.declared),
-            Some(_) => {
-                out.sql("pg_catalog.json");
-            }
-        }
-    });
-    out.sql(")");
 }

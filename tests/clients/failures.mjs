@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 
 const require = createRequire(import.meta.url);
 const { Code, ConnectError } = require("@connectrpc/connect");
-const { createConnectTransport, createGrpcTransport, createGrpcWebTransport } = require("@connectrpc/connect-node");
+const { compressionGzip, createConnectTransport, createGrpcTransport, createGrpcWebTransport } = require("@connectrpc/connect-node");
 const { create, createFileRegistry, fromBinary } = require("@bufbuild/protobuf");
 const { FileDescriptorSetSchema } = require("@bufbuild/protobuf/wkt");
 
@@ -64,6 +64,9 @@ async function failures(makeTransport, kind) {
     timeout: await outcome(() => call(makeTransport({ badTimeout: true }), plain, {}, {})),
     compression: await outcome(() =>
       call(makeTransport({ sendCompression: snappy, compressMinBytes: 0 }), plain, {}, { filter: "title=eq.Emma" }),
+    ),
+    gzip: await outcome(() =>
+      call(makeTransport({ sendCompression: compressionGzip, compressMinBytes: 0 }), plain, {}, { filter: "title=eq.Emma" }),
     ),
     method: await outcome(() => call(transport, renamed(plain, "Burn"), {}, { filter: "x".repeat(1 << 20) })),
     service: await outcome(() => call(transport, elsewhere(plain, "api.v1.ScrollsService"), {}, {})),

@@ -40,6 +40,14 @@ def outcome(call):
         return f"{error.code().name} {reason(error)}"
 
 
+def messages(channel, kind, path, count):
+    """A call with so many messages of a method that takes one."""
+    requests = (b"" for _ in range(count))
+    if kind == "unary":
+        return channel.stream_unary(path)(requests, timeout=SECONDS)
+    return list(channel.stream_stream(path)(requests, timeout=SECONDS))
+
+
 def calls(channel, kind):
     def unary(path, message=b"", **options):
         return channel.unary_unary(path)(message, timeout=SECONDS, **options)
@@ -57,6 +65,11 @@ def calls(channel, kind):
         "method": outcome(lambda: call(f"{books}/Burn", filter_of("x" * (1 << 20)))),
         "service": outcome(lambda: call(f"/api.v1.ScrollsService/{verb}Scrolls")),
         "kind": outcome(lambda: call(f"{books}/{other}Books")),
+        "none": outcome(lambda: messages(channel, kind, f"{books}/{verb}Books", 0)),
+        "one": outcome(lambda: messages(channel, kind, f"{books}/{verb}Books", 1)),
+        "two": outcome(lambda: messages(channel, kind, f"{books}/{verb}Books", 2)),
+        "noneOfHealth": outcome(lambda: messages(channel, "unary", "/grpc.health.v1.Health/Check", 0)),
+        "twoOfHealth": outcome(lambda: messages(channel, "unary", "/grpc.health.v1.Health/Check", 2)),
         "unauthenticated": outcome(lambda: call(f"/api.v1.LoansService/{verb}Loans")),
         "token": outcome(lambda: call(f"/api.v1.LoansService/{verb}Loans", filter_of("x" * (1 << 20)), metadata=[("authorization", "Bearer x.y.z")])),
         "argument": outcome(lambda: call(f"{books}/{verb}Books", filter_of("title"))),

@@ -127,3 +127,48 @@ fn buf_curl_drives_the_demo_over_each_protocol_with_reflection() {
         assert_eq!(error["details"][0]["type"], "google.rpc.ErrorInfo", "{protocol}");
     }
 }
+
+#[test]
+fn json_is_compressed_both_ways() {
+    let (_database, server, _) = demo();
+    let scratch =
+        std::env::temp_dir().join(format!("pgduet-compressed-{}", server.address().replace(':', "-")));
+    std::fs::create_dir_all(&scratch).unwrap();
+    let file = |name: &str, program: &str, text: &str| {
+        let plain = scratch.join(name);
+        std::fs::write(&plain, text).unwrap();
+        let path = plain.display().to_string();
+        stdout(Command::new(program).args(["--force", "--keep", "--quiet", &path]));
+        format!("@{path}.{}", if program == "gzip" { "gz" } else { "zst" })
+    };
+    let url = format!("{}/{LIST}", server.url());
+    let json = "content-type: application/json";
+    let message = file("list.json", "gzip", r#"{"page_size": 16, "order_by": "id"}"#);
+    let encoded = "content-encoding: gzip";
+    let listed = curl(&["--data-binary", &message, "-H", json, "-H", encoded, "--compressed", &url]);
+    assert_eq!((listed.status, listed.json()["books"].as_array().unwrap().len()), (200, 16));
+    assert!(listed.headers.contains("content-encoding: "), "{}", listed.headers);
+    for encoding in ["gzip", "zstd"] {
+        let headers = [("content-type", "application/json"), ("accept-encoding", encoding)];
+        let answer = send(server.address(), "POST", &format!("/{LIST}"), &headers, Some("{}"));
+        assert_eq!(answer.header("content-encoding").as_deref(), Some(encoding));
+    }
+    let short = curl(&["-d", r#"{"page_size": 1, "read_mask": "id"}"#, "-H", json, "--compressed", &url]);
+    assert!(!short.headers.contains("content-encoding"), "{}", short.headers);
+    // Without side effects, by GET: {"page_size":16}
+    let query = "encoding=json&message=%7B%22page_size%22%3A16%7D";
+    let got = curl(&["--compressed", &format!("{url}?{query}")]);
+    assert!(got.headers.contains("content-encoding: "), "{}", got.headers);
+    assert_eq!(got.json()["books"].as_array().unwrap().len(), 16);
+    // What is no gzip, what would be too long, and what there is not.
+    let refused = |data: &str, encoding: &str| {
+        let encoding = format!("content-encoding: {encoding}");
+        let answer = curl(&["--data-binary", data, "-H", json, "-H", &encoding, &url]);
+        (answer.status, answer.json()["code"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(refused("{}", "gzip"), (400, "invalid_argument".to_owned()));
+    assert_eq!(refused("{}", "br"), (501, "unimplemented".to_owned()));
+    let bomb = file("bomb.json", "gzip", &format!("{{\"filter\": \"{}\"}}", "x".repeat(8 << 20)));
+    assert_eq!(refused(&bomb, "gzip"), (429, "resource_exhausted".to_owned()));
+    std::fs::remove_dir_all(&scratch).unwrap();
+}

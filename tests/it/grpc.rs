@@ -2,6 +2,8 @@
 
 mod batch;
 mod change;
+mod errors;
+mod functions;
 mod gate;
 mod generated;
 mod neighbours;

@@ -261,11 +261,11 @@ fn a_lock_of_old_keeps_its_small_numbers_and_what_is_new_has_those_of_names() {
     for line in [
         "reserved 2, 4;",
         "optional int32 points = 5;",
-        "optional int32 student_id = 1 [json_name = \"student_id\"];",
+        "optional int32 student_id = 1 [json_name = \"student_id\"",
         "repeated Course courses = 2001;",
         "Course course = 2001;",
         "GRADE_PASS = 2;",
-        "optional string query = 1;",
+        "optional string query = 1 [",
         // What the lock does not have.
         "repeated string tags = 133584;",
         "google.protobuf.Timestamp joined = 36072;",

@@ -3,7 +3,9 @@
 
 use super::{node_tree::Origins, row::Fields};
 use crate::{
-    catalog::descriptor::{Column, ForeignKey, Identity, Origin, Relation, RelationKind, Schema, UniqueKey},
+    catalog::descriptor::{
+        Check, Column, ForeignKey, Identity, Origin, Relation, RelationKind, Schema, UniqueKey,
+    },
     error::Result,
 };
 use std::collections::{HashMap, HashSet};
@@ -98,7 +100,7 @@ impl Relations {
     }
 
     /// Adds the conditions that columns alone have to fulfil.
-    pub(super) fn add_checks(&mut self, rows: &[Row]) -> Result<()> {
+    pub(super) fn add_column_checks(&mut self, rows: &[Row]) -> Result<()> {
         for row in rows {
             let mut fields = Fields::of(row);
             let Some(relation) = self.get_mut(fields.next()?) else { continue };
@@ -143,6 +145,19 @@ impl Relations {
         let carried: Vec<_> = self.all.iter().map(|relation| self.carried_key(relation)).collect();
         for (relation, key) in self.all.iter_mut().zip(carried) {
             relation.primary_key.extend(key);
+        }
+        Ok(())
+    }
+
+    /// Adds CHECK constraints.
+    pub(super) fn add_checks(&mut self, rows: &[Row]) -> Result<()> {
+        for row in rows {
+            let mut fields = Fields::of(row);
+            let Some(relation) = self.get_mut(fields.next()?) else { continue };
+            let name = fields.next()?;
+            let numbers: Vec<i16> = fields.next()?;
+            let Some(columns) = names(relation, &numbers) else { continue };
+            relation.checks.push(Check { name, columns });
         }
         Ok(())
     }

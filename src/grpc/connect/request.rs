@@ -1,7 +1,7 @@
 //! The head of a request: which of Connect's forms it has, and what of it a gRPC
 //! call is told.
 
-use super::{Codec, Refusal, error, invalid, stream, unimplemented};
+use super::{Codec, Refusal, compression::Compression, error, invalid, stream};
 use crate::{grpc::protocol::NotTaken, request::urlencoded};
 use base64::{
     Engine as _, alphabet,
@@ -34,7 +34,7 @@ pub(super) struct Query {
     pub(super) codec: Codec,
     message: String,
     text: Text,
-    compression: Option<String>,
+    compression: Option<Compression>,
 }
 
 /// How the query has the message.
@@ -95,27 +95,47 @@ impl Query {
             Some("1") => Text::Base64,
             Some(_) | None => Text::Plain,
         };
-        let compression = value("compression").filter(|name| *name != "identity").map(str::to_owned);
+        let compression = Compression::of(value("compression"))?;
         Ok(Self { codec, message: message.to_owned(), text, compression })
     }
 
-    /// The message's bytes.
-    pub(super) fn message(&self) -> Result<Bytes, Refusal> {
-        if let Some(compression) = &self.compression {
-            return Err(compressed(compression));
-        }
-        match self.text {
-            Text::Plain => Ok(self.message.clone().into()),
+    /// The message's bytes, at most so many.
+    pub(super) fn message(&self, limit: usize) -> Result<Bytes, Refusal> {
+        let bytes = match self.text {
+            Text::Plain => Bytes::from(self.message.clone()),
             Text::Base64 => BASE64
                 .decode(&self.message)
                 .map(Bytes::from)
-                .map_err(|error| invalid(format!("The message is no base64: {error}")).into()),
+                .map_err(|error| invalid(format!("The message is no base64: {error}")))?,
+        };
+        match self.compression {
+            Some(compression) => compression.expand(&bytes, limit),
+            None => Ok(bytes),
         }
     }
 }
 
-fn compressed(encoding: &str) -> Refusal {
-    unimplemented(format!("A message in this form cannot be compressed by {encoding}")).into()
+/// The headers that say how messages are compressed, and how they may be.
+const fn compression_headers(form: Form) -> (Option<&'static str>, &'static str) {
+    match form {
+        // There it is in the query.
+        Form::Get => (None, "accept-encoding"),
+        Form::Unary(_) => (Some("content-encoding"), "accept-encoding"),
+        Form::Stream(_) => (Some("connect-content-encoding"), "connect-accept-encoding"),
+    }
+}
+
+/// How the messages of a request are compressed, as its headers have it.
+pub(super) fn compression(head: &Parts, form: Form) -> Result<Option<Compression>, Refusal> {
+    let (name, _) = compression_headers(form);
+    let value = name.and_then(|name| head.headers.get(name));
+    Compression::of(value.map(|value| value.to_str().unwrap_or("an unknown encoding")))
+}
+
+/// How the messages of the answer may be compressed.
+pub(super) fn accepted(head: &Parts, form: Form) -> Option<Compression> {
+    let (_, name) = compression_headers(form);
+    Compression::accepted(head.headers.get(name))
 }
 
 /// Headers that are about the HTTP request and not about the call, or that another protocol has.
@@ -139,21 +159,11 @@ pub(super) fn metadata(head: &Parts, form: Form, codec: Codec) -> Result<HeaderM
         metadata.remove(name);
     }
     metadata.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    let (encoding, accepted) = match form {
-        Form::Get => (None, header::ACCEPT_ENCODING.as_str()),
-        Form::Unary(_) => (Some(header::CONTENT_ENCODING.as_str()), header::ACCEPT_ENCODING.as_str()),
-        Form::Stream(_) => (Some("connect-content-encoding"), "connect-accept-encoding"),
-    };
+    // JSON is compressed and expanded here.
+    let (encoding, accepted) = compression_headers(form);
     let encoding = encoding.and_then(|name| head.headers.get(name)).filter(|name| *name != "identity");
-    match (codec, encoding) {
-        (_, None) => {}
-        (Codec::Proto, Some(encoding)) => {
-            metadata.insert("grpc-encoding", encoding.clone());
-        }
-        // What is compressed is not read here.
-        (Codec::Json, Some(encoding)) => {
-            return Err(compressed(encoding.to_str().unwrap_or("an unknown encoding")));
-        }
+    if let (Codec::Proto, Some(encoding)) = (codec, encoding) {
+        metadata.insert("grpc-encoding", encoding.clone());
     }
     if let (Codec::Proto, Some(accepted)) = (codec, head.headers.get(accepted)) {
         metadata.insert("grpc-accept-encoding", accepted.clone());

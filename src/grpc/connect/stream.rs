@@ -1,7 +1,7 @@
 //! Streams of frames: gRPC's and Connect's are alike but for the last of
 //! Connect's, which has what gRPC has in trailers.
 
-use super::{Codec, PREFIX, Refusal, Schema, error, framed, invalid, status};
+use super::{Codec, Compression, PREFIX, Refusal, Schema, error, framed, invalid, status};
 use crate::grpc::ended::Ended;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
@@ -13,15 +13,26 @@ use tonic::{Status, body::Body};
 
 /// The flag of the frame that ends a stream.
 const END: u8 = 2;
+/// The flag of a message that is compressed.
+const COMPRESSED: u8 = 1;
 
-/// Frames of JSON as frames of protobuf.
-pub(super) fn request(body: &Bytes, schema: &Schema) -> Result<Body, Refusal> {
+/// Frames of JSON as frames of protobuf; all that is compressed expands to at most `limit` bytes.
+pub(super) fn request(
+    body: &Bytes,
+    schema: &Schema,
+    compression: Option<Compression>,
+    limit: usize,
+) -> Result<Body, Refusal> {
     let mut frames = BytesMut::from(body.as_ref());
     let mut out = Vec::new();
     while let Some((flag, message)) = next(&mut frames) {
-        if flag != 0 {
-            return Err(invalid(format!("A frame has the flag {flag}")).into());
-        }
+        let message = match (flag, compression) {
+            (0, _) => message,
+            (COMPRESSED, Some(compression)) => {
+                compression.expand(&message, limit.saturating_sub(out.len()))?
+            }
+            _ => return Err(invalid(format!("A frame has the flag {flag}")).into()),
+        };
         out.extend_from_slice(&framed(0, &schema.request(message)?));
     }
     if !frames.is_empty() {
@@ -48,6 +59,7 @@ struct Rest {
     headers: HeaderMap,
     frames: BytesMut,
     schema: Schema,
+    compression: Option<Compression>,
 }
 
 /// A stream that has nothing but this end.
@@ -60,11 +72,17 @@ pub(super) fn refuse(codec: Codec, status: &Status) -> Response<Body> {
 }
 
 /// A gRPC answer as Connect's.
-pub(super) fn response(response: Response<Body>, codec: Codec, schema: Schema) -> Response<Body> {
+pub(super) fn response(
+    response: Response<Body>,
+    codec: Codec,
+    schema: Schema,
+    compression: Option<Compression>,
+) -> Response<Body> {
     let (head, body) = response.into_parts();
     let kind = HeaderValue::from_static(codec.stream());
-    let encoding = head.headers.get("grpc-encoding").cloned();
-    let rest = Rest { body, headers: head.headers, frames: BytesMut::new(), schema };
+    let own = compression.map(|compression| HeaderValue::from_static(compression.name()));
+    let encoding = own.or_else(|| head.headers.get("grpc-encoding").cloned());
+    let rest = Rest { body, headers: head.headers, frames: BytesMut::new(), schema, compression };
     let frames = stream::unfold(Some(rest), |rest| async {
         let (frame, rest) = step(rest?).await;
         Some((Ok::<_, Status>(Frame::data(frame)), rest))
@@ -82,8 +100,8 @@ pub(super) fn response(response: Response<Body>, codec: Codec, schema: Schema) -
 async fn step(mut rest: Rest) -> (Bytes, Option<Rest>) {
     loop {
         if let Some((_, message)) = next(&mut rest.frames) {
-            match rest.schema.response(&message) {
-                Ok(json) => return (framed(0, &json), Some(rest)),
+            match rest.schema.response(&message).and_then(|json| message_frame(&json, rest.compression)) {
+                Ok(frame) => return (frame, Some(rest)),
                 Err(status) => return (end(&status), None),
             }
         }
@@ -100,6 +118,17 @@ async fn step(mut rest: Rest) -> (Bytes, Option<Rest>) {
                     return (end(&status(&rest.headers, Some(&trailers))), None);
                 }
             },
+        }
+    }
+}
+
+fn message_frame(json: &[u8], compression: Option<Compression>) -> Result<Bytes, Status> {
+    match compression {
+        None => Ok(framed(0, json)),
+        Some(compression) => {
+            let compressed =
+                compression.compress(json).map_err(|error| Status::from_error(Box::new(error)))?;
+            Ok(framed(COMPRESSED, &compressed))
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         filter::{Filter, Junction, Logic, Operation},
         literal::Literal,
         payload::{Payload, Rows},
-        prefer::{self, Preferences, Resolution, Return},
+        prefer::{self, Identities, Preferences, Resolution, Return},
     },
 };
 use bytes::{BufMut, BytesMut};
@@ -30,6 +30,8 @@ struct Joined {
     payload: Payload,
     /// What it means where an object lacks a key; `None` if none does.
     missing: Option<prefer::Missing>,
+    /// The columns of which only some attributes are written.
+    parts: Vec<String>,
 }
 
 impl<'a> Relation<'a> {
@@ -62,7 +64,7 @@ impl<'a> Relation<'a> {
     pub(super) fn batch_create(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let requests = self.requests()?;
         self.agree_on_writing(&requests)?;
-        let Joined { payload, missing } = self.joined(&requests)?;
+        let Joined { payload, missing, .. } = self.joined(&requests, |at| self.resource.is_writable(at))?;
         let selection = self.written_selection(number::BATCH_READ_MASK)?;
         let (accept, representation) = representation(&selection);
         let answer = match selection.is_empty() {
@@ -70,13 +72,8 @@ impl<'a> Relation<'a> {
             false => Answer::Whole,
         };
         let preferences = Preferences { representation, missing, ..self.end() };
-        let action = Action::Insert {
-            relation: self.resource.relation.clone(),
-            columns: Some(payload.keys.clone()),
-            payload,
-            on_conflict: None,
-        };
         let query = self.query(&selection);
+        let action = self.insert(payload);
         let mut call = self.call(surroundings, action, query, preferences, &selection, answer);
         call.request.accept = accept;
         Ok(call)
@@ -91,27 +88,31 @@ impl<'a> Relation<'a> {
         if let Some(at) = wanted.iter().position(|wanted| !seen.insert(&wanted.key)) {
             return Err(refuse(&format!("requests[{at}]"), "a request before it is about the same row"));
         }
-        let Joined { payload, missing } = self.joined(&requests)?;
+        let is_taken = |at| self.resource.key.contains(&at) || self.resource.is_writable(at);
+        let Joined { payload, missing, parts } = self.joined(&requests, is_taken)?;
         let key: Vec<String> = self.key_columns().map(|field| field.column.clone()).collect();
         if payload.keys.iter().all(|column| key.contains(column)) {
             return Err(refuse("requests", "no field to be updated is set"));
         }
         let selection = self.written_selection(number::BATCH_READ_MASK)?;
-        let relation = self.resource.relation.clone();
         let allow_missing =
             requests.first().is_some_and(|first| self.inner(first).flag(number::WRITE_ALLOW_MISSING));
         let (action, resolution) = if allow_missing {
             if missing.is_some() {
                 return Err(refuse("requests", "with allow_missing all have to write the same fields"));
             }
-            let columns = Some(payload.keys.clone());
-            let insert = Action::Insert { relation, columns, payload, on_conflict: None };
-            (insert, Some(Resolution::MergeDuplicates))
+            (self.insert(payload), Some(Resolution::MergeDuplicates))
         } else {
-            (Action::UpdateEach { relation, payload, key }, None)
+            let relation = self.resource.relation.clone();
+            (Action::UpdateEach { relation, payload, key, parts }, None)
         };
-        let preferences =
-            Preferences { representation: Some(Return::Representation), missing, resolution, ..self.end() };
+        let preferences = Preferences {
+            representation: Some(Return::Representation),
+            missing,
+            resolution,
+            identities: Identities::Given,
+            ..self.end()
+        };
         let query = self.query(&selection);
         Ok(self.keyed(surroundings, action, query, preferences, &selection, wanted))
     }
@@ -174,7 +175,7 @@ impl<'a> Relation<'a> {
     }
 
     /// The columns of the key, in the order of their numbers.
-    fn key_columns(&self) -> impl Iterator<Item = &'a Field> + use<'a> {
+    pub(super) fn key_columns(&self) -> impl Iterator<Item = &'a Field> + use<'a> {
         let mut fields: Vec<&Field> =
             self.resource.key.iter().filter_map(|at| self.resource.fields.get(*at)).collect();
         fields.sort_by_key(|field| field.number);
@@ -251,20 +252,28 @@ impl<'a> Relation<'a> {
         Ok(query)
     }
 
-    /// The resources of the requests as an array of objects.
-    fn joined(&self, requests: &[&DynamicMessage]) -> Result<Joined> {
+    /// The resources of the requests as an array of objects, with the fields that are `taken`.
+    fn joined(&self, requests: &[&DynamicMessage], taken: impl Fn(usize) -> bool) -> Result<Joined> {
         let mut json = BytesMut::from(&b"["[..]);
         let mut keys: Vec<String> = Vec::new();
         let mut missing = None;
+        let mut parts = Vec::new();
         for (at, request) in requests.iter().enumerate() {
             let inner = self.inner(request);
-            let payload = inner
+            let place = format!("requests[{at}]");
+            let values = inner
                 .carried()
-                .and_then(|carried| inner.payload(&carried, &inner.written()?, |_| true))
-                .map_err(|error| within(&format!("requests[{at}]"), error))?;
+                .and_then(|carried| inner.values(&carried, &inner.written()?, &taken))
+                .map_err(|error| within(&place, error))?;
+            let payload = values.payload;
             if at == 0 {
                 keys = payload.keys;
+                parts = values.parts;
             } else {
+                if values.parts != parts {
+                    let mask = format!("{place}.{}", inner.request_field(number::WRITE_MASK));
+                    return Err(refuse(&mask, "names parts of other columns than that of the first request"));
+                }
                 json.put_u8(b',');
                 // Both are in the order of the columns.
                 if payload.keys != keys {
@@ -277,7 +286,7 @@ impl<'a> Relation<'a> {
         json.put_u8(b']');
         let mut seen = HashSet::new();
         keys.retain(|key| seen.insert(key.clone()));
-        Ok(Joined { payload: Payload { json: json.freeze().into(), keys, rows: Rows::Many }, missing })
+        Ok(Joined { payload: Payload { json: json.freeze().into(), keys, rows: Rows::Many }, missing, parts })
     }
 
     /// A call whose rows are matched to requests.

@@ -2,7 +2,7 @@
 //! PATCH and DELETE. Without a condition they are refused, unless that is what
 //! the request says it wants.
 
-use super::{Answer, Call, Relation, Surroundings, preferences, representation};
+use super::{Answer, Call, Relation, Surroundings, preferences, representation, write::Values};
 use crate::{
     error::Result,
     grpc::{method::number, refuse::refuse, selection::Selection},
@@ -16,12 +16,13 @@ impl Relation<'_> {
     pub(super) fn patch(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let carried = self.carried()?;
         let written = self.written()?;
-        let payload = self.payload(&carried, &written, |at| written.is_named(at))?;
+        let Values { payload, parts } =
+            self.values(&carried, &written, |at| written.is_named(at) && self.resource.is_writable(at))?;
         if payload.keys.is_empty() {
             return Err(refuse(&self.request_field(number::RESOURCE), "no field to be updated is set"));
         }
         let relation = self.resource.relation.clone();
-        let action = Action::Update { relation, columns: Some(payload.keys.clone()), payload };
+        let action = Action::Update { relation, columns: Some(payload.keys.clone()), payload, parts };
         self.affect(surroundings, action)
     }
 

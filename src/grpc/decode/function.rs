@@ -1,9 +1,10 @@
 //! Calls of functions: the request's fields are the arguments. One that is not
-//! set takes its SQL default; if it has none, it is NULL.
+//! set takes its SQL default; if it has none, it has to be set, or named as NULL.
 
 use super::{
-    Answer, Call, Missing, Surroundings,
+    Answer, Call, MAX_PATHS, Missing, Surroundings,
     text::{json, separated, string, text},
+    too_complex,
     write::kept_if_answered,
 };
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
 };
 use bytes::Bytes;
 use prost_reflect::{DynamicMessage, Value};
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// The call of a function.
 pub(super) fn call(
@@ -67,7 +68,7 @@ pub(super) fn call(
         context,
         deadline,
     };
-    Ok(Call { request, rows: Arc::new(rows), answer })
+    Ok(Call { request, rows: Arc::new(rows), answer, otherwise: None })
 }
 
 /// The select list of a result and the encoder of its rows.
@@ -76,7 +77,8 @@ fn result(
     encoders: &Encoders,
     returns: &Returns,
 ) -> (Vec<SelectItem>, MessageEncoder, Envelope) {
-    let row = Envelope::Field(number::ROWS);
+    // A composite that is NULL comes as a row of NULLs.
+    let row = Envelope::FieldUnlessNull(number::ROWS);
     match returns {
         Returns::Void => (Vec::new(), MessageEncoder::default(), Envelope::Bare),
         Returns::Value(shape) => {
@@ -99,15 +101,26 @@ fn result(
 
 /// The arguments as a JSON object.
 fn named(package: &Package, function: &Function, message: &DynamicMessage) -> Result<Arguments> {
-    let given =
-        |field: &&Field| message.has_field_by_number(field.number) || field.presence == Presence::Required;
-    let fields: Vec<&Field> = function.arguments.iter().filter(given).collect();
+    let nulls = nulls(function, message)?;
+    let is_null = |field: &Field| nulls.contains(&field.number);
+    let mut fields: Vec<&Field> = Vec::with_capacity(function.arguments.len());
+    for field in &function.arguments {
+        match (message.has_field_by_number(field.number) || is_null(field), field.presence) {
+            (true, _) => fields.push(field),
+            // Without elements it is as if it were not set.
+            (false, Presence::Required) if field.shape.is_many() => fields.push(field),
+            (false, Presence::Required) => {
+                return Err(refuse(&field.name, "has to be given, if only as NULL in null_mask"));
+            }
+            (false, Presence::Defaulted | Presence::Optional | Presence::Computed) => {}
+        }
+    }
     let mut object = String::new();
     separated('{', '}', fields.iter(), &mut object, |field, out| {
         string(&field.column, out);
         out.push(':');
         match message.get_field_by_number(field.number) {
-            Some(value) if message.has_field_by_number(field.number) || field.shape.is_many() => {
+            Some(value) if !is_null(field) => {
                 json(package, field.shape, &value, out).map_err(|why| refuse(&field.name, why))
             }
             _ => {
@@ -120,6 +133,22 @@ fn named(package: &Package, function: &Function, message: &DynamicMessage) -> Re
     let keys = fields.iter().map(|field| field.column.clone()).collect();
     let payload = Payload { json: raw.clone().into(), keys, rows: Rows::One };
     Ok(Arguments::Body { kind: BodyKind::Json, raw: raw.into(), object: Some(payload) })
+}
+
+/// The numbers of the arguments that are NULL.
+fn nulls(function: &Function, message: &DynamicMessage) -> Result<HashSet<u32>> {
+    let Some(mask) = message.get_field_by_number(number::CALL_NULL_MASK) else { return Ok(HashSet::new()) };
+    let paths = mask.as_message().and_then(|mask| mask.get_field_by_number(1));
+    let paths = paths.as_deref().and_then(Value::as_list).unwrap_or_default();
+    if paths.len() > MAX_PATHS {
+        return Err(too_complex("null_mask", format!("at most {MAX_PATHS} paths")));
+    }
+    let argument = |path: &str| {
+        let of_name = function.arguments.iter().find(|field| field.name == path);
+        let found = of_name.or_else(|| function.arguments.iter().find(|field| field.column == path));
+        found.ok_or_else(|| refuse("null_mask", format!("\"{path}\" is no argument")))
+    };
+    paths.iter().filter_map(Value::as_str).map(|path| argument(path).map(|field| field.number)).collect()
 }
 
 /// The one argument without a name.

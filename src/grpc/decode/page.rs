@@ -11,7 +11,7 @@ use crate::{
         method::number,
         page_token::{Binding, Position},
         refuse::refuse,
-        surface::{Presence, Resource},
+        surface::{self, Presence, Resource},
     },
     request::{
         Action, Excess, Request,
@@ -198,11 +198,11 @@ fn later_in(resource: &Resource, term: &OrderTerm, value: Option<&str>) -> Optio
         };
     };
     let beyond = compare(term, if descending { Operator::Lt } else { Operator::Gt }, value);
-    let never_null = term.field.path.is_empty()
-        && resource
-            .fields
-            .iter()
-            .any(|field| field.column == term.field.name && field.presence == Presence::Required);
+    let is_required = |field: &surface::Field| match field.presence {
+        Presence::Required | Presence::Defaulted => field.column == term.field.name,
+        Presence::Optional | Presence::Computed => false,
+    };
+    let never_null = term.field.path.is_empty() && resource.fields.iter().any(is_required);
     if nulls == Nulls::First || never_null {
         return Some(beyond);
     }

@@ -2,10 +2,14 @@
 //! names in the operator table, so that a new one needs a field in
 //! `pgduet.query.v1` and nothing here.
 
-use super::text::plain;
+use super::text::{Refused, plain, text};
 use crate::{
     error::Result,
-    grpc::{method::number, refuse::refuse, surface::Resource},
+    grpc::{
+        method::number,
+        refuse::refuse,
+        surface::{self, Compared, Package, Resource, Scalar},
+    },
     request::{
         filter::{Filter, Is, Junction, Logic, Operation},
         literal::Literal,
@@ -16,30 +20,35 @@ use crate::{
 use prost_reflect::{DynamicMessage, Value};
 
 /// What must hold for a row to meet `predicates`; `at` is their place, for errors.
-pub(super) fn conditions(resource: &Resource, predicates: &DynamicMessage, at: &str) -> Result<Vec<Logic>> {
+pub(super) fn conditions(
+    package: &Package,
+    resource: &Resource,
+    predicates: &DynamicMessage,
+    at: &str,
+) -> Result<Vec<Logic>> {
     let mut found = Vec::new();
     for (descriptor, value) in predicates.fields() {
         let place = format!("{at}.{}", descriptor.name());
         match descriptor.number() {
             number::AND => {
                 for inner in value.as_list().unwrap_or_default() {
-                    found.push(group(resource, inner, &place)?);
+                    found.push(group(package, resource, inner, &place)?);
                 }
             }
             number::OR => {
                 let members = value.as_list().unwrap_or_default();
-                let members = members.iter().map(|inner| group(resource, inner, &place));
+                let members = members.iter().map(|inner| group(package, resource, inner, &place));
                 found.push(Logic::Group {
                     negated: false,
                     junction: Junction::Or,
                     members: members.collect::<Result<_>>()?,
                 });
             }
-            number::NOT => found.push(negate(group(resource, value, &place)?)),
+            number::NOT => found.push(negate(group(package, resource, value, &place)?)),
             number => {
                 let field = resource.fields.iter().find(|field| field.number == number);
                 let (Some(field), Some(predicate)) = (field, value.as_message()) else { continue };
-                column(&field.column, predicate, &place, &mut found)?;
+                column(package, field, predicate, &place, &mut found)?;
             }
         }
     }
@@ -47,9 +56,9 @@ pub(super) fn conditions(resource: &Resource, predicates: &DynamicMessage, at: &
 }
 
 /// Predicates as one tree.
-fn group(resource: &Resource, value: &Value, at: &str) -> Result<Logic> {
+fn group(package: &Package, resource: &Resource, value: &Value, at: &str) -> Result<Logic> {
     let empty = || refuse(at, "no condition is set");
-    let members = conditions(resource, value.as_message().ok_or_else(empty)?, at)?;
+    let members = conditions(package, resource, value.as_message().ok_or_else(empty)?, at)?;
     if members.is_empty() {
         return Err(empty());
     }
@@ -60,16 +69,31 @@ fn negate(tree: Logic) -> Logic {
     Logic::Group { negated: true, junction: Junction::And, members: vec![tree] }
 }
 
-/// The operators that are set in a predicate on one column.
-fn column(column: &str, predicate: &DynamicMessage, at: &str, out: &mut Vec<Logic>) -> Result<()> {
+/// The operators that are set in a predicate on one column. If none is, it is a list of no values: no row has one of them.
+fn column(
+    package: &Package,
+    field: &surface::Field,
+    predicate: &DynamicMessage,
+    at: &str,
+    out: &mut Vec<Logic>,
+) -> Result<()> {
     let before = out.len();
+    let as_text = |value: &Value| match field.shape.scalar() {
+        scalar @ Scalar::Enum(_) if matches!(value, Value::EnumNumber(_)) => text(package, scalar, value),
+        _ => plain(value),
+    };
     for (descriptor, value) in predicate.fields() {
         let place = format!("{at}.{}", descriptor.name());
-        let operation = operation(descriptor.name(), value).map_err(|why| refuse(&place, why))?;
-        out.push(leaf(Field::column(column), operation));
+        let operation = operation(descriptor.name(), value, &as_text).map_err(|why| refuse(&place, why))?;
+        out.push(leaf(Field::column(&field.column), operation));
     }
     if out.len() == before {
-        return Err(refuse(at, "no operator is set"));
+        out.push(match field.compared {
+            Compared::WithValues => {
+                leaf(Field::column(&field.column), Operation::In(Literal::array::<&str>([])))
+            }
+            Compared::WithNull => return Err(refuse(at, "no operator is set")),
+        });
     }
     Ok(())
 }
@@ -79,26 +103,30 @@ pub(super) fn leaf(field: Field, operation: Operation) -> Logic {
     Logic::Filter(Filter { field, negated: false, operation })
 }
 
-fn operation(name: &str, value: &Value) -> std::result::Result<Operation, String> {
+fn operation(
+    name: &str,
+    value: &Value,
+    as_text: &dyn Fn(&Value) -> std::result::Result<String, Refused>,
+) -> std::result::Result<Operation, Refused> {
     match name {
         "is_null" => {
             return Ok(Operation::Is(if *value == Value::Bool(true) { Is::Null } else { Is::NotNull }));
         }
-        "is_distinct" => return Ok(Operation::IsDistinct(plain(value)?.into())),
+        "is_distinct" => return Ok(Operation::IsDistinct(as_text(value)?.into())),
         _ => {}
     }
     let operator = Operator::named(name).ok_or_else(|| "is no operator".to_owned())?;
     match operator.row().operand {
         Operand::Value | Operand::Quantifiable | Operand::Pattern => {
-            Ok(Operation::Compare { operator, quantifier: None, value: plain(value)?.into() })
+            Ok(Operation::Compare { operator, quantifier: None, value: as_text(value)?.into() })
         }
         Operand::List => {
             let values = value.as_list().unwrap_or_default();
-            let values = values.iter().map(plain).collect::<std::result::Result<Vec<_>, _>>()?;
+            let values = values.iter().map(as_text).collect::<std::result::Result<Vec<_>, _>>()?;
             Ok(Operation::In(Literal::array(values)))
         }
         Operand::FullText => {
-            Ok(Operation::FullText { operator, language: None, value: plain(value)?.into() })
+            Ok(Operation::FullText { operator, language: None, value: as_text(value)?.into() })
         }
         Operand::Is | Operand::Distinct => Err("is no operator".to_owned()),
     }
@@ -116,7 +144,7 @@ mod tests {
         let mut seen = 0;
         for field in predicates.flat_map(|message| message.fields().collect::<Vec<_>>()) {
             let value = if field.is_list() { Value::List(vec![]) } else { Value::String(String::new()) };
-            operation(field.name(), &value).unwrap();
+            operation(field.name(), &value, &plain).unwrap();
             seen += 1;
         }
         assert!(seen > 50);

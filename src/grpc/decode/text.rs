@@ -3,6 +3,7 @@
 
 use crate::grpc::{
     encode::SECONDS,
+    extent::{Extent, Parts},
     surface::{Package, Scalar, Shape},
 };
 use prost_reflect::{DynamicMessage, Value};
@@ -101,13 +102,52 @@ fn escaped(text: &str) -> String {
 
 fn record(package: &Package, at: usize, message: &DynamicMessage, out: &mut String) -> Result<(), Refused> {
     let fields = package.records.get(at).map(|record| record.fields.as_slice()).unwrap_or_default();
-    let set = fields.iter().filter(|field| message.has_field_by_number(field.number));
-    separated('{', '}', set, out, |field, out| {
+    separated('{', '}', fields.iter(), out, |field, out| {
         string(&field.column, out);
         out.push(':');
-        let value = message.get_field_by_number(field.number);
-        let value = value.ok_or_else(|| "is not there".to_owned())?;
-        json(package, field.shape, &value, out).map_err(|why| format!("{}: {why}", field.name))
+        match message.get_field_by_number(field.number) {
+            Some(value) if message.has_field_by_number(field.number) => {
+                json(package, field.shape, &value, out).map_err(|why| format!("{}: {why}", field.name))
+            }
+            // Said, for an attribute that is left out keeps its value where others are updated.
+            _ => {
+                out.push_str("null");
+                Ok(())
+            }
+        }
+    })
+}
+
+/// Appends these attributes of a composite as JSON; those that are not set are NULL, arrays empty.
+pub(super) fn parts(
+    package: &Package,
+    at: usize,
+    message: Option<&DynamicMessage>,
+    parts: &Parts,
+    out: &mut String,
+) -> Result<(), Refused> {
+    let fields = package.records.get(at).map(|record| record.fields.as_slice()).unwrap_or_default();
+    let named = parts.iter().filter_map(|(at, extent)| Some((fields.get(*at)?, extent)));
+    separated('{', '}', named, out, |(field, extent), out| {
+        string(&field.column, out);
+        out.push(':');
+        let set = message.filter(|message| message.has_field_by_number(field.number));
+        let value = set.and_then(|message| message.get_field_by_number(field.number));
+        let written = match (extent, field.shape, value) {
+            (Extent::Parts(inner), Shape::One(Scalar::Record(at)), value) => {
+                self::parts(package, at, value.as_deref().and_then(Value::as_message), inner, out)
+            }
+            (_, shape, Some(value)) => json(package, shape, &value, out),
+            (_, Shape::Many(_), None) => {
+                out.push_str("[]");
+                Ok(())
+            }
+            (_, Shape::One(_), None) => {
+                out.push_str("null");
+                Ok(())
+            }
+        };
+        written.map_err(|why| format!("{}: {why}", field.name))
     })
 }
 

@@ -3,13 +3,14 @@
 use super::{
     QUERY_PACKAGE, TYPES_PACKAGE,
     draft::{Cardinality, Draft, FieldDraft, FieldType, FileDraft},
+    predicates,
 };
 use crate::grpc::{
     method::{Answer, FixedField, FixedKind, KeyPlace, RelationMethod, number},
     names::{Claims, default_json, snake},
     surface::{
-        Declared, Embed, Enum, Field, Function, Multiplicity, Numbered, Package, Presence, Record, Reserved,
-        Resource, Returns, Scalar, Shape,
+        Declared, Embed, Enum, Field, Function, Multiplicity, Package, Presence, Record, Resource, Returns,
+        Scalar, Shape,
     },
 };
 use prost_types::{DescriptorProto, field_descriptor_proto::Type};
@@ -18,7 +19,7 @@ use prost_types::{DescriptorProto, field_descriptor_proto::Type};
 pub(super) fn declare(file: &mut FileDraft, package: &Package) {
     for resource in &package.resources {
         file.add_message(resource_message(package, resource));
-        file.add_message(predicates(package, resource));
+        file.add_message(predicates::relation(package, resource));
         for method in &resource.methods {
             file.add_message(request(package, resource, *method));
             file.add_message(response(package, resource, *method));
@@ -32,11 +33,12 @@ pub(super) fn declare(file: &mut FileDraft, package: &Package) {
         file.add_message(record_message(package, record));
     }
     for found in &package.enums {
+        file.add_message(predicates::enumeration(package, found));
         file.add_enum(enumeration(found));
     }
 }
 
-fn local(package: &Package, name: &str) -> String {
+pub(super) fn local(package: &Package, name: &str) -> String {
     format!("{}.{name}", package.name)
 }
 
@@ -55,7 +57,9 @@ fn field_type(package: &Package, scalar: Scalar) -> FieldType {
         Scalar::TimestampTz => well_known("Timestamp"),
         Scalar::Bytea => FieldType::Scalar(Type::Bytes),
         Scalar::Hstore => FieldType::Message(format!("{TYPES_PACKAGE}.Hstore")),
-        Scalar::Text | Scalar::Json | Scalar::ArrayText => FieldType::Scalar(Type::String),
+        Scalar::Text | Scalar::Json | Scalar::TimestampText | Scalar::OwnText => {
+            FieldType::Scalar(Type::String)
+        }
         Scalar::Enum(at) => match package.enums.get(at) {
             Some(found) => FieldType::Enum(local(package, &found.name)),
             None => FieldType::Scalar(Type::String),
@@ -75,7 +79,7 @@ fn column(package: &Package, field: &Field) -> FieldDraft {
         format!("`{}`, {}", field.column, field.sql_type)
     };
     let sql = match field.presence {
-        Presence::Required => format!("{sql}, never NULL."),
+        Presence::Required | Presence::Defaulted => format!("{sql}, never NULL."),
         Presence::Optional => format!("{sql}."),
         Presence::Computed => format!("{sql}, set by the database."),
     };
@@ -93,7 +97,7 @@ fn column(package: &Package, field: &Field) -> FieldDraft {
 }
 
 /// The real name, where compilers take it: brackets are those of extensions.
-fn json_name(column: &str) -> Option<String> {
+pub(super) fn json_name(column: &str) -> Option<String> {
     (!column.is_empty() && !column.starts_with('[') && !column.contains('\0')).then(|| column.to_owned())
 }
 
@@ -145,79 +149,6 @@ fn json_beside_embeds(resource: &Resource, column: &str) -> Option<String> {
     let former = resource.reserved_embeds.names.iter().map(String::as_str);
     let taken = embeds.chain(former).any(|name| default_json(name) == column);
     json_name(column).filter(|_| !taken)
-}
-
-fn predicates(package: &Package, resource: &Resource) -> Draft<DescriptorProto> {
-    let name = resource.names.predicates();
-    let mut message = Draft::message(
-        name.clone(),
-        format!("Conditions on rows of `{}`. Those that are set must all hold.", resource.relation),
-    );
-    for field in &resource.fields {
-        let name = predicate_name(resource, &field.name);
-        message.field(FieldDraft {
-            // With another name it has another one in JSON too.
-            json: json_name(&field.column).filter(|_| name == field.name),
-            name,
-            number: field.number,
-            of: FieldType::Message(format!("{QUERY_PACKAGE}.{}", predicate(field.shape))),
-            cardinality: Cardinality::Explicit,
-            comment: format!("Conditions on `{}`.", field.column),
-        });
-    }
-    let logic = [
-        ("and", number::AND, Cardinality::Repeated, "All of these hold."),
-        ("or", number::OR, Cardinality::Repeated, "At least one of these holds."),
-        ("not", number::NOT, Cardinality::Explicit, "This does not hold."),
-    ];
-    for (field, number, cardinality, comment) in logic {
-        message.field(FieldDraft {
-            name: field.to_owned(),
-            number,
-            of: FieldType::Message(local(package, &name)),
-            cardinality,
-            json: None,
-            comment: comment.to_owned(),
-        });
-    }
-    let names = resource.reserved.names.iter().map(|name| predicate_name(resource, name)).collect();
-    message.reserve(&Reserved { numbers: resource.reserved.numbers.clone(), names });
-    message
-}
-
-/// The field of a column's conditions. `and`, `or` and `not` have their names
-/// whatever columns there are and will be.
-fn predicate_name(resource: &Resource, column: &str) -> String {
-    match column {
-        "and" | "or" | "not" => {
-            let name = format!("column_{column}");
-            let mut names = resource.fields.iter().map(|field| field.name.replace('_', ""));
-            let is_taken = names.any(|other| other == name.replace('_', ""));
-            if is_taken { format!("{name}_{}", Numbered::Field.number(column)) } else { name }
-        }
-        other => other.to_owned(),
-    }
-}
-
-/// The message of `pgduet.query.v1` that has the operators of a type.
-fn predicate(shape: Shape) -> &'static str {
-    match shape {
-        Shape::One(Scalar::Bool) => "BoolPredicate",
-        Shape::One(Scalar::Int2 | Scalar::Int4) => "Int32Predicate",
-        Shape::One(Scalar::Int8) => "Int64Predicate",
-        Shape::One(Scalar::Float4 | Scalar::Float8) => "DoublePredicate",
-        Shape::One(Scalar::TimestampTz) => "TimestampPredicate",
-        Shape::One(
-            Scalar::Bytea
-            | Scalar::Hstore
-            | Scalar::Text
-            | Scalar::Json
-            | Scalar::ArrayText
-            | Scalar::Enum(_)
-            | Scalar::Record(_),
-        )
-        | Shape::Many(_) => "TextPredicate",
-    }
 }
 
 fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Draft<DescriptorProto> {
@@ -369,6 +300,21 @@ fn arguments(package: &Package, function: &Function) -> Draft<DescriptorProto> {
     let mut message = Draft::message(name, format!("The arguments of `{}`.", function.function));
     for field in &function.arguments {
         message.field(column(package, field));
+    }
+    if function.takes_nulls() {
+        let mut names = Claims::default();
+        let taken =
+            function.arguments.iter().map(|field| &field.name).chain(&function.reserved_arguments.names);
+        taken.for_each(|name| names.take_field(name));
+        message.field(FieldDraft {
+            name: names.field("null_mask"),
+            number: number::CALL_NULL_MASK,
+            of: well_known("FieldMask"),
+            cardinality: Cardinality::Implicit,
+            json: None,
+            comment: "Arguments that are NULL. One that is neither named nor set takes its default."
+                .to_owned(),
+        });
     }
     message.reserve(&function.reserved_arguments);
     message

@@ -1,7 +1,7 @@
 //! Sinks: where rows go as they come. One collects a response, the other feeds
 //! a stream no faster than its client reads.
 
-use super::{MessageEncoder, progress::Progress, wire};
+use super::{MessageEncoder, in_row, progress::Progress, wire};
 use crate::{
     error::{Error, Fault, Result},
     outcome::{Pace, Row, Sink},
@@ -15,14 +15,29 @@ use tokio::sync::mpsc;
 pub(crate) enum Envelope {
     /// In the field of this number.
     Field(u32),
+    /// In the field of this number, which is not set where every column is NULL.
+    FieldUnlessNull(u32),
     /// It is the response.
     Bare,
 }
 
 impl Envelope {
-    pub(super) fn write(self, rows: &MessageEncoder, row: &dyn Row, out: &mut Vec<u8>) -> Result<()> {
+    /// Appends a row, which is the one with this number.
+    pub(super) fn write(
+        self,
+        rows: &MessageEncoder,
+        row: &dyn Row,
+        number: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let written = self.write_unnamed(rows, row, out);
+        written.map_err(|error| in_row(error, &rows.place(row, number)))
+    }
+
+    fn write_unnamed(self, rows: &MessageEncoder, row: &dyn Row, out: &mut Vec<u8>) -> Result<()> {
         match self {
-            Envelope::Field(number) => {
+            Envelope::FieldUnlessNull(_) if (0..rows.len()).all(|at| row.get(at).is_none()) => Ok(()),
+            Envelope::Field(number) | Envelope::FieldUnlessNull(number) => {
                 let start = wire::open(number, out);
                 rows.row(row, out)?;
                 wire::close(start, out);
@@ -92,7 +107,7 @@ impl Sink for PageSink {
             return Ok(());
         }
         let before = self.out.len();
-        self.envelope.write(&self.rows, row, &mut self.out)?;
+        self.envelope.write(&self.rows, row, self.taken + 1, &mut self.out)?;
         if self.out.len() > self.page.bytes && self.taken > 0 {
             self.out.truncate(before);
             self.more = true;
@@ -134,8 +149,10 @@ pub(crate) struct StreamSink {
     out: mpsc::Sender<Vec<Bytes>>,
     progress: Progress,
     pending: Vec<Bytes>,
-    /// How many rows may still come.
-    left: u64,
+    /// How many rows have come.
+    came: u64,
+    /// How many rows may come.
+    most: u64,
 }
 
 impl StreamSink {
@@ -148,7 +165,7 @@ impl StreamSink {
         progress: Progress,
         most: Option<u64>,
     ) -> Self {
-        Self { rows, envelope, out, progress, pending: Vec::new(), left: most.unwrap_or(u64::MAX) }
+        Self { rows, envelope, out, progress, pending: Vec::new(), came: 0, most: most.unwrap_or(u64::MAX) }
     }
 }
 
@@ -169,9 +186,12 @@ impl Sink for StreamSink {
     const PACE: Pace = Pace::Client;
 
     fn row(&mut self, row: &dyn Row) -> Result<()> {
-        self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
+        self.came += 1;
+        if self.came > self.most {
+            return Err(too_many());
+        }
         let mut message = Vec::with_capacity(64);
-        self.envelope.write(&self.rows, row, &mut message)?;
+        self.envelope.write(&self.rows, row, self.came, &mut message)?;
         self.pending.push(message.into());
         Ok(())
     }

@@ -4,7 +4,10 @@ use super::{
     ValueEncoder, out_of_range, unexpected,
     wire::{self, Tag, Wire},
 };
-use crate::error::Result;
+use crate::{
+    error::{Error, Result},
+    grpc::lock,
+};
 
 /// Reads the parts of a composite or an array.
 pub(super) struct Reader<'a> {
@@ -46,7 +49,9 @@ impl ValueEncoder {
             Self::Bool | Self::Int2 | Self::Int4 | Self::Int8 | Self::Enum(_) => Wire::Varint,
             Self::Float4 => Wire::Fixed32,
             Self::Float8 => Wire::Fixed64,
-            Self::TimestampTz | Self::Bytes | Self::Hstore | Self::Record(_) => Wire::Length,
+            Self::TimestampTz | Self::TimestampText | Self::Bytes | Self::Hstore | Self::Record(_) => {
+                Wire::Length
+            }
         }
     }
 
@@ -59,7 +64,7 @@ impl ValueEncoder {
             Self::Int4 => Some(23),
             Self::Float4 => Some(700),
             Self::Float8 => Some(701),
-            Self::TimestampTz => Some(1184),
+            Self::TimestampTz | Self::TimestampText => Some(1184),
             Self::Bytes | Self::Hstore | Self::Enum(_) | Self::Record(_) => None,
         }
     }
@@ -77,9 +82,14 @@ impl ValueEncoder {
     /// Whether every value of its type has a form.
     pub(super) fn is_total(&self) -> bool {
         match self {
-            Self::Bool | Self::Int2 | Self::Int4 | Self::Int8 | Self::Float4 | Self::Float8 | Self::Bytes => {
-                true
-            }
+            Self::Bool
+            | Self::Int2
+            | Self::Int4
+            | Self::Int8
+            | Self::Float4
+            | Self::Float8
+            | Self::TimestampText
+            | Self::Bytes => true,
             Self::TimestampTz | Self::Hstore | Self::Enum(_) | Self::Record(_) => false,
         }
     }
@@ -87,6 +97,26 @@ impl ValueEncoder {
     /// Whether several of them are one field without tags between.
     pub(super) fn is_packed(&self) -> bool {
         self.wire() != Wire::Length
+    }
+
+    /// A value for people, where it is short; none if it has no plain form.
+    pub(super) fn told(&self, bytes: &[u8]) -> Option<String> {
+        const LONGEST: usize = 100;
+        Some(match self {
+            Self::Bool => (bytes == [1]).to_string(),
+            Self::Int2 => i16::from_be_bytes(bytes.try_into().ok()?).to_string(),
+            Self::Int4 => i32::from_be_bytes(bytes.try_into().ok()?).to_string(),
+            Self::Int8 => i64::from_be_bytes(bytes.try_into().ok()?).to_string(),
+            Self::Float4 => f32::from_be_bytes(bytes.try_into().ok()?).to_string(),
+            Self::Float8 => f64::from_be_bytes(bytes.try_into().ok()?).to_string(),
+            Self::TimestampTz | Self::TimestampText => {
+                timestamp_text(i64::from_be_bytes(bytes.try_into().ok()?))
+            }
+            Self::Bytes | Self::Enum(_) if bytes.len() <= LONGEST => {
+                std::str::from_utf8(bytes).ok()?.to_owned()
+            }
+            Self::Bytes | Self::Enum(_) | Self::Hstore | Self::Record(_) => return None,
+        })
     }
 
     /// Appends the value; its tag is there already.
@@ -103,6 +133,9 @@ impl ValueEncoder {
                 out.extend_from_slice(&u64::from_be_bytes(fixed(bytes, column)?).to_le_bytes());
             }
             Self::TimestampTz => timestamp(i64::from_be_bytes(fixed(bytes, column)?), column, out)?,
+            Self::TimestampText => {
+                wire::bytes(timestamp_text(i64::from_be_bytes(fixed(bytes, column)?)).as_bytes(), out);
+            }
             Self::Bytes => wire::bytes(bytes, out),
             Self::Hstore => hstore(bytes, column, out)?,
             Self::Enum(labels) => match labels.get(bytes) {
@@ -149,15 +182,58 @@ fn signed(number: i64, out: &mut Vec<u8>) {
     wire::varint(number.cast_unsigned(), out);
 }
 
+fn without_form(column: &str, what: &str) -> Box<Error> {
+    out_of_range(column, what).hint(format!("A field declared as string in {} takes any time", lock::FILE))
+}
+
+/// Microseconds since 2000 in ISO 8601, as PostgreSQL reads it: in UTC, with as many digits of the second as it has, and
+/// with infinity and years before Christ.
+fn timestamp_text(micros: i64) -> String {
+    match micros {
+        i64::MAX => return "infinity".to_owned(),
+        i64::MIN => return "-infinity".to_owned(),
+        _ => {}
+    }
+    const DAY: i64 = 86_400_000_000;
+    let (days, rest) = (micros.div_euclid(DAY) + EPOCH / 86_400, micros.rem_euclid(DAY));
+    let (year, month, day) = civil(days);
+    // There is no year 0: it is the first before Christ.
+    let (year, era) = if year > 0 { (year, "") } else { (1 - year, " BC") };
+    let (seconds, fraction) = (rest / 1_000_000, rest % 1_000_000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let fraction = match fraction {
+        0 => String::new(),
+        fraction => format!(".{fraction:06}").trim_end_matches('0').to_owned(),
+    };
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z{era}")
+}
+
+/// The date so many days after 1970-01-01, in the calendar that PostgreSQL knows alone, the Gregorian one: year, month
+/// and day. Years begin in March, so that the leap day is the last
+/// (<https://howardhinnant.github.io/date_algorithms.html#civil_from_days>).
+fn civil(days: i64) -> (i64, i64, i64) {
+    /// Days from 0000-03-01 to 1970-01-01, and in 400 years.
+    const MARCH: i64 = 719_468;
+    const ERA: i64 = 146_097;
+    let days = days + MARCH;
+    let (era, of_era) = (days.div_euclid(ERA), days.rem_euclid(ERA));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year + era * 400 + i64::from(month <= 2), month, day)
+}
+
 /// Microseconds since 2000 as `google.protobuf.Timestamp`.
 fn timestamp(micros: i64, column: &str, out: &mut Vec<u8>) -> Result<()> {
     let seconds = match micros {
-        i64::MAX => return Err(out_of_range(column, "infinity")),
-        i64::MIN => return Err(out_of_range(column, "-infinity")),
+        i64::MAX => return Err(without_form(column, "infinity")),
+        i64::MIN => return Err(without_form(column, "-infinity")),
         micros => micros.div_euclid(1_000_000) + EPOCH,
     };
     if !SECONDS.contains(&seconds) {
-        return Err(out_of_range(column, "a time outside of the years 1 to 9999"));
+        return Err(without_form(column, "a time outside of the years 1 to 9999"));
     }
     let nanos = micros.rem_euclid(1_000_000) * 1000;
     // Two fields of at most ten bytes: the length is one byte.
@@ -174,4 +250,29 @@ fn timestamp(micros: i64, column: &str, out: &mut Vec<u8>) -> Result<()> {
         *byte = u8::try_from(length).unwrap_or_default();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::timestamp_text;
+
+    #[test]
+    fn a_time_is_written_as_postgresql_reads_it() {
+        const DAY: i64 = 86_400_000_000;
+        for (micros, text) in [
+            (0, "2000-01-01T00:00:00Z"),
+            (-1, "1999-12-31T23:59:59.999999Z"),
+            (59 * DAY + 1_500_000, "2000-02-29T00:00:01.5Z"),
+            (60 * DAY, "2000-03-01T00:00:00Z"),
+            (-730_119 * DAY, "0001-01-01T00:00:00Z"),
+            (-730_120 * DAY, "0001-12-31T00:00:00Z BC"),
+            // The first and the last that PostgreSQL has.
+            (-211_813_488_000_000_000, "4714-11-24T00:00:00Z BC"),
+            (9_223_371_331_199_999_999, "294276-12-31T23:59:59.999999Z"),
+            (i64::MAX, "infinity"),
+            (i64::MIN, "-infinity"),
+        ] {
+            assert_eq!(timestamp_text(micros), text);
+        }
+    }
 }

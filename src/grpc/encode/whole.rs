@@ -125,7 +125,12 @@ impl Sink for KeyedSink {
 
     fn row(&mut self, row: &dyn Row) -> Result<()> {
         let start = self.out.len();
-        Envelope::Field(crate::grpc::method::number::ROWS).write(&self.rows, row, &mut self.out)?;
+        Envelope::Field(crate::grpc::method::number::ROWS).write(
+            &self.rows,
+            row,
+            self.found.len() as u64 + 1,
+            &mut self.out,
+        )?;
         let mut key = Vec::with_capacity(16);
         self.keys.row(&Tail(row, self.rows.len()), &mut key)?;
         self.found.insert(key, start..self.out.len());
@@ -155,7 +160,8 @@ impl Sink for KeyedSink {
             }
             Some((at, wanted)) => {
                 let text = &wanted.text;
-                Err(Error::new(Fault::RowMissing, format!("requests[{at}]: no row has the key {text}")))
+                let message = format!("requests[{at}]: no row has the key {text}");
+                Err(Error::new(Fault::RowMissing, message))
             }
             None if self.out.len() > self.bytes => Err(too_large()),
             None => Ok(()),

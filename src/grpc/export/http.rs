@@ -74,10 +74,13 @@ fn is_parameter(field: &Field) -> bool {
             | Scalar::Float8
             | Scalar::Text
             | Scalar::Json
-            | Scalar::ArrayText => true,
-            Scalar::TimestampTz | Scalar::Bytea | Scalar::Hstore | Scalar::Enum(_) | Scalar::Record(_) => {
-                false
-            }
+            | Scalar::OwnText => true,
+            Scalar::TimestampTz
+            | Scalar::TimestampText
+            | Scalar::Bytea
+            | Scalar::Hstore
+            | Scalar::Enum(_)
+            | Scalar::Record(_) => false,
         },
         Shape::Many(_) => false,
     };

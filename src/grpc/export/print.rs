@@ -1,10 +1,11 @@
 //! A descriptor as the text of a `.proto` file. It prints what the generated
 //! files and those in `proto/` have, which is not all of the language: no
 //! nested types but those of maps, no extensions, groups or custom options but
-//! `google.api.http`.
+//! `google.api.http` and `google.api.field_behavior`.
 
 use super::{
-    ANNOTATIONS,
+    ANNOTATIONS, FIELD_BEHAVIOR,
+    behavior::Behaviors,
     http::{Rule, Rules},
 };
 use crate::grpc::names::default_json;
@@ -15,13 +16,13 @@ use prost_types::{
 };
 use std::{collections::HashMap, fmt::Write as _};
 
-/// The text of a file, with the rules that its methods have.
-pub(super) fn proto(file: &FileDescriptorProto, rules: &Rules) -> String {
+/// The text of a file, with the rules that its methods have and the behaviors of its fields.
+pub(super) fn proto(file: &FileDescriptorProto, rules: &Rules, behaviors: &Behaviors) -> String {
     let locations = file.source_code_info.iter().flat_map(|info| &info.location);
     let comments = locations
         .filter_map(|location| Some((location.path.as_slice(), location.leading_comments.as_deref()?)))
         .collect();
-    let mut printer = Printer { out: String::new(), comments, package: file.package(), rules };
+    let mut printer = Printer { out: String::new(), comments, package: file.package(), rules, behaviors };
     printer.file(file);
     printer.out
 }
@@ -31,6 +32,7 @@ struct Printer<'a> {
     comments: HashMap<&'a [i32], &'a str>,
     package: &'a str,
     rules: &'a Rules,
+    behaviors: &'a Behaviors,
 }
 
 impl Printer<'_> {
@@ -43,8 +45,11 @@ impl Printer<'_> {
         let mut imports: Vec<&str> = file.dependency.iter().map(String::as_str).collect();
         if !self.rules.is_empty() {
             imports.push(ANNOTATIONS);
-            imports.sort_unstable();
         }
+        if !self.behaviors.is_empty() {
+            imports.push(FIELD_BEHAVIOR);
+        }
+        imports.sort_unstable();
         if !imports.is_empty() {
             self.line("", "");
         }
@@ -161,11 +166,20 @@ impl Printer<'_> {
             Some([key, value]) => format!("map<{}, {}>", self.kind(key), self.kind(value)),
             Some(_) | None => self.kind(field),
         };
-        let mut line = format!("{label}{kind} {} = {}", field.name(), field.number());
+        let mut options = Vec::new();
         if field.json_name() != default_json(field.name()) {
-            let _ = write!(line, " [json_name = \"{}\"]", escaped(field.json_name()));
+            options.push(format!("json_name = \"{}\"", escaped(field.json_name())));
         }
-        self.line("  ", &(line + ";"));
+        let number = u32::try_from(field.number()).unwrap_or_default();
+        if let Some(behaviors) = self.behaviors.get(&(message.name().to_owned(), number)) {
+            let option = self.reference("google.api.field_behavior");
+            options.extend(behaviors.iter().map(|behavior| format!("({option}) = {behavior}")));
+        }
+        let options = match options.is_empty() {
+            true => String::new(),
+            false => format!(" [{}]", options.join(", ")),
+        };
+        self.line("  ", &format!("{label}{kind} {} = {}{options};", field.name(), field.number()));
     }
 
     fn kind(&self, field: &FieldDescriptorProto) -> String {

@@ -33,6 +33,8 @@ pub(crate) const BATCH_VALIDATE_ONLY: u32 = 3;
 pub(crate) const CHANGE_VALIDATE_ONLY: u32 = 7;
 pub(crate) const ALLOW_ALL: u32 = 8;
 pub(crate) const MAX_AFFECTED: u32 = 9;
+/// Of calls of functions, beside their arguments.
+pub(crate) const CALL_NULL_MASK: u32 = 2001;
 /// Of the predicates of a relation.
 pub(crate) const AND: u32 = 2001;
 pub(crate) const OR: u32 = 2002;

@@ -2,7 +2,10 @@
 //! types and to functions, among equals by [`Claims::settle`]: so neither OIDs nor an order in the
 //! database have a say.
 
-use super::{Field, Numbered, Package, Presence, Reserved, Resource, ResourceNames, Scalar, Shape, Surface};
+use super::{
+    Field, Numbered, Package, Presence, Reserved, Resource, ResourceNames, Scalar, Shape, Surface,
+    types::compared,
+};
 use crate::{
     catalog::{
         Catalog,
@@ -237,17 +240,23 @@ impl Builder<'_> {
             name: column.name.clone(),
             number: 0,
             shape: self.shape(column.r#type, locked.kind(&column.name)),
-            presence: match (column.generated || column.identity() == Identity::Always, column.not_null) {
-                (true, _) => Presence::Computed,
-                (false, true) => Presence::Required,
-                (false, false) => Presence::Optional,
-            },
+            presence: presence(column),
             comment: column.comment.clone(),
             sql_type: column.sql_type.clone(),
+            compared: compared(self.catalog, column.r#type),
         };
         let mut fields: Vec<Field> = relation.columns.iter().map(field).collect();
         self.settle_columns(package, &relation.name, &mut fields);
         fields
+    }
+}
+
+fn presence(column: &Column) -> Presence {
+    match (column.generated, column.identity(), column.not_null, &column.default) {
+        (true, ..) | (_, Identity::Always, ..) => Presence::Computed,
+        (_, Identity::ByDefault, true, _) | (.., true, Some(_)) => Presence::Defaulted,
+        (_, Identity::Unspecified, true, None) => Presence::Required,
+        (_, Identity::ByDefault | Identity::Unspecified, false, _) => Presence::Optional,
     }
 }
 

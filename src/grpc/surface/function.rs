@@ -1,7 +1,7 @@
 //! Functions: which can be called, under which name, with which messages.
 
 use super::{
-    Field, Function, Multiplicity, Package, Passing, Presence, Returns, Scalar, Shape,
+    Compared, Field, Function, Multiplicity, Package, Passing, Presence, Returns, Scalar, Shape,
     build::{Builder, FUNCTIONS_SERVICE, own_number},
     locked::{keys, settle_function, signature},
 };
@@ -204,6 +204,7 @@ impl<'a> Builder<'a> {
             presence: if argument.has_default { Presence::Optional } else { Presence::Required },
             comment: None,
             sql_type: argument.sql_type.clone(),
+            compared: Compared::WithValues,
         };
         function.arguments.iter().map(field).collect()
     }
@@ -256,7 +257,7 @@ impl<'a> Builder<'a> {
             Row::Resource(at) => Returns::Resource(*at),
             Row::Value => {
                 let shape = self.shape(function.return_type, Some(locked.row()));
-                if shape == Shape::One(Scalar::ArrayText) {
+                if shape == Shape::One(Scalar::OwnText) {
                     Arc::make_mut(&mut package.texts).insert(Part::Result { of: function.oid });
                 }
                 Returns::Value(shape)
@@ -270,6 +271,7 @@ impl<'a> Builder<'a> {
                     presence: Presence::Optional,
                     comment: None,
                     sql_type: (*sql_type).to_owned(),
+                    compared: Compared::WithValues,
                 };
                 Returns::Columns(columns.iter().map(field).collect())
             }

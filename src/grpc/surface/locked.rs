@@ -3,7 +3,7 @@
 
 use super::{
     Declared, Embed, Enum, Field, Multiplicity, Numbered, Numbers, Package, Resource, ResourceNames, Returns,
-    Scalar, Shape, build::Builder, types::qualified,
+    Scalar, Shape, build::Builder, predicate, types::qualified,
 };
 use crate::{
     catalog::descriptor::{self, Argument, Relation, Type},
@@ -26,7 +26,7 @@ impl Package {
             Scalar::TimestampTz => "google.protobuf.Timestamp",
             Scalar::Bytea => "bytes",
             Scalar::Hstore => "pgduet.types.v1.Hstore",
-            Scalar::Text | Scalar::Json | Scalar::ArrayText => "string",
+            Scalar::Text | Scalar::Json | Scalar::TimestampText | Scalar::OwnText => "string",
             Scalar::Enum(at) => self.enums.get(at).map_or("string", |found| found.name.as_str()),
             Scalar::Record(at) => self.records.get(at).map_or("string", |record| record.message.as_str()),
         };
@@ -42,7 +42,7 @@ impl Enum {
     /// Every name that it takes.
     pub(super) fn names(&self) -> Vec<String> {
         let values = self.values.iter().map(|value| value.name.clone());
-        [self.name.clone(), self.unspecified.clone()].into_iter().chain(values).collect()
+        [self.name.clone(), self.predicate(), self.unspecified.clone()].into_iter().chain(values).collect()
     }
 }
 
@@ -85,7 +85,7 @@ impl Builder<'_> {
         }
         for (name, found) in &self.lock.enums {
             let values = found.labels.all().map(|value| value.name.clone());
-            hold("enum", name, values.chain([found.name.clone()]).collect())?;
+            hold("enum", name, values.chain([found.name.clone(), predicate(&found.name)]).collect())?;
         }
         for (name, found) in &self.lock.composites {
             hold("composite", name, vec![found.message.clone()])?;

@@ -2,11 +2,12 @@
 //! any field is made, all that columns, arguments and results lead to: so it does not matter which is met first.
 
 use super::{
-    Declared, Enum, EnumValue, Field, Numbered, Package, Presence, Record, Reserved, Scalar, Shape,
+    Compared, Declared, Enum, EnumValue, Field, Numbered, Package, Presence, Record, Reserved, Scalar, Shape,
     build::{Builder, own_number},
 };
 use crate::{
     catalog::{
+        Catalog,
         descriptor::{Function, Relation, Type, TypeKind},
         form::{Form, form},
     },
@@ -138,7 +139,7 @@ impl<'a> Builder<'a> {
             let mut fields = Vec::with_capacity(found.attributes.len());
             for attribute in &found.attributes {
                 let shape = self.shape(attribute.r#type, ledger.kind(&attribute.name));
-                if shape == Shape::One(Scalar::ArrayText) {
+                if shape == Shape::One(Scalar::OwnText) {
                     let part = Part::Attribute { of: found.oid, number: attribute.number };
                     Arc::make_mut(&mut package.texts).insert(part);
                 }
@@ -150,6 +151,7 @@ impl<'a> Builder<'a> {
                     presence: Presence::Optional,
                     comment: attribute.comment.clone(),
                     sql_type: attribute.sql_type.clone(),
+                    compared: compared(self.catalog, attribute.r#type),
                 });
             }
             self.settle_attributes(package, at, found, &ledger, fields);
@@ -159,8 +161,12 @@ impl<'a> Builder<'a> {
     /// The shape of a column of this type, which is locked as this.
     pub(super) fn shape(&self, oid: u32, locked: Option<&str>) -> Shape {
         match form(self.catalog, oid) {
-            // The way out for arrays that a repeated field cannot hold.
-            Form::Array(_) if locked == Some("string") => Shape::One(Scalar::ArrayText),
+            // The way out for values that the usual type cannot hold.
+            Form::TimestampTz if locked == Some("string") => Shape::One(Scalar::TimestampText),
+            Form::Array(element) if *element == Form::TimestampTz && locked == Some("repeated string") => {
+                Shape::Many(Scalar::TimestampText)
+            }
+            Form::Array(_) if locked == Some("string") => Shape::One(Scalar::OwnText),
             Form::Array(element) => {
                 let of = self.catalog.base_type(oid).map_or(0, |array| array.element);
                 Shape::Many(self.scalar(&element, of))
@@ -215,6 +221,31 @@ fn candidate(found: &Type, kind: &str, attempt: usize) -> String {
             format!("{}{name}{kind}{own}", pascal(&found.schema))
         }
     }
+}
+
+/// PostgreSQL's types without an operator that says whether two values are equal, by their names in `pg_catalog`.
+const WITHOUT_EQUALITY: &[&str] =
+    &["json", "jsonpath", "pg_snapshot", "point", "polygon", "refcursor", "txid_snapshot", "xml"];
+
+/// What values of the type of this OID can be compared with: of arrays and composites that depends on their parts.
+pub(super) fn compared(catalog: &Catalog, oid: u32) -> Compared {
+    // Arrays, composites and domains end somewhere; a saved descriptor could claim otherwise.
+    const MOST: usize = 100;
+    let mut rest = vec![oid];
+    let mut seen = 0;
+    while let Some(found) = rest.pop().and_then(|oid| catalog.base_type(oid)) {
+        seen += 1;
+        if found.schema == "pg_catalog" && WITHOUT_EQUALITY.contains(&found.name.as_str()) {
+            return Compared::WithNull;
+        }
+        if seen < MOST {
+            rest.extend(
+                Some(found.element).filter(|element| found.kind() == TypeKind::Array && *element != 0),
+            );
+            rest.extend(found.attributes.iter().map(|attribute| attribute.r#type));
+        }
+    }
+    Compared::WithValues
 }
 
 /// What the lock calls a type.

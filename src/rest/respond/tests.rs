@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     error::{Caller, Raised, Report},
     outcome::Facts,
-    request::prefer::{Handling, Missing, TransactionEnd},
+    request::prefer::{Handling, Identities, Missing, TransactionEnd},
 };
 use http_body_util::BodyExt;
 use hyper::ext::ReasonPhrase;
@@ -161,6 +161,7 @@ fn preferences_are_echoed_where_they_had_a_say() {
         handling: Some(Handling::Strict),
         timezone: Some("UTC".to_owned()),
         max_affected: Some(7),
+        identities: Identities::Generated,
         unknown: vec![],
     };
     let echo = |what, resolution_applied| {

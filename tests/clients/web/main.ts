@@ -25,7 +25,7 @@ async function drive(protocol: Protocol, url: string, token: string, bookId: num
   const page = await books.listBooks({
     pageSize: 2,
     orderBy: "id",
-    where: { genre: { eq: "science_fiction" } },
+    where: { genre: { eq: Genre.SCIENCE_FICTION } },
     readMask: { paths: ["title", "genre", "added_at"] },
   });
   const [first] = page.books;

@@ -1,6 +1,6 @@
 //! Pages: keysets that neither repeat nor lose a row, whatever is written between them.
 
-use super::{Served, said, served, served_with};
+use super::{FIXTURE, Served, said, served, served_with};
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -140,4 +140,33 @@ fn pages_within_db_max_rows_lead_to_every_row_and_a_batch_beyond_it_is_refused()
     assert!(served.call("StudentsService/BatchGetStudents", keys(2)).is_ok());
     let refused = served.call("StudentsService/BatchGetStudents", keys(3));
     assert_eq!(said(refused).0, Code::ResourceExhausted);
+}
+
+/// A client takes 4 MiB.
+#[test]
+fn a_page_counts_the_bytes_of_its_embeds() {
+    let children = "
+        CREATE TABLE api.parents (id int PRIMARY KEY);
+        CREATE TABLE api.children (id int PRIMARY KEY, parent_id int REFERENCES api.parents, text text);
+        INSERT INTO api.parents SELECT generate_series(1, 6);
+        INSERT INTO api.children SELECT n, n % 6 + 1, repeat('x', 1000) FROM generate_series(1, 12000) n;
+        GRANT SELECT ON ALL TABLES IN SCHEMA api TO anonymous;";
+    let served = served_with(&format!("{FIXTURE};{children}"), &[]);
+    let mut token = String::new();
+    let mut seen = Vec::new();
+    let mut pages = 0;
+    loop {
+        let request = json!({"readMask": "id,children.text", "pageToken": token});
+        let page = served.call("ParentsService/ListParents", request).unwrap();
+        for parent in page["parents"].as_array().unwrap() {
+            assert_eq!(parent["children"].as_array().unwrap().len(), 2000);
+            seen.push(parent["id"].as_i64().unwrap());
+        }
+        pages += 1;
+        token = page["nextPageToken"].as_str().unwrap_or_default().to_owned();
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!((seen, pages), (vec![1, 2, 3, 4, 5, 6], 3), "three parents are more than one message");
 }

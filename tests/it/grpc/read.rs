@@ -1,6 +1,6 @@
 //! What is read: conditions, masks and order, each as it is said and what comes back.
 
-use super::{said, served, served_with};
+use super::{FIXTURE, said, served, served_with};
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -39,7 +39,6 @@ fn conditions_are_typed_or_of_the_rest_grammar_and_both_hold() {
 fn wrong_requests_name_the_field_that_is_wrong() {
     let served = served();
     for (request, field) in [
-        (json!({"where": {"id": {}}}), "where.id"),
         (json!({"where": {"or": [{}]}}), "where.or"),
         (json!({"filter": "name"}), "filter"),
         (json!({"filter": "name=approximately.5"}), "filter"),
@@ -170,4 +169,83 @@ fn a_function_s_one_composite_is_its_result_and_functions_like_postgresql_s_own_
     assert_eq!(call("HousesService/GetHouse", json!({"id": 1})), json!({"house": house}));
     assert_eq!(call("FunctionsService/House", json!({})), json!({"house": house}));
     assert_eq!(call("FunctionsService/Home", json!({})), json!({"street": "Home", "number": 1}));
+}
+
+const WARD: &str = "
+    CREATE TYPE api.sex AS ENUM ('not stated', 'female', 'male');
+    CREATE TABLE api.patients (
+        id int PRIMARY KEY, sex api.sex, born date, doc json, page xml, place point, path jsonpath, docs json[], tree jsonb
+    );
+    INSERT INTO api.patients VALUES
+        (1, 'female', '2000-01-01', '{}', '<a/>', '(1,2)', '$.a', NULL, '{}'),
+        (2, 'male', NULL, NULL, NULL, NULL, NULL, '{}', NULL), (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    GRANT SELECT, DELETE ON api.patients TO anonymous;";
+
+#[test]
+fn conditions_on_an_enum_take_its_values() {
+    let served = served_with(&format!("{FIXTURE};{WARD}"), &[]);
+    let ids = |conditions: Value| {
+        let request = json!({"where": conditions, "readMask": "id", "orderBy": "id"});
+        let rows =
+            served.call("PatientsService/ListPatients", request).map(|answer| answer["patients"].clone());
+        rows.map(|rows| {
+            rows.as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(ids(json!({"sex": {"eq": "SEX_FEMALE"}})).unwrap(), [1]);
+    assert_eq!(ids(json!({"sex": {"gt": "SEX_NOT_STATED"}})).unwrap(), [1, 2]);
+    assert_eq!(ids(json!({"sex": {"in": ["SEX_MALE", "SEX_NOT_STATED"]}})).unwrap(), [2]);
+    assert_eq!(ids(json!({"sex": {"isDistinct": "SEX_MALE"}})).unwrap(), [1, 3]);
+    assert_eq!(ids(json!({"sex": {"isNull": true}})).unwrap(), [3]);
+    assert_eq!(
+        said(ids(json!({"sex": {"eq": "SEX_UNSPECIFIED"}}))).1,
+        "where.sex.eq: 0 is no value of its enum"
+    );
+}
+
+#[test]
+fn a_list_of_no_values_holds_for_no_row() {
+    let served = served_with(&format!("{FIXTURE};{WARD}"), &[]);
+    let count = |conditions: Value| {
+        let request = json!({"where": conditions, "readMask": "id"});
+        let answer = served.call("PatientsService/ListPatients", request).unwrap();
+        answer["patients"].as_array().map_or(0, Vec::len)
+    };
+    for conditions in [
+        json!({"id": {"in": []}}),
+        json!({"sex": {"in": []}}),
+        json!({"born": {"in": []}}),
+        json!({"tree": {"in": []}}),
+        json!({"id": {"eq": 1}, "sex": {"in": []}}),
+        json!({"and": [{"id": {"in": []}}, {"id": {"gt": 0}}]}),
+    ] {
+        assert_eq!(count(conditions.clone()), 0, "{conditions}");
+    }
+    assert_eq!(count(json!({"or": [{"id": {"in": []}}, {"id": {"eq": 1}}]})), 1);
+    assert_eq!(count(json!({"not": {"id": {"in": []}}})), 3);
+    let purged = served.call("PatientsService/PurgePatients", json!({"where": {"id": {"in": []}}}));
+    assert_eq!(purged.unwrap(), json!({}));
+}
+
+#[test]
+fn types_that_know_no_equality_are_compared_with_null_alone() {
+    let served = served_with(&format!("{FIXTURE};{WARD}"), &[]);
+    let conditions = served.client.message("PatientWhere");
+    let operators = |column: &str| {
+        let field = conditions.get_field_by_name(column).unwrap();
+        let message = field.kind().as_message().unwrap().clone();
+        message.fields().map(|field| field.name().to_owned()).collect::<Vec<_>>()
+    };
+    for column in ["doc", "page", "place", "path", "docs"] {
+        assert_eq!(operators(column), ["is_null"], "{column}");
+        let request = json!({"where": {column: {"isNull": false}}, "readMask": "id"});
+        let answer = served.call("PatientsService/ListPatients", request).unwrap();
+        assert_eq!(answer["patients"].as_array().map(Vec::len), Some(1), "{column}");
+    }
+    // Whatever else is offered works.
+    for column in ["tree", "born", "id", "sex"] {
+        let request = json!({"where": {column: {"isNull": false}}});
+        assert!(served.call("PatientsService/ListPatients", request).is_ok(), "{column}");
+        assert!(operators(column).len() > 5, "{column}");
+    }
 }

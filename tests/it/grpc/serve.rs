@@ -76,7 +76,7 @@ fn errors_have_the_codes_and_details_of_the_table() {
         ("PT404", Code::NotFound),
         ("PT409", Code::AlreadyExists),
         ("XX000", Code::Internal),
-        ("ZZ123", Code::Internal),
+        ("ZZ123", Code::FailedPrecondition),
     ] {
         let status = fail(state).unwrap_err();
         assert_eq!(status.code(), code, "{state}: {status}");

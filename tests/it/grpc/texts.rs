@@ -1,4 +1,4 @@
-//! Arrays that the lock declares as strings: any array comes and goes as PostgreSQL writes it.
+//! Arrays and times that the lock declares as strings: any of them comes and goes, also what protobuf has no form for.
 
 use crate::support::{
     database::Database,
@@ -56,12 +56,16 @@ fn export(database: &Database, directory: &Path) -> String {
 struct Served(Database, Server, PathBuf);
 
 fn served() -> Served {
-    let database = Database::fresh(SCHEMA);
+    served_with(SCHEMA, EDITS)
+}
+
+fn served_with(schema: &str, edits: &[(&str, &str)]) -> Served {
+    let database = Database::fresh(schema);
     let directory = std::env::temp_dir().join(format!("pgduet-texts-{}", database.name()));
     export(&database, &directory);
     let path = directory.join("pgduet.lock.json");
     let mut lock = fs::read_to_string(&path).unwrap();
-    for (before, after) in EDITS {
+    for (before, after) in edits {
         assert!(lock.contains(before), "{before} is not in {lock}");
         lock = lock.replace(before, after);
     }
@@ -163,5 +167,83 @@ fn rows_of_streams_have_them_too_and_the_next_export_keeps_them() {
     assert_eq!(streamed("api.v1.FunctionsService/Report", "{}"), rows);
     let rows = [json!({"thing": {"id": 1, "numbers": "{1,NULL}"}}), json!({"thing": {"id": 2}})];
     assert_eq!(streamed("api.v1.ThingsService/StreamThings", r#"{"order_by": "id"}"#), rows);
+    fs::remove_dir_all(directory).unwrap();
+}
+
+const TIMES: &str = r"
+    CREATE SCHEMA api;
+    CREATE TYPE api.span AS (since timestamptz, until timestamptz);
+    CREATE TABLE api.visits (
+        id int PRIMARY KEY, name text, seen timestamptz, until timestamptz, days timestamptz[], span api.span
+    );
+    INSERT INTO api.visits VALUES
+        (1, 'a', '2024-02-29 10:00:00.5+01', 'infinity', '{infinity}', '(-infinity,2024-01-01 00:00+00)'),
+        (2, 'b', 'infinity', NULL, NULL, NULL);
+    CREATE FUNCTION api.ends(at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS 'SELECT at';
+    GRANT USAGE ON SCHEMA api TO anonymous;
+    GRANT ALL ON ALL TABLES IN SCHEMA api TO anonymous;";
+
+const TIMES_AS_TEXT: &[(&str, &str)] = &[
+    ("\"google.protobuf.Timestamp until = ", "\"string until = "),
+    ("\"google.protobuf.Timestamp since = ", "\"string since = "),
+    ("\"repeated google.protobuf.Timestamp days = ", "\"repeated string days = "),
+    ("\"google.protobuf.Timestamp at = ", "\"string at = "),
+    ("\"returns\": \"google.protobuf.Timestamp\"", "\"returns\": \"string\""),
+];
+
+#[test]
+fn a_time_that_the_lock_declares_as_a_string_can_be_infinite() {
+    let served = served_with(TIMES, TIMES_AS_TEXT);
+    let row = json!({
+        "id": 1, "name": "a", "seen": "2024-02-29T09:00:00.500Z", "until": "infinity", "days": ["infinity"],
+        "span": {"since": "-infinity", "until": "2024-01-01T00:00:00Z"},
+    });
+    assert_eq!(served.call("VisitsService/GetVisit", json!({"id": 1})), json!({"visit": row}));
+    let mut copy = row.clone();
+    copy["id"] = json!(3);
+    copy["until"] = json!("0044-03-15T12:00:00.000001Z BC");
+    copy["days"] = json!(["-infinity", "294276-12-31T23:59:59Z"]);
+    let created = served.call("VisitsService/CreateVisit", json!({ "visit": copy }));
+    assert_eq!(created, json!({ "visit": copy }));
+    let found = json!({"where": {"until": {"eq": "infinity"}}, "readMask": "id"});
+    assert_eq!(served.call("VisitsService/ListVisits", found), json!({"visits": [{"id": 1}]}));
+    assert_eq!(served.call("FunctionsService/Ends", json!({"at": "infinity"})), json!({"value": "infinity"}));
+    // The next export has them as they are declared.
+    let Served(database, _, directory) = &served;
+    let proto = export(database, directory);
+    for line in [
+        "optional string until = ",
+        "optional string since = ",
+        "repeated string days = ",
+        "optional string at = ",
+    ] {
+        assert!(proto.contains(line), "{line} is not in {proto}");
+    }
+    let lock = fs::read_to_string(directory.join("pgduet.lock.json")).unwrap();
+    assert!(!lock.contains("reserved"), "nothing has another type: {lock}");
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_row_that_fails_is_named_with_its_column() {
+    let served = served_with(TIMES, &[]);
+    let Served(_, server, directory) = &served;
+    let described = directory.join("descriptors.binpb");
+    let failed = |method: &str, request: &str| {
+        let method = format!("api.v1.VisitsService/{method}");
+        let arguments = ["-protoset", described.to_str().unwrap(), "-d", request, server.address(), &method];
+        crate::support::tools::grpcurl(&arguments).unwrap_err()
+    };
+    for (method, request, row) in [
+        ("ListVisits", r#"{"orderBy": "id desc", "readMask": {"paths": ["id", "seen"]}}"#, "row id=2: "),
+        ("ListVisits", r#"{"orderBy": "id", "readMask": {"paths": ["name", "seen"]}}"#, "row 2: "),
+        ("GetVisit", r#"{"id": 2}"#, "row id=2: "),
+        ("StreamVisits", r#"{"orderBy": "id", "readMask": {"paths": ["seen"]}}"#, "row 2: "),
+        ("BatchGetVisits", r#"{"requests": [{"id": 2}]}"#, "row id=2: "),
+    ] {
+        let error = failed(method, request);
+        let expected = format!("{row}column \"seen\" holds infinity");
+        assert!(error.contains(&expected) && error.contains("OutOfRange"), "{method}: {error}");
+    }
     fs::remove_dir_all(directory).unwrap();
 }

@@ -107,14 +107,14 @@ fn frames() -> Vec<Case> {
     let header = |flag: u8, length: u32| [&[flag], &length.to_be_bytes()[..]].concat();
     let over = vec![0; 200_000];
     vec![
-        called("no frame", LIST, b"", INTERNAL),
+        called("no frame", LIST, b"", UNIMPLEMENTED),
         called("half a head", LIST, b"\0\0\0", INTERNAL),
         called("a frame without its end", LIST, &[&header(0, 10)[..], b"abc"].concat(), INTERNAL),
         called("a frame of all memory", LIST, &header(0, u32::MAX), RESOURCE_EXHAUSTED),
         called("a message beyond the limit", LIST, &framed(&over), RESOURCE_EXHAUSTED),
         called("a flag that there is not", LIST, &header(7, 0), INTERNAL),
         called("compressed, it says, by nothing", LIST, &header(1, 0), INTERNAL),
-        called("two messages", LIST, &[framed(b""), framed(b"")].concat(), OK),
+        called("two messages", LIST, &[framed(b""), framed(b"")].concat(), UNIMPLEMENTED),
         called("an unknown method", "api.v1.ItemsService/Nope", &framed(b""), UNIMPLEMENTED),
         called("an unknown service", "api.v1.NopesService/ListNopes", &framed(b""), UNIMPLEMENTED),
         called("no method", "api.v1.ItemsService", &framed(b""), UNIMPLEMENTED),

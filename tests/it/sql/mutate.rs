@@ -28,7 +28,7 @@ pub(super) fn insert(relation: &str, json: &'static str) -> Action {
 }
 
 pub(super) fn update(relation: &str, json: &'static str) -> Action {
-    Action::Update { relation: relation.to_owned(), payload: payload(json), columns: None }
+    Action::Update { relation: relation.to_owned(), payload: payload(json), columns: None, parts: Vec::new() }
 }
 
 pub(super) fn request(action: Action, query: &str) -> Request {
@@ -90,8 +90,12 @@ fn keys_that_are_missing_take_the_default_where_that_is_preferred() {
     let wanted = r#"[{"id":1,"title":"A","stars":null}, {"id":7,"title":"untitled","stars":1}, {"id":3,"title":"untitled","stars":3}]"#;
     assert_eq!(bench.run(asked).unwrap().body.replace(", \n ", ", "), wanted);
     let columns = Some(["title", "stars"].map(str::to_owned).to_vec());
-    let action =
-        Action::Update { relation: "notes".to_owned(), payload: payload(r#"{"title":"Z"}"#), columns };
+    let action = Action::Update {
+        relation: "notes".to_owned(),
+        payload: payload(r#"{"title":"Z"}"#),
+        columns,
+        parts: Vec::new(),
+    };
     let mut asked = request(action, "id=eq.7&select=title,stars");
     asked.preferences.missing = Some(Missing::Default);
     assert_eq!(bench.run(asked).unwrap().body, r#"[{"title":"Z","stars":3}]"#);
@@ -195,6 +199,7 @@ fn each_row_is_updated_by_its_key_and_keeps_what_its_object_lacks() {
             relation: "notes".to_owned(),
             payload: payload(json),
             key: vec!["id".to_owned()],
+            parts: Vec::new(),
         };
         let mut request = request(action, "select=id,title,stars&order=id");
         request.preferences.missing = missing;
