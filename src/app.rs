@@ -9,6 +9,7 @@
 
 mod channel;
 pub mod command;
+mod docs;
 mod ended;
 mod front;
 mod loader;

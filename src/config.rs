@@ -12,6 +12,7 @@ mod file;
 mod key_material;
 mod option;
 pub mod package;
+mod publisher;
 mod render;
 mod sources;
 mod types;
@@ -26,6 +27,7 @@ pub use self::{
     key_material::{KeyMaterial, SHORTEST_SECRET},
     option::{Alias, Change, Family, InDatabase, OptionRow, Rules},
     package::PackageTemplate,
+    publisher::{Contact, License},
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
@@ -206,6 +208,10 @@ options! {
     /// Who is told the services by reflection: `enabled`, everybody, or without `db-anon-role` whoever has a valid token;
     /// `authenticated`, whoever has a token for another role than the anonymous one; `disabled`, nobody.
     grpc_reflection "grpc-reflection": GrpcReflection = "enabled", RELOAD.pgduet();
+    /// Whom to ask about the API, for the root document.
+    openapi_contact "openapi-contact": Option<Contact> = "", RELOAD.in_database().pgduet();
+    /// Licence under which the API may be used, for the root document.
+    openapi_license "openapi-license": Option<License> = "", RELOAD.in_database().pgduet();
     /// Version of the OpenAPI specification that the root document follows.
     openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
     /// What page tokens are sealed with, the same on all replicas: a text of at least 32 bytes. Without it, derived from

@@ -26,6 +26,7 @@ pub mod execute;
 pub mod grpc;
 pub mod media;
 pub mod memory;
+mod name;
 pub mod openapi;
 pub mod outcome;
 pub mod plan;

@@ -2,35 +2,46 @@
 //! role may do: OpenAPI 3.1 here, with utoipa's builders, Swagger 2.0 in
 //! `swagger`. It asks nobody: the privileges are handed in.
 
+mod address;
 mod comment;
+mod components;
+mod constraint;
+mod filter;
 mod function;
+mod info;
+mod members;
+mod name;
 mod parameter;
 mod relation;
+mod response;
+mod row;
 mod schema;
 mod swagger;
 pub mod ui;
+mod yaml;
 
 use crate::{
     catalog::{
         Catalog,
         descriptor::{Function, Relation},
+        relationship::Cardinality,
     },
-    config::{Config, OpenApiVersion},
-    outcome::{Privileges, RelationPrivileges},
+    config::{Config, Contact, GrpcReflection, License, OpenApiVersion},
+    media::MediaType,
+    outcome::{Columns, Privileges, RelationPrivileges},
 };
+use components::Components;
 use serde::Serialize;
+use std::collections::HashMap;
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, InfoBuilder, Object, OpenApi, OpenApiBuilder, PathsBuilder, Ref,
-    Response, ResponseBuilder, SecurityRequirement, ServerBuilder,
-    schema::{ObjectBuilder, SchemaType, Type},
-    security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-    tag::TagBuilder,
+    OpenApi, OpenApiBuilder, PathsBuilder,
+    tag::{Tag, TagBuilder},
 };
 
 /// The name of the security scheme, as PostgREST calls it.
 const SECURITY_SCHEME: &str = "JWT";
-/// The name of the component that describes error bodies.
-const ERROR: &str = "Error";
+/// The media type of bodies.
+const JSON: &str = "application/json";
 
 /// Whose privileges the document shows.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +69,27 @@ impl Security {
             OpenApiVersion::V2_0 => config.openapi_security_active,
         };
         if taken { Security::Bearer } else { Security::Off }
+    }
+}
+
+/// Whether everybody may download the `.proto` files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protos {
+    /// At [`ui::PROTOS`].
+    Downloadable,
+    /// Nobody may.
+    Withheld,
+}
+
+impl Protos {
+    /// What the configuration says: the files tell what reflection tells, so whoever may not ask it gets no files.
+    pub fn of(config: &Config) -> Self {
+        match config.grpc_reflection {
+            GrpcReflection::Enabled if config.docs_enabled => Protos::Downloadable,
+            GrpcReflection::Enabled | GrpcReflection::Authenticated | GrpcReflection::Disabled => {
+                Protos::Withheld
+            }
+        }
     }
 }
 
@@ -98,8 +130,14 @@ pub struct Source<'a> {
     pub security: Security,
     /// Where clients reach the server.
     pub server: Server<'a>,
+    /// Whether everybody may download the `.proto` files.
+    pub protos: Protos,
     /// Schemas that a role's requests search besides its own.
     pub extra_search_path: &'a [String],
+    /// Whom to ask about the API.
+    pub contact: Option<&'a Contact>,
+    /// The licence of its use.
+    pub license: Option<&'a License>,
 }
 
 /// A document of one version or the other; its JSON is what it serializes to.
@@ -121,43 +159,146 @@ pub fn document(source: &Source<'_>, version: OpenApiVersion) -> Document {
     }
 }
 
-fn openapi(source: &Source<'_>) -> OpenApi {
-    let mut paths = PathsBuilder::new();
-    let mut components = parameter::components(ComponentsBuilder::new())
-        .schema(ERROR, error_schema())
-        .response(ERROR, error_response());
-    let mut tags = Vec::new();
+/// How a document is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// As JSON.
+    Json,
+    /// As YAML.
+    Yaml,
+}
 
-    for relation in source.catalog.relations_in(source.schema) {
-        let Some(allowed) = source.relation_privileges(relation) else { continue };
-        let (title, _) = comment::split(relation.comment.as_deref());
-        tags.push(TagBuilder::new().name(&relation.name).description(title).build());
-        components =
-            components.schema(schema::component_name(relation), schema::row(source.catalog, relation));
-        paths = paths.path(path_to(&[&relation.name]), relation::path(relation, allowed));
-    }
-    let mut described = std::collections::HashSet::new();
-    for function in source.catalog.functions_in(source.schema) {
-        // Overloads share a path; the first one in the catalog describes it.
-        if source.may_execute(function) && described.insert(function.name.as_str()) {
-            paths = paths.path(path_to(&["rpc", &function.name]), function::path(source.catalog, function));
+impl Format {
+    /// The media type of such a document.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Format::Json => "application/openapi+json; charset=utf-8",
+            Format::Yaml => yaml::MEDIA_TYPE,
         }
     }
 
-    let mut document =
-        OpenApiBuilder::new().info(info(source)).servers(servers(source.server)).tags(Some(tags));
-    if source.security == Security::Bearer {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .description(Some("A token whose role claim names the database role."))
-            .build();
-        components = components.security_scheme(SECURITY_SCHEME, SecurityScheme::Http(scheme));
-        // Either without a token, as the anonymous role, or with one.
-        let with_token = SecurityRequirement::new(SECURITY_SCHEME, Vec::<String>::new());
-        document = document.security(Some([SecurityRequirement::default(), with_token]));
+    /// The format that this media type asks for; `None` if there is none.
+    pub fn of(media: &MediaType) -> Option<Self> {
+        match media {
+            MediaType::OpenApi | MediaType::Json | MediaType::Any => Some(Format::Json),
+            MediaType::Other(name) => {
+                let essence = name.split(';').next().unwrap_or_default().trim();
+                essence.eq_ignore_ascii_case(yaml::MEDIA_TYPE).then_some(Format::Yaml)
+            }
+            MediaType::ArrayStripped
+            | MediaType::Object(_)
+            | MediaType::Csv
+            | MediaType::GeoJson
+            | MediaType::UrlEncoded
+            | MediaType::OctetStream
+            | MediaType::Text
+            | MediaType::Xml
+            | MediaType::Plan { .. } => None,
+        }
     }
-    document.paths(paths).components(Some(components.build())).build()
+
+    /// The format of the document whose file is called so; `None` if none is.
+    pub fn of_file(name: &str) -> Option<Self> {
+        match name {
+            "openapi.json" => Some(Format::Json),
+            "openapi.yaml" => Some(Format::Yaml),
+            _ => None,
+        }
+    }
+}
+
+/// Makes the document and writes it.
+///
+/// # Errors
+/// The document cannot be written.
+pub fn written(source: &Source<'_>, version: OpenApiVersion, format: Format) -> serde_json::Result<Vec<u8>> {
+    let document = document(source, version);
+    match format {
+        Format::Json => serde_json::to_vec(&document),
+        Format::Yaml => Ok(yaml::written(&serde_json::to_value(&document)?).into_bytes()),
+    }
+}
+
+fn openapi(source: &Source<'_>) -> OpenApi {
+    let mut components = Components::new(source);
+    let mut paths = PathsBuilder::new().path("/", info::root(&mut components));
+    let mut tags = Vec::from(info::tags(source));
+
+    for relation in source.catalog.relations_in(source.schema) {
+        let Some(may) = source.relation_privileges(relation) else { continue };
+        tags.push(tag(&relation.name, relation.comment.as_deref(), || relation::rows_of(relation)));
+        let item = relation::path(&mut components, relation, &may);
+        let (path, item) = address::placed(&[&relation.name], item);
+        paths = paths.path(path, item);
+    }
+    for overloads in source.overloads() {
+        let [first, ..] = overloads.as_slice() else { continue };
+        let name = function::tag(&first.name);
+        tags.push(tag(&name, first.comment.as_deref(), || function::call_of(&first.name)));
+        let item = function::path(&mut components, &overloads);
+        let (path, item) = address::placed(&["rpc", &first.name], item);
+        paths = paths.path(path, item);
+    }
+    // A relation may be called like one of the document's own tags.
+    let mut named = std::collections::HashSet::new();
+    tags.retain(|tag| named.insert(tag.name.clone()));
+
+    let mut components = components.build();
+    let mut document = OpenApiBuilder::new()
+        .info(info::info(source))
+        .servers(Some(info::servers(source.server)))
+        .tags(Some(tags))
+        .external_docs(Some(info::manual()));
+    if let Some((scheme, required)) = info::security(source.security) {
+        components.add_security_scheme(SECURITY_SCHEME, scheme);
+        document = document.security(Some(required));
+    }
+    document.paths(paths).components(Some(components)).build()
+}
+
+/// A tag with the first line of the comment.
+fn tag(name: &str, comment: Option<&str>, otherwise: impl FnOnce() -> String) -> Tag {
+    let (title, _) = comment::split(comment);
+    TagBuilder::new().name(name).description(Some(title.map_or_else(otherwise, comment::markdown))).build()
+}
+
+impl<'a> Source<'a> {
+    /// The functions that may be called, those of one name together, in the catalog's order.
+    fn overloads(&self) -> Vec<Vec<&'a Function>> {
+        let mut found: Vec<Vec<&Function>> = Vec::new();
+        let mut places = HashMap::new();
+        for function in self.catalog.functions_in(self.schema).filter(|function| self.may_execute(function)) {
+            let place = *places.entry(function.name.as_str()).or_insert_with(|| {
+                found.push(Vec::new());
+                found.len() - 1
+            });
+            if let Some(named) = found.get_mut(place) {
+                named.push(function);
+            }
+        }
+        found
+    }
+
+    /// What can be embedded in the relation and is shown: its name, the relation embedded, and whether it is one row at
+    /// the most. What is called like a column cannot be told from it.
+    fn embeds<'r>(&'r self, relation: &'r Relation) -> impl Iterator<Item = (&'r str, &'r Relation, bool)> {
+        let relationships = self.catalog.relationships(relation.oid).iter();
+        relationships.filter_map(move |relationship| {
+            let target = self.catalog.relation_by_oid(relationship.target)?;
+            let name = parameter::embed_name(relationship, target);
+            let is_one = match &relationship.cardinality {
+                Cardinality::ManyToOne(_)
+                | Cardinality::OneToOneChild(_)
+                | Cardinality::OneToOneParent(_) => true,
+                Cardinality::OneToMany(_) | Cardinality::ManyToMany(_) => false,
+                Cardinality::Computed { to_one, .. } => *to_one,
+            };
+            let is_shown = target.schema == self.schema
+                && relation.column(name).is_none()
+                && self.relation_privileges(target).is_some_and(|may| !may.select.is_empty());
+            is_shown.then_some((name, target, is_one))
+        })
+    }
 }
 
 impl Source<'_> {
@@ -192,15 +333,20 @@ impl Source<'_> {
             return None;
         }
         let granted = match self.visibility {
-            Visibility::Everything => {
-                RelationPrivileges { select: true, insert: true, update: true, delete: true }
-            }
-            Visibility::Role(privileges) => *privileges.relations.get(&relation.oid)?,
+            Visibility::Everything => RelationPrivileges {
+                select: Columns::All,
+                insert: Columns::All,
+                update: Columns::All,
+                delete: true,
+            },
+            Visibility::Role(privileges) => privileges.relations.get(&relation.oid)?.clone(),
         };
+        let if_possible =
+            |possible: bool, columns: Columns| if possible { columns } else { Columns::default() };
         let possible = RelationPrivileges {
             select: granted.select,
-            insert: granted.insert && relation.insertable,
-            update: granted.update && relation.updatable,
+            insert: if_possible(relation.insertable, granted.insert),
+            update: if_possible(relation.updatable, granted.update),
             delete: granted.delete && relation.deletable,
         };
         (possible != RelationPrivileges::default()).then_some(possible)
@@ -213,66 +359,6 @@ impl Source<'_> {
         }
     }
 }
-
-fn info(source: &Source<'_>) -> utoipa::openapi::Info {
-    let (title, description) = comment::split(source.schema_comment());
-    InfoBuilder::new()
-        .title(title.unwrap_or("pgduet API"))
-        .description(Some(description.unwrap_or("This is a dynamic API generated by pgduet.")))
-        .version(env!("CARGO_PKG_VERSION"))
-        .build()
-}
-
-/// No servers: where the document is.
-fn servers(server: Server<'_>) -> Option<[utoipa::openapi::Server; 1]> {
-    match server {
-        Server::At(uri) => Some([ServerBuilder::new().url(uri.to_string()).build()]),
-        Server::Listening { .. } => None,
-    }
-}
-
-/// A path with each segment percent-encoded.
-fn path_to(segments: &[&str]) -> String {
-    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    /// RFC 3986's unreserved characters stay; braces would be a template.
-    const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    segments.iter().map(|segment| format!("/{}", utf8_percent_encode(segment, SEGMENT))).collect()
-}
-
-fn error_schema() -> Object {
-    let text = |title: &str| {
-        ObjectBuilder::new()
-            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-            .description(Some(title.to_owned()))
-    };
-    ObjectBuilder::new()
-        .property(
-            "code",
-            ObjectBuilder::new().schema_type(Type::String).description(Some("PGRSTnnn or SQLSTATE.")),
-        )
-        .property(
-            "message",
-            ObjectBuilder::new().schema_type(Type::String).description(Some("One sentence.")),
-        )
-        .property(
-            "details",
-            ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some("Particulars.")),
-        )
-        .property("hint", text("What to try."))
-        .required("code")
-        .required("message")
-        .build()
-}
-
-fn error_response() -> Response {
-    ResponseBuilder::new()
-        .description("An error.")
-        .content(JSON, ContentBuilder::new().schema(Some(Ref::from_schema_name(ERROR))).build())
-        .build()
-}
-
-/// The media type of bodies.
-const JSON: &str = "application/json";
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 use crate::error::{Error, Fault, Result};
 use bytes::Bytes;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Instant,
 };
@@ -111,20 +111,63 @@ pub trait Sink: Send {
 }
 
 /// What a role may do in a schema, for the OpenAPI document.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Privileges {
     /// Relations by OID.
-    pub relations: HashMap<u32, RelationPrivileges>,
+    pub relations: BTreeMap<u32, RelationPrivileges>,
     /// Functions by OID that it may execute.
-    pub functions: HashSet<u32>,
+    pub functions: BTreeSet<u32>,
 }
 
-/// What a role may do with a relation, on the whole or on some of its columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a role may do with a relation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are SQL's")]
 pub struct RelationPrivileges {
-    pub select: bool,
-    pub insert: bool,
-    pub update: bool,
+    pub select: Columns,
+    pub insert: Columns,
+    pub update: Columns,
     pub delete: bool,
+}
+
+/// The columns that a privilege is granted on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Columns {
+    /// All that there are, on the whole relation.
+    All,
+    /// Those with these numbers.
+    Only(BTreeSet<i32>),
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Columns::Only(BTreeSet::new())
+    }
+}
+
+impl Columns {
+    /// Whether the column of this number is one of them.
+    pub fn contain(&self, number: i32) -> bool {
+        match self {
+            Columns::All => true,
+            Columns::Only(numbers) => numbers.contains(&number),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Columns::All => false,
+            Columns::Only(numbers) => numbers.is_empty(),
+        }
+    }
+
+    /// Adds the column of this number.
+    pub fn add(&mut self, number: i32) {
+        match self {
+            Columns::All => {}
+            Columns::Only(numbers) => {
+                numbers.insert(number);
+            }
+        }
+    }
 }

@@ -30,6 +30,7 @@ use headers::Profile;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use query::{Parameters, Parsed, Plain};
 use respond::{Asked, Content, Plan, What};
+pub use root::Documents;
 use route::{Resource, Task, Verb};
 use std::{sync::Arc, time::SystemTime};
 use timing::{Stage, Stopwatch};
@@ -42,6 +43,7 @@ const SERVER: HeaderValue = HeaderValue::from_static(concat!("pgduet/", env!("CA
 pub async fn serve<B>(
     engine: &Engine,
     authenticator: &Authenticator,
+    documents: &Documents,
     request: http::Request<B>,
 ) -> Response<Body>
 where
@@ -53,7 +55,7 @@ where
     let mut response = match cors::preflight(&head, &config.server_cors_allowed_origins) {
         Some(preflight) => preflight,
         None => {
-            let mut response = admit(engine, authenticator, &head, body).await;
+            let mut response = admit(engine, authenticator, documents, &head, body).await;
             cors::expose(&head.headers, response.headers_mut(), &config.server_cors_allowed_origins);
             response
         }
@@ -73,7 +75,13 @@ pub fn failure(error: &Error, config: &Config) -> Response<Body> {
 }
 
 /// Finds out who asks, and answers; errors too.
-async fn admit<B>(engine: &Engine, authenticator: &Authenticator, head: &Parts, body: B) -> Response<Body>
+async fn admit<B>(
+    engine: &Engine,
+    authenticator: &Authenticator,
+    documents: &Documents,
+    head: &Parts,
+    body: B,
+) -> Response<Body>
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -91,7 +99,7 @@ where
         }
     };
     stopwatch.lap(Stage::Jwt);
-    let mut response = match answer(engine, &identity, head, body, &mut stopwatch).await {
+    let mut response = match answer(engine, documents, &identity, head, body, &mut stopwatch).await {
         Ok(mut response) => {
             stopwatch.lap(Stage::Response);
             response.headers_mut().extend(stopwatch.header().map(|value| (SERVER_TIMING, value)));
@@ -112,6 +120,7 @@ where
 /// The whole of a request: what is asked, the engine, what is answered.
 async fn answer<B>(
     engine: &Engine,
+    documents: &Documents,
     identity: &Identity,
     head: &Parts,
     body: B,
@@ -123,14 +132,22 @@ where
 {
     let body = body::collect(body, engine).await?;
     match read(engine.config(), head, body)? {
-        Wish::Describe(profile) => root::describe(engine, identity, head, profile, stopwatch).await,
+        Wish::Describe(profile) => {
+            let format = root::format(&head.headers)?;
+            root::describe(engine, documents, identity, head, profile, format, stopwatch).await
+        }
         Wish::Methods(profile, resource) => {
             stopwatch.lap(Stage::Parse);
             let methods = options::methods(engine, &profile.schema, &resource)?;
             stopwatch.lap(Stage::Plan);
             Ok(respond::allow(&methods))
         }
-        Wish::Run(request, asked) => run(engine, identity, request, &asked, stopwatch).await,
+        Wish::Run(request, asked) => match root::file(engine, &asked) {
+            Some(format) => {
+                root::describe(engine, documents, identity, head, asked.profile, format, stopwatch).await
+            }
+            None => run(engine, identity, request, &asked, stopwatch).await,
+        },
     }
 }
 

@@ -14,4 +14,5 @@ mod reason;
 pub mod shutdown;
 pub mod signal;
 pub mod steer;
+pub mod stored;
 pub mod target;

@@ -7,9 +7,9 @@ use pgduet::{
     catalog::Catalog,
     config::Config,
     error::Caller,
-    plan::{self, transaction},
+    plan,
     rest::probe,
-    sql,
+    sql::{self, Settings},
 };
 use std::sync::LazyLock;
 
@@ -21,10 +21,11 @@ static IDENTITY: LazyLock<Identity> =
 fuzz_target!(|text: &[u8]| {
     let Some((head, body)) = pgduet_fuzz::request(text) else { return };
     let Ok(Some(request)) = probe::request(&head, body, &CONFIG) else { return };
-    let caller = transaction::Caller { identity: &IDENTITY, settings: &[] };
-    match plan::plan(request, &CATALOG, &CONFIG, caller) {
+    let (shape, literals, told) = request.split();
+    match plan::plan(shape, &CATALOG, &CONFIG, &[]) {
         Ok(plan) => {
-            let _ = (sql::statement(&plan), sql::count(&plan), sql::settings(&plan));
+            let _ = (sql::statement(&plan).fragment.values(&literals), sql::count(&plan));
+            let _ = Settings::of(&plan).of_transaction(&IDENTITY, &told);
         }
         Err(error) => assert_ne!(error.code(), "PGRSTX00", "{error}"),
     }

@@ -15,7 +15,7 @@ use crate::{
         export::{self, ExportError},
         lock::{self, Lock},
     },
-    openapi::{self, Security, Server, Visibility},
+    openapi::{self, Protos, Security, Server, Visibility},
     server::ready::{self, NotReady, Ready},
 };
 use std::{fs, path::Path, time::Duration};
@@ -78,7 +78,10 @@ pub async fn openapi(mut sources: Sources, schema: &SchemaSource) -> Result<Stri
         visibility: Visibility::Everything,
         security: Security::Bearer,
         server: Server::of(&config),
+        protos: Protos::of(&config),
         extra_search_path: &config.db_extra_search_path,
+        contact: config.openapi_contact.as_ref(),
+        license: config.openapi_license.as_ref(),
     };
     let document = openapi::document(&source, config.openapi_version);
     serde_json::to_string_pretty(&document).map_err(|error| Error::Database(internal(&error)))

@@ -1,11 +1,11 @@
 //! The service behind the port: each request is steered to a front door of the
 //! services that are in place when it comes, and logged when it is answered.
 
-use super::{ended::logged, loader::Loader, services::Services};
+use super::{docs::Docs, ended::logged, loader::Loader, services::Services};
 use crate::{
     auth::Identity,
     error::{Error, Fault},
-    grpc, openapi, rest,
+    grpc, rest,
     server::{
         body::RequestBody,
         head::{self, Flaw},
@@ -27,11 +27,12 @@ use std::{
 #[derive(Clone, Debug)]
 pub(super) struct Front {
     loader: Arc<Loader>,
+    docs: Arc<Docs>,
 }
 
 impl Front {
     pub(super) fn new(loader: Arc<Loader>) -> Self {
-        Self { loader }
+        Self { loader, docs: Arc::default() }
     }
 }
 
@@ -45,11 +46,11 @@ impl tower::Service<Request<RequestBody>> for Front {
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let loader = self.loader.clone();
+        let (loader, docs) = (self.loader.clone(), self.docs.clone());
         Box::pin(async move {
             let config = loader.config();
             let seen = Seen::of(&request);
-            let response = answer(loader.services(), request, &loader).await;
+            let response = answer(loader.services(), request, &loader, &docs).await;
             let level = config.log_level;
             let role = response.extensions().get::<Arc<Identity>>().cloned();
             match response.extensions().get::<grpc::Ended>().cloned() {
@@ -72,6 +73,7 @@ async fn answer(
     services: Option<Arc<Services>>,
     request: Request<RequestBody>,
     loader: &Loader,
+    docs: &Docs,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
     let branch = steer(&head, |name| services.as_ref().is_some_and(|services| services.grpc.knows(name)));
@@ -86,11 +88,14 @@ async fn answer(
         None => Err(catalog_unavailable()),
     };
     match (branch, services) {
-        (Branch::Docs, _) if config.docs_enabled && flaw.is_ok() => documentation(&request),
+        (Branch::Docs, services) if config.docs_enabled && flaw.is_ok() => {
+            docs.answer(&request.into_parts().0, services, &config).await
+        }
         (Branch::Grpc, Ok(services)) => services.grpc.clone().serve(request).await.map(Body::new),
         (Branch::Grpc, Err(error)) => grpc::failure(request, &error).await.map(Body::new),
         (Branch::Rest | Branch::Docs, Ok(services)) => {
-            rest::serve(&services.engine, &services.authenticator, request).await
+            let Services { engine, authenticator, documents, .. } = &*services;
+            rest::serve(engine, authenticator, documents, request).await
         }
         (Branch::Rest | Branch::Docs, Err(error)) => rest::failure(&error, &config),
     }
@@ -121,27 +126,6 @@ fn head_bytes(request: &Request<RequestBody>) -> usize {
         |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     target + request.headers().iter().map(line).sum::<usize>()
-}
-
-fn documentation(request: &Request<RequestBody>) -> Response<Body> {
-    let path = request.uri().path().strip_prefix(openapi::ui::PREFIX).unwrap_or_default();
-    let mut response = Response::default();
-    match (request.method(), openapi::ui::file(path)) {
-        (&Method::GET | &Method::HEAD, Some(file)) => {
-            if let Ok(content_type) = HeaderValue::from_str(&file.content_type) {
-                response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-            }
-            if request.method() == Method::GET {
-                *response.body_mut() = Body::from(file.bytes.into_owned());
-            }
-        }
-        (&Method::GET | &Method::HEAD, None) => *response.status_mut() = StatusCode::NOT_FOUND,
-        _ => {
-            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        }
-    }
-    response
 }
 
 /// What the access log tells of a request, kept while it is answered.

@@ -6,8 +6,13 @@ use crate::{
     engine::{Engine, Parts},
     error::Result,
     grpc::{Grpc, Lasting},
+    rest::Documents,
+    server::stored::Store,
 };
 use std::sync::Arc;
+
+/// An archive with more bytes than this is made for each download.
+const MOST_PROTOS: usize = 16 << 20;
 
 /// Everything that a request can reach.
 #[derive(Debug)]
@@ -15,6 +20,9 @@ pub(super) struct Services {
     pub(super) engine: Arc<Engine>,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) grpc: Arc<Grpc>,
+    pub(super) documents: Documents,
+    /// The `.proto` files of the services, as one archive.
+    pub(super) protos: Store<()>,
 }
 
 impl Services {
@@ -23,6 +31,7 @@ impl Services {
         let authenticator = Arc::new(authenticator);
         let engine = Arc::new(Engine::new(parts));
         let grpc = Grpc::new(engine.clone(), authenticator.clone(), lasting)?;
-        Ok(Self { engine, authenticator, grpc })
+        let (documents, protos) = (Documents::default(), Store::new(MOST_PROTOS));
+        Ok(Self { engine, authenticator, grpc, documents, protos })
     }
 }

@@ -142,6 +142,7 @@ async fn fill(
         relations,
         columns,
         defaults,
+        column_checks,
         keys,
         checks,
         foreign_keys,
@@ -154,6 +155,7 @@ async fn fill(
         rows(transaction, include_str!("sql/relations.sql"), &within),
         columns,
         rows(transaction, include_str!("sql/defaults.sql"), &within),
+        rows(transaction, include_str!("sql/column_checks.sql"), &within),
         rows(transaction, include_str!("sql/keys.sql"), &within),
         rows(transaction, include_str!("sql/checks.sql"), &within),
         rows(transaction, include_str!("sql/foreign_keys.sql"), &[]),
@@ -168,6 +170,7 @@ async fn fill(
     }
     let mut loaded = relations::Relations::new(&relations, columns)?;
     loaded.add_defaults(&defaults)?;
+    loaded.add_column_checks(&column_checks)?;
     loaded.add_origins(&scope.origins);
     loaded.add_keys(&keys)?;
     loaded.add_checks(&checks)?;

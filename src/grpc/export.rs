@@ -1,6 +1,7 @@
 //! The export: descriptors as files that generators of client code take, with
 //! `buf.yaml` and `buf.gen.yaml` beside them. It needs no database.
 
+mod archive;
 mod behavior;
 mod http;
 mod print;
@@ -11,6 +12,7 @@ use super::{
     surface::{SurfaceError, surface},
 };
 use crate::{catalog::Catalog, config::PackageTemplate};
+pub use archive::archive;
 use prost::Message as _;
 use std::{fmt, fs, io, path::Path};
 

@@ -7,6 +7,11 @@ use crate::catalog::{
     relationship::Cardinality,
 };
 
+/// A comment as Markdown. What would end a comment of generated code, or run in a page, is escaped.
+pub(super) fn markdown(comment: &str) -> String {
+    comment.replace("*/", "*\\/").replace("<script", "\\<script").replace("<SCRIPT", "\\<SCRIPT")
+}
+
 /// The first line is the summary, what follows the description.
 pub(super) fn split(comment: Option<&str>) -> (Option<&str>, Option<&str>) {
     let Some(comment) = comment else { return (None, None) };
@@ -33,9 +38,28 @@ pub(super) fn of_column(catalog: &Catalog, relation: &Relation, column: &Column)
     }
 }
 
-/// The note on the foreign key that the column is alone: to a relation of the
-/// same schema, a table before a view. Views have the keys of their tables.
+/// The column's comment and its keys in Markdown.
+pub(super) fn note(catalog: &Catalog, relation: &Relation, column: &Column) -> Option<String> {
+    let primary = relation.primary_key.contains(&column.name).then(|| "Primary key.".to_owned());
+    let foreign = target(catalog, relation, column)
+        .map(|(target, theirs)| format!("Refers to `{}.{theirs}`.", target.name));
+    let parts: Vec<_> = column.comment.clone().into_iter().chain(primary).chain(foreign).collect();
+    (!parts.is_empty()).then(|| parts.join("\n\n"))
+}
+
+/// PostgREST's note on the foreign key that the column is alone.
 fn foreign_key(catalog: &Catalog, relation: &Relation, column: &Column) -> Option<String> {
+    let (target, theirs) = target(catalog, relation, column)?;
+    Some(format!("This is a Foreign Key to `{0}.{theirs}`.<fk table='{0}' column='{theirs}'/>", target.name))
+}
+
+/// What the foreign key that the column is alone refers to: a relation of the
+/// same schema, a table before a view. Views have the keys of their tables.
+fn target<'c>(
+    catalog: &'c Catalog,
+    relation: &Relation,
+    column: &Column,
+) -> Option<(&'c Relation, &'c String)> {
     let keys = catalog.relationships(relation.oid).iter().filter_map(|relationship| {
         let link = match &relationship.cardinality {
             Cardinality::ManyToOne(link) | Cardinality::OneToOneChild(link) => link,
@@ -48,6 +72,5 @@ fn foreign_key(catalog: &Catalog, relation: &Relation, column: &Column) -> Optio
         let target = catalog.relation_by_oid(relationship.target)?;
         (*own == column.name && target.schema == relation.schema).then_some((target, theirs))
     });
-    let (target, theirs) = keys.min_by_key(|(target, _)| target.is_view())?;
-    Some(format!("This is a Foreign Key to `{0}.{theirs}`.<fk table='{0}' column='{theirs}'/>", target.name))
+    keys.min_by_key(|(target, _)| target.is_view())
 }

@@ -1,124 +1,369 @@
-//! The path of a function: GET where it cannot write, POST always.
+//! The path of a function and its overloads: GET and HEAD where one of them cannot write, POST always.
 
 use super::{
-    ERROR, JSON, comment,
-    parameter::{self, Shared},
-    schema,
+    JSON, comment,
+    components::Components,
+    members::{Members, Others},
+    name,
+    parameter::{self, LOGIC, PAGE, Shared},
+    response::{self, Failure, Nothing, Told, content, media_of_rows, with_headers},
+    row::Use,
+    schema::{anything, array, described, in_query, items, nullable, of_type, string},
 };
-use crate::catalog::{
-    Catalog,
-    descriptor::{Argument, Function, Type, TypeKind, Volatility},
+use crate::{
+    catalog::{
+        descriptor::{Argument, Function, Relation, Volatility},
+        routine::Shape,
+    },
+    outcome::RelationPrivileges,
 };
+use std::collections::HashSet;
 use utoipa::openapi::{
-    ContentBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder,
-    path::{OperationBuilder, PathItem, PathItemBuilder},
+    HttpMethod, Ref, RefOr, Required, Response, ResponseBuilder,
+    path::{
+        Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterStyle, PathItem, PathItemBuilder,
+    },
     request_body::{RequestBody, RequestBodyBuilder},
-    schema::{ArrayBuilder, ObjectBuilder, Schema},
+    schema::{ObjectBuilder, OneOfBuilder, Schema},
 };
 
-/// The path of a function.
-pub(super) fn path(catalog: &Catalog, function: &Function) -> PathItem {
-    let post = operation(catalog, function).request_body(body(catalog, function));
-    let path = PathItemBuilder::new().operation(HttpMethod::Post, post);
-    match function.volatility() {
-        Volatility::Volatile | Volatility::Unspecified => path.build(),
-        Volatility::Stable | Volatility::Immutable => {
-            let get = function
-                .arguments
-                .iter()
-                .filter(|argument| !argument.name.is_empty())
-                .fold(operation(catalog, function), |get, argument| {
-                    get.parameter(query_argument(catalog, argument))
-                });
-            path.operation(HttpMethod::Get, get).build()
+const READING: [Failure; 6] = [
+    Failure::BadRequest,
+    Failure::Unauthorized,
+    Failure::Forbidden,
+    Failure::NotFound,
+    Failure::NotAcceptable,
+    Failure::RangeNotSatisfiable,
+];
+const CALLING: [Failure; 8] = [
+    Failure::BadRequest,
+    Failure::Unauthorized,
+    Failure::Forbidden,
+    Failure::NotFound,
+    Failure::NotAcceptable,
+    Failure::Conflict,
+    Failure::TooLarge,
+    Failure::RangeNotSatisfiable,
+];
+
+/// The tag of functions of this name, as PostgREST has it.
+pub(super) fn tag(name: &str) -> String {
+    format!("(rpc) {name}")
+}
+
+/// What a function without a comment does.
+pub(super) fn call_of(name: &str) -> String {
+    format!("Calls `{name}`.")
+}
+
+/// The path of the functions of one name.
+pub(super) fn path(components: &mut Components<'_>, overloads: &[&Function]) -> PathItem {
+    let mut path = PathItemBuilder::new().operation(HttpMethod::Post, post(components, overloads));
+    let readable: Vec<&Function> =
+        overloads.iter().copied().filter(|function| is_readable(function)).collect();
+    if !readable.is_empty() {
+        path = path
+            .operation(HttpMethod::Get, get(components, &readable, "get"))
+            .operation(HttpMethod::Head, get(components, &readable, "probe"));
+    }
+    path.build()
+}
+
+/// Whether GET can call it: it does not write, and a query string can have each argument that it needs.
+fn is_readable(function: &Function) -> bool {
+    let reads = match function.volatility() {
+        Volatility::Stable | Volatility::Immutable => true,
+        Volatility::Volatile | Volatility::Unspecified => false,
+    };
+    let can_be_given = |argument: &Argument| name::in_query(&argument.name).is_some();
+    reads && function.arguments.iter().all(|argument| !is_required(argument) || can_be_given(argument))
+}
+
+fn is_required(argument: &Argument) -> bool {
+    !argument.has_default && !argument.variadic
+}
+
+fn post(components: &mut Components<'_>, overloads: &[&Function]) -> Operation {
+    let mut operation = operation(overloads, "call").request_body(body(components, overloads));
+    for parameter in of_result(components, overloads, &HashSet::new()) {
+        operation = operation.parameter_ref(parameter);
+    }
+    operation = operation.parameter_ref(parameter::shared(components, Shared::PreferCall));
+    if let Some(profile) = parameter::profile(components, "Content-Profile") {
+        operation = operation.parameter_ref(profile);
+    }
+    let operation = successes(components, operation, overloads);
+    response::failures(components, operation, &CALLING).build()
+}
+
+fn get(components: &mut Components<'_>, overloads: &[&Function], id: &str) -> Operation {
+    let mut operation = operation(overloads, id);
+    let (mut given, mut identifiers) = (HashSet::new(), HashSet::new());
+    for argument in overloads.iter().flat_map(|function| &function.arguments) {
+        let Some(identifier) = name::in_query(&argument.name) else { continue };
+        if given.insert(argument.name.as_str()) && identifiers.insert(identifier) {
+            operation = operation.parameter(query_argument(components, argument, overloads));
         }
+    }
+    for parameter in of_result(components, overloads, &given) {
+        operation = operation.parameter_ref(parameter);
+    }
+    operation = operation.parameter_ref(parameter::shared(components, Shared::PreferCall));
+    if let Some(profile) = parameter::profile(components, "Accept-Profile") {
+        operation = operation.parameter_ref(profile);
+    }
+    if id == "get" {
+        let operation = successes(components, operation, overloads);
+        return response::failures(components, operation, &READING).build();
+    }
+    let nothing = response::nothing(components, Nothing::Head);
+    let operation = match overloads.iter().all(|function| is_void(components, function)) {
+        true => operation.response("204", nothing),
+        false => operation.response("200", nothing.clone()).response("206", nothing),
+    };
+    response::bare_failures(components, operation, &READING).build()
+}
+
+fn operation(overloads: &[&Function], id: &str) -> OperationBuilder {
+    let name = overloads.first().map(|function| function.name.as_str()).unwrap_or_default();
+    let comments = overloads.iter().filter_map(|function| function.comment.as_deref());
+    let (title, _) = comment::split(comments.clone().next());
+    let all: Vec<_> = comments.collect();
+    OperationBuilder::new()
+        .tag(tag(name))
+        .operation_id(Some(format!("{id}{}", name::word(name))))
+        .summary(Some(title.unwrap_or(name)))
+        .description(Some(if all.is_empty() { call_of(name) } else { comment::markdown(&all.join("\n\n")) }))
+}
+
+/// An argument in the query string; it is required if every overload wants it.
+fn query_argument(
+    components: &mut Components<'_>,
+    argument: &Argument,
+    overloads: &[&Function],
+) -> Parameter {
+    let named = |function: &&Function| {
+        function
+            .arguments
+            .iter()
+            .find(|other| other.name == argument.name)
+            .map(|other| (other.r#type, is_required(other)))
+    };
+    let all: Vec<_> = overloads.iter().map(named).collect();
+    let is_wanted = all.iter().all(|found| matches!(found, Some((_, true))));
+    let is_one_type = all.iter().flatten().all(|(kind, _)| *kind == argument.r#type);
+    let required = if is_wanted { Required::True } else { Required::False };
+    let (schema, example) = match is_one_type {
+        true if argument.variadic => {
+            (array(items(of_type(components, argument.r#type, &argument.sql_type))), None)
+        }
+        true => in_query(components, argument.r#type, &argument.sql_type),
+        false => (RefOr::T(string().build().into()), None),
+    };
+    let description = format!("Type `{}`.", argument.sql_type);
+    let parameter = parameter::query(&argument.name, required, description, schema);
+    let parameter = parameter::with_example(parameter, example);
+    match argument.variadic && is_one_type {
+        true => {
+            ParameterBuilder::from(parameter).style(Some(ParameterStyle::Form)).explode(Some(true)).build()
+        }
+        false => parameter,
     }
 }
 
-fn operation(catalog: &Catalog, function: &Function) -> OperationBuilder {
-    let (title, description) = comment::split(function.comment.as_deref());
-    let mut operation = OperationBuilder::new()
-        .tag(format!("(rpc) {}", function.name))
-        .summary(Some(title.unwrap_or(&function.name)))
-        .description(description);
-    if function.returns_set {
-        for shared in
-            [Shared::Select, Shared::Order, Shared::Limit, Shared::Offset, Shared::Range, Shared::PreferCount]
-        {
-            if let Some(shared) = parameter::shared(shared) {
-                operation = operation.parameter_ref(shared);
+/// What a function answers with, as far as all its overloads do.
+fn shape<'c>(components: &Components<'c>, overloads: &[&'c Function]) -> Option<Shape<'c>> {
+    let mut shapes = overloads.iter().map(|function| function.shape(components.catalog()));
+    let first = shapes.next()??;
+    shapes.all(|shape| shape == Some(first)).then_some(first)
+}
+
+/// The parameters that choose among the rows of the result, but for those that are arguments.
+fn of_result(
+    components: &mut Components<'_>,
+    overloads: &[&Function],
+    arguments: &HashSet<&str>,
+) -> Vec<Ref> {
+    let mut found = Vec::new();
+    let relation = visible(components, overloads);
+    if let Some((relation, may)) = &relation {
+        let columns = Use::Read.columns(relation, may);
+        let filterable = parameter::filterable(relation);
+        // An argument takes the key of a column of its name, and the identifier of one that ends at the same.
+        let identifiers: HashSet<_> = arguments.iter().filter_map(|name| name::in_query(name)).collect();
+        for column in columns.iter().filter(|column| filterable.contains(column.name.as_str())) {
+            if name::in_query(&column.name).is_some_and(|identifier| !identifiers.contains(&identifier)) {
+                found.push(parameter::filter(components, relation, column));
             }
         }
+        found.extend(LOGIC.map(|shared| parameter::shared(components, shared)));
+        found.push(parameter::select(components, relation, &columns));
+        found.push(parameter::order(components, relation, &columns));
     }
-    operation = match result(catalog, function) {
-        Some(schema) => {
-            let content = ContentBuilder::new().schema(Some(schema)).build();
-            operation
-                .response("200", ResponseBuilder::new().description("The result.").content(JSON, content))
+    if overloads.iter().any(|function| function.returns_set) {
+        found.extend(PAGE.map(|shared| parameter::shared(components, shared)));
+    }
+    found
+}
+
+/// The relation whose rows they answer with, if the role may read it.
+fn visible<'c>(
+    components: &Components<'c>,
+    overloads: &[&'c Function],
+) -> Option<(&'c Relation, RelationPrivileges)> {
+    let relation = shape(components, overloads)?.relation()?;
+    let source = components.source();
+    let may = source.relation_privileges(relation).filter(|may| !may.select.is_empty())?;
+    (relation.schema == source.schema).then_some((relation, may))
+}
+
+fn body(components: &mut Components<'_>, overloads: &[&Function]) -> Option<RequestBody> {
+    let mut body = RequestBodyBuilder::new();
+    let mut named: Vec<&Function> = Vec::new();
+    let mut is_optional = false;
+    for function in overloads {
+        let Some(declared) = function.takes_body(components.catalog()) else {
+            named.push(function);
+            is_optional |= !function.arguments.iter().any(is_required);
+            continue;
+        };
+        body = match declared.name.as_str() {
+            "text" => body.content("text/plain", content(string())),
+            "xml" => body.content("text/xml", content(string())),
+            "bytea" => body.content("application/octet-stream", content(string())),
+            _ => body.content(JSON, content(anything())),
+        };
+    }
+    if !named.is_empty() {
+        let arguments = arguments(components, &named);
+        body = body.content(JSON, content(arguments));
+    }
+    let required = if is_optional { Required::False } else { Required::True };
+    Some(body.required(Some(required)).build())
+}
+
+/// A reference to the arguments of functions of one name: an object of them, or one of several.
+fn arguments(components: &mut Components<'_>, overloads: &[&Function]) -> Ref {
+    let name = overloads.first().map(|function| function.name.as_str()).unwrap_or_default();
+    let component = name::word(name) + "Arguments";
+    if components.claim(&component) {
+        let schema = match overloads {
+            [only] => RefOr::T(object(components, only)),
+            several => {
+                let all = several.iter().fold(OneOfBuilder::new(), |all, function| {
+                    all.item(RefOr::T(object(components, function)))
+                });
+                RefOr::T(Schema::OneOf(all.build()))
+            }
+        };
+        components.schema_named(&component, schema);
+    }
+    Ref::from_schema_name(component)
+}
+
+fn object(components: &mut Components<'_>, function: &Function) -> Schema {
+    let mut object = Members::new(function.comment.clone(), Others::Refused);
+    for argument in &function.arguments {
+        let value = nullable(of_type(components, argument.r#type, &argument.sql_type));
+        let value = described(value, Some(format!("Type `{}`.", argument.sql_type)));
+        match is_required(argument) {
+            true => object.add_required(&argument.name, value),
+            false => object.add(&argument.name, value),
         }
-        None => operation.response("204", ResponseBuilder::new().description("Done.")),
+    }
+    object.build().into()
+}
+
+fn is_void(components: &Components<'_>, function: &Function) -> bool {
+    matches!(function.shape(components.catalog()), Some(Shape::Void))
+}
+
+/// The operation with what its overloads answer when they succeed.
+fn successes(
+    components: &mut Components<'_>,
+    mut operation: OperationBuilder,
+    overloads: &[&Function],
+) -> OperationBuilder {
+    let (void, valued): (Vec<&Function>, Vec<&Function>) =
+        overloads.iter().partition(|function| is_void(components, function));
+    if !void.is_empty() {
+        operation = operation.response("204", response::nothing(components, Nothing::Done));
+    }
+    if valued.is_empty() {
+        return operation;
+    }
+    let result = result(components, &valued);
+    if valued.iter().any(|function| function.returns_set) {
+        operation = operation.response("206", result.clone());
+    }
+    operation.response("200", result)
+}
+
+fn result(components: &mut Components<'_>, overloads: &[&Function]) -> Response {
+    let response = ResponseBuilder::new().description("The result.");
+    let response = with_headers(components, response, &[Told::ContentRange, Told::PreferenceApplied]);
+    if let Some((relation, _)) = visible(components, overloads)
+        && overloads.iter().all(|function| function.returns_set)
+    {
+        let row = RefOr::Ref(Ref::from_schema_name(name::stem(&relation.name)));
+        return media_of_rows(components, response, row, Some(relation)).build();
+    }
+    let mut media = Vec::new();
+    let mut results: Vec<RefOr<Schema>> = Vec::new();
+    for function in overloads {
+        if let Some(made) = function.media_type(components.catalog()) {
+            media.push(if made == "*/*" { "application/octet-stream" } else { made });
+        }
+        let found = one_result(components, function);
+        if !results.contains(&found) {
+            results.push(found);
+        }
+    }
+    let schema = match results.as_slice() {
+        [only] => only.clone(),
+        // Generators make types of alternatives, which cannot be arrays in all languages.
+        several if several.iter().any(|one| matches!(one, RefOr::T(Schema::Array(_)))) => anything(),
+        several => {
+            let any = several.iter().fold(OneOfBuilder::new(), |any, one| any.item(one.clone()));
+            RefOr::T(Schema::OneOf(any.build()))
+        }
     };
-    operation.response("default", Ref::from_response_name(ERROR))
+    let response = response.content(JSON, content(schema));
+    let mut response = response.content("text/csv", content(string()));
+    for media in media {
+        response = response.content(media, content(string()));
+    }
+    response.build()
 }
 
-fn query_argument(catalog: &Catalog, argument: &Argument) -> utoipa::openapi::path::Parameter {
-    let required = if argument.has_default || argument.variadic { Required::False } else { Required::True };
-    let schema = schema::of_type(catalog, argument.r#type, &argument.sql_type);
-    parameter::query(&argument.name, required, format!("Type `{}`.", argument.sql_type), schema)
-}
-
-fn body(catalog: &Catalog, function: &Function) -> Option<RequestBody> {
-    let schema = match function.arguments.as_slice() {
-        [only] if only.name.is_empty() => schema::of_type(catalog, only.r#type, &only.sql_type),
-        arguments => Schema::Object(
-            arguments
-                .iter()
-                .fold(ObjectBuilder::new(), |object, argument| {
-                    let value = schema::of_type(catalog, argument.r#type, &argument.sql_type);
-                    let object = object.property(&argument.name, value);
-                    if argument.has_default || argument.variadic {
-                        object
-                    } else {
-                        object.required(&argument.name)
-                    }
-                })
-                .build(),
-        ),
+/// What one function answers with, in JSON.
+fn one_result(components: &mut Components<'_>, function: &Function) -> RefOr<Schema> {
+    let one = match function.shape(components.catalog()) {
+        Some(Shape::Columns(columns)) => {
+            let mut object = Members::new(None, Others::Allowed);
+            for column in columns {
+                object.add(&column.name, nullable(of_type(components, column.r#type, &column.sql_type)));
+            }
+            RefOr::T(object.build().into())
+        }
+        Some(Shape::Relation(relation)) if visible(components, &[function]).is_some() => {
+            RefOr::Ref(Ref::from_schema_name(name::stem(&relation.name)))
+        }
+        Some(Shape::Record) => RefOr::T(ObjectBuilder::new().build().into()),
+        Some(Shape::Relation(_) | Shape::Composite(_) | Shape::Scalar(_) | Shape::Void) | None => {
+            let catalog = components.catalog();
+            let declared = catalog.type_of(function.return_type);
+            let sql_type = declared.map_or("text", |declared| declared.sql_name.as_str());
+            of_type(components, function.return_type, sql_type)
+        }
     };
-    let content = ContentBuilder::new().schema(Some(schema)).build();
-    Some(RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True)).build())
+    match function.returns_set {
+        true if is_scalar(components, function) => array(nullable(one)),
+        true => array(one),
+        false => nullable(one),
+    }
 }
 
-/// What the function answers with; `None` for `void`.
-fn result(catalog: &Catalog, function: &Function) -> Option<RefOr<Schema>> {
-    let returned = catalog.base_type(function.return_type);
-    if returned.is_some_and(is_void) {
-        return None;
-    }
-    let one = one_result(catalog, function, returned);
-    Some(if function.returns_set {
-        RefOr::T(Schema::Array(ArrayBuilder::new().items(one).build()))
-    } else {
-        one
-    })
-}
-
-fn one_result(catalog: &Catalog, function: &Function, returned: Option<&Type>) -> RefOr<Schema> {
-    let relation = returned.and_then(|returned| catalog.relation_by_oid(returned.relation));
-    if let Some(relation) = relation.filter(|relation| relation.schema == function.schema) {
-        return RefOr::Ref(schema::row_ref(relation));
-    }
-    let columns = function.named_columns(catalog);
-    if !columns.is_empty() {
-        let columns = columns.iter().fold(ObjectBuilder::new(), |object, column| {
-            object.property(&column.name, schema::of_type(catalog, column.r#type, &column.sql_type))
-        });
-        return RefOr::T(Schema::Object(columns.build()));
-    }
-    let name = returned.map_or("text", |returned| returned.sql_name.as_str());
-    RefOr::T(schema::of_type(catalog, function.return_type, name))
-}
-
-fn is_void(returned: &Type) -> bool {
-    returned.kind() == TypeKind::Pseudo && returned.name == "void"
+fn is_scalar(components: &Components<'_>, function: &Function) -> bool {
+    matches!(function.shape(components.catalog()), Some(Shape::Scalar(_)))
 }

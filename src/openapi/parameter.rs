@@ -1,88 +1,294 @@
-//! Query and header parameters that many paths share, as components, and those
-//! that a column makes.
+//! Parameters: those that all operations share, and those that a relation and its columns make. Each is a component.
 
-use crate::catalog::descriptor::{Column, Relation};
+use super::{comment, components::Components, filter, name, schema::string};
+use crate::catalog::{
+    descriptor::{Column, Relation},
+    relationship::Relationship,
+};
+use serde_json::Value;
+use std::collections::HashSet;
 use utoipa::openapi::{
-    ComponentsBuilder, Ref, RefOr, Required,
+    Ref, RefOr, Required,
+    extensions::Extensions,
     path::{Parameter, ParameterBuilder, ParameterIn},
-    schema::{ObjectBuilder, Schema, SchemaType, Type},
+    schema::{ObjectBuilder, Schema, Type},
 };
 
-/// A shared parameter.
+/// A parameter that all operations share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shared {
-    Select,
-    Order,
+    And,
+    Or,
+    NotAnd,
+    NotOr,
     Limit,
     Offset,
-    OnConflict,
-    Columns,
     Range,
-    PreferCount,
-    PreferReturn,
+    PreferRead,
     PreferInsert,
+    PreferUpdate,
+    PreferDelete,
+    PreferUpsert,
+    PreferCall,
 }
 
+/// How rows are chosen, besides by their columns.
+pub(super) const LOGIC: [Shared; 4] = [Shared::And, Shared::Or, Shared::NotAnd, Shared::NotOr];
+/// Which of the rows are answered.
+pub(super) const PAGE: [Shared; 3] = [Shared::Limit, Shared::Offset, Shared::Range];
+
 struct Row {
-    component: &'static str,
+    key: &'static str,
     name: &'static str,
     place: fn() -> ParameterIn,
-    kind: Type,
-    values: &'static [&'static str],
+    kind: fn() -> ObjectBuilder,
+    example: &'static str,
     description: &'static str,
 }
 
-#[rustfmt::skip]
-const TABLE: &[(Shared, Row)] = &[
-    (Shared::Select,       Row { component: "select",       name: "select",      place: || ParameterIn::Query,  kind: Type::String,  values: &[], description: "Columns and related relations, such as `id,title,author:authors(name)`." }),
-    (Shared::Order,        Row { component: "order",        name: "order",       place: || ParameterIn::Query,  kind: Type::String,  values: &[], description: "Order, such as `title.asc,id.desc.nullslast`." }),
-    (Shared::Limit,        Row { component: "limit",        name: "limit",       place: || ParameterIn::Query,  kind: Type::Integer, values: &[], description: "The most rows." }),
-    (Shared::Offset,       Row { component: "offset",       name: "offset",      place: || ParameterIn::Query,  kind: Type::Integer, values: &[], description: "How many rows are passed over." }),
-    (Shared::OnConflict,   Row { component: "on_conflict",  name: "on_conflict", place: || ParameterIn::Query,  kind: Type::String,  values: &[], description: "The columns whose unique key tells duplicates, where it is not the primary key." }),
-    (Shared::Columns,      Row { component: "columns",      name: "columns",     place: || ParameterIn::Query,  kind: Type::String,  values: &[], description: "The keys of the body that count." }),
-    (Shared::Range,        Row { component: "range",        name: "Range",       place: || ParameterIn::Header, kind: Type::String,  values: &[], description: "Rows by position, such as `0-24`." }),
-    (Shared::PreferCount,  Row { component: "preferCount",  name: "Prefer",      place: || ParameterIn::Header, kind: Type::String,  values: &["count=exact", "count=planned", "count=estimated"], description: "How the total is found." }),
-    (Shared::PreferReturn, Row { component: "preferReturn", name: "Prefer",      place: || ParameterIn::Header, kind: Type::String,  values: &["return=minimal", "return=headers-only", "return=representation"], description: "What the answer holds." }),
-    (Shared::PreferInsert, Row { component: "preferInsert", name: "Prefer",      place: || ParameterIn::Header, kind: Type::String,  values: &["return=minimal", "return=headers-only", "return=representation", "resolution=merge-duplicates", "resolution=ignore-duplicates", "missing=default"], description: "What the answer holds and what becomes of duplicates." }),
-];
+const QUERY: Row =
+    Row { key: "", name: "", place: || ParameterIn::Query, kind: string, example: "", description: "" };
+const HEADER: Row = Row { place: || ParameterIn::Header, ..QUERY };
 
-/// Adds every shared parameter.
-pub(super) fn components(components: ComponentsBuilder) -> ComponentsBuilder {
-    TABLE.iter().fold(components, |components, (_, row)| components.parameter(row.component, parameter(row)))
+fn natural() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0))
+}
+
+/// `(a.eq.1,b.eq.2)`.
+fn tree() -> ObjectBuilder {
+    string().pattern(Some(r"^\(.*\)$"))
+}
+
+fn range() -> ObjectBuilder {
+    string().pattern(Some(r"^(\d+-\d*)$"))
+}
+
+impl Shared {
+    #[rustfmt::skip]
+    const fn row(self) -> Row {
+        match self {
+            Shared::And    => Row { key: "and.param",    name: "and",     kind: tree, example: "(id.gt.1,id.lt.9)", description: "Conditions that all hold, such as `(id.gt.1,or(id.lt.9,id.eq.20))`.", ..QUERY },
+            Shared::Or     => Row { key: "or.param",     name: "or",      kind: tree, example: "(id.lt.1,id.gt.9)", description: "Conditions of which one holds.", ..QUERY },
+            Shared::NotAnd => Row { key: "not_and.param", name: "not.and", kind: tree, example: "(id.gt.1,id.lt.9)", description: "Conditions that do not all hold.", ..QUERY },
+            Shared::NotOr  => Row { key: "not_or.param", name: "not.or",  kind: tree, example: "(id.lt.1,id.gt.9)", description: "Conditions of which none holds.", ..QUERY },
+            Shared::Limit  => Row { key: "limit.param",  name: "limit",   kind: natural, description: "The largest number of rows.", ..QUERY },
+            Shared::Offset => Row { key: "offset.param", name: "offset",  kind: natural, description: "The number of rows to skip.", ..QUERY },
+            Shared::Range  => Row { key: "range.param",  name: "Range",   kind: range, example: "0-24", description: "The rows by their positions, in place of `limit` and `offset`.", ..HEADER },
+            Shared::PreferRead   => Row { key: "prefer_read.param",   kind: || preferences(&[COUNT, HANDLING, TIMEZONE, TX]), example: "count=exact", ..PREFER },
+            Shared::PreferInsert => Row { key: "prefer_insert.param", kind: || preferences(&[RETURN, RESOLUTION, MISSING, COUNT, HANDLING, TIMEZONE, TX]), example: "return=representation, resolution=merge-duplicates", ..PREFER },
+            Shared::PreferUpdate => Row { key: "prefer_update.param", kind: || preferences(&[RETURN, MISSING, COUNT, HANDLING, MAX_AFFECTED, TIMEZONE, TX]), example: "return=representation", ..PREFER },
+            Shared::PreferDelete => Row { key: "prefer_delete.param", kind: || preferences(&[RETURN, COUNT, HANDLING, MAX_AFFECTED, TIMEZONE, TX]), example: "handling=strict, max-affected=1", ..PREFER },
+            Shared::PreferUpsert => Row { key: "prefer_upsert.param", kind: || preferences(&[RETURN, COUNT, HANDLING, TIMEZONE, TX]), example: "return=representation", ..PREFER },
+            Shared::PreferCall   => Row { key: "prefer_call.param",   kind: || preferences(&[COUNT, HANDLING, MAX_AFFECTED, TIMEZONE, TX]), example: "count=exact", ..PREFER },
+        }
+    }
+}
+
+const PREFER: Row = Row {
+    name: "Prefer",
+    description: "Preferences, separated by commas:\n\n\
+        * `return=representation`, `return=headers-only` or `return=minimal`: whether the answer to a write holds the rows\n\
+        * `count=exact`, `count=planned` or `count=estimated`: how the total in `Content-Range` is found\n\
+        * `resolution=merge-duplicates` or `resolution=ignore-duplicates`: what an insert does with rows that exist\n\
+        * `missing=default` or `missing=null`: what keys missing in the body stand for\n\
+        * `handling=strict` or `handling=lenient`: whether unknown preferences are an error\n\
+        * `max-affected=1`: the largest number of rows that a write may affect, with `handling=strict`\n\
+        * `timezone=Europe/Paris`: the time zone of the request\n\
+        * `tx=rollback` or `tx=commit`: how the transaction ends, where the server lets clients choose",
+    ..HEADER
+};
+
+const RETURN: &str = "return=(representation|headers-only|minimal)";
+const COUNT: &str = "count=(exact|planned|estimated)";
+const RESOLUTION: &str = "resolution=(merge|ignore)-duplicates";
+const MISSING: &str = "missing=(default|null)";
+const HANDLING: &str = "handling=(strict|lenient)";
+const MAX_AFFECTED: &str = r"max-affected=\d+";
+const TIMEZONE: &str = "timezone=[A-Za-z0-9_/+:-]+";
+const TX: &str = "tx=(commit|rollback)";
+
+/// A list of these preferences.
+fn preferences(known: &[&str]) -> ObjectBuilder {
+    let one = format!("({})", known.join("|"));
+    string().pattern(Some(format!("^{one}(, ?{one})*$")))
 }
 
 /// A reference to a shared parameter.
-pub(super) fn shared(which: Shared) -> Option<Ref> {
-    let (_, row) = TABLE.iter().find(|(shared, _)| *shared == which)?;
-    Some(Ref::new(format!("#/components/parameters/{}", row.component)))
+pub(super) fn shared(components: &mut Components<'_>, which: Shared) -> Ref {
+    let row = which.row();
+    components.parameter(row.key, |_| {
+        let place = (row.place)();
+        let is_header = place == ParameterIn::Header;
+        let mut parameter = ParameterBuilder::new()
+            .name(row.name)
+            .parameter_in(place)
+            .description(Some(row.description))
+            .schema(Some((row.kind)().build()));
+        // A column may be called so too, and Go has one struct for both.
+        if is_header {
+            let name = name::identifier(row.key.trim_end_matches(".param")).unwrap_or_default() + "Header";
+            parameter = parameter.extensions(Some(Extensions::from_iter([("x-go-name", name)])));
+        }
+        with_example(parameter.build(), Some(row.example.into()).filter(|_| !row.example.is_empty()))
+    })
 }
 
-fn parameter(row: &Row) -> Parameter {
-    let mut schema = ObjectBuilder::new().schema_type(row.kind.clone());
-    if !row.values.is_empty() {
-        schema = schema.enum_values(Some(row.values.iter().copied()));
+/// A reference to the header that chooses the schema, where there are several.
+pub(super) fn profile(components: &mut Components<'_>, header: &'static str) -> Option<Ref> {
+    let catalog = components.catalog();
+    let schema = components.schema();
+    let schemas = &catalog.descriptor().schemas;
+    if schemas.len() < 2 {
+        return None;
     }
-    ParameterBuilder::new()
-        .name(row.name)
-        .parameter_in((row.place)())
-        .required(Required::False)
-        .description(Some(row.description))
-        .schema(Some(schema))
-        .build()
+    let is_default = schemas.first().is_some_and(|first| first.name == schema);
+    let key = name::key(&[&header.to_ascii_lowercase().replace('-', "_"), "param"]);
+    Some(components.parameter(&key, |_| {
+        ParameterBuilder::new()
+            .name(header)
+            .parameter_in(ParameterIn::Header)
+            .required(if is_default { Required::False } else { Required::True })
+            .description(Some("The schema that this document describes."))
+            .schema(Some(string().enum_values(Some([schema])).build()))
+            .build()
+    }))
 }
 
-/// The filter that a column makes.
-pub(super) fn column_filter(column: &Column) -> Parameter {
-    let description = match &column.comment {
-        Some(comment) => format!("{comment}\n\nA filter such as `eq.value`; type `{}`.", column.sql_type),
-        None => format!("A filter such as `eq.value`; type `{}`.", column.sql_type),
-    };
-    query(&column.name, Required::False, description, ObjectBuilder::new().schema_type(Type::String))
+/// The columns of a relation that are parameters: generators make one identifier of some names, and of others none.
+pub(super) fn filterable(relation: &Relation) -> HashSet<&str> {
+    let mut identifiers = HashSet::new();
+    let names = relation.columns.iter().map(|column| column.name.as_str());
+    names
+        .filter(|name| name::in_query(name).is_some_and(|identifier| identifiers.insert(identifier)))
+        .collect()
 }
 
-/// The filters of every column of a relation.
-pub(super) fn column_filters(relation: &Relation) -> impl Iterator<Item = Parameter> + '_ {
-    relation.columns.iter().map(column_filter)
+/// A reference to the filter that a column makes.
+pub(super) fn filter(components: &mut Components<'_>, relation: &Relation, column: &Column) -> Ref {
+    let key = name::key(&[&relation.name, &column.name, "filter"]);
+    components.parameter(&key, |components| {
+        let description = match &column.comment {
+            Some(comment) => format!("{}\n\nType `{}`.", comment::markdown(comment), column.sql_type),
+            None => format!("Type `{}`.", column.sql_type),
+        };
+        let schema = filter::of_type(components, column.r#type);
+        query(&column.name, Required::False, description, schema)
+    })
+}
+
+/// A reference to the filter by which PUT names the row.
+pub(super) fn of_key(components: &mut Components<'_>, relation: &Relation, column: &Column) -> Ref {
+    let key = name::key(&[&relation.name, &column.name, "key"]);
+    components.parameter(&key, |_| {
+        let description = "The key of the row, which the body has too.".to_owned();
+        let schema = string().pattern(Some(r"^eq\.")).build();
+        with_example(query(&column.name, Required::True, description, schema), Some("eq.1".into()))
+    })
+}
+
+/// A reference to `select` with the relation's columns and embeds.
+pub(super) fn select(components: &mut Components<'_>, relation: &Relation, columns: &[&Column]) -> Ref {
+    let key = name::key(&[&relation.name, "select", "param"]);
+    components.parameter(&key, |components| {
+        let names = listed(columns);
+        let mut description = format!(
+            "Columns, and what is related, each perhaps with an alias (`alias:column`), a cast (`column::text`) or a JSON \
+             path (`column->key`).\n\nColumns: {names}."
+        );
+        let embeds: Vec<_> = components.source().embeds(relation).map(|(name, _, _)| name).collect();
+        let mut example: Vec<String> = columns.iter().take(2).map(|column| name::quoted(&column.name)).collect();
+        if let Some(first) = embeds.first() {
+            let all: Vec<_> = embeds.iter().map(|name| format!("`{}(*)`", name::quoted(name))).collect();
+            description.push_str(&format!("\n\nRelated: {}.", all.join(", ")));
+            example.push(format!("{}(*)", name::quoted(first)));
+        }
+        let parameter = query("select", Required::False, description, string().build());
+        with_example(parameter, Some(example.join(",").into()).filter(|_| !example.is_empty()))
+    })
+}
+
+/// A reference to `order` with the relation's columns.
+pub(super) fn order(components: &mut Components<'_>, relation: &Relation, columns: &[&Column]) -> Ref {
+    let key = name::key(&[&relation.name, "order", "param"]);
+    components.parameter(&key, |_| {
+        let description = format!(
+            "Columns to sort by, each perhaps with `.asc` or `.desc` and `.nullsfirst` or `.nullslast`.\n\nColumns: {}.",
+            listed(columns)
+        );
+        let example = columns.first().map(|column| format!("{}.desc.nullslast", name::quoted(&column.name)).into());
+        with_example(query("order", Required::False, description, string().build()), example)
+    })
+}
+
+/// A reference to a list of the relation's columns by which something is chosen.
+pub(super) fn columns(
+    components: &mut Components<'_>,
+    relation: &Relation,
+    which: ColumnList,
+    columns: &[&Column],
+) -> Ref {
+    let row = which.row();
+    let key = name::key(&[&relation.name, row.key, "param"]);
+    components.parameter(&key, |_| {
+        let description = format!("{}\n\nColumns: {}.", row.description, listed(columns));
+        let example = columns.first().map(|column| name::quoted(&column.name).into());
+        with_example(query(row.name, Required::False, description, string().build()), example)
+    })
+}
+
+/// A list of columns in the query string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ColumnList {
+    /// `columns` of an insert.
+    Insert,
+    /// `columns` of an update.
+    Update,
+    /// `on_conflict`.
+    OnConflict,
+}
+
+struct ColumnListRow {
+    key: &'static str,
+    name: &'static str,
+    description: &'static str,
+}
+
+const KEYS_THAT_COUNT: &str = "The keys of the body to write; others are ignored.";
+
+impl ColumnList {
+    const fn row(self) -> ColumnListRow {
+        match self {
+            ColumnList::Insert => {
+                ColumnListRow { key: "insert_columns", name: "columns", description: KEYS_THAT_COUNT }
+            }
+            ColumnList::Update => {
+                ColumnListRow { key: "update_columns", name: "columns", description: KEYS_THAT_COUNT }
+            }
+            ColumnList::OnConflict => ColumnListRow {
+                key: "on_conflict",
+                name: "on_conflict",
+                description: "The columns of the unique key that tells duplicates, where it is not the primary key.",
+            },
+        }
+    }
+}
+
+fn listed(columns: &[&Column]) -> String {
+    let names: Vec<_> = columns.iter().map(|column| format!("`{}`", column.name)).collect();
+    names.join(", ")
+}
+
+/// What a relationship is called in a select list: its target, or the function that computes it.
+pub(super) fn embed_name<'r>(relationship: &'r Relationship, target: &'r Relation) -> &'r str {
+    use crate::catalog::relationship::Cardinality;
+    match &relationship.cardinality {
+        Cardinality::Computed { function_name, .. } => function_name,
+        Cardinality::ManyToOne(_)
+        | Cardinality::OneToMany(_)
+        | Cardinality::OneToOneChild(_)
+        | Cardinality::OneToOneParent(_)
+        | Cardinality::ManyToMany(_) => &target.name,
+    }
 }
 
 /// A parameter in the query string.
@@ -96,12 +302,15 @@ pub(super) fn query(
         .name(name)
         .parameter_in(ParameterIn::Query)
         .required(required)
-        .description(Some(description).filter(|text| !text.is_empty()))
+        .description(Some(description))
         .schema(Some(schema))
         .build()
 }
 
-/// The type of one value or NULL.
-pub(super) fn nullable(kind: Type) -> SchemaType {
-    SchemaType::from_iter([kind, Type::Null])
+/// The parameter with an example. It stands in the schema: one of the parameter itself is what Swagger UI would send.
+pub(super) fn with_example(mut parameter: Parameter, example: Option<Value>) -> Parameter {
+    if let (Some(RefOr::T(Schema::Object(object))), Some(example)) = (&mut parameter.schema, example) {
+        object.examples = vec![example];
+    }
+    parameter
 }

@@ -1,14 +1,21 @@
-//! PostgreSQL types as JSON Schema: what REST writes for a value of the type.
+//! PostgreSQL's types as JSON Schema: what REST writes for a value of the type, and takes for one. Composites become
+//! components; everything else stands where it is used.
 
-use super::{comment, parameter::nullable};
+use super::{
+    comment,
+    components::Components,
+    constraint::{self, Bounds},
+    members::{Members, Others},
+    name,
+};
 use crate::catalog::{
     Catalog,
-    descriptor::{Column, Identity, Relation, TypeKind},
+    descriptor::{Type as PgType, TypeKind},
 };
 use serde_json::Value;
 use utoipa::openapi::{
     Ref, RefOr,
-    schema::{ArrayBuilder, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type},
+    schema::{ArrayBuilder, ArrayItems, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type},
 };
 
 /// Types of `pg_catalog` that are not JSON strings, or strings of a known format.
@@ -30,123 +37,179 @@ const BASE: &[(&str, Type, Option<&str>)] = &[
     ("timestamptz", Type::String, Some("date-time")),
 ];
 
-/// The name of a relation's component. OpenAPI allows letters, digits, `.`, `-`
-/// and `_`; anything else, and the point itself, becomes `.HEX.`.
-pub(super) fn component_name(relation: &Relation) -> String {
-    let mut name = String::with_capacity(relation.name.len());
-    for c in relation.name.chars() {
-        match c {
-            'A'..='Z' | 'a'..='z' | '0'..='9' | '-' | '_' => name.push(c),
-            other => name.push_str(&format!(".{:X}.", u32::from(other))),
-        }
+/// What REST writes for a value of this type that is not NULL. `sql_type` is the type as SQL writes it, with its length
+/// or precision.
+pub(super) fn of_type(components: &mut Components<'_>, oid: u32, sql_type: &str) -> RefOr<Schema> {
+    let catalog = components.catalog();
+    let (Some(declared), Some(base)) = (catalog.type_of(oid), catalog.base_type(oid)) else {
+        return text(sql_type);
+    };
+    if is_represented(catalog, declared) {
+        return anything();
     }
-    name
-}
-
-/// A reference to a relation's component.
-pub(super) fn row_ref(relation: &Relation) -> Ref {
-    Ref::from_schema_name(component_name(relation))
-}
-
-/// A row of a relation.
-pub(super) fn row(catalog: &Catalog, relation: &Relation) -> Object {
-    let mut object = ObjectBuilder::new().description(relation.comment.clone());
-    for column in &relation.columns {
-        object = object.property(&column.name, property(catalog, relation, column));
-        if column.not_null {
-            object = object.required(&column.name);
+    let value = match base.kind() {
+        TypeKind::Array => {
+            let element = catalog.type_of(base.element).map_or("text", |element| element.sql_name.as_str());
+            let items = nullable(of_type(components, base.element, element));
+            return RefOr::T(ArrayBuilder::new().items(items).build().into());
         }
-    }
-    object.build()
+        TypeKind::Enum => {
+            let labels = ObjectBuilder::new().schema_type(Type::String);
+            RefOr::T(labels.enum_values(Some(base.labels.iter().map(String::as_str))).build().into())
+        }
+        TypeKind::Composite => return composite(components, base),
+        TypeKind::Base if matches!(base.name.as_str(), "json" | "jsonb") => anything(),
+        TypeKind::Base => match BASE.iter().find(|(name, ..)| *name == base.name) {
+            Some((_, kind, format)) => RefOr::T(
+                ObjectBuilder::new()
+                    .schema_type(kind.clone())
+                    .format(format.map(|format| SchemaFormat::Custom(format.to_owned())))
+                    .build()
+                    .into(),
+            ),
+            None => text(&base.sql_name),
+        },
+        TypeKind::Domain | TypeKind::Range | TypeKind::Pseudo | TypeKind::Unspecified => text(&base.sql_name),
+    };
+    let mut bounds = Bounds::of_base(base, constraint::sql_type_of(catalog, declared, sql_type));
+    bounds.add_domains(catalog, declared);
+    constraint::bounded(value, &bounds)
 }
 
-fn property(catalog: &Catalog, relation: &Relation, column: &Column) -> RefOr<Schema> {
-    let notes = comment::of_column(catalog, relation, column);
-    match of_type(catalog, column.r#type, &column.sql_type) {
-        Schema::Object(mut object) => {
-            object.description = notes;
-            object.max_length = column.max_length.and_then(|length| usize::try_from(length).ok());
-            object.read_only = (column.generated || column.identity() == Identity::Always).then_some(true);
-            object.default = column.default.as_deref().and_then(literal);
-            if !column.not_null {
-                object.schema_type = with_null(object.schema_type);
-                if let Some(values) = &mut object.enum_values {
-                    values.push(Value::Null);
-                }
+/// Whether values of the type have a JSON form of the database's own.
+fn is_represented(catalog: &Catalog, declared: &PgType) -> bool {
+    let mut casts = catalog.descriptor().representations.iter();
+    declared.kind() == TypeKind::Domain
+        && casts.any(|cast| [cast.source, cast.target].contains(&declared.oid))
+}
+
+/// A reference to the component of a composite type, which is made if need be.
+fn composite(components: &mut Components<'_>, base: &PgType) -> RefOr<Schema> {
+    let name = name::of_type(components.schema(), &base.schema, &base.name, "Composite");
+    if components.claim(&name) {
+        let mut object = Members::new(base.comment.clone(), Others::Allowed);
+        for attribute in &base.attributes {
+            let value = nullable(of_type(components, attribute.r#type, &attribute.sql_type));
+            object.add(&attribute.name, described(value, attribute.comment.clone()));
+        }
+        components.schema_named(&name, object.build());
+    }
+    RefOr::Ref(Ref::from_schema_name(name))
+}
+
+/// Any JSON at all.
+pub(super) fn anything() -> RefOr<Schema> {
+    RefOr::T(ObjectBuilder::new().schema_type(SchemaType::AnyValue).build().into())
+}
+
+/// PostgreSQL's own text; the format names the type.
+fn text(sql_type: &str) -> RefOr<Schema> {
+    let object = ObjectBuilder::new().schema_type(Type::String);
+    RefOr::T(object.format(Some(SchemaFormat::Custom(sql_type.to_owned()))).build().into())
+}
+
+/// A string about which nothing more is known.
+pub(super) fn string() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// An array of these.
+pub(super) fn array(items: impl Into<RefOr<Schema>>) -> RefOr<Schema> {
+    let items: RefOr<Schema> = items.into();
+    RefOr::T(ArrayBuilder::new().items(items).build().into())
+}
+
+/// The schema or null.
+pub(super) fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.schema_type = with_null(object.schema_type);
+            if let Some(values) = &mut object.enum_values {
+                values.push(Value::Null);
             }
             RefOr::T(Schema::Object(object))
         }
-        Schema::Array(mut array) => {
-            array.description = notes;
-            if !column.not_null {
-                array.schema_type = nullable(Type::Array);
-            }
+        RefOr::T(Schema::Array(mut array)) => {
+            array.schema_type = with_null(array.schema_type);
             RefOr::T(Schema::Array(array))
         }
-        other => RefOr::T(other),
+        other => {
+            let null = ObjectBuilder::new().schema_type(Type::Null);
+            RefOr::T(OneOfBuilder::new().item(other).item(null).build().into())
+        }
     }
 }
 
 fn with_null(kind: SchemaType) -> SchemaType {
     match kind {
-        SchemaType::Type(kind) => nullable(kind),
+        SchemaType::Type(kind) => SchemaType::from_iter([kind, Type::Null]),
         SchemaType::Array(_) | SchemaType::AnyValue => kind,
     }
 }
 
-/// A default that is a plain literal; expressions are the server's business.
-fn literal(default: &str) -> Option<Value> {
-    if let Some((text, _cast)) = default.strip_prefix('\'').and_then(|rest| rest.split_once("'::")) {
-        return (!text.contains('\'')).then(|| Value::String(text.to_owned()));
+/// The schema with this description.
+pub(super) fn described(schema: RefOr<Schema>, description: Option<String>) -> RefOr<Schema> {
+    let Some(description) = description.as_deref().map(comment::markdown) else { return schema };
+    match schema {
+        RefOr::Ref(mut reference) => {
+            reference.description = description;
+            RefOr::Ref(reference)
+        }
+        RefOr::T(mut schema) => {
+            match &mut schema {
+                Schema::Object(object) => object.description = Some(description),
+                Schema::Array(array) => array.description = Some(description),
+                Schema::OneOf(one) => one.description = Some(description),
+                Schema::AnyOf(any) => any.description = Some(description),
+                Schema::AllOf(all) => all.description = Some(description),
+                _ => {}
+            }
+            RefOr::T(schema)
+        }
     }
-    serde_json::from_str(default).ok().filter(|value: &Value| value.is_number() || value.is_boolean())
 }
 
-/// What REST writes for a value of the type.
-pub(super) fn of_type(catalog: &Catalog, oid: u32, sql_type: &str) -> Schema {
-    let Some(found) = catalog.base_type(oid) else {
-        return Schema::Object(text(sql_type));
+/// What one argument in a query string is: JSON's scalars as they are, all else as PostgreSQL's own text, with an example.
+pub(super) fn in_query(
+    components: &mut Components<'_>,
+    oid: u32,
+    sql_type: &str,
+) -> (RefOr<Schema>, Option<Value>) {
+    let Some(base) = components.catalog().base_type(oid) else { return (text(sql_type), None) };
+    let example = match base.kind() {
+        TypeKind::Array => Some("{1,2}"),
+        TypeKind::Composite => Some("(1,two)"),
+        TypeKind::Base if matches!(base.name.as_str(), "json" | "jsonb") => Some("{\"key\": 1}"),
+        TypeKind::Base
+        | TypeKind::Enum
+        | TypeKind::Domain
+        | TypeKind::Range
+        | TypeKind::Pseudo
+        | TypeKind::Unspecified => None,
     };
-    match found.kind() {
-        TypeKind::Array => {
-            let element = catalog.type_of(found.element).map_or("text", |element| element.sql_name.as_str());
-            Schema::Array(
-                ArrayBuilder::new().items(RefOr::T(of_type(catalog, found.element, element))).build(),
-            )
+    match example {
+        Some(_) if base.kind() == TypeKind::Array => {
+            let element = components.catalog().base_type(base.element);
+            let labels = element.and_then(|element| element.labels.first());
+            let example = match (labels, element.map(|element| element.kind())) {
+                (Some(label), _) => format!("{{\"{label}\"}}"),
+                (None, Some(TypeKind::Composite)) => "{\"(1,two)\"}".to_owned(),
+                (None, _) => "{1,2}".to_owned(),
+            };
+            (text(sql_type), Some(example.into()))
         }
-        TypeKind::Enum => {
-            let labels =
-                ObjectBuilder::new().schema_type(Type::String).enum_values(Some(found.labels.clone()));
-            Schema::Object(labels.format(Some(SchemaFormat::Custom(sql_type.to_owned()))).build())
-        }
-        TypeKind::Composite => {
-            let attributes = found.attributes.iter().fold(ObjectBuilder::new(), |object, attribute| {
-                object.property(&attribute.name, of_type(catalog, attribute.r#type, &attribute.sql_type))
-            });
-            Schema::Object(attributes.build())
-        }
-        TypeKind::Base if matches!(found.name.as_str(), "json" | "jsonb") => {
-            Schema::Object(ObjectBuilder::new().schema_type(SchemaType::AnyValue).build())
-        }
-        TypeKind::Base => match BASE.iter().find(|(name, ..)| *name == found.name) {
-            Some((_, kind, format)) => Schema::Object(
-                ObjectBuilder::new()
-                    .schema_type(kind.clone())
-                    .format(format.map(|format| SchemaFormat::Custom(format.to_owned())))
-                    .build(),
-            ),
-            None => Schema::Object(text(sql_type)),
-        },
-        TypeKind::Domain | TypeKind::Range | TypeKind::Pseudo | TypeKind::Unspecified => {
-            Schema::Object(text(sql_type))
-        }
+        Some(example) => (text(sql_type), Some(example.into())),
+        None => (of_type(components, oid, sql_type), None),
     }
 }
 
-/// PostgreSQL's own text; the format names the type.
-fn text(sql_type: &str) -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .format(Some(SchemaFormat::Custom(sql_type.to_owned())))
-        .build()
+/// The items of an array; the schema itself where it is none.
+pub(super) fn items(schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::Array(array)) => match array.items {
+            ArrayItems::RefOrSchema(items) => *items,
+            ArrayItems::False => anything(),
+        },
+        other => other,
+    }
 }

@@ -91,7 +91,10 @@ pub(super) fn source<'a>(catalog: &'a Catalog, visibility: Visibility<'a>) -> So
         visibility,
         security: Security::Bearer,
         server: Server::Listening { host: "0.0.0.0", port: 3000 },
+        protos: Protos::Downloadable,
         extra_search_path: &[],
+        contact: None,
+        license: None,
     }
 }
 
@@ -112,31 +115,76 @@ fn the_schema_comment_is_title_and_description() {
 }
 
 #[test]
-fn nullable_enums_take_null_and_keys_are_noted() {
-    let books = &rendered(Visibility::Everything)["components"]["schemas"]["books"];
-    assert_eq!(books["required"], json!(["id"]));
-    assert_eq!(books["properties"]["genre"]["type"], json!(["string", "null"]));
-    assert_eq!(books["properties"]["genre"]["enum"], json!(["a", "b", null]));
-    let author = books["properties"]["author"]["description"].as_str().unwrap_or_default();
-    assert!(author.contains("<fk table='odd name' column='id'/>"), "{author}");
+fn rows_inserts_and_updates_are_different() {
+    let schemas = &rendered(Visibility::Everything)["components"]["schemas"];
+    assert_eq!(schemas["Book"].get("required"), None, "select may leave any member out");
+    assert_eq!(schemas["BookInsert"]["required"], json!(["id"]));
+    assert_eq!(schemas["BookUpdate"].get("required"), None);
+    let genre = &schemas["Book"]["properties"]["genre"];
+    assert_eq!((&genre["type"], &genre["enum"]), (&json!(["string", "null"]), &json!(["a", "b", null])));
+    assert_eq!(schemas["Book"]["properties"]["author"]["description"], "Refers to `odd name.id`.");
 }
 
 #[test]
-fn names_that_openapi_or_paths_forbid_are_replaced() {
+fn names_that_openapi_forbids_have_a_hash() {
     let document = rendered(Visibility::Everything);
-    assert!(document["components"]["schemas"]["odd.20.name"].is_object());
-    assert!(document["paths"]["/odd%20name"]["get"].is_object());
+    let names: Vec<_> =
+        document["components"]["schemas"].as_object().into_iter().flat_map(|all| all.keys()).collect();
+    assert!(names.iter().any(|name| name.starts_with("OddName_")), "{names:?}");
+    assert!(document["paths"]["/odd name"]["get"].is_object());
 }
 
 #[test]
 fn a_role_sees_only_what_it_may_do() {
+    let only = |numbers: &[i32]| Columns::Only(numbers.iter().copied().collect());
     let mut privileges = Privileges::default();
-    privileges.relations.insert(1, RelationPrivileges { select: true, ..RelationPrivileges::default() });
+    let may =
+        RelationPrivileges { select: only(&[1, 2]), update: only(&[2]), ..RelationPrivileges::default() };
+    privileges.relations.insert(1, may);
     let document = rendered(Visibility::Role(&privileges));
     let methods: Vec<_> =
         document["paths"]["/books"].as_object().into_iter().flat_map(|path| path.keys()).collect();
-    assert_eq!(methods, ["get"]);
-    assert_eq!(document["paths"].as_object().map(|paths| paths.len()), Some(1));
+    assert_eq!(methods, ["get", "head", "patch"]);
+    assert_eq!(document["paths"].as_object().map(|paths| paths.len()), Some(2));
+    let members = |name: &str| {
+        let schema = &document["components"]["schemas"][name]["properties"];
+        schema.as_object().into_iter().flat_map(|members| members.keys().cloned()).collect::<Vec<_>>()
+    };
+    assert_eq!(members("Book"), ["id", "genre"]);
+    assert_eq!(members("BookUpdate"), ["genre"]);
+    let parameters = document["components"]["parameters"].as_object().cloned().unwrap_or_default();
+    assert!(parameters.contains_key("books.genre.filter") && !parameters.contains_key("books.author.filter"));
+}
+
+#[test]
+fn operations_keep_their_names_whatever_is_beside_them() {
+    let names = |database: Database| {
+        let catalog = Catalog::new(database);
+        let source = source(&catalog, Visibility::Everything);
+        let document = serde_json::to_value(document(&source, OpenApiVersion::V3_1)).unwrap_or_default();
+        let paths = document["paths"].as_object().cloned().unwrap_or_default();
+        let ids = paths.iter().flat_map(|(path, item)| {
+            let operations = item.as_object().into_iter().flatten();
+            operations.map(move |(method, operation)| {
+                (format!("{method} {path}"), operation["operationId"].clone())
+            })
+        });
+        ids.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let alone = names(catalog().descriptor().clone());
+    assert_eq!(alone["get /books"], "listBooks");
+    assert_eq!(alone["put /books"], "upsertBook");
+    assert_eq!(alone["post /rpc/search"], "callSearch");
+    let mut more = catalog().descriptor().clone();
+    for (oid, name) in (50..).zip(["book", "Books", "book_inserts", "odd_name", "rpc_search"]) {
+        more.relations.push(table(oid, name, vec![column(1, "id", 23, "integer")]));
+    }
+    let among_others = names(more);
+    for (operation, id) in &alone {
+        assert_eq!(among_others[operation], *id, "{operation}");
+    }
+    let distinct: std::collections::HashSet<_> = among_others.values().map(ToString::to_string).collect();
+    assert_eq!(distinct.len(), among_others.len());
 }
 
 #[test]

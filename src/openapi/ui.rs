@@ -6,6 +6,8 @@ use utoipa_swagger_ui::Config;
 
 /// Where the UI is served.
 pub const PREFIX: &str = "/docs/";
+/// Where the `.proto` files can be downloaded.
+pub const PROTOS: &str = "/docs/proto.zip";
 
 const INITIALIZER: &str = include_str!("swagger-initializer.js");
 

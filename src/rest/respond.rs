@@ -11,16 +11,18 @@ use super::{
 use crate::{
     config::Verbosity,
     error::{Error, Fault, Result},
+    openapi::Format,
     outcome::{LegacyName, Outcome},
     request::{
         prefer::{Count, Preferences, Resolution, Return},
         range::Range,
         urlencoded,
     },
+    server::stored::Stored,
 };
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
 
 pub(super) use failure::failure;
 
@@ -28,6 +30,8 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// Who warns: the release whose warnings these are.
 const POSTGREST: &str = "PostgRESTv16.2";
 const VARY: HeaderValue = HeaderValue::from_static("Accept, Prefer, Range");
+const DOCUMENT_VARY: HeaderValue =
+    HeaderValue::from_static("Accept, Accept-Encoding, Accept-Profile, Authorization");
 
 /// What an answer depends on besides the outcome.
 pub(super) struct Asked {
@@ -328,19 +332,18 @@ pub(super) fn allow(methods: &str) -> Response<Body> {
 }
 
 /// The answer to GET and HEAD on the root.
-pub(super) fn document(document: String, content: Content, profile: &Profile) -> Response<Body> {
-    let body = match content {
-        Content::Full => Body::from(document),
-        Content::HeadersOnly => Body::empty(),
-    };
-    let mut answer = response(StatusCode::OK, body);
+pub(super) fn document(document: &Stored, format: Format, head: &Parts, profile: &Profile) -> Response<Body> {
+    let mut answer = document.answer(&head.method, &head.headers);
+    let is_sent = answer.status() == StatusCode::OK;
     let headers = answer.headers_mut();
-    put(headers, header::CONTENT_TYPE, Some(crate::media::MediaType::OpenApi.content_type()));
+    if is_sent {
+        put(headers, header::CONTENT_TYPE, Some(format.content_type()));
+    }
     match profile.negotiated {
         Negotiated::Yes => put(headers, CONTENT_PROFILE, Some(&profile.schema)),
         Negotiated::No => {}
     }
-    headers.insert(header::VARY, VARY);
+    headers.insert(header::VARY, DOCUMENT_VARY);
     answer
 }
 

@@ -1,9 +1,15 @@
 //! The root: the OpenAPI document of a schema, as the caller's role sees it.
+//!
+//! Privileges can change at any moment, by a GRANT that no catalog shows: they are asked for with each request, and the
+//! document is kept under them. So a request costs one round trip, and the document is written once for all roles that may
+//! do the same. What else decides the document is the catalog and the configuration, and with either of them come other
+//! services and no kept document.
 
 use super::{
-    accept, content,
+    accept,
     headers::Profile,
-    respond,
+    respond::{self, Asked, What},
+    route::Verb,
     timing::{Stage, Stopwatch},
 };
 use crate::{
@@ -12,40 +18,93 @@ use crate::{
     engine::Engine,
     error::{Error, Fault, Result},
     media::MediaType,
-    openapi::{self, Security, Server, Source, Visibility},
+    openapi::{self, Format, Protos, Security, Server, Source, Visibility},
+    outcome::Privileges,
+    server::stored::{Coding, Store},
 };
 use axum::body::Body;
-use http::{Response, request::Parts};
+use http::{HeaderMap, Response, request::Parts};
+use std::sync::Arc;
+
+/// How many bytes of documents one engine keeps.
+const MOST_BYTES: usize = 64 << 20;
+
+/// The documents of one engine.
+#[derive(Debug)]
+pub struct Documents(Store<Key>);
+
+impl Default for Documents {
+    fn default() -> Self {
+        Self(Store::new(MOST_BYTES))
+    }
+}
+
+/// What decides a document of one engine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    schema: String,
+    /// `None` where the document shows everything.
+    privileges: Option<Arc<Privileges>>,
+    format: Format,
+}
+
+/// The format that is asked for.
+pub(super) fn format(headers: &HeaderMap) -> Result<Format> {
+    let accepted = accept::parse(headers);
+    accepted.iter().find_map(Format::of).ok_or_else(|| {
+        let names: Vec<_> = accepted.iter().map(MediaType::to_string).collect();
+        let message = format!("None of these media types are available: {}", names.join(", "));
+        Error::new(Fault::NotAcceptable, message)
+    })
+}
+
+/// The format of the document that a read of a relation asks for: of a file of that name, unless there is such a relation.
+pub(super) fn file(engine: &Engine, asked: &Asked) -> Option<Format> {
+    let What::Relation { name, verb: Verb::Read, .. } = &asked.what else { return None };
+    let format = Format::of_file(name)?;
+    let is_shown = match engine.config().openapi_mode {
+        OpenApiMode::FollowPrivileges | OpenApiMode::IgnorePrivileges => {
+            engine.catalog().relation(&asked.profile.schema, name).is_none()
+        }
+        OpenApiMode::Disabled => false,
+    };
+    is_shown.then_some(format)
+}
 
 pub(super) async fn describe(
     engine: &Engine,
+    documents: &Documents,
     identity: &Identity,
     head: &Parts,
     profile: Profile,
+    format: Format,
     stopwatch: &mut Stopwatch,
 ) -> Result<Response<Body>> {
-    let accepted = accept::parse(&head.headers);
-    if !accepted.iter().any(|media| matches!(media, MediaType::OpenApi | MediaType::Json | MediaType::Any)) {
-        let names: Vec<_> = accepted.iter().map(MediaType::to_string).collect();
-        let message = format!("None of these media types are available: {}", names.join(", "));
-        return Err(Error::new(Fault::NotAcceptable, message));
-    }
-    let config = engine.config();
     stopwatch.lap(Stage::Parse);
-    let privileges = match config.openapi_mode {
-        OpenApiMode::FollowPrivileges => Some(engine.privileges(&profile.schema, identity).await?),
+    let privileges = match engine.config().openapi_mode {
+        OpenApiMode::FollowPrivileges => Some(Arc::new(engine.privileges(&profile.schema, identity).await?)),
         OpenApiMode::IgnorePrivileges | OpenApiMode::Disabled => None,
     };
     stopwatch.lap(Stage::Transaction);
-    let source = Source {
-        catalog: engine.catalog(),
-        schema: &profile.schema,
-        visibility: privileges.as_ref().map_or(Visibility::Everything, Visibility::Role),
-        security: Security::of(config),
-        server: Server::of(config),
-        extra_search_path: &config.db_extra_search_path,
+    let key = Key { schema: profile.schema.clone(), privileges, format };
+    let make = {
+        let (catalog, config, key) = (engine.catalog().clone(), engine.config().clone(), key.clone());
+        move || {
+            let source = Source {
+                catalog: &catalog,
+                schema: &key.schema,
+                visibility: key.privileges.as_deref().map_or(Visibility::Everything, Visibility::Role),
+                security: Security::of(&config),
+                server: Server::of(&config),
+                protos: Protos::of(&config),
+                extra_search_path: &config.db_extra_search_path,
+                contact: config.openapi_contact.as_ref(),
+                license: config.openapi_license.as_ref(),
+            };
+            openapi::written(&source, config.openapi_version, format)
+                .map_err(|error| Error::new(Fault::Internal, "Internal error").cause(error))
+        }
     };
-    let text = serde_json::to_string(&openapi::document(&source, config.openapi_version))
-        .map_err(|error| Error::new(Fault::Internal, "Internal error").cause(error))?;
-    Ok(respond::document(text, content(&head.method), &profile))
+    let document = documents.0.get(key, Coding::accepted(&head.headers), make).await?;
+    Ok(respond::document(&document, format, head, &profile))
 }

@@ -2,7 +2,8 @@
 
 use super::{Fragment, Layout, Statement};
 
-/// Rows of an OID and four booleans in binary form; of a function the booleans are NULL.
+/// Rows of an OID, a column's number and four booleans in binary form: of a relation the number is NULL, of a function the
+/// booleans are too, of a column the last one is.
 pub fn privileges(schema: &str) -> Statement {
     let mut fragment = Fragment::new();
     let mut parts = include_str!("privileges.sql").split("$1").peekable();

@@ -16,11 +16,11 @@ const LAYERS: &[(&str, &str)] = &[
     ("check", "auth config error"),
     ("demo", "embedded"),
     ("embedded", ""),
-    ("server", "config memory"),
+    ("server", "config error memory"),
     ("admin", ""),
     ("rest", "auth catalog config engine error media memory openapi outcome request server"),
-    ("grpc", "auth catalog config engine error media memory outcome request server"),
-    ("openapi", "catalog config outcome"),
+    ("grpc", "auth catalog config engine error media memory name outcome request server"),
+    ("openapi", "catalog config error media name outcome request"),
     ("telemetry", "config"),
     ("engine", "auth catalog config error execute media memory outcome plan request sql"),
     ("execute", "config error media memory outcome plan sql"),
@@ -34,6 +34,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("error", ""),
     ("media", ""),
     ("memory", ""),
+    ("name", ""),
 ];
 
 /// Crates of the two protocols, and the files besides the front doors that may name them.

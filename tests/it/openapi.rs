@@ -1,6 +1,11 @@
 //! The OpenAPI documents of the fixtures, as they are committed below `openapi/`, made without a database, from a saved
 //! schema; and the Swagger 2.0 document of a running server.
 
+mod described;
+mod generators;
+mod served;
+mod validators;
+
 use crate::demo::given;
 use crate::support::{
     database::Database,

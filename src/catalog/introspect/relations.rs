@@ -1,5 +1,5 @@
 //! Relations with their columns, keys and foreign keys, from the rows of
-//! `relations.sql`, `columns.sql`, `defaults.sql`, `keys.sql` and `foreign_keys.sql`.
+//! `relations.sql`, `columns.sql`, `defaults.sql`, `checks.sql`, `keys.sql` and `foreign_keys.sql`.
 
 use super::{node_tree::Origins, row::Fields};
 use crate::{
@@ -32,7 +32,9 @@ pub(super) fn columns(rows: &[Row]) -> Result<HashMap<u32, Vec<Column>>> {
             generated: fields.next()?,
             comment: fields.next()?,
             max_length: fields.next()?,
+            read_only: fields.next()?,
             origin: None,
+            checks: Vec::new(),
         });
     }
     for columns in columns.values_mut() {
@@ -93,6 +95,19 @@ impl Relations {
             if !column.generated && column.identity() != Identity::Always {
                 column.default = Some(fields.next()?);
             }
+        }
+        Ok(())
+    }
+
+    /// Adds the conditions that columns alone have to fulfil.
+    pub(super) fn add_column_checks(&mut self, rows: &[Row]) -> Result<()> {
+        for row in rows {
+            let mut fields = Fields::of(row);
+            let Some(relation) = self.get_mut(fields.next()?) else { continue };
+            let number: i16 = fields.next()?;
+            let Some(at) = position(relation, number) else { continue };
+            let Some(column) = relation.columns.get_mut(at) else { continue };
+            column.checks.push(fields.next()?);
         }
         Ok(())
     }

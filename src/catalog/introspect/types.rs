@@ -96,6 +96,8 @@ impl Found {
         declared.set_kind(if declared.element == 0 { kind(letter) } else { TypeKind::Array });
         declared.labels = fields.next()?;
         declared.comment = fields.next()?;
+        declared.checks = fields.next()?;
+        declared.base_sql_type = fields.next()?;
         Ok(Self { declared, attributes_of })
     }
 }

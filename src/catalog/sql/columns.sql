@@ -8,7 +8,9 @@ SELECT a.attrelid, a.attnum, a.attname, a.atttypid, format_type(a.atttypid, a.at
                THEN nullif(coalesce(t.typtypmod, a.atttypmod), -1) - 4
            WHEN coalesce(t.typbasetype, a.atttypid) IN ('bit'::regtype, 'varbit'::regtype)
                THEN nullif(coalesce(t.typtypmod, a.atttypmod), -1)
-       END AS max_length
+       END AS max_length,
+       -- Of a view that rules and no triggers write to, PostgreSQL knows which columns it can.
+       CASE c.relkind WHEN 'v' THEN NOT pg_column_is_updatable(c.oid, a.attnum, true) ELSE false END
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_type t ON t.oid = a.atttypid AND t.typtype = 'd'

@@ -20,7 +20,9 @@ SELECT t.oid, n.nspname, t.typname, format_type(t.oid, NULL), t.typtype,
        t.typbasetype,
        t.typrelid, c.relkind IS DISTINCT FROM 'c',
        ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder),
-       d.description
+       d.description,
+       ARRAY(SELECT pg_get_expr(conbin, 0) FROM pg_constraint WHERE contypid = t.oid AND convalidated ORDER BY conname),
+       CASE t.typbasetype WHEN 0 THEN '' ELSE format_type(t.typbasetype, t.typtypmod) END
 FROM used
 JOIN pg_type t USING (oid)
 JOIN pg_namespace n ON n.oid = t.typnamespace

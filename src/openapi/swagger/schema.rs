@@ -80,14 +80,23 @@ fn of_type(name: &str, mut schema: Value) -> Value {
     schema
 }
 
-/// A default as JSON: of a string the text of the literal or the whole expression
-/// (`CURRENT_DATE`), of anything else what happens to be JSON as PostgreSQL writes it.
+/// A default as JSON, where it is a value of the type: of a string the text of the literal, of anything else what happens
+/// to be JSON as PostgreSQL writes it. PostgREST has expressions such as `CURRENT_DATE` here, which are no dates.
 fn literal(type_name: &str, default: &str) -> Option<Value> {
-    if type_name::kind(type_name) != Some(Kind::String) {
-        return serde_json::from_str(default).ok();
+    let kind = type_name::kind(type_name);
+    if kind != Some(Kind::String) {
+        let value: Value = serde_json::from_str(default).ok()?;
+        let fits = match kind {
+            Some(Kind::Integer) => value.is_i64(),
+            Some(Kind::Number) => value.is_number(),
+            Some(Kind::Boolean) => value.is_boolean(),
+            Some(Kind::Array) => value.is_array(),
+            Some(Kind::String) | None => true,
+        };
+        return fits.then_some(value);
     }
-    let quoted = default.strip_suffix(type_name).and_then(|rest| rest.strip_suffix("::"));
-    let text = quoted.map_or(default, |quoted| quoted.trim_matches('\''));
+    let quoted = default.strip_suffix(type_name).and_then(|rest| rest.strip_suffix("::"))?;
+    let text = quoted.strip_prefix('\'')?.strip_suffix('\'')?;
     // Escapes are read as JSON's.
     serde_json::from_str(&format!("\"{text}\"")).ok()
 }

@@ -1,0 +1,79 @@
+//! Where a relation or a function is: its name as a path, as it is, for every client encodes what it has to.
+//!
+//! What would be taken for something else in a path cannot stand there, and not percent-encoded either: many readers decode
+//! the path that they look something up by. Each such character is a parameter of the path with that one value.
+
+use super::schema::string;
+use utoipa::openapi::{
+    Required,
+    path::{Parameter, ParameterBuilder, ParameterIn, PathItem},
+};
+
+/// Characters that mean something in a path, and what the parameter that has one of them is called.
+const PARAMETERS: [(char, &str); 9] = [
+    ('%', "percent"),
+    ('/', "slash"),
+    ('?', "question_mark"),
+    ('#', "hash"),
+    ('{', "left_brace"),
+    ('}', "right_brace"),
+    ('\\', "backslash"),
+    // Generators of Go write paths as literals.
+    ('"', "quote"),
+    ('`', "backtick"),
+];
+
+/// The path of these segments, and `item` with the parameters that are in it.
+pub(super) fn placed(segments: &[&str], mut item: PathItem) -> (String, PathItem) {
+    let mut path = String::new();
+    let mut parameters: Vec<Parameter> = Vec::new();
+    for segment in segments {
+        path.push('/');
+        for c in segment.chars() {
+            let Some((_, name)) = PARAMETERS.iter().find(|(special, _)| *special == c) else {
+                path.push(c);
+                continue;
+            };
+            // A template has each name once.
+            let name = match parameters.len() {
+                0 => (*name).to_owned(),
+                known => format!("{name}_{}", known + 1),
+            };
+            path.push_str(&format!("{{{name}}}"));
+            parameters.push(parameter(&name, c));
+        }
+    }
+    if !parameters.is_empty() {
+        item.parameters = Some(parameters.into_iter().map(Into::into).collect());
+    }
+    (path, item)
+}
+
+fn parameter(name: &str, value: char) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some(format!("The `{value}` in the name.")))
+        .schema(Some(string().enum_values(Some([value.to_string()])).build()))
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_means_something_in_a_path_is_a_parameter_of_it() {
+        for (name, expected, parameters) in [
+            ("odd name", "/odd name", 0),
+            ("$ref", "/$ref", 0),
+            ("100%", "/100{percent}", 1),
+            ("a/b%", "/a{slash}b{percent_2}", 2),
+            ("größe", "/größe", 0),
+        ] {
+            let (path, item) = placed(&[name], PathItem::default());
+            assert_eq!((path.as_str(), item.parameters.unwrap_or_default().len()), (expected, parameters));
+        }
+    }
+}

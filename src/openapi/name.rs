@@ -1,0 +1,232 @@
+//! What the document calls things: components, operations, parameters. Each name is a function of the thing's own name
+//! in the database and of nothing else, so that no neighbour ever renames it, and two names never end at one.
+
+use crate::name::{pascal, plural, singular};
+
+/// Last words of the document's own components: a relation whose name ends with one is told apart by its hash.
+const OWN_LAST_WORDS: [&str; 14] = [
+    "Arguments",
+    "Body",
+    "Composite",
+    "Enum",
+    "Filter",
+    "Insert",
+    "Key",
+    "Param",
+    "Params",
+    "Request",
+    "Response",
+    "Result",
+    "Row",
+    "Update",
+];
+
+/// The component that describes error bodies.
+pub(super) const ERROR: &str = "ApiError";
+
+/// The name in `PascalCase`, as operations are named by it. What is no plain `snake_case` has its hash behind it: `a b`
+/// and `a_b` would be one otherwise.
+pub(super) fn word(name: &str) -> String {
+    match is_plain(name) {
+        true => pascal(name),
+        false => tagged(&pascal(name), name),
+    }
+}
+
+/// What one row of a relation of this name is called: `Book` of `books`. Of `film`, which could be of `films`, it is
+/// `FilmRow`.
+pub(super) fn stem(name: &str) -> String {
+    if !is_plain(name) {
+        return word(name);
+    }
+    let (one, several) = (singular(name), plural(name));
+    if one != name && plural(&one) == name {
+        return own(pascal(&one), name);
+    }
+    if several != name && singular(&several) == name {
+        return pascal(name) + "Row";
+    }
+    own(pascal(name), name)
+}
+
+/// The name of a type's component, such as `GenreEnum`; one of another schema has the schema's name in it.
+pub(super) fn of_type(described: &str, schema: &str, name: &str, last: &str) -> String {
+    match schema == described {
+        true => word(name) + last,
+        false => word(&format!("{schema}.{name}")) + last,
+    }
+}
+
+/// The key of a component that belongs to these: letters, digits and `_` stay, all else is `-HEX-`.
+pub(super) fn key(parts: &[&str]) -> String {
+    let mut key = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 {
+            key.push('.');
+        }
+        for c in part.chars() {
+            match c {
+                'A'..='Z' | 'a'..='z' | '0'..='9' | '_' => key.push(c),
+                other => key.push_str(&format!("-{:X}-", u32::from(other))),
+            }
+        }
+    }
+    key
+}
+
+/// Whether it is `snake_case` whose words begin with letters: such names and their `PascalCase` are one to one.
+pub(super) fn is_plain(name: &str) -> bool {
+    name.split('_').all(|word| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    })
+}
+
+fn own(stem: String, name: &str) -> String {
+    let taken = stem == ERROR || OWN_LAST_WORDS.iter().any(|last| stem.ends_with(last));
+    if taken { tagged(&stem, name) } else { stem }
+}
+
+fn tagged(words: &str, name: &str) -> String {
+    format!("{words}_{:06x}", hash(name) & 0xff_ffff)
+}
+
+/// FNV-1a: the same on every machine, for ever.
+fn hash(name: &str) -> u64 {
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// What generators of Go make of a member's name: two names that end at one, and names that end at nothing, cannot both
+/// be members there. `None` where there is nothing, and of names that generators refuse.
+pub(super) fn identifier(name: &str) -> Option<String> {
+    let is_refused = |c: char| matches!(c, '"' | '\\' | '`') || c.is_control();
+    // JavaScript takes it for the prototype.
+    if name == "__proto__" || name.contains(is_refused) {
+        return None;
+    }
+    let mut identifier = String::new();
+    let mut capital = true;
+    for c in name.chars() {
+        match c.is_ascii_alphanumeric() {
+            true if capital => identifier.push(c.to_ascii_uppercase()),
+            true => identifier.push(c),
+            false => {}
+        }
+        capital = c.is_ascii() && !c.is_ascii_alphanumeric();
+    }
+    (!identifier.is_empty()).then_some(identifier)
+}
+
+/// The identifier of a name that can be a key in a query string as it is. It cannot be if it has a meaning of its own
+/// there, or has to be in quotes; such columns are filtered by `and`.
+pub(super) fn in_query(name: &str) -> Option<String> {
+    match name {
+        "select" | "columns" | "on_conflict" | "order" | "limit" | "offset" | "and" | "or" | "not" => None,
+        name if is_bare(name) => identifier(name),
+        _ => None,
+    }
+}
+
+/// The name as it is written in lists and trees of a query string: in quotes, unless it can stand bare.
+pub(super) fn quoted(name: &str) -> String {
+    match is_bare(name) {
+        true => name.to_owned(),
+        false => format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")),
+    }
+}
+
+fn is_bare(name: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word.trim() == word
+            && word.chars().all(|c| c.is_alphabetic() || c.is_ascii_digit() || matches!(c, '_' | ' ' | '$'))
+    };
+    name.split('-').all(is_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    #[test]
+    fn rows_are_named_in_the_singular_where_it_is_nobody_else_s() {
+        for (name, expected) in
+            [("books", "Book"), ("film", "FilmRow"), ("sheep", "Sheep"), ("order_details", "OrderDetail")]
+        {
+            assert_eq!(stem(name), expected);
+        }
+        assert!(stem("book_inserts").starts_with("BookInsert_"));
+        assert!(stem("Odd Name").starts_with("OddName_"));
+    }
+
+    #[test]
+    fn no_two_names_end_at_one() {
+        let names = [
+            "book",
+            "books",
+            "book_row",
+            "book_rows",
+            "bookrow",
+            "Books",
+            "book s",
+            "book-s",
+            "book_s",
+            "book__s",
+            "a_1",
+            "a1",
+            "_a",
+            "a_",
+            "\"",
+            "%",
+            "ä",
+            "",
+            "status",
+            "statuses",
+            "datum",
+            "data",
+            "api_errors",
+        ];
+        let (mut stems, mut words) = (HashMap::new(), HashMap::new());
+        for name in names {
+            assert_eq!(stems.insert(stem(name), name), None, "{name}");
+            assert_eq!(words.insert(word(name), name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_of_a_query_are_quoted_where_the_grammar_wants_it() {
+        for (name, expected) in [
+            ("id", "id"),
+            ("two words", "two words"),
+            ("a-b", "a-b"),
+            (" a", "\" a\""),
+            ("a.b", "\"a.b\""),
+            ("a\"b\\", "\"a\\\"b\\\\\""),
+            ("100%", "\"100%\""),
+            ("größe", "größe"),
+        ] {
+            assert_eq!(quoted(name), expected);
+        }
+    }
+
+    #[test]
+    fn identifiers_are_what_go_makes_of_a_name() {
+        for (name, expected) in [
+            ("a_b", Some("AB")),
+            ("aB", Some("AB")),
+            ("a b", Some("AB")),
+            ("ab", Some("Ab")),
+            ("日本", None),
+            ("__proto__", None),
+            ("a\"b", None),
+        ] {
+            assert_eq!(identifier(name).as_deref(), expected, "{name}");
+        }
+        assert_eq!(
+            (in_query("order"), in_query("100%"), in_query("id")),
+            (None, None, Some("Id".to_owned()))
+        );
+    }
+}

@@ -1,0 +1,367 @@
+//! Answers: rows in every media type that there is, nothing at all, and each error with an example.
+
+use super::{
+    JSON,
+    components::Components,
+    name::{self, ERROR},
+    schema::{array, string},
+};
+use crate::catalog::descriptor::Relation;
+use serde_json::{Value, json};
+use utoipa::openapi::{
+    Content, ContentBuilder, Header, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder,
+    example::ExampleBuilder,
+    path::OperationBuilder,
+    schema::{AnyOfBuilder, ObjectBuilder, Schema, SchemaType, Type},
+};
+
+const CSV: &str = "text/csv";
+/// The media types besides JSON itself that are JSON. They have no entries of their own: where a status has several of
+/// them, oapi-codegen compares whole `Content-Type`s, `charset` included, and never finds JSON.
+const KINDS_OF_JSON: &str = "*/*";
+const WHAT_KINDS: &str = "By `Accept`: `application/vnd.pgrst.object+json` for the one row that there is, \
+    `application/vnd.pgrst.array+json;nulls=stripped` and `application/vnd.pgrst.object+json;nulls=stripped` without \
+    members that are null";
+
+/// An answer that is no success.
+struct Row {
+    status: &'static str,
+    key: &'static str,
+    description: &'static str,
+    example: fn() -> Value,
+}
+
+/// A status that an operation may answer with besides success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    NotAcceptable,
+    Conflict,
+    TooLarge,
+    RangeNotSatisfiable,
+    Other,
+}
+
+impl Failure {
+    const fn row(self) -> Row {
+        match self {
+            Failure::BadRequest => Row {
+                status: "400",
+                key: "bad_request.response",
+                description: "The request is malformed, or a value does not fit its column.",
+                example: || error("22P02", "invalid input syntax for type integer: \"one\"", None, None),
+            },
+            Failure::Unauthorized => Row {
+                status: "401",
+                key: "unauthorized.response",
+                description: "The token is not valid, or there is none and the anonymous role may not do this.",
+                example: || {
+                    error(
+                        "PGRST301",
+                        "No suitable key or wrong key type",
+                        Some("None of the keys was able to decode the JWT"),
+                        None,
+                    )
+                },
+            },
+            Failure::Forbidden => Row {
+                status: "403",
+                key: "forbidden.response",
+                description: "The role may not do this, or a row-level security policy forbids it.",
+                example: || error("42501", "permission denied for table books", None, None),
+            },
+            Failure::NotFound => Row {
+                status: "404",
+                key: "not_found.response",
+                description: "There is no such relation or function.",
+                example: || {
+                    error(
+                        "PGRST205",
+                        "Could not find the table 'api.boks' in the schema cache",
+                        None,
+                        Some("Perhaps you meant the table 'api.books'"),
+                    )
+                },
+            },
+            Failure::NotAcceptable => Row {
+                status: "406",
+                key: "not_acceptable.response",
+                description: "No media type asked for can be made, or one row was asked for and there is not exactly one.",
+                example: || {
+                    error(
+                        "PGRST116",
+                        "Cannot coerce the result to a single JSON object",
+                        Some("The result contains 0 rows"),
+                        None,
+                    )
+                },
+            },
+            Failure::Conflict => Row {
+                status: "409",
+                key: "conflict.response",
+                description: "A unique key or a foreign key is violated.",
+                example: || {
+                    error(
+                        "23505",
+                        "duplicate key value violates unique constraint \"books_pkey\"",
+                        Some("Key (id)=(1) already exists."),
+                        None,
+                    )
+                },
+            },
+            Failure::TooLarge => Row {
+                status: "413",
+                key: "too_large.response",
+                description: "The body is larger than the server takes.",
+                example: || error("PGDUET01", "The body is larger than 1048576 bytes", None, None),
+            },
+            Failure::RangeNotSatisfiable => Row {
+                status: "416",
+                key: "range_not_satisfiable.response",
+                description: "There are fewer rows than the range begins at.",
+                example: || {
+                    error(
+                        "PGRST103",
+                        "Requested range not satisfiable",
+                        Some("An offset of 100 was requested, but there are only 16 rows."),
+                        None,
+                    )
+                },
+            },
+            Failure::Other => Row {
+                status: "default",
+                key: "other.response",
+                description: "Another error: of the database, of its functions, or of the server.",
+                example: || {
+                    error("PGRST003", "Timed out acquiring connection from connection pool.", None, None)
+                },
+            },
+        }
+    }
+}
+
+fn error(code: &str, message: &str, details: Option<&str>, hint: Option<&str>) -> Value {
+    json!({"code": code, "message": message, "details": details, "hint": hint})
+}
+
+/// The operation with these errors.
+pub(super) fn failures(
+    components: &mut Components<'_>,
+    operation: OperationBuilder,
+    failures: &[Failure],
+) -> OperationBuilder {
+    failures.iter().chain([&Failure::Other]).fold(operation, |operation, failure| {
+        let row = failure.row();
+        let reference = components.response(row.key, |components| of_error(components, &row));
+        operation.response(row.status, reference)
+    })
+}
+
+/// The operation with these statuses and, as it answers HEAD, no bodies.
+pub(super) fn bare_failures(
+    components: &mut Components<'_>,
+    operation: OperationBuilder,
+    failures: &[Failure],
+) -> OperationBuilder {
+    failures.iter().chain([&Failure::Other]).fold(operation, |operation, failure| {
+        let row = failure.row();
+        let reference = components.response(&format!("bare_{}", row.key), |_| {
+            ResponseBuilder::new().description(row.description).build()
+        });
+        operation.response(row.status, reference)
+    })
+}
+
+fn of_error(components: &mut Components<'_>, row: &Row) -> Response {
+    if components.claim(ERROR) {
+        components.schema_named(ERROR, error_schema());
+    }
+    let example = ExampleBuilder::new().value(Some((row.example)())).build();
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name(ERROR)))
+        .examples_from_iter([("error", RefOr::T(example))])
+        .build();
+    ResponseBuilder::new().description(row.description).content(JSON, content).build()
+}
+
+fn error_schema() -> Schema {
+    let text = |description: &str| string().description(Some(description));
+    let or_null = |description: &str| {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some(description))
+    };
+    let details = ObjectBuilder::new()
+        .schema_type(SchemaType::AnyValue)
+        .description(Some("Particulars: a text or null; a structure where the code documents one."));
+    ObjectBuilder::new()
+        .description(Some("What went wrong."))
+        .property("code", text("`PGRST` or `PGDUET` and a number, or the SQLSTATE that PostgreSQL reported."))
+        .property("message", text("One sentence."))
+        .property("details", details)
+        .property("hint", or_null("What to try."))
+        .required("code")
+        .required("message")
+        .build()
+        .into()
+}
+
+/// A header of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    ContentRange,
+    ContentLocation,
+    Location,
+    PreferenceApplied,
+    ETag,
+}
+
+impl Told {
+    const fn name(self) -> &'static str {
+        match self {
+            Told::ContentRange => "Content-Range",
+            Told::ContentLocation => "Content-Location",
+            Told::Location => "Location",
+            Told::PreferenceApplied => "Preference-Applied",
+            Told::ETag => "ETag",
+        }
+    }
+
+    fn header(self) -> Header {
+        let (description, example) = match self {
+            Told::ContentRange => {
+                ("The positions of the rows, and how many there are where that was asked for.", "0-24/3573")
+            }
+            Told::ContentLocation => ("The address of these rows in its canonical form.", "/books?id=eq.1"),
+            Told::Location => {
+                ("The address of a created row, where `return=headers-only` asked for it.", "/books?id=eq.1")
+            }
+            Told::PreferenceApplied => ("The preferences that had an effect.", "count=exact"),
+            Told::ETag => ("The version of the document, for `If-None-Match`.", "\"1f8a3c\""),
+        };
+        HeaderBuilder::new()
+            .description(Some(description))
+            .schema(Some(string().build()))
+            .example(Some(example.into()))
+            .build()
+    }
+}
+
+/// The response with these headers.
+pub(super) fn with_headers(
+    components: &mut Components<'_>,
+    response: ResponseBuilder,
+    headers: &[Told],
+) -> ResponseBuilder {
+    headers.iter().fold(response, |response, told| {
+        let reference = components.header(told.name(), || told.header());
+        response.header_ref(told.name(), reference)
+    })
+}
+
+/// What holds the rows of a relation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// The answer to a read.
+    Read,
+    /// The answer to a write that has changed rows.
+    Changed,
+    /// The answer to a write that has created some.
+    Created,
+}
+
+/// A reference to the answer that holds rows of the relation.
+pub(super) fn rows(components: &mut Components<'_>, relation: &Relation, row: &Ref, which: Rows) -> Ref {
+    let (what, description, headers): (_, _, &[Told]) = match which {
+        Rows::Read => {
+            ("rows", "The rows.", &[Told::ContentRange, Told::ContentLocation, Told::PreferenceApplied])
+        }
+        Rows::Changed => (
+            "changed",
+            "Done; with the rows where `return=representation` asks for them.",
+            &[Told::ContentRange, Told::PreferenceApplied],
+        ),
+        Rows::Created => (
+            "created",
+            "Created; with the rows where `return=representation` asks for them.",
+            &[Told::ContentRange, Told::Location, Told::PreferenceApplied],
+        ),
+    };
+    let key = name::key(&[&relation.name, what, "response"]);
+    components.response(&key, |components| {
+        let response = ResponseBuilder::new().description(description);
+        let response = with_headers(components, response, headers);
+        media_of_rows(components, response, RefOr::Ref(row.clone()), Some(relation)).build()
+    })
+}
+
+/// The response with rows of this schema in every media type that they can have.
+pub(super) fn media_of_rows(
+    components: &Components<'_>,
+    response: ResponseBuilder,
+    row: RefOr<Schema>,
+    relation: Option<&Relation>,
+) -> ResponseBuilder {
+    let rows = array(row.clone());
+    let has_geometry = relation.is_some_and(|relation| has_geometry(components, relation));
+    let geo = if has_geometry { ", `application/geo+json` for a feature collection" } else { "" };
+    let kinds = AnyOfBuilder::new()
+        .description(Some(format!("{WHAT_KINDS}{geo}.")))
+        .item(row)
+        .item(rows.clone())
+        .build();
+    let mut response = response
+        .content(JSON, content(rows))
+        .content(KINDS_OF_JSON, content(Schema::AnyOf(kinds)))
+        .content(CSV, content(string()));
+    let own = components.catalog().descriptor().media_handlers.iter();
+    let own = own.filter(|handler| {
+        handler.relation == 0 || relation.is_some_and(|found| found.oid == handler.relation)
+    });
+    for handler in own {
+        let media = match handler.media_type.as_str() {
+            "*/*" => "application/octet-stream",
+            media => media,
+        };
+        response = response.content(media, content(string()));
+    }
+    response
+}
+
+fn has_geometry(components: &Components<'_>, relation: &Relation) -> bool {
+    let catalog = components.catalog();
+    let named = |oid| catalog.base_type(oid).map(|base| base.name.as_str());
+    relation.columns.iter().any(|column| matches!(named(column.r#type), Some("geometry" | "geography")))
+}
+
+/// What stands under a media type.
+pub(super) fn content(schema: impl Into<RefOr<Schema>>) -> Content {
+    ContentBuilder::new().schema(Some(schema)).build()
+}
+
+/// A reference to an answer that holds nothing: to HEAD, or to a write whose rows nobody wants.
+pub(super) fn nothing(components: &mut Components<'_>, which: Nothing) -> Ref {
+    let (key, description, headers): (_, _, &[Told]) = match which {
+        Nothing::Head => (
+            "head.response",
+            "What GET would answer, without the rows.",
+            &[Told::ContentRange, Told::ContentLocation, Told::PreferenceApplied],
+        ),
+        Nothing::Done => ("done.response", "Done.", &[Told::ContentRange, Told::PreferenceApplied]),
+    };
+    components.response(key, |components| {
+        with_headers(components, ResponseBuilder::new().description(description), headers).build()
+    })
+}
+
+/// An answer that holds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nothing {
+    /// To HEAD.
+    Head,
+    /// To what is done without an answer.
+    Done,
+}

@@ -1,0 +1,184 @@
+//! The rows of a relation by their use: as they are read, inserted and updated. Each shows the columns that the role may
+//! read, insert or update.
+
+use super::{
+    comment,
+    components::Components,
+    constraint::{self, Bounds},
+    members::{Members, Others},
+    name,
+    schema::{anything, array, described, nullable, of_type},
+};
+use crate::{
+    catalog::descriptor::{Column, Identity, Relation},
+    outcome::RelationPrivileges,
+};
+use utoipa::openapi::{
+    Ref, RefOr,
+    schema::{AnyOfBuilder, OneOfBuilder, Schema},
+};
+
+/// What a row is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    Read,
+    Insert,
+    Update,
+}
+
+impl Use {
+    /// The columns that the role may use so, in the relation's order.
+    pub(super) fn columns<'r>(self, relation: &'r Relation, may: &RelationPrivileges) -> Vec<&'r Column> {
+        let granted = match self {
+            Use::Read => &may.select,
+            Use::Insert => &may.insert,
+            Use::Update => &may.update,
+        };
+        let possible = |column: &Column| match self {
+            Use::Read => true,
+            Use::Insert | Use::Update => {
+                !column.generated && !column.read_only && column.identity() != Identity::Always
+            }
+        };
+        relation.columns.iter().filter(|column| granted.contain(column.number) && possible(column)).collect()
+    }
+}
+
+/// A reference to a row as it is read. `select` may leave members out, so none is required, and add others: embeds.
+pub(super) fn read(components: &mut Components<'_>, relation: &Relation, may: &RelationPrivileges) -> Ref {
+    let stem = name::stem(&relation.name);
+    if components.claim(&stem) {
+        let mut object = Members::new(relation.comment.clone(), Others::Allowed);
+        for column in Use::Read.columns(relation, may) {
+            let note = comment::note(components.catalog(), relation, column);
+            object.add(&column.name, described(of_column(components, relation, column), note));
+        }
+        for (name, embed) in embeds(components, relation) {
+            object.add(&name, embed);
+        }
+        components.schema_named(&stem, object.build());
+    }
+    Ref::from_schema_name(stem)
+}
+
+/// A reference to a row as it is inserted.
+pub(super) fn insert(components: &mut Components<'_>, relation: &Relation, may: &RelationPrivileges) -> Ref {
+    let name = name::stem(&relation.name) + "Insert";
+    if components.claim(&name) {
+        let mut object = written(relation, "to insert");
+        for column in Use::Insert.columns(relation, may) {
+            let value = described(of_column(components, relation, column), with_default(column));
+            match column.not_null && column.default.is_none() && column.identity() == Identity::Unspecified {
+                true => object.add_required(&column.name, value),
+                false => object.add(&column.name, value),
+            }
+        }
+        components.schema_named(&name, object.build());
+    }
+    Ref::from_schema_name(name)
+}
+
+/// The column's comment and its default. The keyword for defaults is not used: openapi-typescript would demand such
+/// members, and what it says is often no value but an expression.
+fn with_default(column: &Column) -> Option<String> {
+    let default = column.default.as_ref().map(|default| format!("Default: `{default}`."));
+    let parts: Vec<_> = column.comment.iter().cloned().chain(default).collect();
+    (!parts.is_empty()).then(|| parts.join("\n\n"))
+}
+
+/// A reference to one row to insert or many.
+pub(super) fn insert_body(
+    components: &mut Components<'_>,
+    relation: &Relation,
+    may: &RelationPrivileges,
+) -> Ref {
+    let name = name::stem(&relation.name) + "InsertBody";
+    let row = insert(components, relation, may);
+    if components.claim(&name) {
+        let one_or_many = OneOfBuilder::new()
+            .description(Some("One row, or several."))
+            .item(row.clone())
+            .item(array(row))
+            .build();
+        components.schema_named(&name, Schema::OneOf(one_or_many));
+    }
+    Ref::from_schema_name(name)
+}
+
+/// A reference to a row as it is updated.
+pub(super) fn update(components: &mut Components<'_>, relation: &Relation, may: &RelationPrivileges) -> Ref {
+    let name = name::stem(&relation.name) + "Update";
+    if components.claim(&name) {
+        let mut object = written(relation, "to update");
+        for column in Use::Update.columns(relation, may) {
+            let value = of_column(components, relation, column);
+            object.add(&column.name, described(value, column.comment.clone()));
+        }
+        components.schema_named(&name, object.build());
+    }
+    Ref::from_schema_name(name)
+}
+
+/// What is written has columns and nothing else.
+fn written(relation: &Relation, what: &str) -> Members {
+    Members::new(Some(format!("Columns of `{}` {what}.", relation.name)), Others::Refused)
+}
+
+/// A column's value.
+fn of_column(components: &mut Components<'_>, relation: &Relation, column: &Column) -> RefOr<Schema> {
+    let value = of_type(components, column.r#type, &column.sql_type);
+    let mut bounds = Bounds::default();
+    if let Some(length) = column.max_length.and_then(|length| u32::try_from(length).ok()) {
+        bounds.limit_length(length);
+    }
+    for check in &column.checks {
+        bounds.add_check(check, &column.name);
+    }
+    // What a view passes on fulfils what its table demands.
+    let origin = column.origin.as_ref().and_then(|origin| {
+        let table = components.catalog().relation_by_oid(origin.relation)?;
+        table.column(&origin.column)
+    });
+    for (check, origin) in
+        origin.iter().flat_map(|origin| origin.checks.iter().map(move |check| (check, origin)))
+    {
+        bounds.add_check(check, &origin.name);
+    }
+    let value = constraint::bounded(value, &bounds);
+    match column.not_null && !relation.is_view() {
+        true => value,
+        false => nullable(value),
+    }
+}
+
+/// What can be selected besides columns, by its name: rows of other relations, and what functions compute of the row.
+fn embeds(components: &mut Components<'_>, relation: &Relation) -> Vec<(String, RefOr<Schema>)> {
+    let source = components.source();
+    let mut found: Vec<(String, RefOr<Schema>)> = Vec::new();
+    for (name, target, is_one) in source.embeds(relation) {
+        // Its component is made in its turn: a long chain of foreign keys is no deep recursion.
+        let row = RefOr::Ref(Ref::from_schema_name(name::stem(&target.name)));
+        let value = if is_one { nullable(row) } else { array(row) };
+        match found.iter_mut().find(|(known, _)| known == name) {
+            // By another key it may be several rows, or one; a hint decides.
+            Some((_, known)) if *known != value => {
+                let either = AnyOfBuilder::new().item(known.clone()).item(value).build();
+                *known = RefOr::T(Schema::AnyOf(either));
+            }
+            Some(_) => {}
+            None => found.push((name.to_owned(), value)),
+        }
+    }
+    let computed = components.catalog().computed(relation.oid);
+    for function in computed.filter(|function| function.schema == relation.schema && !function.returns_set) {
+        let is_known =
+            relation.column(&function.name).is_some() || found.iter().any(|(name, _)| *name == function.name);
+        if is_known || !source.may_execute(function) {
+            continue;
+        }
+        let name = components.catalog().type_of(function.return_type).map(|found| found.sql_name.as_str());
+        let value = name.map_or_else(anything, |name| of_type(components, function.return_type, name));
+        found.push((function.name.clone(), described(nullable(value), function.comment.clone())));
+    }
+    found
+}

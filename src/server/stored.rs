@@ -1,0 +1,313 @@
+//! Answers that are made once and kept as bytes: each with a strong ETag, in a content coding that the client accepts, and
+//! 304 for a client that has the bytes already. Whether the bytes are still right is not known here: whatever decides the
+//! bytes is part of their key.
+
+use crate::error::{Error, Fault, Result};
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::body::Body;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use lru::LruCache;
+use std::{
+    fmt,
+    hash::Hash,
+    io::{self, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// A shorter answer is not compressed: it fits into one packet.
+const SHORTEST_COMPRESSED: usize = 1024;
+
+/// A content coding (RFC 9110, section 8.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Coding {
+    /// The bytes as they are.
+    Identity,
+    /// `gzip`.
+    Gzip,
+    /// `zstd`.
+    Zstd,
+}
+
+impl Coding {
+    /// The coding with the largest weight in `Accept-Encoding`; of those with the same weight, the one that compresses
+    /// best. A client that names none gets the bytes as they are.
+    pub fn accepted(headers: &HeaderMap) -> Self {
+        let fields = headers.get_all(header::ACCEPT_ENCODING).iter();
+        let listed = fields.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        let weighed = listed.filter_map(|item| {
+            let (name, weight) = item.split_once(';').unwrap_or((item, ""));
+            let weight = match weight.trim().split_once('=') {
+                Some((_, weight)) => weight.trim().parse::<f32>().unwrap_or(0.0),
+                None => 1.0,
+            };
+            let name = name.trim();
+            let rank = |coding: Self| (weight, coding as u8);
+            let known = [Self::Identity, Self::Gzip, Self::Zstd];
+            let coding = known.into_iter().find(|coding| coding.name().eq_ignore_ascii_case(name))?;
+            (weight > 0.0).then_some((rank(coding), coding))
+        });
+        let best = weighed.max_by(|(a, _), (b, _)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        best.map_or(Self::Identity, |(_, coding)| coding)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    fn encode(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Identity => Ok(bytes.to_vec()),
+            Self::Gzip => {
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+                encoder.write_all(bytes)?;
+                encoder.finish()
+            }
+            Self::Zstd => zstd::bulk::compress(bytes, zstd::DEFAULT_COMPRESSION_LEVEL),
+        }
+    }
+}
+
+/// An answer as bytes.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    bytes: Bytes,
+    coding: Coding,
+    etag: HeaderValue,
+}
+
+impl Stored {
+    fn new(bytes: Vec<u8>, coding: Coding) -> Result<Self> {
+        let hash = digest(&SHA256, &bytes);
+        let etag = format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(hash));
+        let etag = HeaderValue::try_from(etag).map_err(internal)?;
+        Ok(Self { bytes: bytes.into(), coding, etag })
+    }
+
+    fn coded(&self, coding: Coding) -> Result<Self> {
+        match coding {
+            Coding::Gzip | Coding::Zstd if self.bytes.len() >= SHORTEST_COMPRESSED => {
+                let encoded = coding.encode(&self.bytes).map_err(internal)?;
+                if encoded.len() < self.bytes.len() { Self::new(encoded, coding) } else { Ok(self.clone()) }
+            }
+            Coding::Identity | Coding::Gzip | Coding::Zstd => Ok(self.clone()),
+        }
+    }
+
+    /// The answer to a GET or HEAD with these headers: 304 for a client that has it. `Content-Type` and `Vary` are the
+    /// caller's.
+    pub fn answer(&self, method: &Method, request: &HeaderMap) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        let headers = response.headers_mut();
+        headers.insert(header::ETAG, self.etag.clone());
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        if self.is_had(request) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return response;
+        }
+        match self.coding {
+            Coding::Identity => {}
+            Coding::Gzip | Coding::Zstd => {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(self.coding.name()));
+            }
+        }
+        if *method != Method::HEAD {
+            *response.body_mut() = Body::from(self.bytes.clone());
+        }
+        response
+    }
+
+    /// Whether `If-None-Match` names these bytes, compared weakly (RFC 9110, section 13.1.2).
+    fn is_had(&self, request: &HeaderMap) -> bool {
+        let fields = request.get_all(header::IF_NONE_MATCH).iter();
+        let mut listed = fields.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        listed.any(|tag| {
+            let tag = tag.trim_ascii();
+            tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.etag.as_bytes()
+        })
+    }
+}
+
+/// Answers by what decides them. Together they hold a bounded number of bytes; the least recently used go first.
+pub struct Store<K> {
+    kept: Mutex<Kept<K>>,
+    /// Held while an answer is made, so that many clients that ask for the same have it made once.
+    making: tokio::sync::Mutex<()>,
+    most_bytes: usize,
+}
+
+struct Kept<K> {
+    answers: LruCache<(K, Coding), Arc<Stored>>,
+    bytes: usize,
+}
+
+impl<K> fmt::Debug for Store<K> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Store").field("most_bytes", &self.most_bytes).finish_non_exhaustive()
+    }
+}
+
+impl<K: Clone + Eq + Hash> Store<K> {
+    /// A store that keeps no more bytes than this.
+    pub fn new(most_bytes: usize) -> Self {
+        let kept = Kept { answers: LruCache::unbounded(), bytes: 0 };
+        Self { kept: Mutex::new(kept), making: tokio::sync::Mutex::new(()), most_bytes }
+    }
+
+    /// The answer of this key in this coding; `make` makes its bytes where they are not kept. It runs beside the requests,
+    /// one at a time.
+    pub async fn get(
+        &self,
+        key: K,
+        coding: Coding,
+        make: impl FnOnce() -> Result<Vec<u8>> + Send + 'static,
+    ) -> Result<Arc<Stored>> {
+        let coded = (key.clone(), coding);
+        if let Some(found) = self.found(&coded) {
+            return Ok(found);
+        }
+        let _alone = self.making.lock().await;
+        if let Some(found) = self.found(&coded) {
+            return Ok(found);
+        }
+        let plain = (key, Coding::Identity);
+        let known = self.found(&plain);
+        let made = tokio::task::spawn_blocking(move || {
+            let plain = match known {
+                Some(known) => known,
+                None => Arc::new(Stored::new(make()?, Coding::Identity)?),
+            };
+            let coded = Arc::new(plain.coded(coding)?);
+            Result::Ok((plain, coded))
+        });
+        let (as_it_is, answer) = made.await.map_err(internal)??;
+        self.keep(plain, as_it_is);
+        self.keep(coded, answer.clone());
+        Ok(answer)
+    }
+
+    fn found(&self, key: &(K, Coding)) -> Option<Arc<Stored>> {
+        self.kept().answers.get(key).cloned()
+    }
+
+    fn keep(&self, key: (K, Coding), answer: Arc<Stored>) {
+        let mut kept = self.kept();
+        if answer.bytes.len() > self.most_bytes {
+            return;
+        }
+        kept.bytes += answer.bytes.len();
+        if let Some(former) = kept.answers.put(key, answer) {
+            kept.bytes -= former.bytes.len();
+        }
+        while kept.bytes > self.most_bytes {
+            let Some((_, oldest)) = kept.answers.pop_lru() else { return };
+            kept.bytes -= oldest.bytes.len();
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept<K>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn internal(error: impl fmt::Display) -> Box<Error> {
+    Error::new(Fault::Internal, "Internal error").cause(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn headers(pairs: &[(http::HeaderName, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn the_coding_is_the_one_of_the_largest_weight() {
+        for (accepted, expected) in [
+            ("", Coding::Identity),
+            ("gzip", Coding::Gzip),
+            ("gzip, deflate, br, zstd", Coding::Zstd),
+            ("GZIP;q=1.0, zstd;q=0.5", Coding::Gzip),
+            ("gzip;q=0", Coding::Identity),
+            ("identity, gzip;q=0.5", Coding::Identity),
+            ("br", Coding::Identity),
+            ("gzip;q=x", Coding::Identity),
+        ] {
+            assert_eq!(
+                Coding::accepted(&headers(&[(header::ACCEPT_ENCODING, accepted)])),
+                expected,
+                "{accepted}"
+            );
+        }
+        assert_eq!(Coding::accepted(&HeaderMap::new()), Coding::Identity);
+    }
+
+    #[test]
+    fn what_a_client_has_is_not_sent_again() {
+        let stored = Stored::new(b"text".to_vec(), Coding::Identity).unwrap();
+        let etag = stored.etag.to_str().unwrap();
+        for (sent, status) in [
+            (etag.to_owned(), 304),
+            (format!("\"other\", W/{etag}"), 304),
+            ("*".to_owned(), 304),
+            ("\"other\"".to_owned(), 200),
+        ] {
+            let mut request = HeaderMap::new();
+            request.insert(header::IF_NONE_MATCH, HeaderValue::try_from(&sent).unwrap());
+            let answer = stored.answer(&Method::GET, &request);
+            assert_eq!(answer.status(), status, "{sent}");
+            assert_eq!(answer.headers()[header::ETAG], etag);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_made_once_for_all_codings_and_each_coding_has_its_own_tag() {
+        let (store, made) = (Store::new(1 << 20), Arc::new(AtomicUsize::new(0)));
+        let mut tags = Vec::new();
+        for coding in [Coding::Identity, Coding::Gzip, Coding::Zstd, Coding::Gzip] {
+            let made = made.clone();
+            let make = move || {
+                made.fetch_add(1, Ordering::Relaxed);
+                Ok(vec![b'a'; 10_000])
+            };
+            let answer = store.get("key", coding, make).await.unwrap();
+            assert_eq!(answer.coding, coding);
+            tags.push(answer.etag.clone());
+        }
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+        assert_eq!(tags[1], tags[3]);
+        assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2]);
+    }
+
+    #[tokio::test]
+    async fn the_bytes_kept_are_bounded_and_the_least_recently_used_go() {
+        let store = Store::new(2500);
+        let made = Arc::new(AtomicUsize::new(0));
+        let ask = async |key: u32, length: usize| {
+            let made = made.clone();
+            let make = move || {
+                made.fetch_add(1, Ordering::Relaxed);
+                Ok(vec![b'a'; length])
+            };
+            store.get(key, Coding::Identity, make).await.unwrap()
+        };
+        for key in [1, 2, 1, 3, 1] {
+            ask(key, 1000).await;
+        }
+        assert_eq!(made.load(Ordering::Relaxed), 3, "2 had to go, 1 had not");
+        ask(2, 1000).await;
+        assert_eq!(made.load(Ordering::Relaxed), 4);
+        ask(9, 3000).await;
+        ask(9, 3000).await;
+        assert_eq!(made.load(Ordering::Relaxed), 6, "too large to be kept");
+        assert!(store.kept().bytes <= 2500);
+    }
+}
