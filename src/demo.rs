@@ -205,11 +205,11 @@ impl fmt::Display for Error {
             Self::Embedded(error @ embedded::Error::Held { .. }) => {
                 write!(
                     f,
-                    "{error}\nStop that one, or give this one another --data-dir and another --server-port."
+                    "{error}. Stop that one, or give this one another --data-dir and another --server-port."
                 )
             }
             Self::Embedded(error @ embedded::Error::OtherMajor { .. }) => {
-                write!(f, "{error}\nName the right binaries with --pg-bin, or begin anew with --fresh.")
+                write!(f, "{error}. Name the right binaries with --pg-bin, or begin anew with --fresh.")
             }
             Self::Embedded(error) => error.fmt(f),
             Self::Database(error) => match error.as_db_error() {

@@ -82,11 +82,12 @@ pub enum Protos {
 }
 
 impl Protos {
-    /// What the configuration says: the files tell what reflection tells, so whoever may not ask it gets no files.
+    /// What the configuration says: the files tell what reflection tells, and a download brings no token. So there are files
+    /// only where everybody may ask reflection, which takes an anonymous role.
     pub fn of(config: &Config) -> Self {
-        match config.grpc_reflection {
-            GrpcReflection::Enabled if config.docs_enabled => Protos::Downloadable,
-            GrpcReflection::Enabled | GrpcReflection::Authenticated | GrpcReflection::Disabled => {
+        match (config.grpc_reflection, &config.db_anon_role) {
+            (GrpcReflection::Enabled, Some(_)) if config.docs_enabled => Protos::Downloadable,
+            (GrpcReflection::Enabled | GrpcReflection::Authenticated | GrpcReflection::Disabled, _) => {
                 Protos::Withheld
             }
         }

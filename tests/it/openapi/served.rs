@@ -197,9 +197,11 @@ fn files(directory: &std::path::Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn whoever_may_not_ask_reflection_gets_no_proto_files_and_no_link() {
     let database = Database::fresh(SCHEMA);
-    let server = served(&database, &[("PGDUET_GRPC_REFLECTION", "authenticated")]);
-    assert_eq!(get(&server, "/docs/proto.zip", &[]).status, 404);
-    assert!(!get(&server, "/", &[]).text().contains("proto.zip"));
+    for withheld in [("PGDUET_GRPC_REFLECTION", "authenticated"), ("PGRST_DB_ANON_ROLE", "")] {
+        let server = served(&database, &[withheld]);
+        assert_eq!(get(&server, "/docs/proto.zip", &[]).status, 404, "{withheld:?}");
+        assert!(!get(&server, "/", &[]).text().contains("proto.zip"), "{withheld:?}");
+    }
 }
 
 #[test]
