@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 
 /// Leases grow by so much, so that not every row is counted.
 const STEP: usize = 16 * 1024;
+/// Those that are smaller grow by so much: a client with many tiny bodies has to hold no more than it sends.
+const SMALL_STEP: usize = 512;
 
 /// The memory that there is for bodies and answers, or a part of it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -140,7 +142,8 @@ impl Lease {
         }
         self.could_cover(bytes)?;
         let limit = self.memory.0.limit;
-        let wanted = bytes.checked_next_multiple_of(STEP).unwrap_or(bytes).min(limit);
+        let step = if bytes < STEP { SMALL_STEP } else { STEP };
+        let wanted = bytes.checked_next_multiple_of(step).unwrap_or(bytes).min(limit);
         self.memory.take(wanted - self.held, self.kind)?;
         self.held = wanted;
         Ok(())

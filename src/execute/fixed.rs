@@ -56,7 +56,7 @@ impl Fixed {
         "DISCARD TEMP",
     ];
 
-    /// READ ONLY holds inside functions, too, and they cannot switch it off. Where a transaction cannot begin like this,
+    /// READ ONLY holds inside functions, too. Where a transaction cannot begin like this,
     /// as on a standby that refuses READ WRITE and SERIALIZABLE, PostgreSQL skips the rest of the batch.
     pub(super) const fn begin(isolation: Isolation, access: Access) -> Self {
         match (isolation, access) {
@@ -112,12 +112,16 @@ pub(super) const fn end(end: End) -> (&'static [Fixed], &'static str) {
 }
 
 /// What puts a session back as it was when it began, but for statements that are prepared and plans: all that
-/// `DISCARD ALL` does. What only reads has no new temporary tables and has used no sequence: PostgreSQL refuses both.
+/// `DISCARD ALL` does. Where no code can have run, what only reads has no new temporary tables and has used no sequence:
+/// PostgreSQL refuses both.
 pub(super) const fn put_back(tenancy: Tenancy, start: Start, access: Access) -> &'static [Fixed] {
     use Fixed::*;
     match (tenancy, start, access) {
         // In the transaction, where no trigger is deferred; locks are released where the response is looked up.
-        (Tenancy::Sole, Start::Implicit, _) => &[ResetAll, CloseAll, Unlisten],
+        (Tenancy::Sole, Start::Implicit, Access::ReadOnly) => &[ResetAll, CloseAll, Unlisten],
+        (Tenancy::Sole, Start::Implicit, Access::ReadWrite) => {
+            &[ResetAll, CloseAll, Unlisten, DiscardSequences, DiscardTemp]
+        }
         (Tenancy::Sole, Start::Explicit, Access::ReadOnly) => &[Unlock, ResetAll, CloseAll, Unlisten],
         (Tenancy::Sole, Start::Explicit, Access::ReadWrite) => {
             &[Unlock, ResetAll, CloseAll, Unlisten, DiscardSequences, DiscardTemp]

@@ -157,7 +157,7 @@ impl<'a> Conversation<'a> {
         self.send_statement(&statement, types.as_deref())?;
 
         if let Some(begin) = &mut begin {
-            self.last_row(begin).await?;
+            self.begun(begin).await?;
         }
         self.last_row(&mut told).await.map_err(|stop| self.told(stop))?;
         if let Some(pre_request) = &mut pre_request {
@@ -228,7 +228,12 @@ impl<'a> Conversation<'a> {
 
     /// What puts the session back.
     fn put_back(&self) -> &'static [Fixed] {
-        fixed::put_back(self.session.tenancy(), self.start, self.unit.access)
+        // Code can reset `transaction_read_only`, and then write what is temporary.
+        let access = match self.unit.response_settings {
+            ResponseSettings::Unset => self.unit.access,
+            ResponseSettings::Read => Access::ReadWrite,
+        };
+        fixed::put_back(self.session.tenancy(), self.start, access)
     }
 
     fn call<'u>(&mut self, role: &'u str, fragment: &'u Fragment) -> Call<'u> {
@@ -407,6 +412,19 @@ impl<'a> Conversation<'a> {
                 Said::Progress => {}
                 Said::Row(frame) => last = Some(frame),
                 Said::Done(_) => return Ok(last),
+            }
+        }
+    }
+
+    /// Waits until the transaction has begun: by BEGIN, and by nothing that somebody prepared under its name.
+    async fn begun(&mut self, begin: &mut Call<'_>) -> Result<(), Stop> {
+        loop {
+            let frame = self.session.wire.frame().await?;
+            if frame.tag() == b'C' && frame.completed()?.0 != "BEGIN" {
+                return Err(Stop::Sink(unexpected("a transaction that does not begin")));
+            }
+            if let Said::Done(_) = self.said(begin, frame)? {
+                return Ok(());
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{
     filter::{Logic, Operation},
     literal::Literals,
     payload::{Arguments, Payload},
-    prefer::Preferences,
+    prefer::{Handling, Preferences},
     range::{EmbedRange, Range},
 };
 use std::time::Duration;
@@ -42,6 +42,11 @@ impl Request {
     pub fn split(self) -> (Shape, Literals, Told) {
         let Request { schema, mut action, mut query, mut preferences, accept, context, deadline } = self;
         let told = Told { context, timezone: preferences.timezone.take(), deadline };
+        match preferences.handling {
+            // They are an error, which names them.
+            Some(Handling::Strict) => {}
+            Some(Handling::Lenient) | None => preferences.unknown.clear(),
+        }
         let mut literals = Literals::default();
         action.take_literals(&mut literals);
         query.take_literals(&mut literals);

@@ -40,6 +40,7 @@ fn requests_that_differ_in_values_alone_have_one_shape() {
     let one = read(&[("id", "eq.1"), ("a", "in.(1,2)")], "(b.like.x*,c.not.fts.y)", pages(10, 5));
     let mut other = read(&[("id", "eq.2"), ("a", "in.(3)")], "(b.like.z,c.not.fts.w)", pages(3, 5));
     other.preferences.timezone = None;
+    other.preferences.unknown = vec!["anything".to_owned()];
     other.context.path = "/elsewhere".into();
     other.deadline = None;
     let ((one, first, told), (other, second, _)) = (one.split(), other.split());

@@ -297,3 +297,35 @@ async fn a_session_is_put_back_where_not_everybody_may_release_locks() {
         }
     }
 }
+
+/// PostgreSQL 15 lets code reset `transaction_read_only`, and then make what is temporary.
+#[tokio::test]
+async fn what_code_makes_where_nothing_may_be_written_is_not_left() {
+    let database = Database::fresh(
+        "CREATE SEQUENCE numbers; GRANT ALL ON SEQUENCE numbers TO PUBLIC;
+         CREATE FUNCTION makes() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+             EXECUTE 'RESET transaction_read_only';
+             EXECUTE 'CREATE TEMP TABLE made (a int)';
+             RETURN nextval('numbers')::text;
+         END $$;
+         CREATE FUNCTION last() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+             RETURN lastval()::text;
+         EXCEPTION WHEN OTHERS THEN RETURN SQLSTATE;
+         END $$",
+    );
+    let pool = pool(&database);
+    for isolation in [Isolation::ReadCommitted, Isolation::RepeatableRead] {
+        let reading = |sql| Unit {
+            access: Access::ReadOnly,
+            isolation,
+            response_settings: ResponseSettings::Read,
+            ..show(sql)
+        };
+        assert!(run(&pool, reading("SELECT makes()")).await.is_ok());
+        assert_eq!(
+            body(&pool, show("SELECT coalesce(to_regclass('pg_temp.made')::text, 'none')")).await,
+            r#""none""#
+        );
+        assert_eq!(body(&pool, show("SELECT last()")).await, r#""55000""#);
+    }
+}

@@ -271,3 +271,33 @@ async fn code_may_deallocate_what_is_prepared() {
         }
     }
 }
+
+/// Code can prepare something else under the name of BEGIN. That is noticed, and the connection is not used again.
+#[tokio::test]
+async fn a_transaction_that_did_not_begin_is_an_error_and_the_last_of_its_connection() {
+    let database = Database::fresh(
+        "CREATE TABLE item (id int); GRANT ALL ON item TO PUBLIC;
+         CREATE FUNCTION replaces() RETURNS text LANGUAGE plpgsql AS $$
+         DECLARE found text := (SELECT name FROM pg_prepared_statements WHERE statement LIKE 'BEGIN%READ WRITE' LIMIT 1);
+         BEGIN
+             EXECUTE format('DEALLOCATE %I', found);
+             EXECUTE format('PREPARE %I AS SELECT 1', found);
+             RETURN found;
+         END $$",
+    );
+    let pool = pool(&database);
+    let insert = || act("INSERT INTO item VALUES (1)");
+    for _ in 0..3 {
+        run(&pool, insert()).await.unwrap();
+    }
+    let reading = Unit {
+        access: Access::ReadOnly,
+        response_settings: ResponseSettings::Read,
+        ..show("SELECT replaces()")
+    };
+    assert!(body(&pool, reading).await.contains("pgduet"));
+    assert!(run(&pool, insert()).await.is_err());
+    for _ in 0..2 {
+        run(&pool, insert()).await.unwrap();
+    }
+}
