@@ -6,10 +6,11 @@ use libfuzzer_sys::fuzz_target;
 use pgduet::{
     error::Result,
     execute::{Access, End, Expectation, Isolation, Options, Pool, Preparation, ResponseSettings, Unit},
+    memory::Memory,
     outcome::{Pace, Row, Sink},
     sql::{Fact, Fragment, Layout, Statement},
 };
-use std::{num::NonZeroUsize, sync::LazyLock, time::Duration};
+use std::{borrow::Cow, num::NonZeroUsize, sync::LazyLock, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixListener,
@@ -41,7 +42,7 @@ impl Sink for Columns {
     }
 }
 
-fn unit(which: u8) -> Unit {
+fn unit(which: u8) -> Unit<'static> {
     let layout = match which % 3 {
         0 => Layout::Columns,
         1 => Layout::Body,
@@ -54,12 +55,14 @@ fn unit(which: u8) -> Unit {
         access: if which & 4 == 0 { Access::ReadOnly } else { Access::ReadWrite },
         isolation: Isolation::default(),
         pre_request: None,
-        statement: Statement { fragment, layout, facts: vec![Fact::Present] },
+        statement: Cow::Owned(Statement { fragment, layout, facts: vec![Fact::Present] }),
         count: None,
+        literals: Cow::default(),
         response_settings: if which & 8 == 0 { ResponseSettings::Unset } else { ResponseSettings::Read },
         expectation: if which & 16 == 0 { Expectation::Any } else { Expectation::One },
         end: if which & 32 == 0 { End::Commit } else { End::Rollback },
         deadline: Some(Duration::from_secs(1)),
+        memory: Memory::new(1 << 20).request(),
     }
 }
 
