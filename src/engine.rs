@@ -49,7 +49,7 @@ pub struct Engine {
 /// What an engine is made of.
 #[derive(Debug)]
 pub struct Parts {
-    /// What is known of the database.
+    /// The catalog of the database's schemas.
     pub catalog: Arc<Catalog>,
     /// The configuration in force.
     pub config: Arc<Config>,
@@ -70,7 +70,7 @@ impl Engine {
         Self { catalog, config, pool, roles, renewal, memory, templates: Templates::default() }
     }
 
-    /// What is known of the database.
+    /// The catalog of the database's schemas.
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
     }

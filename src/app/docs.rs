@@ -19,7 +19,7 @@ use std::{fmt, sync::Arc};
 /// The files of the viewer have 2 MB, and less when compressed.
 const MOST_BYTES: usize = 16 << 20;
 
-/// What is served below `/docs/`.
+/// The files of the OpenAPI viewer, ready to be sent. Shared by all connections.
 #[derive(Debug)]
 pub(super) struct Docs {
     files: Store<String>,

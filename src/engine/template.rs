@@ -18,7 +18,7 @@ use crate::{
 };
 use std::{borrow::Cow, sync::Arc};
 
-/// A plan, written down.
+/// The statement of a plan, its transaction, and the form of its answer, without the values of any request.
 #[derive(Debug)]
 pub(super) struct Template {
     access: Access,
@@ -37,14 +37,14 @@ pub(super) struct Template {
     numbers: Numbers,
 }
 
-/// Which rows an answer speaks of.
+/// How an answer counts its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Numbers {
-    /// Those that came.
+    /// By the rows that the statement gave.
     Rows,
-    /// One, whatever filters leave of it: the result of a function that returns no set.
+    /// As one, whatever filters leave: the function returns no set. The total is the statement's.
     OneOf,
-    /// The same, and it is all there is.
+    /// As one, and the total is one too.
     One,
 }
 
@@ -128,7 +128,7 @@ impl Template {
                 Fact::Inserted => {
                     outcome.inserted = value.map_or(Some(0), |inserted| inserted.parse().ok());
                 }
-                // Of several rows there is no one place.
+                // `Location` names one row.
                 Fact::Key(column) if outcome.rows == 1 => {
                     outcome.location.get_or_insert_default().push((column.clone(), value));
                 }

@@ -17,7 +17,7 @@ const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 /// A template whose statement is longer is not kept, which bounds the memory that all of them take.
 const LONGEST: usize = 8 << 10;
 
-/// What is made of a shape.
+/// A value that is made of a shape and can be kept; a [`Template`], or a text in tests.
 pub(super) trait Made {
     /// The length of its statement.
     fn size(&self) -> usize;

@@ -207,7 +207,7 @@ impl Session {
         }
     }
 
-    /// Of what was prepared, some is gone.
+    /// PostgreSQL no longer has some of the prepared statements: all names are closed and given anew.
     pub(super) fn forget_names(&mut self) {
         self.statements.clear();
         let fixed = mem::replace(&mut self.fixed, [Standing::Unparsed; _]);

@@ -65,7 +65,7 @@ impl Preparing {
         preparing
     }
 
-    /// What was asked for.
+    /// The configured preparation, whether or not a pooler has stopped it.
     pub(super) fn preparation(&self) -> Preparation {
         self.preparation
     }

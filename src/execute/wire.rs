@@ -160,12 +160,12 @@ impl Wire {
         self.status
     }
 
-    /// What comes from now on is for a unit, whose lease holds it.
+    /// Messages that arrive from now on belong to a unit: its lease counts their bytes.
     pub(super) fn is_for_unit(&mut self, lease: Lease) {
         self.incoming.is_for(Reader::Unit(lease));
     }
 
-    /// What comes from now on is for nobody.
+    /// Messages that arrive from now on belong to no unit: long ones are thrown away as they come.
     pub(super) fn is_for_nobody(&mut self) {
         self.incoming.is_for(Reader::Nobody);
     }

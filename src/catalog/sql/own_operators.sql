@@ -1,5 +1,5 @@
--- Whether the database's authors have made operators, or casts that apply by themselves: any comparison may run code
--- of theirs then. Operators and casts of extensions do not count, nor do casts of domains, which PostgreSQL never applies
+-- Whether the database's authors have made operators, or casts that apply by themselves: any comparison may then run
+-- the authors' code. Operators and casts of extensions do not count, nor do casts of domains, which PostgreSQL never applies
 -- implicitly.
 SELECT EXISTS (
          SELECT FROM pg_operator o

@@ -36,10 +36,10 @@ pub(super) struct Written {
 /// How deep a mask may name parts.
 const MAX_DEPTH: usize = 16;
 
-/// What is written.
+/// The values of a write, and how much of each column they cover.
 pub(super) struct Values {
     pub(super) payload: Payload,
-    /// The columns of which only some attributes are.
+    /// Composite columns of which only some attributes are written.
     pub(super) parts: Vec<String>,
 }
 

@@ -116,7 +116,7 @@ impl Draft<DescriptorProto> {
             let mut count: HashMap<String, usize> = HashMap::new();
             for field in &self.proto.field {
                 *count.entry(field.name().to_owned()).or_default() += 1;
-                // What has presence is a oneof besides, of this name.
+                // A field with presence is also a oneof, whose name begins with an underscore.
                 *count.entry(format!("_{}", field.name())).or_default() += 1;
                 if field.json_name() != field.name() {
                     *count.entry(field.json_name().to_owned()).or_default() += 1;

@@ -202,7 +202,7 @@ impl Builder<'_> {
                 None => new.push(relation),
             }
         }
-        // A name like those of others' requests is nobody's ground to have another one.
+        // A relation whose name looks like another one's request message does not rename that other relation.
         let is_derived = |relation: &&Relation| {
             let name = names_of(&relation.name, 0).singular;
             DERIVED.iter().any(|end| name.ends_with(end))

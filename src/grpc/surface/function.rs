@@ -44,7 +44,7 @@ struct Made<'a> {
     function: &'a descriptor::Function,
     /// What the lock calls it.
     key: String,
-    /// What is locked of it.
+    /// The names and numbers that the lock file has for the function.
     known: Option<FunctionLock>,
     /// What it gives, as the lock writes it.
     signature: String,

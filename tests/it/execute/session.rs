@@ -241,10 +241,9 @@ fn ways() -> impl Iterator<Item = (Access, Isolation, ResponseSettings)> {
     })
 }
 
-#[tokio::test]
-async fn nothing_is_left_though_nobody_knew_that_code_runs() {
-    let database = Database::fresh(LEAVES);
-    let pool = pool(&database);
+/// Runs `leaves()` in each of these ways, and finds the session as it was.
+async fn finds_nothing_left(database: &Database) {
+    let pool = pool(database);
     let found = async || body(&pool, Unit { settings: Vec::new(), ..show("SELECT found()") }).await;
     let before = found().await;
     for (access, isolation, response_settings) in ways() {
@@ -252,6 +251,11 @@ async fn nothing_is_left_though_nobody_knew_that_code_runs() {
         assert_eq!(body(&pool, unit).await, r#""left""#);
         assert_eq!(found().await, before, "{access:?} {isolation:?} {response_settings:?}");
     }
+}
+
+#[tokio::test]
+async fn nothing_is_left_though_nobody_knew_that_code_runs() {
+    finds_nothing_left(&Database::fresh(LEAVES)).await;
 }
 
 #[tokio::test]
@@ -286,15 +290,7 @@ async fn who_has_logged_in_is_who_runs_the_next_unit() {
 async fn a_session_is_put_back_where_not_everybody_may_release_locks() {
     let revoke = "; REVOKE EXECUTE ON FUNCTION pg_advisory_unlock_all() FROM PUBLIC;";
     for grant in ["", "GRANT EXECUTE ON FUNCTION pg_advisory_unlock_all() TO authenticator"] {
-        let database = Database::fresh(&format!("{LEAVES}{revoke}{grant}"));
-        let pool = pool(&database);
-        let found = async || body(&pool, Unit { settings: Vec::new(), ..show("SELECT found()") }).await;
-        let before = found().await;
-        for (access, isolation, response_settings) in ways() {
-            let unit = Unit { access, isolation, response_settings, ..show("SELECT leaves()") };
-            assert_eq!(body(&pool, unit).await, r#""left""#);
-            assert_eq!(found().await, before, "{access:?} {isolation:?} {response_settings:?}");
-        }
+        finds_nothing_left(&Database::fresh(&format!("{LEAVES}{revoke}{grant}"))).await;
     }
 }
 
