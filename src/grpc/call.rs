@@ -259,7 +259,7 @@ fn decode(
     let context = Context::new("POST", path, told(&headers));
     let surroundings =
         Surroundings { context, deadline, sealer: &grpc.sealer, max_rows: grpc.engine.config().db_max_rows };
-    decode::decode(&grpc.services, method, message, surroundings)
+    decode::decode(&grpc.services, method, &message, surroundings)
 }
 
 /// The metadata as headers. Binary ones are for programs and not for SQL.

@@ -36,6 +36,24 @@ pub(crate) enum RelationMethod {
     Purge,
 }
 
+/// What a method changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effects {
+    /// Nothing, as it is declared.
+    None,
+    /// Something.
+    Some,
+}
+
+/// How many messages a method answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Responses {
+    /// One message.
+    One,
+    /// Any number of them.
+    Stream,
+}
+
 /// A field of a request that is there whatever the relation.
 #[derive(Debug)]
 pub(crate) struct FixedField {
@@ -413,7 +431,12 @@ impl RelationMethod {
 
     /// The method's name for a resource.
     pub(crate) fn name(self, names: &ResourceNames) -> String {
-        let noun = match self {
+        format!("{}{}", self.row().verb, self.noun(names))
+    }
+
+    /// What its name is about.
+    fn noun(self, names: &ResourceNames) -> &str {
+        match self {
             Self::List
             | Self::Stream
             | Self::BatchGet
@@ -423,8 +446,20 @@ impl RelationMethod {
             | Self::Patch
             | Self::Purge => &names.plural,
             Self::Get | Self::Create | Self::Update | Self::Delete => &names.singular,
-        };
-        format!("{}{noun}", self.row().verb)
+        }
+    }
+
+    /// Whether the method has this name for a resource.
+    pub(crate) fn is_called(self, name: &str, names: &ResourceNames) -> bool {
+        name.strip_prefix(self.row().verb).is_some_and(|noun| noun == self.noun(names))
+    }
+
+    /// How many messages it answers with.
+    pub(crate) const fn responses(self) -> Responses {
+        match self.row().answer {
+            Answer::Rows => Responses::Stream,
+            Answer::Empty | Answer::Row | Answer::Page | Answer::Batch | Answer::Affected => Responses::One,
+        }
     }
 
     /// Whether this can work at all with a relation of this key.
@@ -440,10 +475,10 @@ impl RelationMethod {
         }
     }
 
-    /// Whether calling it changes nothing.
-    pub(crate) fn reads_only(self) -> bool {
+    /// What calling it changes.
+    pub(crate) fn effects(self) -> Effects {
         match self {
-            Self::Get | Self::List | Self::Stream | Self::BatchGet => true,
+            Self::Get | Self::List | Self::Stream | Self::BatchGet => Effects::None,
             Self::Create
             | Self::Update
             | Self::Delete
@@ -451,7 +486,7 @@ impl RelationMethod {
             | Self::BatchUpdate
             | Self::BatchDelete
             | Self::Patch
-            | Self::Purge => false,
+            | Self::Purge => Effects::Some,
         }
     }
 

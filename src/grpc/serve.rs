@@ -3,7 +3,7 @@
 //! be is refused before anything of it is read; see [`Protocol`].
 
 use super::{
-    Grpc, call as calls,
+    Callable, Grpc, call as calls,
     call::Asker,
     codec::RawCodec,
     connect::{self, Form, Known, PREFIX},
@@ -13,7 +13,8 @@ use super::{
     lent::lend,
     protocol::{NotTaken, Protocol},
     respond,
-    services::{Effects, Method, Responses, Signature},
+    method::{Effects, Responses},
+    services::{Method, Signature},
 };
 use crate::{
     config::{Origins, Verbosity},
@@ -88,7 +89,8 @@ pub(super) fn cors(allowed: &Origins) -> CorsLayer {
 async fn enter(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     let (request, rest) = lend(request);
     let path = request.uri().path().to_owned();
-    let known = grpc.signature(&path).map(|signature| Known { grpc: &grpc, signature });
+    let method = grpc.method(&path);
+    let known = method.as_ref().map(|method| Known { grpc: &grpc, method });
     let called = grpc.clone();
     let service = move |request| answer(called.clone(), request);
     let response = translated(request, known, service).await;
@@ -143,7 +145,7 @@ async fn translated<F: Future<Output = Response<Body>>>(
 /// The protocol, if the method can be called so: with one message in Connect only what answers
 /// by one, and by GET only what changes nothing.
 fn fitting(protocol: Protocol, known: Option<Known<'_>>, path: &str) -> Result<Protocol, NotTaken> {
-    let Some(Known { signature: Signature { responses, effects, .. }, .. }) = known else {
+    let Some(Signature { responses, effects }) = known.map(|known| known.method.signature()) else {
         return Ok(protocol);
     };
     match (protocol, responses, effects) {
@@ -175,10 +177,10 @@ fn with_trailers(response: Response<Body>) -> Response<Body> {
 async fn answer(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     let limit = grpc.engine.config().grpc_max_receive_bytes;
     let path = request.uri().path().to_owned();
-    let answered = match (grpc.services.method(&path), grpc.infrastructure.method(&path)) {
-        (Some(method), _) => call(&grpc, path, method, request, limit).await,
-        (None, Some(service)) => infrastructure(&grpc, service, request, limit).await,
-        (None, None) => Err(missing(&path)),
+    let answered = match grpc.method(&path) {
+        Some(Callable::Catalog(method)) => call(&grpc, path, method, request, limit).await,
+        Some(Callable::Infrastructure(method)) => infrastructure(&grpc, method.of, request, limit).await,
+        None => Err(missing(&path)),
     };
     watched(mended(answered.unwrap_or_else(Status::into_http), limit))
 }
@@ -212,7 +214,7 @@ async fn infrastructure(
 async fn call(
     grpc: &Arc<Grpc>,
     path: String,
-    method: &Method,
+    method: Method,
     request: Request<Body>,
     limit: usize,
 ) -> Result<Response<Body>, Status> {
@@ -239,7 +241,7 @@ async fn call(
     // Counted until the call is answered; the decoder has a copy.
     let _held = message.clone();
     let request = Request::from_parts(head, Body::new(http_body_util::Full::new(message)));
-    let handler = Handler { grpc: grpc.clone(), path, asker: Some(asker) };
+    let handler = Handler { grpc: grpc.clone(), path, method, asker: Some(asker) };
     let mut response = match responses {
         Responses::One => server.unary(handler, request).await,
         Responses::Stream => server.server_streaming(handler, request).await,
@@ -334,6 +336,7 @@ fn missing(path: &str) -> Status {
 struct Handler {
     grpc: Arc<Grpc>,
     path: String,
+    method: Method,
     /// Until it is made.
     asker: Option<Asker>,
 }
@@ -354,11 +357,10 @@ impl UnaryService<Bytes> for Handler {
     type Future = BoxFuture<'static, Result<tonic::Response<Bytes>, Status>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let taken = self.take();
+        let (taken, method) = (self.take(), self.method);
         Box::pin(async move {
             let (grpc, path, asker) = taken.ok_or_else(called_twice)?;
-            let method = grpc.services.method(&path).ok_or_else(|| missing(&path))?;
-            let message = calls::unary(&grpc, method, &path, asker, request).await?;
+            let message = calls::unary(&grpc, &method, &path, asker, request).await?;
             let is_short = message.len() < SHORTEST_COMPRESSED;
             let mut response = tonic::Response::new(message);
             if is_short {
@@ -375,11 +377,10 @@ impl ServerStreamingService<Bytes> for Handler {
     type Future = BoxFuture<'static, Result<tonic::Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let taken = self.take();
+        let (taken, method) = (self.take(), self.method);
         Box::pin(async move {
             let (grpc, path, asker) = taken.ok_or_else(called_twice)?;
-            let method = grpc.services.method(&path).ok_or_else(|| missing(&path))?;
-            let rows = calls::streaming(&grpc, method, &path, asker, request)?;
+            let rows = calls::streaming(&grpc, &method, &path, asker, request)?;
             Ok(tonic::Response::new(Box::pin(rows) as Self::ResponseStream))
         })
     }

@@ -2,6 +2,7 @@
 //! which protobuf keeps apart from what they are about.
 
 use crate::grpc::{
+    method::{Effects, Responses},
     names::default_json,
     surface::{Package, Reserved},
 };
@@ -179,22 +180,6 @@ impl Draft<EnumDescriptorProto> {
     }
 }
 
-/// What a method changes.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Effect {
-    /// Nothing.
-    None,
-    /// Something.
-    Some,
-}
-
-/// How many messages a method answers with.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Responses {
-    One,
-    Stream,
-}
-
 impl Draft<ServiceDescriptorProto> {
     pub(super) fn service(name: String, comment: String) -> Self {
         let proto = ServiceDescriptorProto { name: Some(name), ..ServiceDescriptorProto::default() };
@@ -207,15 +192,15 @@ impl Draft<ServiceDescriptorProto> {
         name: String,
         messages: &str,
         responses: Responses,
-        effect: Effect,
+        effects: Effects,
         comment: String,
     ) {
-        let options = match effect {
-            Effect::None => Some(MethodOptions {
+        let options = match effects {
+            Effects::None => Some(MethodOptions {
                 idempotency_level: Some(IdempotencyLevel::NoSideEffects.into()),
                 ..MethodOptions::default()
             }),
-            Effect::Some => None,
+            Effects::Some => None,
         };
         self.proto.method.push(MethodDescriptorProto {
             name: Some(name),
@@ -295,12 +280,28 @@ impl FileDraft {
         });
     }
 
+    /// The types of its fields that are no scalars, with a dot before their full names.
+    pub(super) fn types(&self) -> impl Iterator<Item = &str> {
+        let fields = self.proto.message_type.iter().flat_map(|message| &message.field);
+        fields.map(FieldDescriptorProto::type_name).filter(|name| !name.is_empty())
+    }
+
+    /// Whether it has a message or an enum of this name.
+    pub(super) fn declares(&self, name: &str) -> bool {
+        self.proto.message_type.iter().any(|message| message.name() == name)
+            || self.proto.enum_type.iter().any(|found| found.name() == name)
+    }
+
     /// The file with just the imports that it uses.
     pub(super) fn finish(mut self) -> FileDescriptorProto {
-        let fields = self.proto.message_type.iter().flat_map(|message| &message.field);
-        let imports: BTreeSet<&str> = fields.filter_map(|field| import(field.type_name())).collect();
+        let imports: BTreeSet<&str> = self.types().filter_map(import).collect();
         self.proto.dependency = imports.into_iter().map(str::to_owned).collect();
         self.proto.source_code_info = Some(SourceCodeInfo { location: self.comments });
+        self.proto
+    }
+
+    /// The file without comments, and without imports.
+    pub(super) fn bare(self) -> FileDescriptorProto {
         self.proto
     }
 }

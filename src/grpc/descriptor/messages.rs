@@ -17,25 +17,56 @@ use prost_types::{DescriptorProto, field_descriptor_proto::Type};
 
 /// Declares every message and enum of the package.
 pub(super) fn declare(file: &mut FileDraft, package: &Package) {
-    for resource in &package.resources {
-        file.add_message(resource_message(package, resource));
-        file.add_message(predicates::relation(package, resource));
-        for method in &resource.methods {
-            file.add_message(request(package, resource, *method));
-            file.add_message(response(package, resource, *method));
-        }
+    for resource in package.all_resources() {
+        declare_row(file, package, resource);
+        declare_methods(file, package, resource);
     }
     for function in &package.functions {
-        file.add_message(arguments(package, function));
-        file.add_message(result(package, function));
+        declare_function(file, package, function);
     }
     for record in package.records.iter().filter(|record| record.declared == Declared::Here) {
         file.add_message(record_message(package, record));
     }
     for found in &package.enums {
-        file.add_message(predicates::enumeration(package, found));
-        file.add_enum(enumeration(found));
+        declare_enum(file, package, found);
     }
+}
+
+/// Declares what messages of other resources can hold of this one: a row, and conditions on rows.
+pub(super) fn declare_row(file: &mut FileDraft, package: &Package, resource: &Resource) {
+    file.add_message(resource_message(package, resource));
+    file.add_message(predicates::relation(package, resource));
+}
+
+/// Declares the messages of a resource's methods.
+pub(super) fn declare_methods(file: &mut FileDraft, package: &Package, resource: &Resource) {
+    for method in &resource.methods {
+        file.add_message(request(package, resource, *method));
+        file.add_message(response(package, resource, *method));
+    }
+}
+
+/// Declares the messages of a function.
+pub(super) fn declare_function(file: &mut FileDraft, package: &Package, function: &Function) {
+    file.add_message(arguments(package, function));
+    file.add_message(result(package, function));
+}
+
+/// Declares the enum or the composite of this name, if it is one that the package declares by itself.
+pub(super) fn declare_type(file: &mut FileDraft, package: &Package, name: &str) {
+    let found = |found: &&Enum| found.name == name || found.predicate() == name;
+    if let Some(found) = package.enums.iter().find(found) {
+        declare_enum(file, package, found);
+    }
+    let record = package.records.iter().find(|record| record.message == name);
+    if let Some(record) = record.filter(|record| record.declared == Declared::Here) {
+        file.add_message(record_message(package, record));
+    }
+}
+
+fn declare_enum(file: &mut FileDraft, package: &Package, found: &Enum) {
+    file.add_message(predicates::enumeration(package, found));
+    file.add_enum(enumeration(found));
 }
 
 pub(super) fn local(package: &Package, name: &str) -> String {
@@ -110,20 +141,17 @@ fn comment(written: Option<&str>, otherwise: String) -> String {
 }
 
 fn embed(package: &Package, embed: &Embed) -> FieldDraft {
-    let target = package.resources.get(embed.resource);
+    let relation = package.relation(embed.resource).map_or("", |target| target.name.as_str());
     FieldDraft {
         name: embed.name.clone(),
         number: embed.number,
-        of: FieldType::Message(local(package, target.map_or("", |target| target.names.singular.as_str()))),
+        of: FieldType::Message(local(package, package.message(embed.resource))),
         cardinality: match embed.multiplicity {
             Multiplicity::One => Cardinality::Explicit,
             Multiplicity::Many => Cardinality::Repeated,
         },
         json: None,
-        comment: format!(
-            "Related rows of `{}`; only when a read_mask names them.",
-            target.map_or("", |target| target.relation.as_str())
-        ),
+        comment: format!("Related rows of `{relation}`; only when a read_mask names them."),
     }
 }
 
@@ -337,7 +365,7 @@ fn result(package: &Package, function: &Function) -> Draft<DescriptorProto> {
             comment: "The value.".to_owned(),
         }),
         Returns::Resource(at) => {
-            let singular = package.resources.get(*at).map_or("", |resource| resource.names.singular.as_str());
+            let singular = package.message(*at);
             message.field(FieldDraft {
                 name: snake(singular),
                 number: number::ROWS,

@@ -48,7 +48,7 @@ impl Enum {
 
 /// Gives fields the names and numbers that they keep.
 /// `beside` are the other fields of their message.
-fn settle(package: &Package, ledger: &Ledger, fields: &mut [Field], beside: &Ledger) -> Ledger {
+pub(super) fn settle(package: &Package, ledger: &Ledger, fields: &mut [Field], beside: &Ledger) -> Ledger {
     // The one argument without a name is called after what it is.
     let key = |field: &Field| if field.column.is_empty() { &field.name } else { &field.column }.clone();
     let wanted = |field: &Field| {
@@ -95,73 +95,6 @@ impl Builder<'_> {
             hold("function", name, vec![format!("{stem}Request"), format!("{stem}Response")])?;
         }
         Ok(())
-    }
-
-    /// Settles a relation's columns, and enters it into the next lock.
-    pub(super) fn settle_columns(&mut self, package: &Package, relation: &str, fields: &mut [Field]) {
-        let mut next = self.lock.relations.get(relation).cloned().unwrap_or_default();
-        next.columns = settle(package, &next.columns, fields, &next.embeds);
-        self.next.relations.insert(relation.to_owned(), next);
-    }
-
-    /// Enters a relation's names and key into the next lock; tells it what is reserved.
-    pub(super) fn lock_relation(&mut self, resource: &mut Resource) {
-        let known = self.lock.relations.get(&resource.relation);
-        let former_key = known.map(|known| {
-            let were = known.key.iter().filter_map(|column| known.columns.fields.get(column));
-            let is_key = |number: u32| resource.key_columns().any(|field| field.number == number);
-            let mut former: Vec<_> = known.former_key.iter().chain(were).cloned().collect();
-            former.retain(|declaration| !is_key(declaration.number));
-            former
-        });
-        let key = resource.key_columns().map(|field| field.column.clone()).collect();
-        let next = self.next.relations.entry(resource.relation.clone()).or_default();
-        next.message.clone_from(&resource.names.singular);
-        next.plural.clone_from(&resource.names.plural);
-        next.key = key;
-        next.former_key = former_key.unwrap_or_default();
-        resource.reserved = next.columns.reserved_with_gaps();
-        let former_key = Ledger { reserved: next.former_key.clone(), ..Ledger::default() };
-        resource.reserved_key = former_key.reserved();
-    }
-
-    /// Settles a relation's embeds; `messages` are those of the package's resources, `named` what each embed would
-    /// be called and who goes first.
-    pub(super) fn settle_embeds(
-        &mut self,
-        messages: &[String],
-        resource: &mut Resource,
-        named: Vec<(Vec<String>, Rank)>,
-    ) {
-        let Some(next) = self.next.relations.get_mut(&resource.relation) else { return };
-        let kind = |embed: &Embed| {
-            let message = messages.get(embed.resource).map_or("", String::as_str);
-            repeated(message, embed.multiplicity == Multiplicity::Many)
-        };
-        // Locks of old have a relationship that is alone under its target's name.
-        let mut known = next.embeds.clone();
-        for embed in &resource.embeds {
-            let former = embed.former_key();
-            if !known.fields.contains_key(&embed.key)
-                && let Some(declaration) = known.fields.remove(&former)
-            {
-                known.fields.insert(embed.key.clone(), declaration);
-            }
-        }
-        let wanted: Vec<Wanted> = resource
-            .embeds
-            .iter()
-            .zip(named)
-            .map(|(embed, (names, rank))| Wanted { key: embed.key.clone(), kind: kind(embed), names, rank })
-            .collect();
-        next.embeds = known.settle_fields(&wanted, &next.columns);
-        for embed in &mut resource.embeds {
-            if let Some(declaration) = next.embeds.fields.get(&embed.key) {
-                embed.name.clone_from(&declaration.name);
-                embed.number = declaration.number;
-            }
-        }
-        resource.reserved_embeds = next.embeds.reserved();
     }
 
     /// Settles an enum's values.
@@ -281,6 +214,60 @@ impl Builder<'_> {
     }
 }
 
+/// Enters a relation's names and key into its next lock; tells the resource what is reserved.
+pub(super) fn lock_relation(resource: &mut Resource, known: Option<&RelationLock>, next: &mut RelationLock) {
+    let former_key = known.map(|known| {
+        let were = known.key.iter().filter_map(|column| known.columns.fields.get(column));
+        let is_key = |number: u32| resource.key_columns().any(|field| field.number == number);
+        let mut former: Vec<_> = known.former_key.iter().chain(were).cloned().collect();
+        former.retain(|declaration| !is_key(declaration.number));
+        former
+    });
+    next.message.clone_from(&resource.names.singular);
+    next.plural.clone_from(&resource.names.plural);
+    next.key = resource.key_columns().map(|field| field.column.clone()).collect();
+    next.former_key = former_key.unwrap_or_default();
+    resource.reserved = next.columns.reserved_with_gaps();
+    let former_key = Ledger { reserved: next.former_key.clone(), ..Ledger::default() };
+    resource.reserved_key = former_key.reserved();
+}
+
+/// Settles a relation's embeds; `named` is what each embed would be called and who goes first.
+pub(super) fn settle_embeds(
+    package: &Package,
+    resource: &mut Resource,
+    next: &mut RelationLock,
+    named: Vec<(Vec<String>, Rank)>,
+) {
+    let kind = |embed: &Embed| {
+        repeated(package.message(embed.resource), embed.multiplicity == Multiplicity::Many)
+    };
+    // Locks of old have a relationship that is alone under its target's name.
+    let mut known = next.embeds.clone();
+    for embed in &resource.embeds {
+        let former = embed.former_key();
+        if !known.fields.contains_key(&embed.key)
+            && let Some(declaration) = known.fields.remove(&former)
+        {
+            known.fields.insert(embed.key.clone(), declaration);
+        }
+    }
+    let wanted: Vec<Wanted> = resource
+        .embeds
+        .iter()
+        .zip(named)
+        .map(|(embed, (names, rank))| Wanted { key: embed.key.clone(), kind: kind(embed), names, rank })
+        .collect();
+    next.embeds = known.settle_fields(&wanted, &next.columns);
+    for embed in &mut resource.embeds {
+        if let Some(declaration) = next.embeds.fields.get(&embed.key) {
+            embed.name.clone_from(&declaration.name);
+            embed.number = declaration.number;
+        }
+    }
+    resource.reserved_embeds = next.embeds.reserved();
+}
+
 impl Embed {
     /// What locks of old call it.
     fn former_key(&self) -> String {
@@ -324,9 +311,7 @@ pub(super) fn signature(package: &Package, returns: &Returns, multiplicity: Mult
     let row = match returns {
         Returns::Void => "void".to_owned(),
         Returns::Value(shape) => package.kind(*shape),
-        Returns::Resource(at) => {
-            package.resources.get(*at).map(|resource| resource.names.singular.clone()).unwrap_or_default()
-        }
+        Returns::Resource(at) => package.message(*at).to_owned(),
         Returns::Columns(_) => "columns".to_owned(),
     };
     match multiplicity {
