@@ -3,7 +3,12 @@
 
 use super::{Length, catalog::tables};
 use bytes::Bytes;
-use pgduet::{catalog::Catalog, config::Config, error::Error, grpc::measure};
+use pgduet::{
+    catalog::Catalog,
+    config::{Config, Sources},
+    error::Error,
+    grpc::measure,
+};
 use std::{
     fs,
     io::{self, Write},
@@ -33,7 +38,7 @@ pub(crate) fn measure(length: Length, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn one(count: u32, runs: usize, out: &mut impl Write) -> io::Result<()> {
-    let config = Config::default();
+    let (config, _) = Config::load(&Sources::default()).map_err(io::Error::other)?;
     let before = resident();
     let each = |bytes: usize| format!("{:.1} KB", bytes.saturating_sub(before) as f64 / f64::from(count) / 1e3);
     let mut catalogs = Duration::MAX;

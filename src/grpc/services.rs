@@ -323,3 +323,6 @@ pub(super) fn unusable(error: impl std::fmt::Display) -> Box<Error> {
 pub(super) fn broken(error: impl std::fmt::Display) -> Box<Error> {
     Error::new(Fault::Internal, "The schema cannot be described as gRPC services").cause(error)
 }
+
+#[cfg(test)]
+mod tests;
