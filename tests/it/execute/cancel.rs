@@ -235,7 +235,7 @@ async fn postgresql_waits_for_a_slow_sink() {
     let under_way = tokio::spawn({
         let pool = pool.clone();
         let rows = "SELECT repeat('x', 1000) FROM generate_series(1, 200000)";
-        async move { pool.run(unit(fragment(rows), Layout::Body), &mut sink).await }
+        async move { pool.run(&unit(fragment(rows), Layout::Body), &mut sink).await }
     });
     let blocked = "SELECT EXISTS (SELECT FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event = 'ClientWrite')";
@@ -274,7 +274,7 @@ async fn streams_that_nobody_reads_hold_half_of_the_connections() {
     let stream = || {
         let pool = pool.clone();
         let rows = unit(fragment("SELECT generate_series(1, 1000)"), Layout::Columns);
-        tokio::spawn(async move { pool.run(rows, &mut Unread).await.map(drop) })
+        tokio::spawn(async move { pool.run(&rows, &mut Unread).await.map(drop) })
     };
     let (ended, _, others) = futures_util::future::select_all([stream(), stream(), stream()]).await;
     assert_eq!(ended.unwrap().unwrap_err().code(), "PGDUET18");
