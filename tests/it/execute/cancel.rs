@@ -5,6 +5,7 @@ use super::{
     proxy::{Pace, Proxy},
     *,
 };
+use crate::support::address;
 use pgduet::error::Fault;
 use std::sync::{
     Arc,
@@ -155,7 +156,7 @@ async fn a_server_that_does_not_answer_is_not_waited_for_forever() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_said_to_be_unreachable() {
-    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let gone = address::free().port();
     let pool = pool_of(&format!("postgresql://someone@127.0.0.1:{gone}/somewhere"), options());
     let error = run(&pool, show("SELECT 'x'")).await.map(drop).unwrap_err();
     assert_eq!((error.code(), error.message.as_str()), ("PGRST000", "Database connection error."));
