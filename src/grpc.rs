@@ -5,7 +5,6 @@
 mod blame;
 mod call;
 mod code;
-mod codec;
 mod connect;
 mod decode;
 mod descriptor;
@@ -16,6 +15,7 @@ mod extent;
 #[cfg(test)]
 mod fixture;
 pub mod health;
+mod framing;
 mod infrastructure;
 mod intake;
 mod lent;
@@ -168,12 +168,10 @@ impl Grpc {
     /// Answers a request of the gRPC branch.
     pub async fn serve<B>(self: Arc<Self>, request: Request<B>) -> Response<Body>
     where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let memory = self.engine.memory().clone();
-        let response = serve::serve(self, intake::request(request)).await;
-        response.map(|body| intake::answer(body, memory))
+        serve::serve(self, request).await
     }
 }
 

@@ -91,11 +91,14 @@ async fn answer(
         (Branch::Docs, services) if config.docs_enabled && flaw.is_ok() => {
             docs.answer(&request.into_parts().0, services, &config).await
         }
-        (Branch::Grpc, Ok(services)) => services.grpc.clone().serve(request).await.map(Body::new),
+        // Each in a place of its own, so that neither has to be as large as the other one.
+        (Branch::Grpc, Ok(services)) => {
+            Box::pin(services.grpc.clone().serve(request)).await.map(Body::new)
+        }
         (Branch::Grpc, Err(error)) => grpc::failure(request, &error).await.map(Body::new),
         (Branch::Rest | Branch::Docs, Ok(services)) => {
             let Services { engine, authenticator, documents, .. } = &*services;
-            rest::serve(engine, authenticator, documents, request).await
+            Box::pin(rest::serve(engine, authenticator, documents, request)).await
         }
         (Branch::Rest | Branch::Docs, Err(error)) => rest::failure(&error, &config),
     }

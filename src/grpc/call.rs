@@ -4,11 +4,13 @@
 use super::{
     Grpc,
     blame::Asked,
+    connect::Compression,
     decode::{self, Answer, Keyed, MAX_BYTES, Missing, Paging, Returned, Surroundings},
     encode::{
         Envelope, KeyedSink, MessageEncoder, Page, PageSink, Progress, StreamSink, WholeSink, number_field,
         text_field,
     },
+    framing,
     method::number,
     respond,
     services::Method,
@@ -18,10 +20,9 @@ use crate::{
     error::{Caller, Error, Fault, Result},
     request::{Context, Request},
 };
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, Response,
     header::{AUTHORIZATION, COOKIE},
 };
 use serde_json::json;
@@ -30,7 +31,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::mpsc;
-use tonic::Status;
+use tonic::{Status, body::Body};
 
 /// Batches of rows that wait for a slow client; PostgreSQL waits behind them.
 const WAITING_BATCHES: usize = 2;
@@ -55,21 +56,27 @@ impl Asker {
     }
 }
 
+/// What a call brings besides its path.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message<'a> {
+    pub(super) headers: &'a HeaderMap,
+    pub(super) bytes: &'a [u8],
+}
+
 /// Answers a unary call.
 pub(super) async fn unary(
     grpc: &Grpc,
     method: &Method,
     path: &str,
-    asker: Asker,
-    request: tonic::Request<Bytes>,
-) -> std::result::Result<Bytes, Status> {
+    asker: &Asker,
+    request: Message<'_>,
+) -> std::result::Result<Vec<u8>, Status> {
     let Asker { identity, deadline } = asker;
     let refused = |error: Box<Error>| grpc.refusal(&error, identity.caller);
-    let call = decode(grpc, method, path, deadline, request).map_err(refused)?;
+    let call = decode(grpc, method, path, *deadline, request).map_err(refused)?;
     let asked = Asked::of(&call.request);
-    answer(grpc, call, &asked, &identity)
+    answer(grpc, call, &asked, identity)
         .await
-        .map(Bytes::from)
         .map_err(|error| grpc.refusal_of(&asked, &error, identity.caller))
 }
 
@@ -173,12 +180,13 @@ pub(super) fn streaming(
     grpc: &Grpc,
     method: &Method,
     path: &str,
-    asker: Asker,
-    request: tonic::Request<Bytes>,
-) -> std::result::Result<impl Stream<Item = std::result::Result<Bytes, Status>> + Send + use<>, Status> {
+    asker: &Asker,
+    request: Message<'_>,
+    compression: Option<Compression>,
+) -> std::result::Result<Response<Body>, Status> {
     let Asker { identity, deadline } = asker;
-    let caller = identity.caller;
-    let call = decode(grpc, method, path, deadline, request).map_err(|error| grpc.refusal(&error, caller))?;
+    let (identity, caller) = (identity.clone(), identity.caller);
+    let call = decode(grpc, method, path, *deadline, request).map_err(|error| grpc.refusal(&error, caller))?;
     let Answer::Stream(envelope) = call.answer else {
         return Err(grpc.refusal(&mismatch(), caller));
     };
@@ -186,7 +194,9 @@ pub(super) fn streaming(
     let config = grpc.engine.config();
     let progress = Progress::new(config.stream_idle_timeout.0);
     let asked = Asked::of(&call.request);
-    let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), progress.clone(), config.db_max_rows);
+    let most = config.db_max_rows;
+    let mut sink =
+        StreamSink::new(call.rows, envelope, sender.clone(), compression, progress.clone(), most);
     let (engine, told) = (grpc.engine.clone(), grpc.engine.clone());
     let running = tokio::spawn(async move {
         tokio::select! {
@@ -201,12 +211,8 @@ pub(super) fn streaming(
         }
     });
     let rows = stream::unfold(receiver, |mut receiver| async {
-        let batch = receiver.recv().await?;
-        Some((stream::iter(batch), receiver))
-    });
-    let rows = rows.flatten().map(move |row| {
-        progress.note();
-        Ok(row)
+        let frames = receiver.recv().await?;
+        Some((Ok(frames), receiver))
     });
     // The trailers tell how the transaction ended, after the last row.
     let end = stream::once(running).filter_map(move |ended| {
@@ -226,7 +232,7 @@ pub(super) fn streaming(
         });
         std::future::ready(status)
     });
-    Ok(rows.chain(end))
+    Ok(framing::several(rows.chain(end), compression, progress, grpc.engine.memory().clone()))
 }
 
 fn mismatch() -> Box<Error> {
@@ -248,18 +254,16 @@ fn decode(
     method: &Method,
     path: &str,
     deadline: Option<Instant>,
-    request: tonic::Request<Bytes>,
+    request: Message<'_>,
 ) -> Result<decode::Call> {
     let deadline = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     if deadline.is_some_and(|left| left.is_zero()) {
         return Err(Error::new(Fault::DeadlineExceeded, "The deadline passed before the call began"));
     }
-    let (metadata, _, message) = request.into_parts();
-    let headers = metadata.into_headers();
-    let context = Context::new("POST", path, told(&headers));
+    let context = Context::new("POST", path, told(request.headers));
     let surroundings =
         Surroundings { context, deadline, sealer: &grpc.sealer, max_rows: grpc.engine.config().db_max_rows };
-    decode::decode(&grpc.services, method, &message, surroundings)
+    decode::decode(&grpc.services, method, request.bytes, surroundings)
 }
 
 /// The metadata as headers. Binary ones are for programs and not for SQL.

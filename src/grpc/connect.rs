@@ -30,7 +30,6 @@ use super::{
 use crate::error::Fault;
 use bytes::Bytes;
 use codec::Schema;
-use compression::Compression;
 use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
 use http_body_util::BodyExt;
 use request::Query;
@@ -38,6 +37,7 @@ use std::sync::Arc;
 use tonic::{Status, body::Body};
 
 pub(crate) use codec::Codec;
+pub(crate) use compression::Compression;
 pub(crate) use request::Form;
 
 /// What a frame begins with: a flag byte and the length.
