@@ -14,8 +14,8 @@ pub mod export;
 mod extent;
 #[cfg(test)]
 mod fixture;
-pub mod health;
 mod framing;
+pub mod health;
 mod infrastructure;
 mod intake;
 mod lent;

@@ -40,7 +40,8 @@ pub(crate) fn measure(length: Length, out: &mut impl Write) -> io::Result<()> {
 fn one(count: u32, runs: usize, out: &mut impl Write) -> io::Result<()> {
     let (config, _) = Config::load(&Sources::default()).map_err(io::Error::other)?;
     let before = resident();
-    let each = |bytes: usize| format!("{:.1} KB", bytes.saturating_sub(before) as f64 / f64::from(count) / 1e3);
+    let each =
+        |bytes: usize| format!("{:.1} KB", bytes.saturating_sub(before) as f64 / f64::from(count) / 1e3);
     let mut catalogs = Duration::MAX;
     let mut names = Duration::MAX;
     let (mut catalog, mut made) = loaded(count)?;

@@ -92,9 +92,7 @@ async fn answer(
             docs.answer(&request.into_parts().0, services, &config).await
         }
         // Each in a place of its own, so that neither has to be as large as the other one.
-        (Branch::Grpc, Ok(services)) => {
-            Box::pin(services.grpc.clone().serve(request)).await.map(Body::new)
-        }
+        (Branch::Grpc, Ok(services)) => Box::pin(services.grpc.clone().serve(request)).await.map(Body::new),
         (Branch::Grpc, Err(error)) => grpc::failure(request, &error).await.map(Body::new),
         (Branch::Rest | Branch::Docs, Ok(services)) => {
             let Services { engine, authenticator, documents, .. } = &*services;

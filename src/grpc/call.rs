@@ -186,7 +186,8 @@ pub(super) fn streaming(
 ) -> std::result::Result<Response<Body>, Status> {
     let Asker { identity, deadline } = asker;
     let (identity, caller) = (identity.clone(), identity.caller);
-    let call = decode(grpc, method, path, *deadline, request).map_err(|error| grpc.refusal(&error, caller))?;
+    let call =
+        decode(grpc, method, path, *deadline, request).map_err(|error| grpc.refusal(&error, caller))?;
     let Answer::Stream(envelope) = call.answer else {
         return Err(grpc.refusal(&mismatch(), caller));
     };
@@ -195,8 +196,7 @@ pub(super) fn streaming(
     let progress = Progress::new(config.stream_idle_timeout.0);
     let asked = Asked::of(&call.request);
     let most = config.db_max_rows;
-    let mut sink =
-        StreamSink::new(call.rows, envelope, sender.clone(), compression, progress.clone(), most);
+    let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), compression, progress.clone(), most);
     let (engine, told) = (grpc.engine.clone(), grpc.engine.clone());
     let running = tokio::spawn(async move {
         tokio::select! {

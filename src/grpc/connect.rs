@@ -20,12 +20,7 @@ mod request;
 mod stream;
 
 use super::{
-    Callable, Grpc,
-    ended::Ended,
-    intake,
-    protocol::NotTaken,
-    serve::SHORTEST_COMPRESSED,
-    method::Responses,
+    Callable, Grpc, ended::Ended, intake, method::Responses, protocol::NotTaken, serve::SHORTEST_COMPRESSED,
 };
 use crate::error::Fault;
 use bytes::Bytes;
@@ -126,7 +121,9 @@ async fn translate<F: Future<Output = Response<Body>>>(
             let request = request::call(head, metadata, frame(is_compressed, &message));
             unary(service(request).await, codec, &schema, request::accepted(head, form)).await
         }
-        Form::Stream(_) if known.is_some_and(|known| known.method.signature().responses == Responses::One) => {
+        Form::Stream(_)
+            if known.is_some_and(|known| known.method.signature().responses == Responses::One) =>
+        {
             let path = head.uri.path();
             Err(unimplemented(format!(
                 "{path} answers by one message: it takes application/json, application/proto"

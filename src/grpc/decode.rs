@@ -16,12 +16,12 @@ pub(crate) use super::encode::Missing;
 pub(crate) use page::{MAX_BYTES, Paging};
 
 use super::{
+    descriptor::Side,
     encode::{Envelope, MessageEncoder, Wanted},
     method::{RelationMethod, number},
     page_token::Sealer,
     refuse::refuse,
     selection::Selection,
-    descriptor::Side,
     services::{Method, Services, Target, gone},
     surface::{Package, Resource},
 };

@@ -94,7 +94,9 @@ pub(super) fn frame(
     if written.is_err() {
         out.truncate(start);
     }
-    if let Some((prefix, message)) = out.get_mut(start..).and_then(|frame| frame.split_first_chunk_mut::<PREFIX>()) {
+    if let Some((prefix, message)) =
+        out.get_mut(start..).and_then(|frame| frame.split_first_chunk_mut::<PREFIX>())
+    {
         // Messages are limited to far less.
         let [a, b, c, d] = u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes();
         *prefix = [u8::from(compression.is_some()), a, b, c, d];
@@ -104,11 +106,7 @@ pub(super) fn frame(
 
 /// An answer of one message, compressed if `accepted` and if it is worth it. Its bytes are counted until they have left:
 /// they are no longer refused, for the call has been carried out.
-pub(super) fn one(
-    message: &[u8],
-    accepted: Option<Compression>,
-    memory: &Memory,
-) -> Result<Response<Body>> {
+pub(super) fn one(message: &[u8], accepted: Option<Compression>, memory: &Memory) -> Result<Response<Body>> {
     let compression = accepted.filter(|_| message.len() >= SHORTEST_COMPRESSED);
     let mut framed = Vec::with_capacity(PREFIX + message.len());
     frame(compression, &mut framed, |out| {

@@ -3,8 +3,8 @@
 //! themselves.
 
 use super::{
-    reflection::own_descriptors,
     method::{Effects, Responses},
+    reflection::own_descriptors,
     services::{Signature, broken},
 };
 use crate::{

@@ -6,8 +6,8 @@
 use super::{
     decode::{Surroundings, decode},
     descriptor::Side,
-    index,
     encode::MessageEncoder,
+    index,
     lock::Lock,
     page_token::{Binding, OwnSecret, Position, Sealer},
     refuse::refuse,

@@ -7,12 +7,13 @@ use super::{
     call::Asker,
     connect::{self, Compression, Form, Known, PREFIX},
     ended::{Ended, watched},
+    framing,
     infrastructure::Infrastructure,
-    framing, intake,
+    intake,
     lent::{drain, lend},
+    method::{Effects, Responses},
     protocol::{NotTaken, Protocol},
     respond,
-    method::{Effects, Responses},
     services::{Method, Signature},
 };
 use crate::{
@@ -21,9 +22,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::stream;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, Version, header, request::Parts,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version, header, request::Parts};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use std::{convert::Infallible, sync::Arc, time::Duration};

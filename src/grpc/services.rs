@@ -229,7 +229,9 @@ impl Services {
                 if lacking.is_empty() {
                     return Ok(found);
                 }
-                let Some(grown) = part.grown(self.root(method, side)?, self.imports()?, &lacking)? else { break };
+                let Some(grown) = part.grown(self.root(method, side)?, self.imports()?, &lacking)? else {
+                    break;
+                };
                 part = self.keep(method, side, grown)?;
             }
         }

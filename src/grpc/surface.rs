@@ -20,7 +20,10 @@ pub(crate) use resource::Resources;
 
 use crate::{
     catalog::{Catalog, descriptor::Volatility},
-    grpc::{lock::{Lock, PackageLock}, method::{Effects, RelationMethod, Responses}},
+    grpc::{
+        lock::{Lock, PackageLock},
+        method::{Effects, RelationMethod, Responses},
+    },
     request::select::Texts,
 };
 use std::{

@@ -78,7 +78,8 @@ impl Part {
     ) -> Result<Option<Self>> {
         let prefix = format!(".{}.", root.package.name);
         let owner = |name: &String| root.package.resource_declaring(name.strip_prefix(&prefix)?);
-        let resources: BTreeSet<usize> = types.iter().filter_map(owner).chain(self.resources.clone()).collect();
+        let resources: BTreeSet<usize> =
+            types.iter().filter_map(owner).chain(self.resources.clone()).collect();
         let is_possible = resources.len() <= Self::MOST_RESOURCES && resources != self.resources;
         is_possible.then(|| Self::with(root, imports, resources)).transpose()
     }
@@ -100,7 +101,8 @@ impl Part {
     fn look_at(&self, message: &DynamicMessage, types: &mut BTreeSet<String>) {
         if let Some(left_out) = self.left_out.get(message.descriptor().full_name()) {
             for unknown in message.unknown_fields() {
-                let is_it = |field: &&FieldDescriptorProto| u32::try_from(field.number()) == Ok(unknown.number());
+                let is_it =
+                    |field: &&FieldDescriptorProto| u32::try_from(field.number()) == Ok(unknown.number());
                 types.extend(left_out.iter().find(is_it).map(|field| field.type_name().to_owned()));
             }
         }
@@ -310,7 +312,9 @@ impl<'a> Selection<'a> {
     fn bare(&self, file: &FileDescriptorProto, message: &DescriptorProto) -> DescriptorProto {
         let mut message = message.clone();
         if self.left_out.contains_key(&format!("{}.{}", file.package(), message.name())) {
-            message.field.retain(|field| field.type_name().is_empty() || self.place(field.type_name()).is_some());
+            message
+                .field
+                .retain(|field| field.type_name().is_empty() || self.place(field.type_name()).is_some());
         }
         message
     }

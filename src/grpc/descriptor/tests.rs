@@ -22,7 +22,8 @@ fn pool() -> DescriptorPool {
 
 #[test]
 fn the_school_is_described_as_in_the_snapshot() {
-    let files = export::export(&school().into(), &PackageTemplate::default(), &Lock::default()).unwrap().files;
+    let files =
+        export::export(&school().into(), &PackageTemplate::default(), &Lock::default()).unwrap().files;
     let file = files.iter().find(|file| file.path == "api/v1/api.proto").unwrap();
     let text = String::from_utf8(file.contents.clone()).unwrap();
     if std::env::var_os("UPDATE").is_some() {

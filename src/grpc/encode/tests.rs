@@ -55,7 +55,8 @@ fn student(columns: &[(&str, Vec<u8>)]) -> Result<DynamicMessage> {
     let row = Columns(fields.iter().map(|field| value(&field.column)).collect());
     let mut out = Vec::new();
     encoder.row(&row, &mut out)?;
-    let pool = DescriptorPool::from_file_descriptor_set(descriptor::files(surface.packages.iter()).unwrap()).unwrap();
+    let pool = DescriptorPool::from_file_descriptor_set(descriptor::files(surface.packages.iter()).unwrap())
+        .unwrap();
     let message = pool.get_message_by_name("api.v1.Student").unwrap();
     Ok(DynamicMessage::decode(message, out.as_slice()).unwrap())
 }

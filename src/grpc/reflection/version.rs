@@ -38,7 +38,8 @@ macro_rules! version {
                     &self,
                     request: Request<Streaming<ServerReflectionRequest>>,
                 ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
-                    let conversation = Conversation { described: self.described.clone(), sent: HashSet::new() };
+                    let conversation =
+                        Conversation { described: self.described.clone(), sent: HashSet::new() };
                     let state = (request.into_inner(), conversation, self.shutdown.clone());
                     let responses = stream::unfold(state, async |mut state| {
                         let (requests, conversation, shutdown) = &mut state;

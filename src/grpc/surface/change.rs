@@ -88,9 +88,8 @@ fn in_package(before: &Package, after: &Package, found: &mut Vec<String>) {
 /// Whether columns of one type have one type over gRPC in both.
 fn have_same_types(before: &Package, after: &Package) -> bool {
     let enums = |package: &Package| package.enums.iter().map(|found| found.name.clone()).collect::<Vec<_>>();
-    let records = |package: &Package| {
-        package.records.iter().map(|record| record.message.clone()).collect::<Vec<_>>()
-    };
+    let records =
+        |package: &Package| package.records.iter().map(|record| record.message.clone()).collect::<Vec<_>>();
     before.types == after.types
         && enums(before) == enums(after)
         && records(before) == records(after)

@@ -239,9 +239,8 @@ pub(super) fn settle_embeds(
     next: &mut RelationLock,
     named: Vec<(Vec<String>, Rank)>,
 ) {
-    let kind = |embed: &Embed| {
-        repeated(package.message(embed.resource), embed.multiplicity == Multiplicity::Many)
-    };
+    let kind =
+        |embed: &Embed| repeated(package.message(embed.resource), embed.multiplicity == Multiplicity::Many);
     // Locks of old have a relationship that is alone under its target's name.
     let mut known = next.embeds.clone();
     for embed in &resource.embeds {

@@ -106,8 +106,11 @@ impl Package {
     fn make(&self, relation: &Relation, names: &ResourceNames) -> (Resource, RelationLock) {
         let known = self.lock.relations.get(&relation.name);
         let mut next = known.cloned().unwrap_or_default();
-        let mut fields: Vec<Field> =
-            relation.columns.iter().map(|column| self.column(column, next.columns.kind(&column.name))).collect();
+        let mut fields: Vec<Field> = relation
+            .columns
+            .iter()
+            .map(|column| self.column(column, next.columns.kind(&column.name)))
+            .collect();
         next.columns = settle(self, &next.columns, &mut fields, &next.embeds);
         let key = key(relation, &fields);
         let methods = RelationMethod::ALL.iter().copied().filter(|method| method.is_offered(relation, &key));

@@ -161,7 +161,6 @@ impl<'a> Builder<'a> {
             self.settle_attributes(package, at, found, &ledger, fields);
         }
     }
-
 }
 
 impl Package {
