@@ -2,7 +2,10 @@
 //! method's name, its request's fields and whether it streams; descriptors and
 //! decoders read it. A new kind is a variant and its row here.
 
+mod kind;
 pub(crate) mod number;
+
+pub(crate) use kind::{Effects, Responses};
 
 use super::surface::{Resource, ResourceNames};
 use crate::catalog::descriptor::Relation;
@@ -34,24 +37,6 @@ pub(crate) enum RelationMethod {
     Patch,
     /// No more rows that meet conditions.
     Purge,
-}
-
-/// What a method changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effects {
-    /// Nothing, as it is declared.
-    None,
-    /// Something.
-    Some,
-}
-
-/// How many messages a method answers with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Responses {
-    /// One message.
-    One,
-    /// Any number of them.
-    Stream,
 }
 
 /// A field of a request that is there whatever the relation.

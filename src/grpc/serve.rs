@@ -61,13 +61,11 @@ where
         let request = intake::request(Request::from_parts(head, body));
         return around(grpc, request).await.map(|body| intake::answer(body, memory));
     };
-    match call(&grpc, &method, &head, &mut body).await {
-        Ok(response) => response,
-        Err(status) => {
-            drain(body, &head.headers).await;
-            watched(status.into_http())
-        }
+    let response = call(&grpc, &method, &head, &mut body).await;
+    if is_refusal(&response) {
+        drain(body, &head.headers).await;
     }
+    response
 }
 
 /// The method, if the request is a call of the catalog's services in gRPC itself, and of no browser: around it nothing has
@@ -115,11 +113,16 @@ async fn enter(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     let called = grpc.clone();
     let service = move |request| answer(called.clone(), request);
     let response = translated(request, known, service).await;
-    let ended = response.extensions().get::<Ended>().and_then(Ended::code);
-    if ended.is_some_and(|code| code != Code::Ok) {
+    if is_refusal(&response) {
         rest.drain().await;
     }
     response
+}
+
+/// Whether a call has failed by now.
+fn is_refusal(response: &Response<Body>) -> bool {
+    let ended = response.extensions().get::<Ended>().and_then(Ended::code);
+    ended.is_some_and(|code| code != Code::Ok)
 }
 
 /// Refuses a call that no service has seen, in its own protocol.
@@ -200,10 +203,7 @@ async fn answer(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let (head, mut body) = request.into_parts();
     match grpc.method(&path) {
-        Some(Callable::Catalog(method)) => match call(&grpc, &method, &head, &mut body).await {
-            Ok(response) => response,
-            Err(status) => watched(status.into_http()),
-        },
+        Some(Callable::Catalog(method)) => call(&grpc, &method, &head, &mut body).await,
         Some(Callable::Infrastructure(method)) => {
             let request = Request::from_parts(head, body);
             let answered = infrastructure(&grpc, method.of, request, limit).await;
@@ -239,39 +239,52 @@ async fn infrastructure(
 
 /// Answers a call of a method of the catalog's. Who asks and how long it may take is known before
 /// anything of the message is read.
-async fn call<B>(
-    grpc: &Arc<Grpc>,
+async fn call<B>(grpc: &Grpc, method: &Method, head: &Parts, body: &mut B) -> Response<Body>
+where
+    B: http_body::Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    let asker = match Asker::of(grpc, &head.headers) {
+        Ok(asker) => asker,
+        Err(status) => return watched(status.into_http()),
+    };
+    let answered = carried_out(grpc, method, head, body, &asker).await;
+    let mut response = answered.unwrap_or_else(|status| watched(status.into_http()));
+    response.extensions_mut().insert(asker.identity);
+    response
+}
+
+async fn carried_out<B>(
+    grpc: &Grpc,
     method: &Method,
     head: &Parts,
     body: &mut B,
+    asker: &Asker,
 ) -> Result<Response<Body>, Status>
 where
     B: http_body::Body + Unpin,
     B::Error: Into<BoxError>,
 {
     let limit = grpc.engine.config().grpc_max_receive_bytes;
-    let asker = Asker::of(grpc, &head.headers)?;
     let compression = compression(&head.headers)?;
     let frame = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
     let message = framing::message(&frame, compression, limit)?;
     let message = calls::Message { headers: &head.headers, bytes: &message };
     let accepted = Compression::accepted(head.headers.get(ACCEPTED));
     let path = head.uri.path();
-    let mut response = match method.signature.responses {
+    match method.signature.responses {
         Responses::One => {
-            let answer = calls::unary(grpc, method, path, &asker, message).await?;
+            let answer = calls::unary(grpc, method, path, asker, message).await?;
             framing::one(&answer, accepted, grpc.engine.memory())
-                .map_err(|error| grpc.refusal(&error, asker.identity.caller))?
+                .map_err(|error| grpc.refusal(&error, asker.identity.caller))
         }
         // The messages of a stream are compressed one by one, as long as a row each. Most clients say by themselves that
         // they take that; those that want it do so, too.
         Responses::Stream => {
             let accepted = accepted.filter(|_| compression.is_some());
-            calls::streaming(grpc, method, path, &asker, message, accepted)?
+            calls::streaming(grpc, method, path, asker, message, accepted)
         }
-    };
-    response.extensions_mut().insert(asker.identity);
-    Ok(response)
+    }
 }
 
 /// As [`framing::message`], for what decodes its messages by itself: a frame that is cut off is told of by its decoder.

@@ -166,7 +166,7 @@ impl Root<'_> {
     /// A file with the message, and with what can be held of `others` and of the resources that it is itself about.
     fn draft(&self, others: BTreeSet<usize>) -> (FileDescriptorProto, BTreeSet<usize>) {
         let (package, mut resources) = (self.package, others);
-        let mut file = FileDraft::new(package);
+        let mut file = FileDraft::without_comments(package);
         match self.target {
             Target::Relation { resource: at, .. } => {
                 if let Some(resource) = package.resource(at) {

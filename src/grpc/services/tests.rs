@@ -5,8 +5,10 @@ use crate::{
     catalog::descriptor::{Column, Database, ForeignKey, Relation, RelationKind, Schema, Type, TypeKind},
     grpc::fixture::school,
 };
+use nix::time::{ClockId, clock_gettime};
 use prost_reflect::DescriptorPool;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 fn services(catalog: Catalog) -> Services {
     Services::new(&catalog.into(), &PackageTemplate::default(), &Lock::default()).unwrap()
@@ -123,4 +125,31 @@ fn hub(spokes: u32) -> Catalog {
         }],
         ..Database::default()
     })
+}
+
+/// The CPU time that this thread takes for it.
+fn spent<T>(run: impl FnOnce() -> T) -> (Duration, T) {
+    let now = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap());
+    let before = now();
+    let made = run();
+    (now() - before, made)
+}
+
+#[test]
+fn a_reload_costs_a_fraction_of_the_description_and_a_first_call_does_not_depend_on_the_schema() {
+    let first_call = |services: &Services| {
+        let path = "/api.v1.Spoke1sService/ListSpoke1s";
+        spent(|| services.read(&services.method(path).unwrap(), Side::Request, &[]).unwrap()).0
+    };
+    let small = services(hub(100));
+    // What the process does once is no part of it.
+    first_call(&services(hub(2)));
+    let of_small = first_call(&small);
+    let catalog = Arc::new(hub(2000));
+    let (reload, large) =
+        spent(|| Services::new(&catalog, &PackageTemplate::default(), &Lock::default()).unwrap());
+    let of_large = first_call(&large);
+    let (description, _) = spent(|| large.files().unwrap());
+    assert!(reload * 5 < description, "a reload took {reload:?}, the description {description:?}");
+    assert!(of_large < of_small * 5, "{of_small:?} in a small schema, {of_large:?} in a large one");
 }

@@ -189,27 +189,24 @@ impl Builder<'_> {
                         ResourceNames { singular: locked.message.clone(), plural: locked.plural.clone() };
                     names.insert(relation.oid, locked);
                 }
-                None => new.push(relation),
+                None => new.push((relation, names_of(&relation.name, 0))),
             }
         }
         // A relation whose name looks like another one's request message does not rename that other relation.
-        let is_derived = |relation: &&Relation| {
-            let name = names_of(&relation.name, 0).singular;
-            DERIVED.iter().any(|end| name.ends_with(end))
-        };
-        let (views, tables): (Vec<_>, Vec<_>) = new.into_iter().partition(|relation| is_view(relation));
-        let split = |relations: Vec<_>| -> [Vec<&Relation>; 2] {
+        let is_derived = |(_, plain): &Plain<'_>| DERIVED.iter().any(|end| plain.singular.ends_with(end));
+        let (views, tables): (Vec<_>, Vec<_>) = new.into_iter().partition(|(relation, _)| is_view(relation));
+        let split = |relations: Vec<_>| -> [Vec<Plain<'_>>; 2] {
             let (derived, own) = relations.into_iter().partition(is_derived);
             [own, derived]
         };
         for equals in [split(tables), split(views)].into_iter().flatten() {
-            let named = self.claims.settle(
-                &equals,
-                |relation, attempt| names_of(&relation.name, attempt),
-                ResourceNames::all,
-            );
-            for (relation, found) in equals.iter().zip(named) {
-                if found.singular != names_of(&relation.name, 0).singular {
+            let candidate = |(relation, plain): &Plain<'_>, attempt| match attempt {
+                0 => plain.clone(),
+                attempt => names_of(&relation.name, attempt),
+            };
+            let named = self.claims.settle(&equals, candidate, ResourceNames::all);
+            for ((relation, plain), found) in equals.iter().zip(named) {
+                if found.singular != plain.singular {
                     tracing::warn!(
                         relation = relation.name,
                         message = found.singular,
@@ -222,6 +219,9 @@ impl Builder<'_> {
         names
     }
 }
+
+/// A relation and what it is called if nothing else is called so.
+type Plain<'a> = (&'a Relation, ResourceNames);
 
 /// What a relation is called at this attempt: of `students` `Student` and `Students`, then `StudentsRow` and `StudentsRows`,
 /// then with a number of its own.
