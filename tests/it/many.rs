@@ -51,6 +51,7 @@ fn tables_take_memory_for_their_catalog_alone() {
     eprintln!("{held} bytes of {TABLES} tables, {peak} at the most");
     assert!(peak < most, "{peak} bytes during a reload, at most {most}");
     // Reflection knows all of them.
-    let described = grpcurl(&[server.address(), "describe", "api.v1.T1999sService"]).unwrap();
+    let described =
+        grpcurl(&["-max-msg-sz", "100000000", server.address(), "describe", "api.v1.T1999sService"]).unwrap();
     assert!(described.contains("rpc ListT1999s"), "{described}");
 }
