@@ -9,7 +9,7 @@ use super::{
     lease::Lease,
     session::Session,
     side::{Lent, Side},
-    statement_cache::{Preparation, Preparing},
+    statement_cache::{Code, CodeOfAuthors, Preparation, Preparing},
     wire,
 };
 use crate::{
@@ -108,10 +108,12 @@ impl Pool {
     pub fn new(target: &Connection, options: Options) -> Result<Self> {
         let connector = Arc::new(Connector::new(target)?);
         let side = Side::new(&connector, &options)?;
+        let code = Arc::<CodeOfAuthors>::default();
         let manager = Manager {
             connector,
             options,
-            preparing: ArcSwap::from_pointee(Preparing::new(options.preparation)),
+            preparing: ArcSwap::from_pointee(Preparing::new(options.preparation, Arc::clone(&code))),
+            code,
             generation: AtomicU64::new(0),
         };
         let connections = managed::Pool::builder(manager)
@@ -224,12 +226,18 @@ impl Pool {
         connector.connect_to_primary().await.map_err(|problem| error::of_client(&problem))
     }
 
+    /// Says what code of the database's authors may do to prepared statements, from the next unit on.
+    pub fn expect(&self, code: Code) {
+        self.connections.manager().code.expect(code);
+    }
+
     /// Replaces all connections: those in use when their unit has ended. The new ones prepare statements like this.
     pub fn renew(&self, preparation: Preparation) {
         let manager = self.connections.manager();
         // What the old one has learnt of poolers still holds.
         if manager.preparing.load().preparation() != preparation {
-            manager.preparing.store(Arc::new(Preparing::new(preparation)));
+            let preparing = Preparing::new(preparation, Arc::clone(&manager.code));
+            manager.preparing.store(Arc::new(preparing));
         }
         manager.generation.fetch_add(1, Ordering::Release);
         self.close_idle();
@@ -282,6 +290,7 @@ pub(super) struct Manager {
     connector: Arc<Connector>,
     options: Options,
     preparing: ArcSwap<Preparing>,
+    code: Arc<CodeOfAuthors>,
     /// Connections of an earlier one are not used again.
     generation: AtomicU64,
 }
