@@ -92,8 +92,8 @@ pub struct Status {
 pub struct Pool {
     connections: managed::Pool<Manager>,
     side: Side,
-    /// How many units may wait for clients: half of the connections.
-    streams: Arc<Semaphore>,
+    /// How many units may wait for clients: half of the connections. A pool of one has none to spare.
+    streams: Option<Arc<Semaphore>>,
     acquisition_timeout: Duration,
     timeouts: Arc<AtomicU64>,
     /// When the last of them was told.
@@ -126,7 +126,8 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|problem| error::internal(&problem))?;
-        let streams = Arc::new(Semaphore::new((options.size.get() / 2).max(1)));
+        let streams = NonZeroUsize::new(options.size.get() / 2);
+        let streams = streams.map(|streams| Arc::new(Semaphore::new(streams.get())));
         let acquisition_timeout = options.acquisition_timeout;
         Ok(Self {
             connections,
@@ -169,10 +170,11 @@ impl Pool {
 
     /// Clients that do not read what they asked for hold some connections, and never all.
     async fn permit(&self, pace: Pace) -> Result<Option<SemaphorePermit<'_>>> {
-        match pace {
-            Pace::Database => Ok(None),
-            Pace::Client => {
-                match tokio::time::timeout(self.acquisition_timeout, self.streams.acquire()).await {
+        match (pace, &self.streams) {
+            (Pace::Database, _) => Ok(None),
+            (Pace::Client, None) => Err(error::streams_impossible()),
+            (Pace::Client, Some(streams)) => {
+                match tokio::time::timeout(self.acquisition_timeout, streams.acquire()).await {
                     Ok(Ok(permit)) => Ok(Some(permit)),
                     Ok(Err(closed)) => Err(error::internal(&closed)),
                     Err(_) => Err(error::streams_busy()),
@@ -185,7 +187,7 @@ impl Pool {
         if classify(error, Caller::Authenticated).http < 500 {
             return;
         }
-        if let Origin::Pgduet(Fault::PoolTimeout | Fault::StreamsBusy) = error.origin {
+        if let Origin::Pgduet(Fault::PoolTimeout | Fault::StreamsBusy | Fault::StreamsImpossible) = error.origin {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.is_some_and(|told| told.elapsed() < TIMEOUTS_TOLD_EVERY) {
                 return;
