@@ -5,9 +5,12 @@ use super::{docs::Docs, ended::logged, loader::Loader, services::Services};
 use crate::{
     auth::Identity,
     error::{Error, Fault},
-    grpc, rest,
+    grpc,
+    memory::{Full, Lease},
+    rest,
     server::{
         body::RequestBody,
+        connection::COPIES,
         head::{self, Flaw},
         listen::Peer,
         steer::{Branch, steer},
@@ -81,10 +84,14 @@ async fn answer(
     let request = Request::from_parts(head, body);
     let config = loader.config();
     let limit = config.server_max_header_bytes;
+    let mut held;
     let services = match services {
         _ if head_bytes(&request) > limit => Err(headers_too_large(limit)),
         _ if let Err(flaw) = flaw => Err(flawed(flaw)),
-        Some(services) => Ok(services),
+        Some(services) => {
+            held = services.engine.memory().lease();
+            hold_head(&request, &mut held).map(|()| services)
+        }
         None => Err(catalog_unavailable()),
     };
     match (branch, services) {
@@ -107,6 +114,18 @@ fn catalog_unavailable() -> Box<Error> {
 
 fn headers_too_large(limit: usize) -> Box<Error> {
     Error::new(Fault::HeadersTooLarge, format!("Target and headers are larger than {limit} bytes"))
+}
+
+/// A connection of HTTP/2 may have many requests at once, whose heads are held until they are answered. Over HTTP/1 there is
+/// one, which the connection counts.
+fn hold_head(request: &Request<RequestBody>, held: &mut Lease) -> Result<(), Box<Error>> {
+    match request.version() {
+        http::Version::HTTP_2 => {
+            let refused = |full: Full| Error::new(Fault::MemoryExhausted, full.to_string());
+            held.cover(head_bytes(request) * COPIES).map_err(refused)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A head that HTTP itself refuses.

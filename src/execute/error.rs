@@ -76,8 +76,11 @@ pub(super) fn streams_busy() -> Box<Error> {
 
 /// A pool of one has no half for streams.
 pub(super) fn streams_impossible() -> Box<Error> {
-    Error::new(Fault::StreamsImpossible, "No stream can be served: db-pool is 1, and streams have half of the pool.")
-        .hint("Ask for pages, or have db-pool set to 2 or more")
+    Error::new(
+        Fault::StreamsImpossible,
+        "No stream can be served: db-pool is 1, and streams have half of the pool.",
+    )
+    .hint("Ask for pages, or have db-pool set to 2 or more")
 }
 
 /// The unit's deadline passed.

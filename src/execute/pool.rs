@@ -187,7 +187,9 @@ impl Pool {
         if classify(error, Caller::Authenticated).http < 500 {
             return;
         }
-        if let Origin::Pgduet(Fault::PoolTimeout | Fault::StreamsBusy | Fault::StreamsImpossible) = error.origin {
+        if let Origin::Pgduet(Fault::PoolTimeout | Fault::StreamsBusy | Fault::StreamsImpossible) =
+            error.origin
+        {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.is_some_and(|told| told.elapsed() < TIMEOUTS_TOLD_EVERY) {
                 return;

@@ -201,7 +201,7 @@ fn an_answer_has_to_be_read() {
 }
 
 /// A client of HTTP/2 that takes as many bytes of each answer as it says, and no more.
-async fn client(
+pub(super) async fn client(
     server: &Server,
     window: u32,
 ) -> (hyper::client::conn::http2::SendRequest<Empty<Bytes>>, tokio::task::JoinHandle<()>) {
