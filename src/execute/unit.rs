@@ -9,7 +9,7 @@ use super::{
     count::{self, planned_rows},
     error::{reported, unexpected},
     expectation::check,
-    facts,
+    facts::{self, texts},
     fixed::{self, Fixed, Start, Tenancy},
     format::{self, Described},
     preamble::{self, Shape},
@@ -497,12 +497,4 @@ impl<'a> Conversation<'a> {
         // The result does not decide it, or there is nothing that could be undone.
         self.unit.expectation == Expectation::Any || self.unit.access == Access::ReadOnly
     }
-}
-
-/// The texts of a row's first columns.
-fn texts<const N: usize>(row: Option<&Frame>) -> Result<[Option<String>; N], wire::Error> {
-    let Some(frame) = row else { return Ok([const { None }; N]) };
-    let mut columns = Columns::default();
-    let row = columns.read(frame.body())?;
-    Ok(std::array::from_fn(|column| row.text(column)))
 }
