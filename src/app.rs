@@ -35,13 +35,12 @@ use crate::{
         shutdown::shutdown_channel,
         signal::{Signal, Signals},
     },
-    telemetry::Diagnostics,
+    telemetry::Logs,
 };
 use channel::Channel;
 use front::Front;
 use futures_util::StreamExt;
 use loader::{Loader, Reload};
-use pulse::Ear;
 use reloads::Reloads;
 use status::AppStatus;
 use std::{fmt, io, sync::Arc, time::Duration};
@@ -74,7 +73,11 @@ pub enum Error {
 /// `listening` is told the address once clients can connect.
 pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result<(), Error> {
     let (config, warnings) = Config::load(&sources).map_err(Error::Config)?;
-    let diagnostics = Diagnostics::start(config.log_level);
+    let logs = Logs::start(config.log_level, config.log_format).map_err(Error::System)?;
+    let telling = tokio::spawn({
+        let logs = logs.clone();
+        async move { logs.tell().await }
+    });
     tracing::info!("Starting pgduet {}", env!("CARGO_PKG_VERSION"));
     let (connection, connection_warnings) = config.connection().map_err(Error::Config)?;
     for warning in warnings.iter().chain(&connection_warnings) {
@@ -84,11 +87,13 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     Authenticator::new(&config).map_err(Error::Config)?;
     Lock::of_server(config.grpc_lock.as_deref()).map_err(Error::Lock)?;
     let pool = Pool::new(&connection, Options::from(&config)).map_err(Error::Database)?;
-    let ended = run(sources, config, &pool, diagnostics, listening).await;
+    let ended = run(sources, config, &pool, logs.clone(), listening).await;
     // However it ended, what was cut off has been dropped by now.
     if tokio::time::timeout(STOPPED_WITHIN, pool.is_quiet()).await.is_err() {
         tracing::warn!("PostgreSQL may still work on what was cut off");
     }
+    telling.abort();
+    logs.flush();
     ended
 }
 
@@ -97,7 +102,7 @@ async fn run(
     sources: Sources,
     config: Config,
     pool: &Pool,
-    diagnostics: Diagnostics,
+    logs: Logs,
     listening: impl FnOnce(&Address),
 ) -> Result<(), Error> {
     let mut signals = Signals::install().map_err(Error::System)?;
@@ -109,7 +114,7 @@ async fn run(
     let lasting = grpc::Lasting::new(shutdown.clone()).map_err(Error::Database)?;
     let memory = Memory::new(config.server_max_memory.get());
     let limits = limits(&config, memory.clone());
-    let loader = Arc::new(Loader::new(sources, config, pool.clone(), diagnostics, lasting, memory));
+    let loader = Arc::new(Loader::new(sources, config, pool.clone(), logs, lasting, memory));
     let admin = match admin_endpoint(&loader.config()) {
         Some(options) => Some(listen(&options).await?),
         None => None,
@@ -138,7 +143,8 @@ async fn run(
     let front = Front::new(loader.clone());
     serving.spawn(async move { serve_connections(listener, front, &limits, shutdown).await });
 
-    let ear = pulse::follow(loader.clone());
+    let mut revivals = pool.revivals();
+    let pulse = pulse::follow(loader.clone());
     let mut reloads = Reloads::new(loader.clone(), retry);
     if let Some(what) = asked {
         reloads.ask(what);
@@ -154,18 +160,17 @@ async fn run(
             },
             event = channel.next() => match event {
                 Event::Lost => {
-                    ear.send_replace(Ear::Deaf);
+                    pool.suspect();
                     if !loader.config().db_pool_automatic_recovery {
                         return Err(Error::Database(connection_lost()));
                     }
                 }
-                Event::Listening => {
-                    ear.send_replace(Ear::Listening);
-                }
+                Event::Listening => {}
                 Event::ReloadConfig => reloads.ask(Reload::Configuration),
                 Event::ReloadCatalog => reloads.ask(Reload::Catalog),
             },
             () = loader.suspected() => reloads.suspect(),
+            () = revivals.next() => reloads.revive(),
             reloaded = reloads.next() => reloaded?,
             _ = housekeeping.tick() => pool.close_idle(),
         }
@@ -173,7 +178,7 @@ async fn run(
 
     tracing::info!("Shutting down");
     // No more is asked, so that the last that is told is the end; and no more is loaded.
-    drop((ear, reloads));
+    drop((pulse, reloads, revivals));
     loader.tell_end();
     trigger.announce();
     let ended = async {

@@ -31,8 +31,9 @@ pub use self::{
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
-        Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogLevel, OpenApiMode,
-        OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TraceHeader, TxEnd, Verbosity,
+        Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogFormat, LogLevel,
+        OpenApiMode, OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TraceHeader, TxEnd,
+        Verbosity,
     },
 };
 use self::{
@@ -130,8 +131,8 @@ options! {
     db_max_rows "db-max-rows": Option<u64> = "", RELOAD.in_database().alias("max-rows");
     /// Whether clients may ask for execution plans (`application/vnd.pgrst.plan`).
     db_plan_enabled "db-plan-enabled": bool = "false", RELOAD.in_database();
-    /// Largest number of connections in the pool, which serve requests. Beside it there are up to two for what is not a
-    /// request, and one that listens.
+    /// Largest number of connections in the pool, which serve requests. Beside it there are one for loads, one that asks
+    /// each second whether PostgreSQL answers, and one that listens.
     db_pool "db-pool": NonZeroUsize = "10", RESTART;
     /// How long a request waits for a free connection.
     db_pool_acquisition_timeout "db-pool-acquisition-timeout": Duration = "10", RESTART;
@@ -195,6 +196,9 @@ options! {
     /// Whether filters on an embed may name its relation although the embed has an alias.
     url_use_legacy_target_names "url-use-legacy-target-names": bool = "true", RELOAD.in_database();
 
+    /// How long a request's transaction may run, whatever the role may. Then it is cancelled. Empty: no limit but those in
+    /// PostgreSQL.
+    db_query_timeout "db-query-timeout": Option<Timeout> = "", RESTART.pgduet();
     /// Number of prepared statements that each connection keeps.
     db_statement_cache_size "db-statement-cache-size": NonZeroUsize = "256", RELOAD.pgduet();
     /// Whether Swagger UI is served at `/docs/`.
@@ -214,6 +218,9 @@ options! {
     openapi_license "openapi-license": Option<License> = "", RELOAD.in_database().pgduet();
     /// Version of the OpenAPI specification that the root document follows.
     openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
+    /// What the lines of both logs look like: `text`, or `json`, an object in each line. In JSON a request is told with its
+    /// ids, how long each stage took, and how many rows it had, and its path without the query unless `log-query` is on.
+    log_format "log-format": LogFormat = "text", RESTART.pgduet();
     /// What page tokens are sealed with, the same on all replicas: a text of at least 32 bytes. Without it, derived from
     /// `jwt-secret` where that is a secret and not public keys, else another one for each process.
     page_token_secret "page-token-secret": Option<Secret> = "", RELOAD.pgduet().or_file();

@@ -4,15 +4,18 @@
 use super::{docs::Docs, ended::logged, loader::Loader, services::Services};
 use crate::{
     auth::Identity,
+    config::{Config, LogFormat, LogLevel},
     error::{Error, Fault},
-    grpc, rest,
+    grpc,
+    notes::Pad,
+    rest,
     server::{
         body::RequestBody,
         head::{self, Flaw},
         listen::Peer,
         steer::{Branch, steer},
     },
-    telemetry::{Access, shows},
+    telemetry::{Access, Logs, More, shows},
 };
 use axum::body::Body;
 use futures_util::future::BoxFuture;
@@ -21,6 +24,7 @@ use std::{
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 /// Cloned for each connection.
@@ -49,18 +53,23 @@ impl tower::Service<Request<RequestBody>> for Front {
         let (loader, docs) = (self.loader.clone(), self.docs.clone());
         Box::pin(async move {
             let config = loader.config();
-            let seen = Seen::of(&request);
-            let response = answer(loader.services(), request, &loader, &docs).await;
-            let level = config.log_level;
+            let seen = Seen::of(&request, &config);
+            let answered = answer(loader.services(), request, &loader, &docs);
+            let response = match &seen.noted {
+                Some(noted) => noted.pad.during(answered).await,
+                None => answered.await,
+            };
+            let (level, logs) = (config.log_level, loader.logs());
             let role = response.extensions().get::<Arc<Identity>>().cloned();
             match response.extensions().get::<grpc::Ended>().cloned() {
                 Some(ended) => {
                     let status = response.status();
-                    let log = move |name, length| seen.log(role, status, Some(length), Some(name));
+                    let logs = logs.clone();
+                    let log = move |name, length| seen.log(&logs, role, status, Some(length), Some(name));
                     return Ok(logged(response, ended, level, log));
                 }
                 None if !seen.is_preflight && shows(level, response.status().as_u16()) => {
-                    seen.log(role, response.status(), length(&response), None);
+                    seen.log(logs, role, response.status(), length(&response), None);
                 }
                 None => {}
             }
@@ -137,10 +146,67 @@ struct Seen {
     referer: Option<HeaderValue>,
     agent: Option<HeaderValue>,
     is_preflight: bool,
+    noted: Option<Noted>,
+}
+
+/// What is noted of a request where the log wants more than a line.
+struct Noted {
+    pad: Pad,
+    began: Instant,
+    request_id: String,
+    trace_id: Option<String>,
+    format: LogFormat,
+    /// Whether its SQL and its values are logged.
+    values: Values,
+}
+
+/// Whether what may be personal is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Values {
+    Logged,
+    Withheld,
+}
+
+impl Noted {
+    /// Notes are taken where the log is for programs, or shows the SQL.
+    fn of(headers: &HeaderMap, config: &Config) -> Option<Self> {
+        let values = match config.log_query {
+            true => Values::Logged,
+            false => Values::Withheld,
+        };
+        if config.log_level == LogLevel::Crit
+            || (values == Values::Withheld && config.log_format == LogFormat::Text)
+        {
+            return None;
+        }
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        Some(Self {
+            pad: Pad::default(),
+            began: Instant::now(),
+            request_id: header("x-request-id").map_or_else(request_id, str::to_owned),
+            trace_id: header("traceparent").and_then(trace_id),
+            format: config.log_format,
+            values,
+        })
+    }
+}
+
+/// An id for a request that came without one.
+fn request_id() -> String {
+    let mut bytes = [0; 8];
+    // Without randomness there is an id that says nothing.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    format!("{:016x}", u64::from_ne_bytes(bytes))
+}
+
+/// `version-trace_id-parent_id-flags` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
+fn trace_id(parent: &str) -> Option<String> {
+    let id = parent.split('-').nth(1)?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
 }
 
 impl Seen {
-    fn of(request: &Request<RequestBody>) -> Self {
+    fn of(request: &Request<RequestBody>, config: &Config) -> Self {
         let header = |name| request.headers().get(name).cloned();
         let target = request.uri().path_and_query().map_or("*", |target| target.as_str());
         Self {
@@ -154,11 +220,13 @@ impl Seen {
             referer: header(header::REFERER),
             agent: header(header::USER_AGENT),
             is_preflight: is_preflight(request.method(), request.headers()),
+            noted: Noted::of(request.headers(), config),
         }
     }
 
     fn log(
         &self,
+        logs: &Logs,
         role: Option<Arc<Identity>>,
         status: StatusCode,
         length: Option<u64>,
@@ -167,11 +235,25 @@ impl Seen {
         let text = |value: &Option<HeaderValue>| {
             value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         };
-        Access {
+        let notes = self.noted.as_ref().map(|noted| noted.pad.notes());
+        let more = self.noted.as_ref().zip(notes.as_ref()).map(|(noted, notes)| More {
+            request_id: &noted.request_id,
+            trace_id: noted.trace_id.as_deref(),
+            took: noted.began.elapsed(),
+            notes,
+            query: notes.query.as_deref().filter(|_| noted.values == Values::Logged),
+        });
+        let target = match &self.noted {
+            Some(Noted { format: LogFormat::Json, values: Values::Withheld, .. }) => {
+                self.target.split('?').next().unwrap_or_default()
+            }
+            Some(_) | None => &self.target,
+        };
+        logs.request(&Access {
             address: self.address,
             role: role.as_ref().map(|identity| identity.role.as_str()),
             method: self.method.as_str(),
-            target: &self.target,
+            target,
             version: match self.version {
                 http::Version::HTTP_10 => "HTTP/1.0",
                 http::Version::HTTP_2 => "HTTP/2.0",
@@ -182,8 +264,13 @@ impl Seen {
             referer: &text(&self.referer),
             agent: &text(&self.agent),
             grpc,
+            more: more.as_ref(),
+        });
+        if let (Some(Noted { format: LogFormat::Text, .. }), Some(query)) =
+            (&self.noted, more.and_then(|more| more.query))
+        {
+            tracing::info!("{query}");
         }
-        .log();
     }
 }
 

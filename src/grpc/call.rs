@@ -16,6 +16,7 @@ use super::{
 use crate::{
     auth::Identity,
     error::{Caller, Error, Fault, Result},
+    notes,
     request::{Context, Request},
 };
 use bytes::Bytes;
@@ -188,7 +189,7 @@ pub(super) fn streaming(
     let asked = Asked::of(&call.request);
     let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), progress.clone(), config.db_max_rows);
     let (engine, told) = (grpc.engine.clone(), grpc.engine.clone());
-    let running = tokio::spawn(async move {
+    let run = async move {
         tokio::select! {
             outcome = engine.stream(call.request, &identity, &mut sink) => {
                 // Whatever ends the stream, what came before it comes first.
@@ -199,7 +200,11 @@ pub(super) fn streaming(
             // Dropping the engine's future cancels the query.
             () = sender.closed() => Ok(()),
         }
-    });
+    };
+    let running = match notes::pad() {
+        Some(pad) => tokio::spawn(async move { pad.during(run).await }),
+        None => tokio::spawn(run),
+    };
     let rows = stream::unfold(receiver, |mut receiver| async {
         let batch = receiver.recv().await?;
         Some((stream::iter(batch), receiver))

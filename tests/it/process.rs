@@ -3,9 +3,12 @@
 
 mod commands;
 mod health;
+mod logs;
 mod outage;
+mod refused;
 mod side;
 mod signals;
+mod silence;
 mod start;
 
 use crate::support::{PATIENCE, database::Database, http::send, server::Server, until};
