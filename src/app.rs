@@ -3,8 +3,8 @@
 //!
 //! ```text
 //!     start ─ bind ─ first load ─ listen ─┬─ requests ─ Services (one Arc, swapped by a reload)
-//!                                         ├─ NOTIFY, SIGUSR1/2 ─ loader
-//!                                         └─ SIGTERM, SIGINT ─ finish what runs ─ exit 0
+//!                                         ├─ NOTIFY, SIGUSR1/2, SIGHUP ─ loader
+//!                                         └─ SIGTERM, SIGINT ─ say so ─ finish what runs ─ exit 0
 //! ```
 
 mod channel;
@@ -13,6 +13,7 @@ mod docs;
 mod ended;
 mod front;
 mod loader;
+mod manager;
 mod pulse;
 mod reloads;
 mod services;
@@ -31,7 +32,7 @@ use crate::{
     server::{
         connection::{Limits, serve_connections},
         descriptors,
-        listen::{Address, Bound, Endpoint, ListenOptions, Listener, Sharing},
+        listen::{Address, Bound, Endpoint, ListenOptions, Listener, Sharing, given},
         shutdown::shutdown_channel,
         signal::{Signal, Signals},
     },
@@ -109,22 +110,27 @@ async fn run(
     let (trigger, shutdown) = shutdown_channel();
 
     let main = endpoint(&config);
-    let bound = bind(&main).await?;
+    let mut given = given().map_err(Error::System)?.into_iter();
+    let bound = match given.next() {
+        Some(listener) => Bound::Given(listener),
+        None => bind(&main).await?,
+    };
     let address = bound.address();
     let lasting = grpc::Lasting::new(shutdown.clone()).map_err(Error::Database)?;
     let memory = Memory::new(config.server_max_memory.get());
-    let limits = limits(&config, memory.clone());
+    let limits = Limits { sharing: main.sharing, ..limits(&config, memory.clone()) };
     let loader = Arc::new(Loader::new(sources, config, pool.clone(), logs, lasting, memory));
-    let admin = match admin_endpoint(&loader.config()) {
-        Some(options) => Some(listen(&options).await?),
-        None => None,
+    let admin = match (given.next(), admin_endpoint(&loader.config())) {
+        (Some(listener), _) => Some(listener),
+        (None, Some(options)) => Some(listen(&options).await?),
+        (None, None) => None,
     };
     // They end with this.
     let mut serving = JoinSet::new();
     if let Some(listener) = admin {
         tracing::info!("Admin server listening on {}", listener.address());
         let admin = Admin::new(Arc::new(AppStatus::new(loader.clone(), address.clone())));
-        let (limits, shutdown) = (limits.clone(), shutdown.clone());
+        let (limits, shutdown) = (Limits { sharing: Sharing::Exclusive, ..limits.clone() }, shutdown.clone());
         serving.spawn(async move { serve_connections(listener, admin, &limits, shutdown).await });
     }
 
@@ -140,6 +146,7 @@ async fn run(
     let listener = bound.listen().map_err(|error| Error::Listen(address.to_string(), error))?;
     tracing::info!("API server listening on {address}");
     listening(&address);
+    manager::ready();
     let front = Front::new(loader.clone());
     serving.spawn(async move { serve_connections(listener, front, &limits, shutdown).await });
 
@@ -155,7 +162,7 @@ async fn run(
         tokio::select! {
             signal = signals.next() => match signal {
                 Some(Signal::ReloadCatalog) => reloads.ask(Reload::Catalog),
-                Some(Signal::ReloadConfiguration) => reloads.ask(Reload::Configuration),
+                Some(Signal::ReloadConfiguration | Signal::HangUp) => reloads.ask(Reload::Configuration),
                 Some(Signal::Terminate | Signal::Interrupt) | None => break,
             },
             event = channel.next() => match event {
@@ -177,18 +184,24 @@ async fn run(
     }
 
     tracing::info!("Shutting down");
+    manager::stopping();
     // No more is asked, so that the last that is told is the end; and no more is loaded.
     drop((pulse, reloads, revivals));
     loader.tell_end();
+    let mut nothing = None;
+    trigger.warn();
+    tokio::select! {
+        () = tokio::time::sleep(loader.config().server_shutdown_delay) => {}
+        // Whoever asks twice does not want to wait.
+        () = ending(&mut signals, &mut nothing) => return Err(Error::Interrupted),
+    }
     trigger.announce();
     let ended = async {
         // A task that panicked has said so already.
         while serving.join_next().await.is_some() {}
     };
-    let mut nothing = None;
     tokio::select! {
         () = ended => Ok(()),
-        // Whoever asks twice does not want to wait.
         () = ending(&mut signals, &mut nothing) => Err(Error::Interrupted),
     }
 }
@@ -258,7 +271,7 @@ async fn ending(signals: &mut Signals, asked: &mut Option<Reload>) {
     loop {
         let reload = match signals.next().await {
             Some(Signal::ReloadCatalog) => Reload::Catalog,
-            Some(Signal::ReloadConfiguration) => Reload::Configuration,
+            Some(Signal::ReloadConfiguration | Signal::HangUp) => Reload::Configuration,
             Some(Signal::Terminate | Signal::Interrupt) | None => return,
         };
         *asked = (*asked).max(Some(reload));

@@ -243,6 +243,9 @@ options! {
     server_max_memory "server-max-memory": NonZeroUsize = "1073741824", RESTART.pgduet();
     /// How long each 16 KiB of a request's body, and its end, may take to come.
     server_read_timeout "server-read-timeout": Timeout = "30", RESTART.pgduet();
+    /// How long the server goes on as before after a signal has announced the shutdown, while `/ready` and gRPC's health say
+    /// that it takes no more requests: balancers need a while to notice.
+    server_shutdown_delay "server-shutdown-delay": Duration = "0", RESTART.pgduet();
     /// How long each 16 KiB of an answer may wait for the client to read it.
     server_write_timeout "server-write-timeout": Timeout = "60", RESTART.pgduet();
     /// How long a gRPC stream waits for a reader that takes nothing, before it ends and its connection is free again.

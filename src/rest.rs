@@ -143,24 +143,24 @@ where
             stopwatch.lap(Stage::Plan);
             Ok(respond::allow(&methods))
         }
-        Wish::Run(request, asked) => match root::file(engine, &asked) {
+        Wish::Run(wanted) => match root::file(engine, &wanted.1) {
             Some(format) => {
-                root::describe(engine, documents, identity, head, asked.profile, format, stopwatch).await
+                let Asked { profile, .. } = wanted.1;
+                root::describe(engine, documents, identity, head, profile, format, stopwatch).await
             }
-            None => run(engine, identity, request, &asked, stopwatch).await,
+            None => run(engine, identity, wanted, stopwatch).await,
         },
     }
 }
 
 /// What a client wants.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are the largest")]
 enum Wish {
     /// A description of the schema.
     Describe(Profile),
     /// The methods that a resource takes.
     Methods(Profile, Resource),
     /// Something of the engine, and what the answer depends on besides.
-    Run(Request, Asked),
+    Run(Box<(Request, Asked)>),
 }
 
 /// Reads a request, as far as that takes no engine.
@@ -195,22 +195,22 @@ fn read(config: &Config, head: &Parts, body: Bytes) -> Result<Wish> {
             complete(config, head, profile, parsed, What::Call, action)?
         }
     };
-    Ok(Wish::Run(request, asked))
+    Ok(Wish::Run(Box::new((request, asked))))
 }
 
 /// Runs a request and makes its answer.
 async fn run(
     engine: &Engine,
     identity: &Identity,
-    request: Request,
-    asked: &Asked,
+    wanted: Box<(Request, Asked)>,
     stopwatch: &mut Stopwatch,
 ) -> Result<Response<Body>> {
     stopwatch.lap(Stage::Parse);
+    let (request, asked) = *wanted;
     let outcome = engine.run(request, identity).await?;
     stopwatch.lap_at(Stage::Plan, outcome.planned);
     stopwatch.lap(Stage::Transaction);
-    respond::success(outcome, asked)
+    respond::success(outcome, &asked)
 }
 
 /// Completes a request whose action `action` takes from what was parsed.

@@ -27,6 +27,7 @@ use deadpool::{
 };
 use std::{
     num::NonZeroUsize,
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -155,14 +156,14 @@ impl Pool {
     ///
     /// Dropping the future cancels the unit, whose transaction is undone unless
     /// it had ended.
-    pub async fn run<S: Sink>(&self, unit: Unit<'_>, sink: &mut S) -> Result<Report> {
-        self.attempt(&unit, sink).await.inspect_err(|error| self.tell(error))
+    pub async fn run<S: Sink>(&self, unit: &Unit<'_>, sink: &mut S) -> Result<Report> {
+        self.attempt(unit, sink).await.inspect_err(|error| self.tell(error))
     }
 
     async fn attempt<S: Sink>(&self, unit: &Unit<'_>, sink: &mut S) -> Result<Report> {
         let began = notes::are_taken().then(Instant::now);
         let deadline = unit.deadline.map(|left| Instant::now() + left);
-        let leased = self.leased(S::PACE);
+        let leased = pin!(self.leased(S::PACE));
         let (lease, _permit) = match deadline {
             Some(deadline) => {
                 tokio::time::timeout_at(deadline, leased).await.map_err(|_| error::deadline_exceeded())??
@@ -405,10 +406,11 @@ impl Manager {
 }
 
 impl managed::Manager for Manager {
-    type Type = Session;
+    // Boxed: a session is handed on several times in each unit.
+    type Type = Box<Session>;
     type Error = wire::Error;
 
-    async fn create(&self) -> std::result::Result<Session, wire::Error> {
+    async fn create(&self) -> std::result::Result<Box<Session>, wire::Error> {
         if self.full_until().is_some_and(|end| Instant::now() < end) {
             return Err(no_further());
         }
@@ -425,7 +427,7 @@ impl managed::Manager for Manager {
                         let mut full_until = self.full_until.lock().unwrap_or_else(PoisonError::into_inner);
                         *full_until = Some(Instant::now() + FULL_FOR);
                     }
-                    return connected;
+                    return connected.map(Box::new);
                 }
                 // One that was begun while nothing answered may stay silent for ever.
                 _ = revived(&mut presence) => {}
@@ -433,7 +435,7 @@ impl managed::Manager for Manager {
         }
     }
 
-    async fn recycle(&self, session: &mut Session, metrics: &Metrics) -> RecycleResult<wire::Error> {
+    async fn recycle(&self, session: &mut Box<Session>, metrics: &Metrics) -> RecycleResult<wire::Error> {
         session.look().map_err(RecycleError::Backend)?;
         match self.is_usable(session, metrics) {
             true => Ok(()),

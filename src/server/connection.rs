@@ -17,6 +17,9 @@
 //!        accept what has     idle connections are closed,  usually the end      endless streams
 //!        already connected   the others take no more                            are cut off
 //! ```
+//!
+//! An idle connection over HTTP/1 is closed half a second later, or with the answer to what comes until then. Before the
+//! announcement there may be a time in which each answer over HTTP/1 already says that it is the last one.
 
 mod answer;
 mod deadline;
@@ -39,12 +42,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
 use super::activity::{Activity, Connections, Place};
 use super::body::RequestBody;
 use super::head::MAX_FIELDS;
-use super::listen::{Listener, Peer, Stream};
+use super::listen::{Listener, Peer, Sharing, Stream};
 use super::reason;
 use super::shutdown::Shutdown;
 use super::target::RepairTarget;
@@ -63,6 +67,13 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// How long a client that had connected, but sent nothing yet when the shutdown was announced, is waited for.
 const LATE_OPENING: Duration = Duration::from_millis(100);
+
+/// How long connections that have begun to open are waited for, where another process takes those that come.
+const HANDED_OVER: Duration = Duration::from_millis(200);
+
+/// How long an idle connection over HTTP/1 may take to bring a last request, which is answered with `Connection: close`:
+/// a client that sends while the connection is being closed cannot know whether its request was read.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// Header fields of HTTP/1 that are read at all: beyond them hyper's own answer is 431 without a body, and somewhat over
 /// [`MAX_FIELDS`] a handler can still say what is wrong.
@@ -91,6 +102,8 @@ pub struct Limits {
     pub memory: Memory,
     /// From the announcement of the shutdown until what is still running is cut off.
     pub drain_timeout: Duration,
+    /// Whether other processes listen on the same address.
+    pub sharing: Sharing,
 }
 
 impl Default for Limits {
@@ -105,6 +118,7 @@ impl Default for Limits {
             ping_after: Duration::from_secs(30),
             memory: Memory::new(usize::MAX),
             drain_timeout: Duration::from_secs(10),
+            sharing: Sharing::Exclusive,
         }
     }
 }
@@ -141,6 +155,7 @@ where
     let mut connections = JoinSet::new();
     // One that was accepted and waits for room.
     let mut newcomer: Option<(Stream, Peer)> = None;
+    let mut newcomers = Vec::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if newcomer.is_none() => match accepted {
@@ -157,12 +172,30 @@ where
             () = shutdown.announced() => break,
         }
     }
-    for (stream, peer) in newcomer.into_iter().chain(listener.close().unwrap_or_default()) {
+    if limits.sharing == Sharing::Shared {
+        match listener.let_others_have_what_comes() {
+            Ok(()) => {
+                let opened = accept_until(&listener, Instant::now() + HANDED_OVER).await;
+                newcomers.extend(opened);
+            }
+            Err(error) => tracing::debug!(%error, "connections that are opening are reset"),
+        }
+    }
+    for (stream, peer) in newcomers.into_iter().chain(newcomer).chain(listener.close().unwrap_or_default()) {
         if let Some(place) = server.connections.try_admit() {
             connections.spawn(server.clone().serve(stream, peer, place, service.clone()));
         }
     }
     drain(connections, limits.drain_timeout).await
+}
+
+/// The connections that are accepted until then.
+async fn accept_until(listener: &Listener, end: Instant) -> Vec<(Stream, Peer)> {
+    let mut accepted = Vec::new();
+    while let Ok(Ok(connection)) = tokio::time::timeout_at(end, listener.accept()).await {
+        accepted.push(connection);
+    }
+    accepted
 }
 
 async fn drain(mut connections: JoinSet<()>, deadline: Duration) -> Drained {
@@ -246,9 +279,9 @@ impl Server {
             Protocol::Http2 => Some(Unread::default()),
         };
         let Limits { read_timeout, write_timeout, .. } = self.limits;
-        let (at_work, pieces) = (activity.clone(), unread.clone());
+        let (at_work, pieces, shutdown) = (activity.clone(), unread.clone(), self.shutdown.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let (answering, unread) = (at_work.request(), pieces.clone());
+            let (answering, unread, shutdown) = (at_work.request(), pieces.clone(), shutdown.clone());
             let mut request = request.map(|body| RequestBody::new(body, read_timeout, at_work.clone()));
             request.extensions_mut().insert(peer);
             let body_unread = request.body().unread();
@@ -257,8 +290,10 @@ impl Server {
                 answered.map(|mut answer| {
                     let is_left = || body_unread.is_some_and(|unread| unread.load(Ordering::Relaxed));
                     let is_refusal = answer.status().is_client_error() || answer.status().is_server_error();
-                    if protocol == Protocol::Http1 && is_refusal && is_left() {
-                        // The rest of the body stands where the next request would: a client has to know before it sends that.
+                    // The rest of a body stands where the next request would, and who goes down takes no further one: a client
+                    // has to know before it sends that.
+                    let is_last = || (is_refusal && is_left()) || shutdown.is_leaving();
+                    if protocol == Protocol::Http1 && is_last() {
                         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                     }
                     reason::complete(answer).map(|body| AnswerBody::new(body, unread, answering))
@@ -329,8 +364,17 @@ impl Server {
                     Err(_elapsed) => Err("another connection needs the room".into()),
                 };
             }
-            () = shutdown.announced() => connection.as_mut().graceful_shutdown(),
+            () = shutdown.announced() => {}
         }
+        if unread.is_none() && activity.is_idle() {
+            // Its answer says that it is the last one.
+            tokio::select! {
+                biased;
+                ended = &mut connection => return ended.map_err(Into::into),
+                () = tokio::time::sleep(LINGER) => {}
+            }
+        }
+        connection.as_mut().graceful_shutdown();
         tokio::select! {
             ended = connection => ended.map_err(Into::into),
             () = stalled => Err("an answer is not read".into()),

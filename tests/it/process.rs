@@ -6,6 +6,7 @@ mod health;
 mod logs;
 mod outage;
 mod refused;
+mod rolling;
 mod side;
 mod signals;
 mod silence;

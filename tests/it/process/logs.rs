@@ -3,6 +3,7 @@
 
 use super::{SCHEMA, answers, pgduet, serve};
 use crate::support::{
+    address::free,
     database::Database,
     http::{Connection, send},
     server::Server,
@@ -10,7 +11,6 @@ use crate::support::{
 };
 use serde_json::Value;
 use std::{
-    net::TcpListener,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -18,7 +18,6 @@ use std::{
 #[test]
 fn logs_that_nobody_reads_hold_nothing_up() {
     let database = Database::fresh(SCHEMA);
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (main, admin) = (free(), free());
     let mut child = pgduet()
         .env("PGRST_SERVER_PORT", main.port().to_string())
@@ -178,9 +177,9 @@ fn log_query_shows_the_sql_of_the_requests_that_are_shown() {
 #[test]
 fn at_the_level_crit_nothing_is_said() {
     let database = Database::fresh(SCHEMA);
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let place = free();
     let child = pgduet()
-        .env("PGRST_SERVER_PORT", free.port().to_string())
+        .env("PGRST_SERVER_PORT", place.port().to_string())
         .env("PGRST_DB_URI", database.uri("authenticator"))
         .env("PGRST_DB_SCHEMAS", "api")
         .env("PGRST_DB_ANON_ROLE", "anonymous")
@@ -190,7 +189,7 @@ fn at_the_level_crit_nothing_is_said() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let address = free.to_string();
+    let address = place.to_string();
     until("it answers", || std::net::TcpStream::connect(&address).is_ok().then_some(()));
     assert_eq!(send(&address, "POST", "/rpc/fail", &[], Some("{}")).status, 500);
     assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap().success());

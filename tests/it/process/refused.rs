@@ -18,7 +18,8 @@ fn configured(own: &Own) -> std::process::Command {
 #[tokio::test]
 async fn the_server_s_own_sessions_do_not_end_by_the_settings_of_the_login_role() {
     let database = Database::fresh(SCHEMA);
-    for setting in ["statement_timeout = '200ms'", "lock_timeout = '20ms'", "idle_session_timeout = '500ms'"] {
+    for setting in ["statement_timeout = '200ms'", "lock_timeout = '20ms'", "idle_session_timeout = '500ms'"]
+    {
         database.execute(&format!("ALTER ROLE authenticator IN DATABASE {} SET {setting}", database.name()));
     }
     let server = serve(&database, &[]);

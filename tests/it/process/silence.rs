@@ -3,13 +3,13 @@
 
 use super::{answers, health::is_serving, outage::Own, pgduet};
 use crate::support::{
+    address::free,
     http::{Connection, send},
     server::Server,
     silence::Proxy,
     until,
 };
 use std::{
-    net::TcpListener,
     thread,
     time::{Duration, Instant},
 };
@@ -29,7 +29,7 @@ impl Silenced {
     async fn start(name: &str, more: &[(&str, &str)]) -> Self {
         let own = Own::start(name).await;
         let proxy = Proxy::before(&own.uri("authenticator"));
-        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let admin = free();
         let mut command = pgduet();
         command
             .env("PGRST_DB_URI", proxy.uri("authenticator", "postgres"))
