@@ -35,6 +35,7 @@ use crate::{
         listen::{Address, Bound, Endpoint, ListenOptions, Listener, Sharing, given},
         shutdown::shutdown_channel,
         signal::{Signal, Signals},
+        tls::{Files, Tls, Unusable},
     },
     telemetry::Logs,
 };
@@ -64,6 +65,8 @@ pub enum Error {
     System(io::Error),
     /// The gRPC lock file cannot be used.
     Lock(LockError),
+    /// A certificate or a key of the server cannot be used.
+    Tls(Unusable),
     /// The database refuses for good.
     Database(Box<error::Error>),
     /// A second signal came while requests were being finished.
@@ -87,8 +90,9 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     // A secret that cannot be used stops the start, not the first request; a lock file too.
     Authenticator::new(&config).map_err(Error::Config)?;
     Lock::of_server(config.grpc_lock.as_deref()).map_err(Error::Lock)?;
+    let tls = tls(&config)?;
     let pool = Pool::new(&connection, Options::from(&config)).map_err(Error::Database)?;
-    let ended = run(sources, config, &pool, logs.clone(), listening).await;
+    let ended = run(sources, config, &pool, tls, logs.clone(), listening).await;
     // However it ended, what was cut off has been dropped by now.
     if tokio::time::timeout(STOPPED_WITHIN, pool.is_quiet()).await.is_err() {
         tracing::warn!("PostgreSQL may still work on what was cut off");
@@ -103,6 +107,7 @@ async fn run(
     sources: Sources,
     config: Config,
     pool: &Pool,
+    tls: Option<Arc<Tls>>,
     logs: Logs,
     listening: impl FnOnce(&Address),
 ) -> Result<(), Error> {
@@ -118,7 +123,7 @@ async fn run(
     let address = bound.address();
     let lasting = grpc::Lasting::new(shutdown.clone()).map_err(Error::Database)?;
     let memory = Memory::new(config.server_max_memory.get());
-    let limits = Limits { sharing: main.sharing, ..limits(&config, memory.clone()) };
+    let limits = Limits { sharing: main.sharing, tls: tls.clone(), ..limits(&config, memory.clone()) };
     let loader = Arc::new(Loader::new(sources, config, pool.clone(), logs, lasting, memory));
     let admin = match (given.next(), admin_endpoint(&loader.config())) {
         (Some(listener), _) => Some(listener),
@@ -130,7 +135,8 @@ async fn run(
     if let Some(listener) = admin {
         tracing::info!("Admin server listening on {}", listener.address());
         let admin = Admin::new(Arc::new(AppStatus::new(loader.clone(), address.clone())));
-        let (limits, shutdown) = (Limits { sharing: Sharing::Exclusive, ..limits.clone() }, shutdown.clone());
+        let (limits, shutdown) =
+            (Limits { sharing: Sharing::Exclusive, tls: None, ..limits.clone() }, shutdown.clone());
         serving.spawn(async move { serve_connections(listener, admin, &limits, shutdown).await });
     }
 
@@ -162,7 +168,12 @@ async fn run(
         tokio::select! {
             signal = signals.next() => match signal {
                 Some(Signal::ReloadCatalog) => reloads.ask(Reload::Catalog),
-                Some(Signal::ReloadConfiguration | Signal::HangUp) => reloads.ask(Reload::Configuration),
+                Some(Signal::ReloadConfiguration | Signal::HangUp) => {
+                    reloads.ask(Reload::Configuration);
+                    if let Some(tls) = &tls {
+                        tls.reload();
+                    }
+                }
                 Some(Signal::Terminate | Signal::Interrupt) | None => break,
             },
             event = channel.next() => match event {
@@ -179,7 +190,12 @@ async fn run(
             () = loader.suspected() => reloads.suspect(),
             () = revivals.next() => reloads.revive(),
             reloaded = reloads.next() => reloaded?,
-            _ = housekeeping.tick() => pool.close_idle(),
+            _ = housekeeping.tick() => {
+                pool.close_idle();
+                if let Some(tls) = &tls {
+                    tls.reload_if_changed();
+                }
+            }
         }
     }
 
@@ -230,6 +246,19 @@ fn limits(config: &Config, memory: Memory) -> Limits {
         memory,
         ..Limits::default()
     }
+}
+
+/// What is spoken on the listener, if not plain HTTP.
+fn tls(config: &Config) -> Result<Option<Arc<Tls>>, Error> {
+    let (Some(certificate), Some(key)) = (&config.server_tls_certificate, &config.server_tls_key) else {
+        return Ok(None);
+    };
+    let files = Files {
+        certificate: certificate.clone(),
+        key: key.clone(),
+        client_authorities: config.server_tls_client_ca.clone(),
+    };
+    Tls::load(files).map(Arc::new).map(Some).map_err(Error::Tls)
 }
 
 /// Where the main server listens.
@@ -294,6 +323,7 @@ impl fmt::Display for Error {
             Error::Listen(address, error) => write!(out, "cannot listen on {address}: {error}"),
             Error::System(error) => error.fmt(out),
             Error::Lock(error) => error.fmt(out),
+            Error::Tls(error) => write!(out, "TLS cannot be spoken: {error}"),
             Error::Database(error) => error.fmt(out),
             Error::Interrupted => {
                 out.write_str("ended by a second signal, before all requests were answered")

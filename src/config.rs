@@ -31,7 +31,7 @@ pub use self::{
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
-        Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogFormat, LogLevel,
+        Audience, BasePath, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogFormat, LogLevel,
         OpenApiMode, OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TraceHeader, TxEnd,
         Verbosity,
     },
@@ -226,6 +226,9 @@ options! {
     page_token_secret "page-token-secret": Option<Secret> = "", RELOAD.pgduet().or_file();
     /// Directory of the PostgreSQL binaries that `demo` starts.
     pg_bin "pg-bin": Option<PathBuf> = "", RESTART.pgduet();
+    /// Path below which REST and its documents are, such as `/rest/v1`, where clients of Supabase expect them; elsewhere is
+    /// nothing of REST then. gRPC is where it always is.
+    server_base_path "server-base-path": Option<BasePath> = "", RESTART.pgduet();
     /// How long requests under way may take to end after a signal has announced the shutdown. Then they are cut off.
     server_drain_timeout "server-drain-timeout": Duration = "10", RESTART.pgduet();
     /// How long the head of a request may take to come, counted from the end of the answer before it: an idle connection
@@ -246,6 +249,14 @@ options! {
     /// How long the server goes on as before after a signal has announced the shutdown, while `/ready` and gRPC's health say
     /// that it takes no more requests: balancers need a while to notice.
     server_shutdown_delay "server-shutdown-delay": Duration = "0", RESTART.pgduet();
+    /// Certificate of the server, followed by those between it and the authority; a PEM file. With it the server speaks TLS
+    /// 1.2 and 1.3 and nothing else. Read again with the configuration, and when it changes; so are the next two.
+    server_tls_certificate "server-tls-certificate": Option<PathBuf> = "", RESTART.pgduet();
+    /// Certificates of the authorities whose clients may show a certificate; a PEM file. Its subject is
+    /// `request.tls.subject` in the transaction, such as `CN=reports,O=Example`. Who shows none is served all the same.
+    server_tls_client_ca "server-tls-client-ca": Option<PathBuf> = "", RESTART.pgduet();
+    /// Key of `server-tls-certificate`; a PEM file.
+    server_tls_key "server-tls-key": Option<PathBuf> = "", RESTART.pgduet();
     /// How long each 16 KiB of an answer may wait for the client to read it.
     server_write_timeout "server-write-timeout": Timeout = "60", RESTART.pgduet();
     /// How long a gRPC stream waits for a reader that takes nothing, before it ends and its connection is free again.
@@ -302,6 +313,22 @@ impl Config {
     fn check(&self) -> Result<(), Error> {
         if self.admin_server_port == Some(self.server_port) {
             return Err(Error::Unusable("admin-server-port cannot be the same as server-port".to_owned()));
+        }
+        match (&self.server_tls_certificate, &self.server_tls_key, &self.server_tls_client_ca) {
+            (None, None, None) | (Some(_), Some(_), _) => {}
+            (Some(_), None, _) => {
+                return Err(Error::Unusable("server-tls-certificate needs server-tls-key".to_owned()));
+            }
+            (None, Some(_), _) | (None, None, Some(_)) => {
+                return Err(Error::Unusable(
+                    "server-tls-key and server-tls-client-ca need server-tls-certificate".to_owned(),
+                ));
+            }
+        }
+        if self.server_tls_certificate.is_some() && self.server_unix_socket.is_some() {
+            return Err(Error::Unusable(
+                "server-tls-certificate is of no use on server-unix-socket".to_owned(),
+            ));
         }
         if let Some((one, other)) = self.grpc_package.mixed_up(&self.db_schemas) {
             let template = self.grpc_package.render();

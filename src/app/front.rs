@@ -10,6 +10,7 @@ use crate::{
     notes::Pad,
     rest,
     server::{
+        base,
         body::RequestBody,
         head::{self, Flaw},
         listen::Peer,
@@ -54,7 +55,7 @@ impl tower::Service<Request<RequestBody>> for Front {
         Box::pin(async move {
             let config = loader.config();
             let seen = Seen::of(&request, &config);
-            let answered = answer(loader.services(), request, &loader, &docs);
+            let answered = based(request, &loader, &docs, config.server_base_path.as_deref());
             let response = match &seen.noted {
                 Some(noted) => noted.pad.during(answered).await,
                 None => answered.await,
@@ -76,6 +77,38 @@ impl tower::Service<Request<RequestBody>> for Front {
             Ok(response)
         })
     }
+}
+
+/// Answers what is below the base path, as if that were not there. What is elsewhere is gRPC, or nothing.
+async fn based(
+    mut request: Request<RequestBody>,
+    loader: &Loader,
+    docs: &Docs,
+    base: Option<&str>,
+) -> Response<Body> {
+    let services = loader.services();
+    let Some(base) = base else { return answer(services, request, loader, docs).await };
+    match base::below(base, request.uri()) {
+        Some(target) => {
+            *request.uri_mut() = target;
+            let mut response = answer(services, request, loader, docs).await;
+            base::restore(base, response.headers_mut());
+            response
+        }
+        None => {
+            let (head, body) = request.into_parts();
+            let knows = |name: &str| services.as_ref().is_some_and(|services| services.grpc.knows(name));
+            match steer(&head, knows) {
+                Branch::Grpc => answer(services, Request::from_parts(head, body), loader, docs).await,
+                Branch::Rest | Branch::Docs => rest::failure(&elsewhere(base), &loader.config()),
+            }
+        }
+    }
+}
+
+fn elsewhere(base: &str) -> Box<Error> {
+    Error::new(Fault::InvalidPath, "Invalid path specified in request URL")
+        .hint(format!("Everything is below {base}"))
 }
 
 async fn answer(

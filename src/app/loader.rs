@@ -221,8 +221,6 @@ impl Loader {
         let loaded = tokio::time::timeout(LONGEST, self.load(read)).await;
         let error = match loaded.unwrap_or_else(|_| Err(Failure::Database(took_too_long()))) {
             Ok(()) => {
-                self.counters.succeeded.fetch_add(1, Ordering::Relaxed);
-                self.stale.store(None);
                 self.database_answers();
                 return Ok(None);
             }
@@ -260,6 +258,9 @@ impl Loader {
         self.services.store(Some(services.clone()));
         // Cached plans of what has changed are of no use.
         self.pool.renew((&**services.engine.config()).into());
+        // Whoever is answered by it finds it counted.
+        self.counters.succeeded.fetch_add(1, Ordering::Relaxed);
+        self.stale.store(None);
         self.renewal.succeeded(services.engine.clone());
         Ok(())
     }

@@ -18,6 +18,7 @@ use crate::{
     error::{Caller, Error, Fault, Result},
     notes,
     request::{Context, Request},
+    server::tls::Subject,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -259,9 +260,10 @@ fn decode(
     if deadline.is_some_and(|left| left.is_zero()) {
         return Err(Error::new(Fault::DeadlineExceeded, "The deadline passed before the call began"));
     }
-    let (metadata, _, message) = request.into_parts();
+    let (metadata, extensions, message) = request.into_parts();
+    let subject = extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
     let headers = metadata.into_headers();
-    let context = Context::new("POST", path, told(&headers));
+    let context = Context { tls_subject: subject, ..Context::new("POST", path, told(&headers)) };
     let surroundings =
         Surroundings { context, deadline, sealer: &grpc.sealer, max_rows: grpc.engine.config().db_max_rows };
     decode::decode(&grpc.services, method, message, surroundings)

@@ -1,4 +1,4 @@
-//! Serves the connections of one listener: HTTP/1.1 and HTTP/2 without TLS, told apart by their first bytes.
+//! Serves the connections of one listener: HTTP/1.1 and HTTP/2, over TLS or without it, told apart by their first bytes.
 //!
 //! Each connection is a task with a clone of the service. Nothing that a client does ends the loop or another
 //! connection, and nothing that it leaves open keeps the process alive: every phase of a connection has a deadline, and
@@ -6,6 +6,7 @@
 //!
 //! | phase | deadline |
 //! |---|---|
+//! | the handshake of TLS | [`Limits::head_timeout`] |
 //! | waiting for a request, and reading its head | [`Limits::head_timeout`]; over HTTP/2 an answer to a ping |
 //! | reading its body | [`Limits::read_timeout`] for each 16 KiB and for its end |
 //! | writing its answer | [`Limits::write_timeout`] for each 16 KiB, as long as some wait |
@@ -52,6 +53,7 @@ use super::listen::{Listener, Peer, Sharing, Stream};
 use super::reason;
 use super::shutdown::Shutdown;
 use super::target::RepairTarget;
+use super::tls::{self, Subject, Tls};
 use crate::memory::Memory;
 use answer::{AnswerBody, Unread};
 use deadline::WriteDeadline;
@@ -67,6 +69,9 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// How long a client that had connected, but sent nothing yet when the shutdown was announced, is waited for.
 const LATE_OPENING: Duration = Duration::from_millis(100);
+
+/// The same for one that is in the middle of a handshake.
+const LATE_HANDSHAKE: Duration = Duration::from_secs(1);
 
 /// How long connections that have begun to open are waited for, where another process takes those that come.
 const HANDED_OVER: Duration = Duration::from_millis(200);
@@ -104,6 +109,8 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// Whether other processes listen on the same address.
     pub sharing: Sharing,
+    /// What is spoken on TCP connections, if not plain HTTP.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Default for Limits {
@@ -119,6 +126,7 @@ impl Default for Limits {
             memory: Memory::new(usize::MAX),
             drain_timeout: Duration::from_secs(10),
             sharing: Sharing::Exclusive,
+            tls: None,
         }
     }
 }
@@ -264,7 +272,7 @@ impl Server {
         Server { http1, http2, limits: limits.clone(), connections, shutdown }
     }
 
-    async fn serve<S, B>(self: Arc<Self>, mut stream: Stream, peer: Peer, place: Place, service: S)
+    async fn serve<S, B>(self: Arc<Self>, stream: Stream, peer: Peer, place: Place, service: S)
     where
         S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -273,6 +281,13 @@ impl Server {
         B::Error: Into<BoxError>,
     {
         let activity = &place.activity;
+        let (mut stream, subject) = match self.secured(stream, activity).await {
+            Ok(secured) => secured,
+            Err(error) => {
+                tracing::debug!(%error, %peer, "a connection has no TLS");
+                return;
+            }
+        };
         let Some((protocol, received)) = self.opening(&mut stream, activity).await else { return };
         let unread = match protocol {
             Protocol::Http1 => None,
@@ -284,6 +299,9 @@ impl Server {
             let (answering, unread, shutdown) = (at_work.request(), pieces.clone(), shutdown.clone());
             let mut request = request.map(|body| RequestBody::new(body, read_timeout, at_work.clone()));
             request.extensions_mut().insert(peer);
+            if let Some(subject) = &subject {
+                request.extensions_mut().insert(subject.clone());
+            }
             let body_unread = request.body().unread();
             let answered = service.clone().oneshot(request);
             answered.map(move |answered| {
@@ -313,6 +331,28 @@ impl Server {
             // Mostly clients that went away or do not speak HTTP.
             tracing::debug!(%error, %peer, "a connection ended early");
         }
+    }
+
+    /// The connection as it is to be spoken on, and who shows a certificate there.
+    async fn secured(&self, stream: Stream, activity: &Activity) -> io::Result<(Stream, Option<Subject>)> {
+        let (tls, stream) = match (&self.limits.tls, stream) {
+            (Some(tls), Stream::Tcp(stream)) => (tls, stream),
+            (_, stream) => return Ok((stream, None)),
+        };
+        let mut shutdown = self.shutdown.clone();
+        let accepting = tls.acceptor().accept(stream);
+        tokio::pin!(accepting);
+        let late = || io::Error::from(io::ErrorKind::TimedOut);
+        let stream = tokio::select! {
+            accepted = tokio::time::timeout(self.limits.head_timeout, &mut accepting) => accepted.map_err(|_| late())??,
+            () = activity.has_to_close() => return Err(late()),
+            () = shutdown.announced() => {
+                tokio::time::timeout(LATE_HANDSHAKE, accepting).await.map_err(|_| late())??
+            }
+        };
+        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let subject = shown.and_then(tls::subject);
+        Ok((Stream::Tls(Box::new(stream)), subject))
     }
 
     /// The protocol and the bytes that told it; `None` if they did not come in time.

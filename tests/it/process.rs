@@ -1,6 +1,7 @@
 //! The process as operators know it: how it starts and ends, what it prints, and how it lives through what happens to its
 //! database. Times are not asserted here.
 
+mod base;
 mod commands;
 mod health;
 mod logs;
@@ -11,6 +12,7 @@ mod side;
 mod signals;
 mod silence;
 mod start;
+mod tls;
 
 use crate::support::{PATIENCE, database::Database, http::send, server::Server, until};
 use std::{
