@@ -13,10 +13,13 @@ use tokio::time::Instant;
 /// From one reload to the next that a request causes.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What a reload leaves to be tried again.
+type Running = BoxFuture<'static, Result<Option<Retry>, Error>>;
+
 /// The reloads of a loader.
 pub(super) struct Reloads {
     loader: Arc<Loader>,
-    running: Option<(Reload, BoxFuture<'static, Result<Option<Retry>, Error>>)>,
+    running: Option<(Reload, Running)>,
     /// To be run next: everything that was asked for while another ran is one reload.
     asked: Option<Reload>,
     /// When the next is due because of requests.
@@ -60,7 +63,7 @@ impl Reloads {
                 };
                 (self.suspected, self.began) = (None, Instant::now());
                 let (loader, retry) = (self.loader.clone(), self.retry);
-                let running = Box::pin(async move { loader.reload(what, retry).await });
+                let running: Running = Box::pin(async move { loader.reload(what, retry).await });
                 &mut self.running.insert((what, running)).1
             }
         };
