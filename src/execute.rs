@@ -26,6 +26,7 @@ mod session;
 mod side;
 mod statement_cache;
 mod unit;
+mod vet;
 mod wire;
 
 pub use body::{Body, Form};
@@ -34,7 +35,7 @@ pub use heartbeat::{Ask, Heard, Heartbeat};
 pub use pool::{Options, Pool, Status};
 pub use revival::{Revival, Revivals};
 pub use side::Lent;
-pub use statement_cache::Preparation;
+pub use statement_cache::{Code, Preparation};
 
 use crate::{
     memory::{Lease, Memory},

@@ -39,26 +39,25 @@ use timing::Stopwatch;
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("pgduet/", env!("CARGO_PKG_VERSION")));
 
-/// Answers a request. Who asked is left in the response's extensions, for the
-/// access log: an [`Arc<Identity>`], if there is one.
+/// Answers a request, and says who asked, for the access log, where that is known.
 pub async fn serve<B>(
     engine: &Engine,
     authenticator: &Authenticator,
     documents: &Documents,
     request: http::Request<B>,
-) -> Response<Body>
+) -> (Response<Body>, Option<Arc<Identity>>)
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let config = engine.config();
     let (head, body) = request.into_parts();
-    let mut response = match cors::preflight(&head, &config.server_cors_allowed_origins) {
-        Some(preflight) => preflight,
+    let (mut response, identity) = match cors::preflight(&head, &config.server_cors_allowed_origins) {
+        Some(preflight) => (preflight, None),
         None => {
-            let mut response = admit(engine, authenticator, documents, &head, body).await;
+            let (mut response, identity) = admit(engine, authenticator, documents, &head, body).await;
             cors::expose(&head.headers, response.headers_mut(), &config.server_cors_allowed_origins);
-            response
+            (response, identity)
         }
     };
     let headers = response.headers_mut();
@@ -67,7 +66,7 @@ where
         let value = head.headers.get(trace.name()).cloned();
         headers.insert(trace.name(), value.unwrap_or_else(|| HeaderValue::from_static("")));
     }
-    response
+    (response, identity)
 }
 
 /// The answer to a request that no engine has seen.
@@ -82,7 +81,7 @@ async fn admit<B>(
     documents: &Documents,
     head: &Parts,
     body: B,
-) -> Response<Body>
+) -> (Response<Body>, Option<Arc<Identity>>)
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -96,11 +95,11 @@ where
             if !head.headers.contains_key(header::EXPECT) {
                 body::discard(body).await;
             }
-            return respond::failure(&error, Caller::Anonymous, verbosity);
+            return (respond::failure(&error, Caller::Anonymous, verbosity), None);
         }
     };
     stopwatch.lap(Stage::Jwt);
-    let mut response = match answer(engine, documents, &identity, head, body, &mut stopwatch).await {
+    let response = match answer(engine, documents, &identity, head, body, &mut stopwatch).await {
         Ok(mut response) => {
             stopwatch.lap(Stage::Response);
             response.headers_mut().extend(stopwatch.header().map(|value| (SERVER_TIMING, value)));
@@ -114,8 +113,7 @@ where
             response
         }
     };
-    response.extensions_mut().insert::<Arc<Identity>>(identity);
-    response
+    (response, Some(identity))
 }
 
 /// The whole of a request: what is asked, the engine, what is answered.

@@ -7,20 +7,22 @@ use crate::{
     config::{Config, LogFormat, LogLevel},
     error::{Error, Fault},
     grpc,
+    memory::{Full, Lease},
     notes::Pad,
     rest,
     server::{
         base,
         body::RequestBody,
+        connection::COPIES,
         head::{self, Flaw},
         listen::Peer,
         steer::{Branch, steer},
     },
-    telemetry::{Access, Logs, More, shows},
+    telemetry::{Access, More, shows},
 };
 use axum::body::Body;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use std::{
     convert::Infallible,
     sync::Arc,
@@ -50,97 +52,89 @@ impl tower::Service<Request<RequestBody>> for Front {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let (loader, docs) = (self.loader.clone(), self.docs.clone());
-        Box::pin(async move {
-            let config = loader.config();
-            let seen = Seen::of(&request, &config);
-            let answered = based(request, &loader, &docs, config.server_base_path.as_deref());
-            let response = match &seen.noted {
-                Some(noted) => noted.pad.during(answered).await,
-                None => answered.await,
-            };
-            let (level, logs) = (config.log_level, loader.logs());
-            let role = response.extensions().get::<Arc<Identity>>().cloned();
-            match response.extensions().get::<grpc::Ended>().cloned() {
-                Some(ended) => {
-                    let status = response.status();
-                    let logs = logs.clone();
-                    let log = move |name, length| seen.log(&logs, role, status, Some(length), Some(name));
-                    return Ok(logged(response, ended, level, log));
-                }
-                None if !seen.is_preflight && shows(level, response.status().as_u16()) => {
-                    seen.log(logs, role, response.status(), length(&response), None);
-                }
-                None => {}
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
+        let (services, config) = (self.loader.services(), self.loader.config());
+        let seen = Seen::of(&request, &config, &self.loader);
+        let pad = seen.noted.as_ref().map(|noted| noted.pad.clone());
+        let base = config.server_base_path.clone();
+        let place = match base.as_deref().map(|base| base::below(base, request.uri())) {
+            None => Place::Everywhere,
+            Some(None) => Place::Elsewhere,
+            Some(Some(target)) => {
+                *request.uri_mut() = target;
+                Place::Below
             }
-            Ok(response)
-        })
+        };
+        let (head, body) = request.into_parts();
+        let branch = steer(&head, |name| services.as_ref().is_some_and(|services| services.grpc.knows(name)));
+        let flaw = head::check(&head);
+        let request = Request::from_parts(head, body);
+        let limit = config.server_max_header_bytes;
+        let services = match services {
+            _ if head_bytes(&request) > limit => Err(headers_too_large(limit)),
+            _ if let Err(flaw) = flaw => Err(flawed(flaw)),
+            _ if place == Place::Elsewhere && branch != Branch::Grpc => Err(elsewhere()),
+            Some(services) => hold_head(&request, &services).map(|held| (services, held)),
+            None => Err(catalog_unavailable()),
+        };
+        // Each branch is a future of its own: none takes room for what only another needs.
+        let answered: Self::Future = match (branch, services) {
+            (Branch::Docs, services) if config.docs_enabled && flaw.is_ok() && place != Place::Elsewhere => {
+                let docs = self.docs.clone();
+                let services = services.map(|(services, _)| services);
+                Box::pin(async move {
+                    seen.answered(docs.answer(&request.into_parts().0, services, &config).await, None)
+                })
+            }
+            (Branch::Grpc, Ok((services, held))) => Box::pin(async move {
+                let _held = held;
+                let answer = services.grpc.clone().serve(request).await.map(Body::new);
+                let role = answer.extensions().get::<Arc<Identity>>().cloned();
+                seen.answered(answer, role)
+            }),
+            (Branch::Grpc, Err(error)) => {
+                Box::pin(
+                    async move { seen.answered(grpc::failure(request, &error).await.map(Body::new), None) },
+                )
+            }
+            (Branch::Rest | Branch::Docs, Ok((services, held))) => Box::pin(async move {
+                let _held = held;
+                let Services { engine, authenticator, documents, .. } = &*services;
+                let (answer, role) = rest::serve(engine, authenticator, documents, request).await;
+                seen.answered(answer, role)
+            }),
+            (Branch::Rest | Branch::Docs, Err(error)) => {
+                Box::pin(std::future::ready(seen.answered(rest::failure(&error, &config), None)))
+            }
+        };
+        let answered = match (place, base) {
+            (Place::Below, Some(base)) => Box::pin(async move {
+                let mut response = answered.await?;
+                base::restore(&base, response.headers_mut());
+                Ok(response)
+            }),
+            (Place::Below | Place::Everywhere | Place::Elsewhere, _) => answered,
+        };
+        match pad {
+            Some(pad) => Box::pin(async move { pad.during(answered).await }),
+            None => answered,
+        }
     }
 }
 
-/// Answers what is below the base path, as if that were not there. What is elsewhere is gRPC, or nothing.
-async fn based(
-    mut request: Request<RequestBody>,
-    loader: &Loader,
-    docs: &Docs,
-    base: Option<&str>,
-) -> Response<Body> {
-    let services = loader.services();
-    let Some(base) = base else { return answer(services, request, loader, docs).await };
-    match base::below(base, request.uri()) {
-        Some(target) => {
-            *request.uri_mut() = target;
-            let mut response = answer(services, request, loader, docs).await;
-            base::restore(base, response.headers_mut());
-            response
-        }
-        None => {
-            let (head, body) = request.into_parts();
-            let knows = |name: &str| services.as_ref().is_some_and(|services| services.grpc.knows(name));
-            match steer(&head, knows) {
-                Branch::Grpc => answer(services, Request::from_parts(head, body), loader, docs).await,
-                Branch::Rest | Branch::Docs => rest::failure(&elsewhere(base), &loader.config()),
-            }
-        }
-    }
+/// Where a request is, seen from the base path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// There is no base path.
+    Everywhere,
+    Below,
+    /// Here is gRPC, or nothing.
+    Elsewhere,
 }
 
-fn elsewhere(base: &str) -> Box<Error> {
+fn elsewhere() -> Box<Error> {
     Error::new(Fault::InvalidPath, "Invalid path specified in request URL")
-        .hint(format!("Everything is below {base}"))
-}
-
-async fn answer(
-    services: Option<Arc<Services>>,
-    request: Request<RequestBody>,
-    loader: &Loader,
-    docs: &Docs,
-) -> Response<Body> {
-    let (head, body) = request.into_parts();
-    let branch = steer(&head, |name| services.as_ref().is_some_and(|services| services.grpc.knows(name)));
-    let flaw = head::check(&head);
-    let request = Request::from_parts(head, body);
-    let config = loader.config();
-    let limit = config.server_max_header_bytes;
-    let services = match services {
-        _ if head_bytes(&request) > limit => Err(headers_too_large(limit)),
-        _ if let Err(flaw) = flaw => Err(flawed(flaw)),
-        Some(services) => Ok(services),
-        None => Err(catalog_unavailable()),
-    };
-    match (branch, services) {
-        (Branch::Docs, services) if config.docs_enabled && flaw.is_ok() => {
-            docs.answer(&request.into_parts().0, services, &config).await
-        }
-        (Branch::Grpc, Ok(services)) => services.grpc.clone().serve(request).await.map(Body::new),
-        (Branch::Grpc, Err(error)) => grpc::failure(request, &error).await.map(Body::new),
-        (Branch::Rest | Branch::Docs, Ok(services)) => {
-            let Services { engine, authenticator, documents, .. } = &*services;
-            rest::serve(engine, authenticator, documents, request).await
-        }
-        (Branch::Rest | Branch::Docs, Err(error)) => rest::failure(&error, &config),
-    }
+        .hint("Everything is below the path of server-base-path")
 }
 
 fn catalog_unavailable() -> Box<Error> {
@@ -149,6 +143,18 @@ fn catalog_unavailable() -> Box<Error> {
 
 fn headers_too_large(limit: usize) -> Box<Error> {
     Error::new(Fault::HeadersTooLarge, format!("Target and headers are larger than {limit} bytes"))
+}
+
+/// A connection of HTTP/2 may have many requests at once, whose heads are held until they are answered. Over HTTP/1 there is
+/// one, which the connection counts.
+fn hold_head(request: &Request<RequestBody>, services: &Services) -> Result<Option<Lease>, Box<Error>> {
+    if request.version() != http::Version::HTTP_2 {
+        return Ok(None);
+    }
+    let mut held = services.engine.memory().lease();
+    let refused = |full: Full| Error::new(Fault::MemoryExhausted, full.to_string());
+    held.cover(head_bytes(request) * COPIES).map_err(refused)?;
+    Ok(Some(held))
 }
 
 /// A head that HTTP itself refuses.
@@ -172,13 +178,15 @@ fn head_bytes(request: &Request<RequestBody>) -> usize {
 
 /// What the access log tells of a request, kept while it is answered.
 struct Seen {
-    address: Option<std::net::IpAddr>,
+    level: LogLevel,
+    peer: Peer,
     method: Method,
-    target: String,
+    target: Uri,
     version: http::Version,
     referer: Option<HeaderValue>,
     agent: Option<HeaderValue>,
     is_preflight: bool,
+    loader: Arc<Loader>,
     noted: Option<Noted>,
 }
 
@@ -239,27 +247,44 @@ fn trace_id(parent: &str) -> Option<String> {
 }
 
 impl Seen {
-    fn of(request: &Request<RequestBody>, config: &Config) -> Self {
+    fn of(request: &Request<RequestBody>, config: &Config, loader: &Arc<Loader>) -> Self {
         let header = |name| request.headers().get(name).cloned();
-        let target = request.uri().path_and_query().map_or("*", |target| target.as_str());
         Self {
-            address: match request.extensions().get() {
-                Some(Peer::Ip(address)) => Some(*address),
-                Some(Peer::Local) | None => None,
-            },
+            level: config.log_level,
+            peer: request.body().peer(),
             method: request.method().clone(),
-            target: target.to_owned(),
+            target: request.uri().clone(),
             version: request.version(),
             referer: header(header::REFERER),
             agent: header(header::USER_AGENT),
             is_preflight: is_preflight(request.method(), request.headers()),
+            loader: loader.clone(),
             noted: Noted::of(request.headers(), config),
         }
     }
 
+    /// The answer to `role`, which is logged, if it is to be, as soon as it is known how it ends.
+    fn answered(
+        self,
+        response: Response<Body>,
+        role: Option<Arc<Identity>>,
+    ) -> Result<Response<Body>, Infallible> {
+        match response.extensions().get::<grpc::Ended>().cloned() {
+            Some(ended) => {
+                let (status, level) = (response.status(), self.level);
+                let log = move |name, length| self.log(role, status, Some(length), Some(name));
+                return Ok(logged(response, ended, level, log));
+            }
+            None if !self.is_preflight && shows(self.level, response.status().as_u16()) => {
+                self.log(role, response.status(), length(&response), None);
+            }
+            None => {}
+        }
+        Ok(response)
+    }
+
     fn log(
         &self,
-        logs: &Logs,
         role: Option<Arc<Identity>>,
         status: StatusCode,
         length: Option<u64>,
@@ -277,13 +302,14 @@ impl Seen {
             query: notes.query.as_deref().filter(|_| noted.values == Values::Logged),
         });
         let target = match &self.noted {
-            Some(Noted { format: LogFormat::Json, values: Values::Withheld, .. }) => {
-                self.target.split('?').next().unwrap_or_default()
-            }
-            Some(_) | None => &self.target,
+            Some(Noted { format: LogFormat::Json, values: Values::Withheld, .. }) => self.target.path(),
+            Some(_) | None => self.target.path_and_query().map_or("*", |target| target.as_str()),
         };
-        logs.request(&Access {
-            address: self.address,
+        self.loader.logs().request(&Access {
+            address: match self.peer {
+                Peer::Ip(address) => Some(address),
+                Peer::Local => None,
+            },
             role: role.as_ref().map(|identity| identity.role.as_str()),
             method: self.method.as_str(),
             target,

@@ -11,7 +11,7 @@ use super::{
     revival::{Presences, Revival, Revivals, revived},
     session::Session,
     side::{Lent, Side},
-    statement_cache::{Preparation, Preparing},
+    statement_cache::{Code, CodeOfAuthors, Preparation, Preparing},
     wire,
 };
 use crate::{
@@ -102,8 +102,8 @@ pub struct Status {
 pub struct Pool {
     connections: managed::Pool<Manager>,
     side: Side,
-    /// How many units may wait for clients: half of the connections.
-    streams: Arc<Semaphore>,
+    /// How many units may wait for clients: half of the connections. A pool of one has none to spare.
+    streams: Option<Arc<Semaphore>>,
     acquisition_timeout: Duration,
     timeouts: Arc<AtomicU64>,
     /// Whatever runs in PostgreSQL has a receiver.
@@ -119,10 +119,12 @@ impl Pool {
         let connector = Arc::new(Connector::new(target, options.acquisition_timeout)?);
         let side = Side::new(&connector, &options)?;
         let presences = Arc::<Presences>::default();
+        let code = Arc::<CodeOfAuthors>::default();
         let manager = Manager {
             connector,
             options,
-            preparing: ArcSwap::from_pointee(Preparing::new(options.preparation)),
+            preparing: ArcSwap::from_pointee(Preparing::new(options.preparation, Arc::clone(&code))),
+            code,
             generation: AtomicU64::new(0),
             presences: presences.clone(),
             full_until: Mutex::default(),
@@ -137,7 +139,8 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|problem| error::internal(&problem))?;
-        let streams = Arc::new(Semaphore::new((options.size.get() / 2).max(1)));
+        let streams = NonZeroUsize::new(options.size.get() / 2);
+        let streams = streams.map(|streams| Arc::new(Semaphore::new(streams.get())));
         let acquisition_timeout = options.acquisition_timeout;
         Ok(Self {
             connections,
@@ -193,10 +196,11 @@ impl Pool {
 
     /// Clients that do not read what they asked for hold some connections, and never all.
     async fn permit(&self, pace: Pace) -> Result<Option<SemaphorePermit<'_>>> {
-        match pace {
-            Pace::Database => Ok(None),
-            Pace::Client => {
-                match tokio::time::timeout(self.acquisition_timeout, self.streams.acquire()).await {
+        match (pace, &self.streams) {
+            (Pace::Database, _) => Ok(None),
+            (Pace::Client, None) => Err(error::streams_impossible()),
+            (Pace::Client, Some(streams)) => {
+                match tokio::time::timeout(self.acquisition_timeout, streams.acquire()).await {
                     Ok(Ok(permit)) => Ok(Some(permit)),
                     Ok(Err(closed)) => Err(error::internal(&closed)),
                     Err(_) => Err(error::streams_busy()),
@@ -264,12 +268,18 @@ impl Pool {
         Ok((client, connection))
     }
 
+    /// Says what code of the database's authors may do to prepared statements, from the next unit on.
+    pub fn expect(&self, code: Code) {
+        self.connections.manager().code.expect(code);
+    }
+
     /// Replaces all connections: those in use when their unit has ended. The new ones prepare statements like this.
     pub fn renew(&self, preparation: Preparation) {
         let manager = self.connections.manager();
         // What the old one has learnt of poolers still holds.
         if manager.preparing.load().preparation() != preparation {
-            manager.preparing.store(Arc::new(Preparing::new(preparation)));
+            let preparing = Preparing::new(preparation, Arc::clone(&manager.code));
+            manager.preparing.store(Arc::new(preparing));
         }
         self.forget();
     }
@@ -380,6 +390,7 @@ pub(super) struct Manager {
     connector: Arc<Connector>,
     options: Options,
     preparing: ArcSwap<Preparing>,
+    code: Arc<CodeOfAuthors>,
     /// Connections of an earlier one are not used again.
     generation: AtomicU64,
     presences: Arc<Presences>,

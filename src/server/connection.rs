@@ -24,6 +24,7 @@
 
 mod answer;
 mod deadline;
+mod heads;
 mod opening;
 
 use std::error::Error;
@@ -57,6 +58,8 @@ use super::tls::{self, Subject, Tls};
 use crate::memory::Memory;
 use answer::{AnswerBody, Unread};
 use deadline::WriteDeadline;
+pub use heads::COPIES;
+use heads::CountedHeads;
 use opening::Protocol;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -145,7 +148,7 @@ pub enum Drained {
 
 /// Accepts and serves connections until a shutdown is announced, then finishes them.
 ///
-/// Each request carries its [`Peer`] in its extensions. When a client goes away, the future of its request is dropped.
+/// The body of each request knows its [`Peer`]. When a client goes away, the future of its request is dropped.
 pub async fn serve_connections<S, B>(
     listener: Listener,
     service: S,
@@ -297,8 +300,7 @@ impl Server {
         let (at_work, pieces, shutdown) = (activity.clone(), unread.clone(), self.shutdown.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let (answering, unread, shutdown) = (at_work.request(), pieces.clone(), shutdown.clone());
-            let mut request = request.map(|body| RequestBody::new(body, read_timeout, at_work.clone()));
-            request.extensions_mut().insert(peer);
+            let mut request = request.map(|body| RequestBody::new(body, peer, read_timeout, at_work.clone()));
             if let Some(subject) = &subject {
                 request.extensions_mut().insert(subject.clone());
             }
@@ -319,6 +321,7 @@ impl Server {
             })
         });
         let stream = WriteDeadline::new(stream, write_timeout, activity.clone());
+        let stream = CountedHeads::new(stream, protocol, activity.clone(), self.limits.memory.clone());
         let stream = TokioIo::new(RepairTarget::new(stream, &received));
         let ended = match protocol {
             Protocol::Http1 => self.drive(self.http1.serve_connection(stream, service), activity, None).await,

@@ -73,7 +73,7 @@ struct Line {
 
 impl Line {
     fn is_alive(&self) -> bool {
-        self.began % 2 == 0 && self.changes.load(Ordering::SeqCst) == self.began
+        self.began.is_multiple_of(2) && self.changes.load(Ordering::SeqCst) == self.began
     }
 
     fn pump<F: Socket, T: Socket>(&self, from: &F, to: &T)
