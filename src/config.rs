@@ -5,6 +5,7 @@
 //! A leaf: it imports nothing of the crate, and talks to no database. Settings inside the
 //! database are handed in by whoever read them.
 
+mod base_path;
 pub mod claim_path;
 pub mod connection;
 mod error;
@@ -21,6 +22,7 @@ pub mod value;
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 pub use self::{
+    base_path::BasePath,
     claim_path::ClaimPath,
     connection::Connection,
     error::{Error, Invalid, Origin, Warning},
@@ -31,7 +33,7 @@ pub use self::{
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
-        Audience, BasePath, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogFormat, LogLevel,
+        Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogFormat, LogLevel,
         OpenApiMode, OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TraceHeader, TxEnd,
         Verbosity,
     },

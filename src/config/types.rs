@@ -422,39 +422,6 @@ impl Value for ProxyUri {
     }
 }
 
-/// A path below which everything of REST is, such as `/rest/v1`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BasePath(String);
-
-impl Deref for BasePath {
-    type Target = str;
-
-    /// It begins with a slash and ends without one.
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Value for BasePath {
-    const FORM: &'static str =
-        "a path like /rest/v1 of letters, digits, `-`, `.`, `_` and `~`, without a slash at its end";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
-        let is_segment = |segment: &str| {
-            !segment.is_empty() && segment != "." && segment != ".." && segment.chars().all(is_plain)
-        };
-        match text.strip_prefix('/') {
-            Some(path) if path.split('/').all(is_segment) => Ok(BasePath(text.to_owned())),
-            Some(_) | None => Err(Problem::Form),
-        }
-    }
-
-    fn render(&self) -> Rendered {
-        Rendered::Quoted(self.0.clone())
-    }
-}
-
 /// How long something is waited for: no time at all would be none to do anything in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeout(pub Duration);

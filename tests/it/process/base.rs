@@ -14,10 +14,21 @@ const SECRET: &str = "a secret of at least thirty-two bytes";
 
 #[test]
 fn supabase_s_client_needs_no_gateway() {
-    let database = Database::fresh(&format!(
-        "{SCHEMA} CREATE FUNCTION api.add(a int, b int) RETURNS int LANGUAGE sql AS 'SELECT a + b'"
-    ));
-    let server = serve(&database, &[("PGDUET_SERVER_BASE_PATH", "/rest/v1"), ("PGRST_JWT_SECRET", SECRET)]);
+    // Where clients of Supabase look if nobody says otherwise.
+    let database = Database::fresh(
+        "CREATE TABLE items (id int PRIMARY KEY, name text);
+         INSERT INTO items VALUES (1, 'one');
+         GRANT SELECT, INSERT ON items TO anonymous;
+         CREATE FUNCTION add(a int, b int) RETURNS int LANGUAGE sql AS 'SELECT a + b'",
+    );
+    let server = serve(
+        &database,
+        &[
+            ("PGDUET_SERVER_BASE_PATH", "/rest/v1"),
+            ("PGRST_DB_SCHEMAS", "public"),
+            ("PGRST_JWT_SECRET", SECRET),
+        ],
+    );
     let key = token(SECRET, r#"{"role":"anonymous"}"#);
     let printed = stdout(
         Command::new("node")
