@@ -27,6 +27,7 @@ pub mod grpc;
 pub mod media;
 pub mod memory;
 mod name;
+pub mod notes;
 pub mod openapi;
 pub mod outcome;
 pub mod plan;

@@ -105,6 +105,10 @@ pub enum Server<'a> {
         host: &'a str,
         /// The port.
         port: u16,
+        /// `http` or `https`.
+        scheme: &'static str,
+        /// The path below which everything is, without a slash at its end.
+        base: &'a str,
     },
 }
 
@@ -113,7 +117,15 @@ impl<'a> Server<'a> {
     pub fn of(config: &'a Config) -> Self {
         match &config.openapi_server_proxy_uri {
             Some(proxy) => Server::At(proxy.uri()),
-            None => Server::Listening { host: config.server_host.address(), port: config.server_port },
+            None => Server::Listening {
+                host: config.server_host.address(),
+                port: config.server_port,
+                scheme: match config.server_tls_certificate {
+                    Some(_) => "https",
+                    None => "http",
+                },
+                base: config.server_base_path.as_deref().unwrap_or_default(),
+            },
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     engine::Engine,
     error::{Caller, Error, Result},
     media::MediaType,
+    notes::Stage,
     request::{Accept, Action, CallAccess, Request, payload::Arguments},
 };
 use axum::body::Body;
@@ -33,7 +34,7 @@ use respond::{Asked, Content, Plan, What};
 pub use root::Documents;
 use route::{Resource, Task, Verb};
 use std::{sync::Arc, time::SystemTime};
-use timing::{Stage, Stopwatch};
+use timing::Stopwatch;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("pgduet/", env!("CARGO_PKG_VERSION")));

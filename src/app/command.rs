@@ -23,11 +23,28 @@ use std::{fs, path::Path, time::Duration};
 /// A check that takes longer than this has no answer.
 const CHECK_TIME: Duration = Duration::from_secs(60);
 
-/// The configuration in force, as `--dump-config` prints it.
-pub async fn dump_config(mut sources: Sources) -> Result<String, Error> {
-    let config = in_force(&mut sources, &[]).await?;
+/// What `--dump-config` prints.
+#[derive(Debug)]
+pub struct Dump {
+    /// The configuration.
+    pub text: String,
+    /// Why the settings in the database are not a part of it.
+    pub without_database: Option<String>,
+}
+
+/// The configuration in force; where the database cannot be asked, what is known without it.
+pub async fn dump_config(mut sources: Sources) -> Result<Dump, Error> {
+    let (config, without_database) = match in_force(&mut sources, &[]).await {
+        Ok(config) => (config, None),
+        Err(Error::Database(error)) => {
+            sources.database.clear();
+            let (config, _) = Config::load(&sources).map_err(Error::Config)?;
+            (config, Some(format!("The settings in the database are left out: {error}")))
+        }
+        Err(error) => return Err(error),
+    };
     Authenticator::new(&config).map_err(Error::Config)?;
-    Ok(config.dump())
+    Ok(Dump { text: config.dump(), without_database })
 }
 
 /// The schema as JSON.

@@ -16,7 +16,9 @@ use super::{
 use crate::{
     auth::Identity,
     error::{Caller, Error, Fault, Result},
+    notes,
     request::{Context, Request},
+    server::tls::Subject,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -188,7 +190,7 @@ pub(super) fn streaming(
     let asked = Asked::of(&call.request);
     let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), progress.clone(), config.db_max_rows);
     let (engine, told) = (grpc.engine.clone(), grpc.engine.clone());
-    let running = tokio::spawn(async move {
+    let run = async move {
         tokio::select! {
             outcome = engine.stream(call.request, &identity, &mut sink) => {
                 // Whatever ends the stream, what came before it comes first.
@@ -199,7 +201,11 @@ pub(super) fn streaming(
             // Dropping the engine's future cancels the query.
             () = sender.closed() => Ok(()),
         }
-    });
+    };
+    let running = match notes::pad() {
+        Some(pad) => tokio::spawn(async move { pad.during(run).await }),
+        None => tokio::spawn(run),
+    };
     let rows = stream::unfold(receiver, |mut receiver| async {
         let batch = receiver.recv().await?;
         Some((stream::iter(batch), receiver))
@@ -254,9 +260,10 @@ fn decode(
     if deadline.is_some_and(|left| left.is_zero()) {
         return Err(Error::new(Fault::DeadlineExceeded, "The deadline passed before the call began"));
     }
-    let (metadata, _, message) = request.into_parts();
+    let (metadata, extensions, message) = request.into_parts();
+    let subject = extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
     let headers = metadata.into_headers();
-    let context = Context::new("POST", path, told(&headers));
+    let context = Context { tls_subject: subject, ..Context::new("POST", path, told(&headers)) };
     let surroundings =
         Surroundings { context, deadline, sealer: &grpc.sealer, max_rows: grpc.engine.config().db_max_rows };
     decode::decode(&grpc.services, method, message, surroundings)

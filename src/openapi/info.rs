@@ -59,7 +59,8 @@ fn license(license: &License) -> utoipa::openapi::License {
 pub(super) fn servers(server: Server<'_>) -> [utoipa::openapi::Server; 1] {
     let url = match server {
         Server::At(uri) => uri.to_string().trim_end_matches('/').to_owned(),
-        Server::Listening { .. } => "/".to_owned(),
+        Server::Listening { base: "", .. } => "/".to_owned(),
+        Server::Listening { base, .. } => base.to_owned(),
     };
     [ServerBuilder::new().url(url).build()]
 }
@@ -76,7 +77,7 @@ pub(super) fn tags(source: &Source<'_>) -> [Tag; 2] {
         (Protos::Downloadable, Server::At(_)) => {
             Some(servers(source.server).map(|server| server.url + ui::PROTOS).concat())
         }
-        (Protos::Downloadable, Server::Listening { .. }) => Some(ui::PROTOS.to_owned()),
+        (Protos::Downloadable, Server::Listening { base, .. }) => Some(format!("{base}{}", ui::PROTOS)),
     };
     let description = match &protos {
         None => PORT.to_owned(),
