@@ -42,6 +42,8 @@ use utoipa::openapi::{
 const SECURITY_SCHEME: &str = "JWT";
 /// The media type of bodies.
 const JSON: &str = "application/json";
+/// The media type of bodies that are one row, or arguments, as a browser's form sends them.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Whose privileges the document shows.
 #[derive(Clone, Copy, Debug)]

@@ -137,11 +137,10 @@ pub(super) fn shared(components: &mut Components<'_>, which: Shared) -> Ref {
 pub(super) fn profile(components: &mut Components<'_>, header: &'static str) -> Option<Ref> {
     let catalog = components.catalog();
     let schema = components.schema();
-    let schemas = &catalog.descriptor().schemas;
-    if schemas.len() < 2 {
+    if !components.has_profiles() {
         return None;
     }
-    let is_default = schemas.first().is_some_and(|first| first.name == schema);
+    let is_default = catalog.descriptor().schemas.first().is_some_and(|first| first.name == schema);
     let key = name::key(&[&header.to_ascii_lowercase().replace('-', "_"), "param"]);
     Some(components.parameter(&key, |_| {
         ParameterBuilder::new()

@@ -15,7 +15,7 @@ use crate::{
 };
 use utoipa::openapi::{
     Ref, RefOr,
-    schema::{AnyOfBuilder, OneOfBuilder, Schema},
+    schema::{AnyOfBuilder, Object, OneOfBuilder, Schema},
 };
 
 /// What a row is used for.
@@ -65,17 +65,48 @@ pub(super) fn read(components: &mut Components<'_>, relation: &Relation, may: &R
 pub(super) fn insert(components: &mut Components<'_>, relation: &Relation, may: &RelationPrivileges) -> Ref {
     let name = name::stem(&relation.name) + "Insert";
     if components.claim(&name) {
-        let mut object = written(relation, "to insert");
-        for column in Use::Insert.columns(relation, may) {
-            let value = described(of_column(components, relation, column), with_default(column));
-            match column.not_null && column.default.is_none() && column.identity() == Identity::Unspecified {
-                true => object.add_required(&column.name, value),
-                false => object.add(&column.name, value),
-            }
-        }
-        components.schema_named(&name, object.build());
+        let object = written(relation, "to insert");
+        let made = to_insert(components, object, relation, may, is_needed);
+        components.schema_named(&name, made);
     }
     Ref::from_schema_name(name)
+}
+
+/// A reference to a row as PUT takes it: the key, which the query string has, is there too.
+pub(super) fn upsert(components: &mut Components<'_>, relation: &Relation, may: &RelationPrivileges) -> Ref {
+    let is_key = |column: &Column| relation.primary_key.contains(&column.name);
+    if relation.columns.iter().filter(|column| is_key(column)).all(is_needed) {
+        return insert(components, relation, may);
+    }
+    let name = name::stem(&relation.name) + "Upsert";
+    if components.claim(&name) {
+        let object = written(relation, "to insert or replace");
+        let made = to_insert(components, object, relation, may, |column| is_needed(column) || is_key(column));
+        components.schema_named(&name, made);
+    }
+    Ref::from_schema_name(name)
+}
+
+/// Whether an insert fails without the column.
+fn is_needed(column: &Column) -> bool {
+    column.not_null && column.default.is_none() && column.identity() == Identity::Unspecified
+}
+
+fn to_insert(
+    components: &mut Components<'_>,
+    mut object: Members,
+    relation: &Relation,
+    may: &RelationPrivileges,
+    is_required: impl Fn(&Column) -> bool,
+) -> Object {
+    for column in Use::Insert.columns(relation, may) {
+        let value = described(of_column(components, relation, column), with_default(column));
+        match is_required(column) {
+            true => object.add_required(&column.name, value),
+            false => object.add(&column.name, value),
+        }
+    }
+    object.build()
 }
 
 /// The column's comment and its default. The keyword for defaults is not used: openapi-typescript would demand such

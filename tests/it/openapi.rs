@@ -2,7 +2,9 @@
 //! schema; and the Swagger 2.0 document of a running server.
 
 mod described;
+mod fuzzed;
 mod generators;
+mod replayed;
 mod served;
 mod validators;
 
