@@ -35,3 +35,4 @@ pub mod rest;
 pub mod server;
 pub mod sql;
 pub mod telemetry;
+pub mod typescript;

@@ -7,7 +7,7 @@ use super::{
     name,
     parameter::{self, LOGIC, PAGE, Shared},
     response::{self, Failure, KINDS_OF_JSON, Nothing, Told, content, media_of_rows, with_headers},
-    row::Use,
+    row::{self, Use},
     schema::{anything, array, described, in_query, items, nullable, of_type, string},
 };
 use crate::{
@@ -355,8 +355,11 @@ fn one_result(components: &mut Components<'_>, function: &Function) -> RefOr<Sch
             }
             RefOr::T(object.build().into())
         }
-        Some(Shape::Relation(relation)) if visible(components, &[function]).is_some() => {
-            RefOr::Ref(Ref::from_schema_name(name::stem(&relation.name)))
+        Some(Shape::Relation(relation)) if let Some((_, may)) = visible(components, &[function]) => {
+            match function.returns_set {
+                true => RefOr::Ref(Ref::from_schema_name(name::stem(&relation.name))),
+                false => RefOr::Ref(row::or_nulls(components, relation, &may)),
+            }
         }
         Some(Shape::Record) => RefOr::T(ObjectBuilder::new().build().into()),
         Some(Shape::Relation(_) | Shape::Composite(_) | Shape::Scalar(_) | Shape::Void) | None => {

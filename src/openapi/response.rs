@@ -3,6 +3,7 @@
 use super::{
     JSON,
     components::Components,
+    embed,
     name::{self, ERROR},
     schema::{anything, array, items, string},
 };
@@ -342,7 +343,7 @@ pub(super) fn rows(components: &mut Components<'_>, relation: &Relation, row: &R
     };
     let key = name::key(&[&relation.name, what, "response"]);
     components.response(&key, |components| {
-        let has_embeds = components.source().embeds(relation).next().is_some();
+        let has_embeds = !embed::embeds(components.source(), relation).is_empty();
         let headers = of_content(components, own, if has_embeds { &[Told::Warning] } else { &[] });
         let response = with_headers(components, ResponseBuilder::new().description(description), &headers);
         media_of_rows(components, response, RefOr::Ref(row.clone()), Some(relation)).build()

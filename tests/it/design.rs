@@ -10,7 +10,8 @@ const LAYERS: &[(&str, &str)] = &[
     ("main", ""),
     (
         "app",
-        "admin auth catalog check cli config engine error execute grpc memory openapi rest server sql telemetry",
+        "admin auth catalog check cli config engine error execute grpc memory openapi rest server sql telemetry \
+         typescript",
     ),
     ("cli", "config"),
     ("check", "auth config error"),
@@ -21,6 +22,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("rest", "auth catalog config engine error media memory openapi outcome request server"),
     ("grpc", "auth catalog config engine error media memory name outcome request server"),
     ("openapi", "catalog config error media name outcome request"),
+    ("typescript", "catalog"),
     ("telemetry", "config"),
     ("engine", "auth catalog config error execute media memory outcome plan request sql"),
     ("execute", "config error media memory outcome plan sql"),

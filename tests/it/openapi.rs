@@ -6,6 +6,7 @@ mod fuzzed;
 mod generators;
 mod replayed;
 mod served;
+mod types;
 mod validators;
 
 use crate::demo::given;
