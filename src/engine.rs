@@ -115,7 +115,7 @@ impl Engine {
         let unit = template.unit(&attempt.literals, &attempt.told(), identity, &self.memory);
         let planned = self.config.server_timing_enabled.then(Instant::now);
         let mut body = Body::new(&template.form, unit.lease());
-        let report = self.pool.run(unit, &mut body).await?;
+        let report = self.pool.run(&unit, &mut body).await?;
         let outcome = template.outcome(report)?;
         Ok(Outcome { body: body.finish(), planned, ..outcome })
     }
@@ -166,7 +166,7 @@ impl Engine {
             false => Arc::new(Template::of(&self.plan_for(first, &attempt.shape, identity)?)),
         };
         let unit = template.unit(&attempt.literals, &attempt.told(), identity, &self.memory);
-        let report = self.pool.run(unit, sink).await?;
+        let report = self.pool.run(&unit, sink).await?;
         template.outcome(report)
     }
 
@@ -175,7 +175,7 @@ impl Engine {
         let statement = sql::privileges(schema);
         let unit = question(&statement, as_role_of(identity), &self.memory);
         let mut collector = privileges::Collector::default();
-        self.pool.run(unit, &mut collector).await?;
+        self.pool.run(&unit, &mut collector).await?;
         Ok(collector.0)
     }
 

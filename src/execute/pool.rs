@@ -24,6 +24,7 @@ use deadpool::{
 };
 use std::{
     num::NonZeroUsize,
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -143,13 +144,13 @@ impl Pool {
     ///
     /// Dropping the future cancels the unit, whose transaction is undone unless
     /// it had ended.
-    pub async fn run<S: Sink>(&self, unit: Unit<'_>, sink: &mut S) -> Result<Report> {
-        self.attempt(&unit, sink).await.inspect_err(|error| self.tell(error))
+    pub async fn run<S: Sink>(&self, unit: &Unit<'_>, sink: &mut S) -> Result<Report> {
+        self.attempt(unit, sink).await.inspect_err(|error| self.tell(error))
     }
 
     async fn attempt<S: Sink>(&self, unit: &Unit<'_>, sink: &mut S) -> Result<Report> {
         let deadline = unit.deadline.map(|left| Instant::now() + left);
-        let leased = self.leased(S::PACE);
+        let leased = pin!(self.leased(S::PACE));
         let (lease, _permit) = match deadline {
             Some(deadline) => {
                 tokio::time::timeout_at(deadline, leased).await.map_err(|_| error::deadline_exceeded())??
@@ -295,18 +296,19 @@ impl Manager {
 }
 
 impl managed::Manager for Manager {
-    type Type = Session;
+    // Boxed: a session is handed on several times in each unit.
+    type Type = Box<Session>;
     type Error = wire::Error;
 
-    async fn create(&self) -> std::result::Result<Session, wire::Error> {
+    async fn create(&self) -> std::result::Result<Box<Session>, wire::Error> {
         // In this order: a connection of this generation prepares as asked for before it began.
         let generation = self.generation.load(Ordering::Acquire);
         let preparing = self.preparing.load_full();
         // Apart from the requests that wait for it: most find a connection, and need no room for making one.
-        Box::pin(Session::connect(&self.connector, &preparing, generation)).await
+        Box::pin(Session::connect(&self.connector, &preparing, generation)).await.map(Box::new)
     }
 
-    async fn recycle(&self, session: &mut Session, metrics: &Metrics) -> RecycleResult<wire::Error> {
+    async fn recycle(&self, session: &mut Box<Session>, metrics: &Metrics) -> RecycleResult<wire::Error> {
         session.look().map_err(RecycleError::Backend)?;
         match self.is_usable(session, metrics) {
             true => Ok(()),

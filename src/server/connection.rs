@@ -123,7 +123,7 @@ pub enum Drained {
 
 /// Accepts and serves connections until a shutdown is announced, then finishes them.
 ///
-/// Each request carries its [`Peer`] in its extensions. When a client goes away, the future of its request is dropped.
+/// The body of each request knows its [`Peer`]. When a client goes away, the future of its request is dropped.
 pub async fn serve_connections<S, B>(
     listener: Listener,
     service: S,
@@ -249,8 +249,7 @@ impl Server {
         let (at_work, pieces) = (activity.clone(), unread.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let (answering, unread) = (at_work.request(), pieces.clone());
-            let mut request = request.map(|body| RequestBody::new(body, read_timeout, at_work.clone()));
-            request.extensions_mut().insert(peer);
+            let request = request.map(|body| RequestBody::new(body, peer, read_timeout, at_work.clone()));
             let body_unread = request.body().unread();
             let answered = service.clone().oneshot(request);
             answered.map(move |answered| {

@@ -3,10 +3,10 @@
 //!
 //! The pooler is the PgBouncer that `PATH` finds first.
 
-use crate::support::{database::Database, http::Connection, server::Server, until};
+use crate::support::{address, database::Database, http::Connection, server::Server, until};
 use std::{
     env, fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::{fs::MetadataExt, process::CommandExt},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -69,7 +69,7 @@ impl Pooler {
         let uri = database.uri("authenticator");
         let (_, sockets) = uri.split_once("host=").expect("the test server has a unix socket");
         let sockets = percent_encoding::percent_decode_str(sockets).decode_utf8().unwrap().into_owned();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = address::free().port();
         let users = directory.join("users");
         fs::write(&users, "\"authenticator\" \"\"\n").unwrap();
         let file = directory.join("pgbouncer.ini");

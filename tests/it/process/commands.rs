@@ -1,8 +1,8 @@
 //! What the process prints: configuration, schema, logs, numbers.
 
 use super::{SCHEMA, ended, pgduet, serve};
-use crate::support::{database::Database, http::send, tools::stdout, until};
-use std::{fs, net::TcpListener, path::Path};
+use crate::support::{address, database::Database, http::send, tools::stdout, until};
+use std::{fs, path::Path};
 
 #[test]
 fn the_configuration_in_force_can_be_read_back() {
@@ -92,7 +92,7 @@ fn protos(directory: &Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn an_admin_server_tells_how_the_process_is() {
     let database = Database::fresh(SCHEMA);
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = address::free();
     let port = free.port().to_string();
     let admin = [("PGRST_ADMIN_SERVER_PORT", port.as_str())];
     let (code, text) = ended(pgduet().envs(admin).arg("--ready"));
