@@ -6,6 +6,7 @@ import schemathesis
 
 EXCEPTIONS = [
     (r"is not of types .*Value:\s+\[", "an array has any number of dimensions, whatever its type says"),
+    (r"returned 404, expected 405.*\"42883\"", "a filter is read before the right to write, and json has no equality"),
     (r"method GET returned 404", "a function is looked up by its arguments, and there are none"),
     (r"method GET returned 204", "GET calls each function, in a transaction that only reads"),
     (r"returned 400, expected 405", "a body is read before a view is asked what it takes, as in PostgREST"),
