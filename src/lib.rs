@@ -36,3 +36,4 @@ pub mod rest;
 pub mod server;
 pub mod sql;
 pub mod telemetry;
+pub mod typescript;

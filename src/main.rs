@@ -66,6 +66,9 @@ async fn run(command: Command) -> Result<ExitCode> {
         },
         Command::Proto(sources, proto) => print(&command::proto(sources, &proto.out, &proto.schema).await?),
         Command::OpenApi(sources, document) => print(&command::openapi(sources, &document.schema).await?),
+        Command::Types(sources, types) => {
+            print(&command::types(sources, types.language, &types.schema).await?)
+        }
         Command::Check(sources, form) => match command::check(sources).await {
             Ok(report) => {
                 print(&match form {

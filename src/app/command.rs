@@ -6,7 +6,7 @@ use crate::{
     auth::Authenticator,
     catalog::{Catalog, descriptor, introspect::introspect},
     check::{self, RefusedSecret, Report, Subject},
-    cli::SchemaSource,
+    cli::{Language, SchemaSource},
     config::{self, Config, Sources},
     error,
     execute::{Options, Pool, configuration},
@@ -17,6 +17,7 @@ use crate::{
     },
     openapi::{self, Protos, Security, Server, Visibility},
     server::ready::{self, NotReady, Ready},
+    typescript,
 };
 use std::{fs, path::Path, time::Duration};
 
@@ -102,6 +103,15 @@ pub async fn openapi(mut sources: Sources, schema: &SchemaSource) -> Result<Stri
     };
     let document = openapi::document(&source, config.openapi_version);
     serde_json::to_string_pretty(&document).map_err(|error| Error::Database(internal(&error)))
+}
+
+/// The exposed schemas as types of a language.
+pub async fn types(mut sources: Sources, language: Language, schema: &SchemaSource) -> Result<String, Error> {
+    let config = configuration_for(&mut sources, schema).await?;
+    let catalog = catalog(&config, schema).await?;
+    Ok(match language {
+        Language::TypeScript => typescript::types(&catalog),
+    })
 }
 
 /// What in the database and the configuration lets a client do more than was meant.

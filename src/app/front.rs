@@ -1,7 +1,12 @@
 //! The service behind the port: each request is steered to a front door of the
 //! services that are in place when it comes, and logged when it is answered.
 
-use super::{docs::Docs, ended::logged, loader::Loader, services::Services};
+use super::{
+    docs::{self, Docs},
+    ended::logged,
+    loader::Loader,
+    services::Services,
+};
 use crate::{
     auth::Identity,
     config::{Config, LogFormat, LogLevel},
@@ -85,6 +90,9 @@ impl tower::Service<Request<RequestBody>> for Front {
                 Box::pin(async move {
                     seen.answered(docs.answer(&request.into_parts().0, services, &config).await, None)
                 })
+            }
+            (Branch::Rest, Ok((services, _))) if docs::is_meant(&request, &services) => {
+                Box::pin(std::future::ready(seen.answered(docs::lead(), None)))
             }
             (Branch::Grpc, Ok((services, held))) => Box::pin(async move {
                 let _held = held;

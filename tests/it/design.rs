@@ -10,7 +10,10 @@ const LAYERS: &[(&str, &str)] = &[
     ("main", ""),
     (
         "app",
-        "admin auth catalog check cli config engine error execute grpc memory notes openapi rest server sql telemetry",
+    ("typescript", "catalog"),
+    ("telemetry", "config notes"),
+    ("engine", "auth catalog config error execute media memory notes outcome plan request sql"),
+    ("execute", "config error media memory notes outcome plan sql"),
     ),
     ("cli", "config"),
     ("check", "auth config error"),
@@ -21,9 +24,16 @@ const LAYERS: &[(&str, &str)] = &[
     ("rest", "auth catalog config engine error media memory openapi notes outcome request server"),
     ("grpc", "auth catalog config engine error media memory name notes outcome request server"),
     ("openapi", "catalog config error media name outcome request"),
+<<<<<<< HEAD
     ("telemetry", "config notes"),
     ("engine", "auth catalog config error execute media memory notes outcome plan request sql"),
     ("execute", "config error media memory notes outcome plan sql"),
+=======
+    ("typescript", "catalog"),
+    ("telemetry", "config"),
+    ("engine", "auth catalog config error execute media memory outcome plan request sql"),
+    ("execute", "config error media memory outcome plan sql"),
+>>>>>>> open
     ("sql", "auth catalog config error media outcome plan request"),
     ("plan", "auth catalog config error media outcome request"),
     ("auth", "config error"),
