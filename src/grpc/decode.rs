@@ -4,6 +4,7 @@
 
 mod batch;
 mod change;
+mod embeds;
 mod filter;
 mod function;
 mod order;
@@ -165,7 +166,8 @@ impl Relation<'_> {
     fn get(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let selection = self.selection(number::KEYED_READ_MASK)?;
         let filters = self.key(self.message, |field| self.request_field(field.number))?;
-        let query = Query { filters, ..self.query(&selection) };
+        let mut query = Query { filters, ..self.query(&selection) };
+        self.embeds(number::KEYED_EMBEDS, &mut query)?;
         let action = Action::Read { relation: self.resource.relation.clone() };
         let answer = Answer::Row(Envelope::Field(number::ROWS), Missing::NotFound);
         Ok(self.call(surroundings, action, query, Preferences::default(), &selection, answer))
@@ -175,7 +177,8 @@ impl Relation<'_> {
         let selection = self.selection(number::READ_MASK)?;
         let mut query = self.query(&selection);
         self.conditions(&mut query)?;
-        query.order = order::order(self.resource, &self.grammar(number::ORDER_BY)?)?;
+        self.embeds(number::EMBEDS, &mut query)?;
+        query.order.extend(order::order(self.resource, &self.grammar(number::ORDER_BY)?)?);
         query.range.offset = self.count_field(number::SKIP)?.into();
         query.excess = Excess::Told;
         let action = Action::Read { relation: self.resource.relation.clone() };
@@ -319,6 +322,18 @@ fn representation(selection: &Selection) -> (Accept, Option<Return>) {
 fn preferences(validate_only: bool) -> Preferences {
     let transaction_end = validate_only.then_some(TransactionEnd::Rollback);
     Preferences { transaction_end, ..Preferences::default() }
+}
+
+/// Refuses what a message has that the schema does not: the client was generated from another one, and to leave a
+/// condition out would give other rows than it asked for.
+fn all_known(message: &DynamicMessage, place: &str) -> Result<()> {
+    match message.unknown_fields().next() {
+        None => Ok(()),
+        Some(field) => {
+            let number = field.number();
+            Err(refuse(place, format!("has a field {number}, which the schema does not have (any more)")))
+        }
+    }
 }
 
 /// What a field has too much of.

@@ -3,6 +3,7 @@
 //! and types are the surface's.
 
 mod draft;
+mod embeds;
 mod messages;
 mod predicates;
 mod services;

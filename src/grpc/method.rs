@@ -66,6 +66,8 @@ pub(crate) enum FixedKind {
     Count,
     /// The relation's predicates.
     Where,
+    /// What is said of its embeds. Relations without embeds have no such field.
+    Embeds,
     /// The relation's message, in a field called after it.
     Resource,
     /// Requests of another of the relation's methods.
@@ -142,11 +144,18 @@ const READ_MASK_FIELD: FixedField = field("read_mask", number::READ_MASK, FixedK
 const SKIP_FIELD: FixedField =
     field("skip", number::SKIP, FixedKind::Int32, "How many rows to pass over first.");
 
+const EMBEDS_TEXT: &str = "Conditions, order and number of the related rows that read_mask names, and whether rows without any are \
+     left out.";
+const EMBEDS_FIELD: FixedField = field("embeds", number::EMBEDS, FixedKind::Embeds, EMBEDS_TEXT);
+
 const GET: Row = Row {
     verb: "Get",
     comment: "Returns the row that has this key, of",
     key: KeyPlace::Request,
-    request: &[field("read_mask", number::KEYED_READ_MASK, FixedKind::Mask, READ_MASK_TEXT)],
+    request: &[
+        field("read_mask", number::KEYED_READ_MASK, FixedKind::Mask, READ_MASK_TEXT),
+        field("embeds", number::KEYED_EMBEDS, FixedKind::Embeds, EMBEDS_TEXT),
+    ],
     answer: Answer::Row,
 };
 
@@ -173,6 +182,7 @@ const LIST: Row = Row {
         READ_MASK_FIELD,
         SKIP_FIELD,
         field("count", number::COUNT, FixedKind::Count, "Whether and how to find total_size."),
+        EMBEDS_FIELD,
     ],
     answer: Answer::Page,
 };
@@ -181,7 +191,7 @@ const STREAM: Row = Row {
     verb: "Stream",
     comment: "Returns all rows in one snapshot, of",
     key: KeyPlace::Nowhere,
-    request: &[WHERE_FIELD, FILTER_FIELD, ORDER_BY_FIELD, READ_MASK_FIELD, SKIP_FIELD],
+    request: &[WHERE_FIELD, FILTER_FIELD, ORDER_BY_FIELD, READ_MASK_FIELD, SKIP_FIELD, EMBEDS_FIELD],
     answer: Answer::Rows,
 };
 
@@ -273,6 +283,12 @@ const BATCH_GET: Row = Row {
     request: &[
         requests(RelationMethod::Get, "The keys. NOT_FOUND names the first one that no row has."),
         BATCH_READ_MASK_FIELD,
+        field(
+            "embeds",
+            number::BATCH_EMBEDS,
+            FixedKind::Embeds,
+            "Which related rows of every row to return, as in the requests, whose own embeds is not set or the same.",
+        ),
     ],
     answer: Answer::Batch,
 };
@@ -409,6 +425,12 @@ impl RelationMethod {
             Self::Patch => &PATCH,
             Self::Purge => &PURGE,
         }
+    }
+
+    /// The fields of its request for a resource.
+    pub(crate) fn request(self, resource: &Resource) -> impl Iterator<Item = &'static FixedField> {
+        let has_embeds = resource.has_embeds();
+        self.row().request.iter().filter(move |field| has_embeds || field.kind != FixedKind::Embeds)
     }
 
     /// The method's name for a resource.

@@ -83,16 +83,44 @@ pub(crate) struct ResourceNames {
     pub(crate) singular: String,
     /// Several of them, `Students`.
     pub(crate) plural: String,
+    /// What the names of the messages begin with that are about rows related to others: as a rule `singular`. A lock that
+    /// is older than these messages can have given their names away.
+    pub(crate) related: String,
 }
 
 impl ResourceNames {
     /// Every name that the relation's messages and its service have or could have.
     pub(crate) fn all(&self) -> Vec<String> {
+        [self.own(), self.of_related()].concat()
+    }
+
+    /// The names that follow from `singular` and `plural`.
+    pub(crate) fn own(&self) -> Vec<String> {
         let methods = RelationMethod::ALL.iter().map(|method| method.name(self));
         methods
             .flat_map(|method| [format!("{method}Request"), format!("{method}Response")])
             .chain([self.singular.clone(), self.predicates(), self.service()])
             .collect()
+    }
+
+    /// The names that follow from `related`.
+    pub(crate) fn of_related(&self) -> Vec<String> {
+        vec![self.embeds(), self.embed(), self.related_predicate()]
+    }
+
+    /// The message of what is said of each of the relation's embeds.
+    pub(crate) fn embeds(&self) -> String {
+        format!("{}Embeds", self.related)
+    }
+
+    /// The message of what is said of the relation where it is embedded.
+    pub(crate) fn embed(&self) -> String {
+        format!("{}Embed", self.related)
+    }
+
+    /// The message of conditions on the relation's rows where they are related to others.
+    pub(crate) fn related_predicate(&self) -> String {
+        format!("{}Predicate", self.related)
     }
 
     /// The message of its predicates.
@@ -103,6 +131,13 @@ impl ResourceNames {
     /// The service.
     pub(crate) fn service(&self) -> String {
         format!("{}Service", self.plural)
+    }
+}
+
+impl Resource {
+    /// Whether its rows have related ones, or had.
+    pub(crate) fn has_embeds(&self) -> bool {
+        !self.embeds.is_empty() || !self.reserved_embeds.numbers.is_empty()
     }
 }
 

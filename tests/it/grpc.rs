@@ -10,6 +10,7 @@ mod neighbours;
 mod package;
 mod page;
 mod read;
+mod related;
 mod serve;
 mod stream;
 mod texts;

@@ -38,12 +38,14 @@ impl<'a> Relation<'a> {
     pub(super) fn batch_get(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let requests = self.requests()?;
         self.agree(&requests, number::KEYED_READ_MASK, number::BATCH_READ_MASK)?;
+        self.agree(&requests, number::KEYED_EMBEDS, number::BATCH_EMBEDS)?;
         if let Some(max) = surroundings.max_rows.filter(|max| requests.len() as u64 > *max) {
             return Err(Error::new(Fault::TooManyRows, format!("requests: db-max-rows allows {max}")));
         }
         let selection = self.selection(number::BATCH_READ_MASK)?;
         let wanted = self.wanted(&requests, |_, message| Ok((message.clone(), Missing::NotFound)))?;
-        let query = self.any_of(&requests, self.query(&selection))?;
+        let mut query = self.any_of(&requests, self.query(&selection))?;
+        self.embeds(number::BATCH_EMBEDS, &mut query)?;
         let action = Action::Read { relation: self.resource.relation.clone() };
         Ok(self.keyed(surroundings, action, query, Preferences::default(), &selection, wanted))
     }

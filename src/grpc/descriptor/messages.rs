@@ -3,7 +3,7 @@
 use super::{
     QUERY_PACKAGE, TYPES_PACKAGE,
     draft::{Cardinality, Draft, FieldDraft, FieldType, FileDraft},
-    predicates,
+    embeds, predicates,
 };
 use crate::grpc::{
     method::{Answer, FixedField, FixedKind, KeyPlace, RelationMethod, number},
@@ -14,12 +14,22 @@ use crate::grpc::{
     },
 };
 use prost_types::{DescriptorProto, field_descriptor_proto::Type};
+use std::collections::HashSet;
 
 /// Declares every message and enum of the package.
 pub(super) fn declare(file: &mut FileDraft, package: &Package) {
-    for resource in &package.resources {
+    let embedded: HashSet<usize> =
+        package.resources.iter().flat_map(|resource| &resource.embeds).map(|embed| embed.resource).collect();
+    for (at, resource) in package.resources.iter().enumerate() {
         file.add_message(resource_message(package, resource));
         file.add_message(predicates::relation(package, resource));
+        if resource.has_embeds() {
+            file.add_message(embeds::all(package, resource));
+        }
+        if embedded.contains(&at) {
+            file.add_message(embeds::one(package, resource));
+            file.add_message(predicates::related(package, resource));
+        }
         for method in &resource.methods {
             file.add_message(request(package, resource, *method));
             file.add_message(response(package, resource, *method));
@@ -144,7 +154,7 @@ fn resource_message(package: &Package, resource: &Resource) -> Draft<DescriptorP
 
 /// What a column is called in JSON beside embeds: they have theirs from before,
 /// or a migration would change them.
-fn json_beside_embeds(resource: &Resource, column: &str) -> Option<String> {
+pub(super) fn json_beside_embeds(resource: &Resource, column: &str) -> Option<String> {
     let embeds = resource.embeds.iter().map(|embed| embed.name.as_str());
     let former = resource.reserved_embeds.names.iter().map(String::as_str);
     let taken = embeds.chain(former).any(|name| default_json(name) == column);
@@ -155,8 +165,7 @@ fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Dr
     let name = method.name(&resource.names);
     let mut message = Draft::message(format!("{name}Request"), format!("The request of {name}."));
     let mut names = Claims::default();
-    let fixed = method.row().request;
-    for field in fixed.iter().filter(|field| field.kind != FixedKind::Resource) {
+    for field in method.request(resource).filter(|field| field.kind != FixedKind::Resource) {
         names.field(field.name);
     }
     for field in method.key_fields(resource) {
@@ -168,7 +177,7 @@ fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Dr
         message.reserve(&resource.reserved_key);
     }
     let carrier = names.field(&snake(&resource.names.singular));
-    for field in fixed {
+    for field in method.request(resource) {
         message.field(fixed_field(package, resource, field, &carrier));
     }
     message
@@ -183,6 +192,7 @@ fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carri
         FixedKind::Mask => well_known("FieldMask"),
         FixedKind::Count => FieldType::Enum(format!("{QUERY_PACKAGE}.CountMode")),
         FixedKind::Where => FieldType::Message(local(package, &resource.names.predicates())),
+        FixedKind::Embeds => FieldType::Message(local(package, &resource.names.embeds())),
         FixedKind::Resource => FieldType::Message(local(package, &resource.names.singular)),
         FixedKind::Requests(method) => {
             FieldType::Message(local(package, &format!("{}Request", method.name(&resource.names))))
@@ -197,7 +207,8 @@ fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carri
         | FixedKind::Bool
         | FixedKind::Mask
         | FixedKind::Count
-        | FixedKind::Where => field.name,
+        | FixedKind::Where
+        | FixedKind::Embeds => field.name,
     };
     FieldDraft {
         name: name.to_owned(),
@@ -212,6 +223,7 @@ fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carri
             | FixedKind::Mask
             | FixedKind::Count
             | FixedKind::Where
+            | FixedKind::Embeds
             | FixedKind::Resource => Cardinality::Implicit,
         },
         json: None,

@@ -37,7 +37,7 @@ const TAKEN: &[&str] = &[
 ];
 
 /// What the names of a relation's messages besides its own, and of its service, end with.
-const DERIVED: [&str; 4] = ["Request", "Response", "Where", "Service"];
+const DERIVED: [&str; 7] = ["Request", "Response", "Where", "Service", "Embed", "Embeds", "Predicate"];
 
 /// Why there is no surface.
 #[derive(Debug)]
@@ -90,6 +90,7 @@ pub(crate) fn surface(
             catalog,
             claims: Claims::default(),
             types: HashMap::new(),
+            related: HashMap::new(),
             next: locked.clone(),
             lock: locked,
         };
@@ -146,6 +147,8 @@ pub(super) struct Builder<'a> {
     pub(super) claims: Claims,
     /// Enums and composites met so far, by OID.
     pub(super) types: HashMap<u32, Scalar>,
+    /// [`ResourceNames::related`] of locked relations, by name.
+    pub(super) related: HashMap<String, String>,
     /// What is locked.
     pub(super) lock: PackageLock,
     /// What will be.
@@ -195,9 +198,9 @@ impl Builder<'_> {
         for &relation in relations {
             match self.lock.relations.get(&relation.name) {
                 Some(locked) => {
-                    let locked =
-                        ResourceNames { singular: locked.message.clone(), plural: locked.plural.clone() };
-                    names.insert(relation.oid, locked);
+                    let related = self.related.get(&relation.name).unwrap_or(&locked.message).clone();
+                    let (singular, plural) = (locked.message.clone(), locked.plural.clone());
+                    names.insert(relation.oid, ResourceNames { singular, plural, related });
                 }
                 None => new.push(relation),
             }
@@ -281,13 +284,14 @@ fn resource(relation: &Relation, names: Option<ResourceNames>) -> Resource {
 /// then with a number of its own.
 fn names_of(relation: &str, attempt: usize) -> ResourceNames {
     let base = snake(relation);
-    match attempt {
-        0 => ResourceNames { singular: pascal(&singular(&base)), plural: pascal(&plural(&base)) },
+    let (singular, plural) = match attempt {
+        0 => (pascal(&singular(&base)), pascal(&plural(&base))),
         attempt => {
             let (name, own) = (pascal(&base), own_number(relation, attempt - 1));
-            ResourceNames { singular: format!("{name}Row{own}"), plural: format!("{name}Rows{own}") }
+            (format!("{name}Row{own}"), format!("{name}Rows{own}"))
         }
-    }
+    };
+    ResourceNames { related: singular.clone(), singular, plural }
 }
 
 /// What tells a thing apart from others whose names end at the same: nothing at first, then a number of its own.

@@ -3,7 +3,10 @@
 
 use super::{
     Declared, Embed, Enum, Field, Multiplicity, Numbered, Numbers, Package, Resource, ResourceNames, Returns,
-    Scalar, Shape, build::Builder, predicate, types::qualified,
+    Scalar, Shape,
+    build::{Builder, own_number},
+    predicate,
+    types::qualified,
 };
 use crate::{
     catalog::descriptor::{self, Argument, Relation, Type},
@@ -72,16 +75,21 @@ fn settle(package: &Package, ledger: &Ledger, fields: &mut [Field], beside: &Led
     settled
 }
 
+fn names_of(locked: &RelationLock, related: &str) -> ResourceNames {
+    let (singular, plural) = (locked.message.clone(), locked.plural.clone());
+    ResourceNames { singular, plural, related: related.to_owned() }
+}
+
 impl Builder<'_> {
     /// Takes every locked name, before anything new can.
     pub(super) fn hold_locked_names(&mut self) -> Result<(), LockError> {
         let claims = &mut self.claims;
+        // A name that two locked things have is an error, but the messages about related rows make way.
         let mut hold = |what: &str, name: &str, names: Vec<String>| {
             claims.take(names).map_err(|taken| lock::collision(&format!("{what} \"{name}\""), &taken))
         };
         for (name, found) in &self.lock.relations {
-            let names = ResourceNames { singular: found.message.clone(), plural: found.plural.clone() };
-            hold("relation", name, names.all())?;
+            hold("relation", name, names_of(found, &found.message).own())?;
         }
         for (name, found) in &self.lock.enums {
             let values = found.labels.all().map(|value| value.name.clone());
@@ -93,6 +101,12 @@ impl Builder<'_> {
         for (name, found) in &self.lock.functions {
             let stem = found.messages();
             hold("function", name, vec![format!("{stem}Request"), format!("{stem}Response")])?;
+        }
+        for (name, found) in &self.lock.relations {
+            let candidate =
+                |attempt| names_of(found, &format!("{}{}", found.message, own_number(name, attempt)));
+            let names = claims.claim(candidate, ResourceNames::of_related);
+            self.related.insert(name.clone(), names.related);
         }
         Ok(())
     }
