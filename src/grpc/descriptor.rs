@@ -6,6 +6,7 @@ mod draft;
 mod embeds;
 mod messages;
 mod predicates;
+mod reading;
 mod services;
 
 use super::surface::{Package, Surface};

@@ -10,13 +10,19 @@ mod function;
 mod locked;
 mod number;
 mod types;
+mod unique;
 
 pub use build::SurfaceError;
 pub(crate) use build::{FUNCTIONS_SERVICE, surface};
 pub(crate) use change::changes;
 pub(crate) use number::{Numbered, Numbers};
+pub(crate) use unique::Uniques;
 
-use crate::{catalog::descriptor::Volatility, grpc::method::RelationMethod, request::select::Texts};
+use crate::{
+    catalog::descriptor::Volatility,
+    grpc::{method::RelationMethod, names::upper_snake},
+    request::select::Texts,
+};
 use std::collections::BTreeSet;
 
 /// Everything offered.
@@ -66,6 +72,8 @@ pub(crate) struct Resource {
     pub(crate) embeds: Vec<Embed>,
     /// Its key: indexes into `fields`; empty if it has none.
     pub(crate) key: Vec<usize>,
+    /// Its unique keys, if rows can be inserted.
+    pub(crate) uniques: Option<Uniques>,
     /// What can be done with it.
     pub(crate) methods: Vec<RelationMethod>,
     /// What columns were called and numbered before.
@@ -83,8 +91,8 @@ pub(crate) struct ResourceNames {
     pub(crate) singular: String,
     /// Several of them, `Students`.
     pub(crate) plural: String,
-    /// What the names of the messages begin with that are about rows related to others: as a rule `singular`. A lock that
-    /// is older than these messages can have given their names away.
+    /// What the names begin with of messages about related rows and about unique keys: as a rule `singular`. A lock that is
+    /// older than these messages can have given their names away.
     pub(crate) related: String,
 }
 
@@ -105,7 +113,25 @@ impl ResourceNames {
 
     /// The names that follow from `related`.
     pub(crate) fn of_related(&self) -> Vec<String> {
-        vec![self.embeds(), self.embed(), self.related_predicate()]
+        let unspecified = format!("{}_UNSPECIFIED", upper_snake(&self.unique()));
+        vec![
+            self.embeds(),
+            self.embed(),
+            self.related_predicate(),
+            self.on_conflict(),
+            self.unique(),
+            unspecified,
+        ]
+    }
+
+    /// The enum of the relation's unique keys.
+    pub(crate) fn unique(&self) -> String {
+        format!("{}Unique", self.related)
+    }
+
+    /// The message of what becomes of rows that are there already.
+    pub(crate) fn on_conflict(&self) -> String {
+        format!("{}OnConflict", self.related)
     }
 
     /// The message of what is said of each of the relation's embeds.

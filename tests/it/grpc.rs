@@ -2,6 +2,7 @@
 
 mod batch;
 mod change;
+mod conflict;
 mod errors;
 mod functions;
 mod gate;

@@ -67,6 +67,8 @@ impl<'a> Relation<'a> {
         let requests = self.requests()?;
         self.agree_on_writing(&requests)?;
         let Joined { payload, missing, .. } = self.joined(&requests, |at| self.resource.is_writable(at))?;
+        self.agree(&requests, number::ON_CONFLICT, number::BATCH_ON_CONFLICT)?;
+        let conflict = self.conflict(number::BATCH_ON_CONFLICT)?;
         let selection = self.written_selection(number::BATCH_READ_MASK)?;
         let (accept, representation) = representation(&selection);
         let answer = match selection.is_empty() {
@@ -78,6 +80,7 @@ impl<'a> Relation<'a> {
         let action = self.insert(payload);
         let mut call = self.call(surroundings, action, query, preferences, &selection, answer);
         call.request.accept = accept;
+        conflict.apply(&mut call);
         Ok(call)
     }
 

@@ -33,7 +33,8 @@ pub(super) fn behaviors(package: &Package) -> Behaviors {
                 | FixedKind::Mask
                 | FixedKind::Count
                 | FixedKind::Where
-                | FixedKind::Embeds => false,
+                | FixedKind::Embeds
+                | FixedKind::OnConflict => false,
             });
             let required = method.key_fields(resource).map(|field| field.number);
             for number in required.chain(fixed.map(|field| field.number)) {

@@ -25,22 +25,35 @@ pub(crate) const WRITE_READ_MASK: u32 = 3;
 pub(crate) const WRITE_VALIDATE_ONLY: u32 = 4;
 pub(crate) const WRITE_ALLOW_MISSING: u32 = 5;
 pub(crate) const NULL_MASK: u32 = 10;
+pub(crate) const ON_CONFLICT: u32 = 11;
+/// Of what becomes of rows that are there already.
+pub(crate) const CONFLICT_TARGET: u32 = 1;
+pub(crate) const CONFLICT_ACTION: u32 = 2;
 /// Of responses.
 pub(crate) const ROWS: u32 = 1;
 pub(crate) const NEXT_PAGE_TOKEN: u32 = 2;
 pub(crate) const TOTAL_SIZE: u32 = 3;
 pub(crate) const AFFECTED_ROWS: u32 = 2;
+pub(crate) const INSERTED: u32 = 2;
 /// Of batches.
 pub(crate) const REQUESTS: u32 = 1;
 pub(crate) const BATCH_READ_MASK: u32 = 2;
 pub(crate) const BATCH_VALIDATE_ONLY: u32 = 3;
 pub(crate) const BATCH_EMBEDS: u32 = 4;
+pub(crate) const BATCH_ON_CONFLICT: u32 = 4;
 /// Of changes to the rows that meet conditions; what reads and writes have too has their numbers.
 pub(crate) const CHANGE_VALIDATE_ONLY: u32 = 7;
 pub(crate) const ALLOW_ALL: u32 = 8;
 pub(crate) const MAX_AFFECTED: u32 = 9;
 /// Of calls of functions, beside their arguments.
 pub(crate) const CALL_NULL_MASK: u32 = 2001;
+pub(crate) const CALL_READ_MASK: u32 = 2002;
+pub(crate) const CALL_EMBEDS: u32 = 2003;
+pub(crate) const CALL_WHERE: u32 = 2004;
+pub(crate) const CALL_FILTER: u32 = 2005;
+pub(crate) const CALL_ORDER_BY: u32 = 2006;
+pub(crate) const CALL_LIMIT: u32 = 2007;
+pub(crate) const CALL_SKIP: u32 = 2008;
 /// Of the predicates of a relation.
 pub(crate) const AND: u32 = 2001;
 pub(crate) const OR: u32 = 2002;

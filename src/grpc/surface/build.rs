@@ -37,7 +37,8 @@ const TAKEN: &[&str] = &[
 ];
 
 /// What the names of a relation's messages besides its own, and of its service, end with.
-const DERIVED: [&str; 7] = ["Request", "Response", "Where", "Service", "Embed", "Embeds", "Predicate"];
+const DERIVED: [&str; 9] =
+    ["Request", "Response", "Where", "Service", "Embed", "Embeds", "Predicate", "OnConflict", "Unique"];
 
 /// Why there is no surface.
 #[derive(Debug)]
@@ -167,7 +168,8 @@ impl Builder<'_> {
         relations.sort_by(|a, b| a.name.cmp(&b.name));
         let mut names = self.relation_names(&relations);
         for relation in &relations {
-            let resource = resource(relation, names.remove(&relation.oid));
+            let mut resource = resource(relation, names.remove(&relation.oid));
+            self.uniques(relation, &mut resource);
             package.resources.push(resource);
         }
         let functions = self.offered_functions(&package);
@@ -273,6 +275,7 @@ fn resource(relation: &Relation, names: Option<ResourceNames>) -> Resource {
         fields: Vec::new(),
         embeds: Vec::new(),
         key: Vec::new(),
+        uniques: None,
         methods: Vec::new(),
         reserved: Reserved::default(),
         reserved_embeds: Reserved::default(),
