@@ -16,7 +16,7 @@ use crate::{
     },
     config::Config,
     error::Result,
-    execute::{Body, Pool, Unit, configuration::RoleSettings},
+    execute::{Body, Code, Pool, Unit, configuration::RoleSettings},
     memory::Memory,
     outcome::{Outcome, Privileges, Sink},
     plan::{
@@ -67,6 +67,10 @@ impl Engine {
     /// An engine of these parts.
     pub fn new(parts: Parts) -> Self {
         let Parts { catalog, config, pool, roles, renewal, memory } = parts;
+        pool.expect(match catalog.descriptor().has_dynamic_code {
+            true => Code::Dynamic,
+            false => Code::Static,
+        });
         Self { catalog, config, pool, roles, renewal, memory, templates: Templates::default() }
     }
 
@@ -115,7 +119,7 @@ impl Engine {
         let unit = template.unit(&attempt.literals, &attempt.told(), identity, &self.memory);
         let planned = self.config.server_timing_enabled.then(Instant::now);
         let mut body = Body::new(&template.form, unit.lease());
-        let report = self.pool.run(unit, &mut body).await?;
+        let report = self.pool.run(&unit, &mut body).await?;
         let outcome = template.outcome(report)?;
         Ok(Outcome { body: body.finish(), planned, ..outcome })
     }
@@ -166,7 +170,7 @@ impl Engine {
             false => Arc::new(Template::of(&self.plan_for(first, &attempt.shape, identity)?)),
         };
         let unit = template.unit(&attempt.literals, &attempt.told(), identity, &self.memory);
-        let report = self.pool.run(unit, sink).await?;
+        let report = self.pool.run(&unit, sink).await?;
         template.outcome(report)
     }
 
@@ -175,7 +179,7 @@ impl Engine {
         let statement = sql::privileges(schema);
         let unit = question(&statement, as_role_of(identity), &self.memory);
         let mut collector = privileges::Collector::default();
-        self.pool.run(unit, &mut collector).await?;
+        self.pool.run(&unit, &mut collector).await?;
         Ok(collector.0)
     }
 

@@ -40,26 +40,25 @@ use timing::{Stage, Stopwatch};
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("pgduet/", env!("CARGO_PKG_VERSION")));
 
-/// Answers a request. Who asked is left in the response's extensions, for the
-/// access log: an [`Arc<Identity>`], if there is one.
+/// Answers a request, and says who asked, for the access log, where that is known.
 pub async fn serve<B>(
     engine: &Engine,
     authenticator: &Authenticator,
     documents: &Documents,
     request: http::Request<B>,
-) -> Response<Body>
+) -> (Response<Body>, Option<Arc<Identity>>)
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let config = engine.config();
     let (head, body) = request.into_parts();
-    let mut response = match cors::preflight(&head, &config.server_cors_allowed_origins) {
-        Some(preflight) => preflight,
+    let (mut response, identity) = match cors::preflight(&head, &config.server_cors_allowed_origins) {
+        Some(preflight) => (preflight, None),
         None => {
-            let mut response = admit(engine, authenticator, documents, &head, body).await;
+            let (mut response, identity) = admit(engine, authenticator, documents, &head, body).await;
             cors::expose(&head.headers, response.headers_mut(), &config.server_cors_allowed_origins);
-            response
+            (response, identity)
         }
     };
     let headers = response.headers_mut();
@@ -68,7 +67,7 @@ where
         let value = head.headers.get(trace.name()).cloned();
         headers.insert(trace.name(), value.unwrap_or_else(|| HeaderValue::from_static("")));
     }
-    response
+    (response, identity)
 }
 
 /// The answer to a request that no engine has seen.
@@ -83,7 +82,7 @@ async fn admit<B>(
     documents: &Documents,
     head: &Parts,
     body: B,
-) -> Response<Body>
+) -> (Response<Body>, Option<Arc<Identity>>)
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -97,11 +96,11 @@ where
             if !head.headers.contains_key(header::EXPECT) {
                 body::discard(body).await;
             }
-            return respond::failure(&error, Caller::Anonymous, verbosity);
+            return (respond::failure(&error, Caller::Anonymous, verbosity), None);
         }
     };
     stopwatch.lap(Stage::Jwt);
-    let mut response = match answer(engine, documents, &identity, head, body, &mut stopwatch).await {
+    let response = match answer(engine, documents, &identity, head, body, &mut stopwatch).await {
         Ok(mut response) => {
             stopwatch.lap(Stage::Response);
             response.headers_mut().extend(stopwatch.header().map(|value| (SERVER_TIMING, value)));
@@ -115,8 +114,7 @@ where
             response
         }
     };
-    response.extensions_mut().insert::<Arc<Identity>>(identity);
-    response
+    (response, Some(identity))
 }
 
 /// The whole of a request: what is asked, the engine, what is answered.
@@ -144,24 +142,24 @@ where
             stopwatch.lap(Stage::Plan);
             Ok(respond::allow(&methods))
         }
-        Wish::Run(request, asked) => match root::file(engine, &asked) {
+        Wish::Run(wanted) => match root::file(engine, &wanted.1) {
             Some(format) => {
-                root::describe(engine, documents, identity, head, asked.profile, format, stopwatch).await
+                let Asked { profile, .. } = wanted.1;
+                root::describe(engine, documents, identity, head, profile, format, stopwatch).await
             }
-            None => run(engine, identity, request, &asked, stopwatch).await,
+            None => run(engine, identity, wanted, stopwatch).await,
         },
     }
 }
 
 /// What a client wants.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are the largest")]
 enum Wish {
     /// A description of the schema.
     Describe(Profile),
     /// The methods that a resource takes.
     Methods(Profile, Resource),
     /// Something of the engine, and what the answer depends on besides.
-    Run(Request, Asked),
+    Run(Box<(Request, Asked)>),
 }
 
 /// Reads a request, as far as that takes no engine.
@@ -196,22 +194,22 @@ fn read(config: &Config, head: &Parts, body: Bytes) -> Result<Wish> {
             complete(config, head, profile, parsed, What::Call, action)?
         }
     };
-    Ok(Wish::Run(request, asked))
+    Ok(Wish::Run(Box::new((request, asked))))
 }
 
 /// Runs a request and makes its answer.
 async fn run(
     engine: &Engine,
     identity: &Identity,
-    request: Request,
-    asked: &Asked,
+    wanted: Box<(Request, Asked)>,
     stopwatch: &mut Stopwatch,
 ) -> Result<Response<Body>> {
     stopwatch.lap(Stage::Parse);
+    let (request, asked) = *wanted;
     let outcome = engine.run(request, identity).await?;
     stopwatch.lap_at(Stage::Plan, outcome.planned);
     stopwatch.lap(Stage::Transaction);
-    respond::success(outcome, asked)
+    respond::success(outcome, &asked)
 }
 
 /// Completes a request whose action `action` takes from what was parsed.

@@ -4,10 +4,14 @@
 use super::{docs::Docs, ended::logged, loader::Loader, services::Services};
 use crate::{
     auth::Identity,
+    config::LogLevel,
     error::{Error, Fault},
-    grpc, rest,
+    grpc,
+    memory::{Full, Lease},
+    rest,
     server::{
         body::RequestBody,
+        connection::COPIES,
         head::{self, Flaw},
         listen::Peer,
         steer::{Branch, steer},
@@ -16,7 +20,7 @@ use crate::{
 };
 use axum::body::Body;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use std::{
     convert::Infallible,
     sync::Arc,
@@ -46,58 +50,49 @@ impl tower::Service<Request<RequestBody>> for Front {
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let (loader, docs) = (self.loader.clone(), self.docs.clone());
-        Box::pin(async move {
-            let config = loader.config();
-            let seen = Seen::of(&request);
-            let response = answer(loader.services(), request, &loader, &docs).await;
-            let level = config.log_level;
-            let role = response.extensions().get::<Arc<Identity>>().cloned();
-            match response.extensions().get::<grpc::Ended>().cloned() {
-                Some(ended) => {
-                    let status = response.status();
-                    let log = move |name, length| seen.log(role, status, Some(length), Some(name));
-                    return Ok(logged(response, ended, level, log));
-                }
-                None if !seen.is_preflight && shows(level, response.status().as_u16()) => {
-                    seen.log(role, response.status(), length(&response), None);
-                }
-                None => {}
+        let (services, config) = (self.loader.services(), self.loader.config());
+        let seen = Seen::of(&request, config.log_level);
+        let (head, body) = request.into_parts();
+        let branch = steer(&head, |name| services.as_ref().is_some_and(|services| services.grpc.knows(name)));
+        let flaw = head::check(&head);
+        let request = Request::from_parts(head, body);
+        let limit = config.server_max_header_bytes;
+        let services = match services {
+            _ if head_bytes(&request) > limit => Err(headers_too_large(limit)),
+            _ if let Err(flaw) = flaw => Err(flawed(flaw)),
+            Some(services) => hold_head(&request, &services).map(|held| (services, held)),
+            None => Err(catalog_unavailable()),
+        };
+        // Each branch is a future of its own: none takes room for what only another needs.
+        match (branch, services) {
+            (Branch::Docs, services) if config.docs_enabled && flaw.is_ok() => {
+                let docs = self.docs.clone();
+                let services = services.map(|(services, _)| services);
+                Box::pin(async move {
+                    seen.answered(docs.answer(&request.into_parts().0, services, &config).await, None)
+                })
             }
-            Ok(response)
-        })
-    }
-}
-
-async fn answer(
-    services: Option<Arc<Services>>,
-    request: Request<RequestBody>,
-    loader: &Loader,
-    docs: &Docs,
-) -> Response<Body> {
-    let (head, body) = request.into_parts();
-    let branch = steer(&head, |name| services.as_ref().is_some_and(|services| services.grpc.knows(name)));
-    let flaw = head::check(&head);
-    let request = Request::from_parts(head, body);
-    let config = loader.config();
-    let limit = config.server_max_header_bytes;
-    let services = match services {
-        _ if head_bytes(&request) > limit => Err(headers_too_large(limit)),
-        _ if let Err(flaw) = flaw => Err(flawed(flaw)),
-        Some(services) => Ok(services),
-        None => Err(catalog_unavailable()),
-    };
-    match (branch, services) {
-        (Branch::Docs, services) if config.docs_enabled && flaw.is_ok() => {
-            docs.answer(&request.into_parts().0, services, &config).await
+            (Branch::Grpc, Ok((services, held))) => Box::pin(async move {
+                let _held = held;
+                let answer = services.grpc.clone().serve(request).await.map(Body::new);
+                let role = answer.extensions().get::<Arc<Identity>>().cloned();
+                seen.answered(answer, role)
+            }),
+            (Branch::Grpc, Err(error)) => {
+                Box::pin(
+                    async move { seen.answered(grpc::failure(request, &error).await.map(Body::new), None) },
+                )
+            }
+            (Branch::Rest | Branch::Docs, Ok((services, held))) => Box::pin(async move {
+                let _held = held;
+                let Services { engine, authenticator, documents, .. } = &*services;
+                let (answer, role) = rest::serve(engine, authenticator, documents, request).await;
+                seen.answered(answer, role)
+            }),
+            (Branch::Rest | Branch::Docs, Err(error)) => {
+                Box::pin(std::future::ready(seen.answered(rest::failure(&error, &config), None)))
+            }
         }
-        (Branch::Grpc, Ok(services)) => services.grpc.clone().serve(request).await.map(Body::new),
-        (Branch::Grpc, Err(error)) => grpc::failure(request, &error).await.map(Body::new),
-        (Branch::Rest | Branch::Docs, Ok(services)) => {
-            let Services { engine, authenticator, documents, .. } = &*services;
-            rest::serve(engine, authenticator, documents, request).await
-        }
-        (Branch::Rest | Branch::Docs, Err(error)) => rest::failure(&error, &config),
     }
 }
 
@@ -107,6 +102,18 @@ fn catalog_unavailable() -> Box<Error> {
 
 fn headers_too_large(limit: usize) -> Box<Error> {
     Error::new(Fault::HeadersTooLarge, format!("Target and headers are larger than {limit} bytes"))
+}
+
+/// A connection of HTTP/2 may have many requests at once, whose heads are held until they are answered. Over HTTP/1 there is
+/// one, which the connection counts.
+fn hold_head(request: &Request<RequestBody>, services: &Services) -> Result<Option<Lease>, Box<Error>> {
+    if request.version() != http::Version::HTTP_2 {
+        return Ok(None);
+    }
+    let mut held = services.engine.memory().lease();
+    let refused = |full: Full| Error::new(Fault::MemoryExhausted, full.to_string());
+    held.cover(head_bytes(request) * COPIES).map_err(refused)?;
+    Ok(Some(held))
 }
 
 /// A head that HTTP itself refuses.
@@ -130,9 +137,10 @@ fn head_bytes(request: &Request<RequestBody>) -> usize {
 
 /// What the access log tells of a request, kept while it is answered.
 struct Seen {
-    address: Option<std::net::IpAddr>,
+    level: LogLevel,
+    peer: Peer,
     method: Method,
-    target: String,
+    target: Uri,
     version: http::Version,
     referer: Option<HeaderValue>,
     agent: Option<HeaderValue>,
@@ -140,21 +148,38 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(request: &Request<RequestBody>) -> Self {
+    fn of(request: &Request<RequestBody>, level: LogLevel) -> Self {
         let header = |name| request.headers().get(name).cloned();
-        let target = request.uri().path_and_query().map_or("*", |target| target.as_str());
         Self {
-            address: match request.extensions().get() {
-                Some(Peer::Ip(address)) => Some(*address),
-                Some(Peer::Local) | None => None,
-            },
+            level,
+            peer: request.body().peer(),
             method: request.method().clone(),
-            target: target.to_owned(),
+            target: request.uri().clone(),
             version: request.version(),
             referer: header(header::REFERER),
             agent: header(header::USER_AGENT),
             is_preflight: is_preflight(request.method(), request.headers()),
         }
+    }
+
+    /// The answer to `role`, which is logged, if it is to be, as soon as it is known how it ends.
+    fn answered(
+        self,
+        response: Response<Body>,
+        role: Option<Arc<Identity>>,
+    ) -> Result<Response<Body>, Infallible> {
+        match response.extensions().get::<grpc::Ended>().cloned() {
+            Some(ended) => {
+                let (status, level) = (response.status(), self.level);
+                let log = move |name, length| self.log(role, status, Some(length), Some(name));
+                return Ok(logged(response, ended, level, log));
+            }
+            None if !self.is_preflight && shows(self.level, response.status().as_u16()) => {
+                self.log(role, response.status(), length(&response), None);
+            }
+            None => {}
+        }
+        Ok(response)
     }
 
     fn log(
@@ -168,10 +193,13 @@ impl Seen {
             value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         };
         Access {
-            address: self.address,
+            address: match self.peer {
+                Peer::Ip(address) => Some(address),
+                Peer::Local => None,
+            },
             role: role.as_ref().map(|identity| identity.role.as_str()),
             method: self.method.as_str(),
-            target: &self.target,
+            target: self.target.path_and_query().map_or("*", |target| target.as_str()),
             version: match self.version {
                 http::Version::HTTP_10 => "HTTP/1.0",
                 http::Version::HTTP_2 => "HTTP/2.0",

@@ -81,6 +81,11 @@ impl Attempts {
         if self.renewals == MOST_RENEWALS || !is_evidence(error) {
             return None;
         }
+        // Apart from the request, which seldom needs room for this.
+        Box::pin(self.looked_for(engine, identity)).await
+    }
+
+    async fn looked_for(&mut self, engine: &Engine, identity: &Identity) -> Option<Arc<Engine>> {
         self.renewals += 1;
         if !engine.is_outdated(&self.shape, self.left(), identity).await {
             return None;
@@ -103,7 +108,7 @@ impl Engine {
         let mut unit = question(&statement, as_role_of(identity), &self.memory);
         unit.deadline = left;
         let mut found = Found::Nothing;
-        self.pool.run(unit, &mut found).await.is_ok() && found == Found::Something
+        self.pool.run(&unit, &mut found).await.is_ok() && found == Found::Something
     }
 }
 

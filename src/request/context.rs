@@ -33,20 +33,30 @@ impl Context {
                 }
             }
         }
+        // One buffer for all four.
+        let mut buffer = Vec::with_capacity(512);
+        buffer.extend_from_slice(method.as_bytes());
+        let method = buffer.len();
+        buffer.extend_from_slice(path.as_bytes());
+        let path = buffer.len();
+        json(&others, &mut buffer);
+        let headers = buffer.len();
+        json(&cookies, &mut buffer);
+        let mut rest = Bytes::from(buffer);
         Self {
-            method: Bytes::copy_from_slice(method.as_bytes()),
-            path: Bytes::copy_from_slice(path.as_bytes()),
-            headers: json(&others),
-            cookies: json(&cookies),
+            method: rest.split_to(method),
+            path: rest.split_to(path - method),
+            headers: rest.split_to(headers - path),
+            cookies: rest,
         }
     }
 }
 
 type Object<'h> = BTreeMap<Cow<'h, str>, Cow<'h, str>>;
 
-fn json(object: &Object<'_>) -> Bytes {
-    // A map of texts is always written.
-    serde_json::to_vec(object).unwrap_or_default().into()
+fn json(object: &Object<'_>, out: &mut Vec<u8>) {
+    // A map of texts can always be written.
+    let _ = serde_json::to_writer(out, object);
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use http::{HeaderMap, request::Parts};
 pub fn request(head: &Parts, body: Bytes, config: &Config) -> Result<Option<Request>> {
     Ok(match read(config, head, body)? {
         Wish::Describe(_) | Wish::Methods(..) => None,
-        Wish::Run(request, _) => Some(request),
+        Wish::Run(wanted) => Some(wanted.0),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::{
         urlencoded::{self, Pair},
     },
 };
-use std::collections::{BTreeMap, HashMap, btree_map::Entry};
+use std::collections::HashMap;
 
 /// What a key without an operator in its value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,22 +145,25 @@ impl<'a> Parameters<'a> {
     /// The same query in the one form that all who ask it share: sorted by key,
     /// values of one key joined with commas.
     pub(super) fn canonical(&self) -> String {
-        let mut groups: BTreeMap<&str, String> = BTreeMap::new();
-        for (key, value) in &self.pairs {
-            let value = urlencoded::encode(value.as_deref().unwrap_or_default());
-            match groups.entry(key) {
-                Entry::Occupied(mut values) => {
-                    values.get_mut().push(',');
-                    values.get_mut().extend(value);
+        let mut pairs: Vec<&Pair<'a>> = self.pairs.iter().collect();
+        // Stable: values of one key stay in their order.
+        pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut text = String::new();
+        let mut last = None;
+        for (key, value) in pairs {
+            if last == Some(key) {
+                text.push(',');
+            } else {
+                if last.is_some() {
+                    text.push('&');
                 }
-                Entry::Vacant(group) => {
-                    group.insert(value.to_string());
-                }
+                text.extend(urlencoded::encode(key));
+                text.push('=');
+                last = Some(key);
             }
+            text.extend(urlencoded::encode(value.as_deref().unwrap_or_default()));
         }
-        let pairs: Vec<_> =
-            groups.into_iter().map(|(key, values)| format!("{}={values}", urlencoded::encode(key))).collect();
-        pairs.join("&")
+        text
     }
 }
 

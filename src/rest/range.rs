@@ -127,11 +127,13 @@ pub(super) fn beyond_the_end(range: Range<u64>, total: Option<u64>) -> Box<Error
 
 /// The value of `Content-Range` for `rows` rows from `offset` on.
 pub(super) fn content_range(offset: u64, rows: u64, total: Option<u64>) -> String {
-    let total_text = total.map_or_else(|| "*".to_owned(), |total| total.to_string());
-    match rows {
-        0 => format!("*/{total_text}"),
-        _ if total == Some(0) => "*/0".to_owned(),
-        _ => format!("{offset}-{}/{total_text}", offset.saturating_add(rows - 1)),
+    let last = offset.saturating_add(rows.saturating_sub(1));
+    match (rows, total) {
+        (0, None) => "*/*".to_owned(),
+        (0, Some(total)) => format!("*/{total}"),
+        (_, Some(0)) => "*/0".to_owned(),
+        (_, Some(total)) => format!("{offset}-{last}/{total}"),
+        (_, None) => format!("{offset}-{last}/*"),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
+use std::borrow::Cow;
 
 pub(super) use failure::failure;
 
@@ -237,7 +238,7 @@ fn counted(outcome: &Outcome, asked: &Asked) -> Option<u64> {
 
 fn content_headers(outcome: &Outcome, asked: &Asked) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
-    put(&mut headers, header::CONTENT_TYPE, Some(&outcome.content_type));
+    put(&mut headers, header::CONTENT_TYPE, Some(&*outcome.content_type));
     match asked.profile.negotiated {
         Negotiated::Yes => put(&mut headers, CONTENT_PROFILE, Some(&asked.profile.schema)),
         Negotiated::No => {}
@@ -318,8 +319,11 @@ fn short(value: String) -> Option<String> {
 }
 
 /// Adds a header; a value that no header can have is left out.
-fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<impl AsRef<str>>) {
-    let value = value.and_then(|value| HeaderValue::from_bytes(value.as_ref().as_bytes()).ok());
+fn put<'v>(headers: &mut HeaderMap, name: HeaderName, value: Option<impl Into<Cow<'v, str>>>) {
+    let value = value.and_then(|value| match value.into() {
+        Cow::Borrowed(value) => HeaderValue::from_bytes(value.as_bytes()).ok(),
+        Cow::Owned(value) => HeaderValue::from_maybe_shared(Bytes::from(value)).ok(),
+    });
     if let Some(value) = value {
         headers.append(name, value);
     }

@@ -50,18 +50,18 @@ pub(super) enum Task {
 
 /// The resource at a path, which is still percent-encoded.
 pub(super) fn resource(path: &str, config: &Config) -> Result<Resource> {
-    let segments: Vec<_> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
     let decode = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
-    match segments.as_slice() {
-        [""] => match (config.openapi_mode, &config.db_root_spec) {
+    match (segments.next().unwrap_or_default(), segments.next(), segments.next()) {
+        ("", None, _) => match (config.openapi_mode, &config.db_root_spec) {
             (OpenApiMode::Disabled, _) => {
                 Err(Error::new(Fault::RootDisabled, "Root endpoint metadata is disabled"))
             }
             (_, Some(function)) => Ok(Resource::Function(function.name.clone())),
             (_, None) => Ok(Resource::Root),
         },
-        [relation] => Ok(Resource::Relation(decode(relation))),
-        [rpc, function] if decode(rpc) == "rpc" => Ok(Resource::Function(decode(function))),
+        (relation, None, _) => Ok(Resource::Relation(decode(relation))),
+        (rpc, Some(function), None) if decode(rpc) == "rpc" => Ok(Resource::Function(decode(function))),
         _ => Err(Error::new(Fault::InvalidPath, "Invalid path specified in request URL")),
     }
 }

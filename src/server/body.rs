@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::activity::{Activity, Waiting};
+use super::listen::Peer;
 use crate::memory::{Full, Memory};
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -29,6 +30,7 @@ pub(super) const PIECE: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct RequestBody {
     body: Incoming,
+    peer: Peer,
     patience: Duration,
     /// What is left of it for the piece that comes.
     left: Duration,
@@ -59,10 +61,11 @@ pub enum Broken {
 }
 
 impl RequestBody {
-    pub(super) fn new(body: Incoming, patience: Duration, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(body: Incoming, peer: Peer, patience: Duration, activity: Arc<Activity>) -> Self {
         let unread = (!body.is_end_stream()).then(|| Arc::new(AtomicBool::new(true)));
         Self {
             body,
+            peer,
             patience,
             left: patience,
             came: 0,
@@ -71,6 +74,11 @@ impl RequestBody {
             activity,
             unread,
         }
+    }
+
+    /// Who sends it.
+    pub fn peer(&self) -> Peer {
+        self.peer
     }
 
     /// Something came: a few bytes alone are no progress.

@@ -20,6 +20,7 @@
 
 mod answer;
 mod deadline;
+mod heads;
 mod opening;
 
 use std::error::Error;
@@ -51,6 +52,8 @@ use super::target::RepairTarget;
 use crate::memory::Memory;
 use answer::{AnswerBody, Unread};
 use deadline::WriteDeadline;
+pub use heads::COPIES;
+use heads::CountedHeads;
 use opening::Protocol;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -123,7 +126,7 @@ pub enum Drained {
 
 /// Accepts and serves connections until a shutdown is announced, then finishes them.
 ///
-/// Each request carries its [`Peer`] in its extensions. When a client goes away, the future of its request is dropped.
+/// The body of each request knows its [`Peer`]. When a client goes away, the future of its request is dropped.
 pub async fn serve_connections<S, B>(
     listener: Listener,
     service: S,
@@ -249,8 +252,7 @@ impl Server {
         let (at_work, pieces) = (activity.clone(), unread.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let (answering, unread) = (at_work.request(), pieces.clone());
-            let mut request = request.map(|body| RequestBody::new(body, read_timeout, at_work.clone()));
-            request.extensions_mut().insert(peer);
+            let request = request.map(|body| RequestBody::new(body, peer, read_timeout, at_work.clone()));
             let body_unread = request.body().unread();
             let answered = service.clone().oneshot(request);
             answered.map(move |answered| {
@@ -266,6 +268,7 @@ impl Server {
             })
         });
         let stream = WriteDeadline::new(stream, write_timeout, activity.clone());
+        let stream = CountedHeads::new(stream, protocol, activity.clone(), self.limits.memory.clone());
         let stream = TokioIo::new(RepairTarget::new(stream, &received));
         let ended = match protocol {
             Protocol::Http1 => self.drive(self.http1.serve_connection(stream, service), activity, None).await,

@@ -93,7 +93,7 @@ fn settings(pairs: &[(&'static str, &str)]) -> Vec<(Cow<'static, str>, Bytes)> {
 async fn run(pool: &Pool, unit: Unit<'_>) -> Result<(String, Report)> {
     let form = Form::of(&unit.statement.layout);
     let mut body = Body::new(&form, unit.lease());
-    let report = pool.run(unit, &mut body).await?;
+    let report = pool.run(&unit, &mut body).await?;
     Ok((String::from_utf8(body.finish().to_vec()).unwrap(), report))
 }
 

@@ -3,10 +3,10 @@
 //!
 //! The pooler is the PgBouncer that `PATH` finds first.
 
-use crate::support::{database::Database, http::Connection, server::Server, until};
+use crate::support::{address, database::Database, http::Connection, server::Server, until};
 use std::{
     env, fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::{fs::MetadataExt, process::CommandExt},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -69,7 +69,7 @@ impl Pooler {
         let uri = database.uri("authenticator");
         let (_, sockets) = uri.split_once("host=").expect("the test server has a unix socket");
         let sockets = percent_encoding::percent_decode_str(sockets).decode_utf8().unwrap().into_owned();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = address::free().port();
         let users = directory.join("users");
         fs::write(&users, "\"authenticator\" \"\"\n").unwrap();
         let file = directory.join("pgbouncer.ini");
@@ -214,5 +214,51 @@ fn a_pooler_that_knows_prepared_statements_is_trusted_with_them() {
     }
     for log in each_has_its_own("max_prepared_statements = 100", "true") {
         assert!(!log.contains("db-prepared-statements"), "{log}");
+    }
+}
+
+/// Code can replace what stands under the names that the pooler gives, for all of its clients. So nothing is prepared where
+/// there is such code.
+#[test]
+fn code_finds_nothing_to_replace_behind_a_pooler_that_knows_prepared_statements() {
+    if version() < 21 {
+        eprintln!("PgBouncer 1.{} does not know prepared statements: nothing to test", version());
+        return;
+    }
+    let code = "
+        CREATE SCHEMA api;
+        CREATE VIEW api.who AS SELECT current_user::text AS who;
+        CREATE FUNCTION api.replace() RETURNS int LANGUAGE plpgsql AS $$
+        DECLARE found record; replaced int := 0;
+        BEGIN
+            FOR found IN SELECT name, array_to_string(parameter_types, ', ') AS types FROM pg_prepared_statements
+                WHERE statement LIKE '%\"who\"%' AND NOT from_sql
+            LOOP
+                EXECUTE format('DEALLOCATE %I', found.name);
+                EXECUTE format('PREPARE %I %s AS SELECT ''stolen''::text', found.name,
+                    '(' || nullif(found.types, '') || ')');
+                replaced := replaced + 1;
+            END LOOP;
+            RETURN replaced;
+        END $$;
+        GRANT USAGE ON SCHEMA api TO anonymous, authenticated;
+        GRANT SELECT ON api.who TO anonymous, authenticated";
+    let database = Database::fresh(code);
+    let pooler = Pooler::before(&database, "max_prepared_statements = 100\ndefault_pool_size = 1");
+    let uri = pooler.uri(&database);
+    let servers = ["anonymous", "authenticated"].map(|role| (serve(&uri, role, "true"), role));
+    for _ in 0..3 {
+        for (server, role) in &servers {
+            let mut connection = Connection::open(server.address());
+            for _ in 0..3 {
+                let answer = connection.send("GET", "/who", &[], None).unwrap();
+                assert_eq!(answer.text(), format!(r#"[{{"who":"{role}"}}]"#));
+            }
+        }
+        let mut connection = Connection::open(servers[0].0.address());
+        assert_eq!(connection.send("POST", "/rpc/replace", &[], Some(b"")).unwrap().text(), "0");
+    }
+    for (server, _) in servers {
+        assert_eq!(server.log().matches("db-prepared-statements").count(), 1, "{}", server.log());
     }
 }

@@ -98,7 +98,7 @@ impl Bench {
         };
         let mut body = Body::new(&form, unit.lease());
         let (text, values) = (statement.fragment.as_str(), statement.fragment.values(&literals));
-        let report = self.runtime.block_on(self.pool.run(unit, &mut body));
+        let report = self.runtime.block_on(self.pool.run(&unit, &mut body));
         let report = report.unwrap_or_else(|error| panic!("{error}\n{text}\n{values:?}"));
         let value = |value: sql::Value| value.map(|value| String::from_utf8_lossy(&value).into_owned());
         Ok(Answer {

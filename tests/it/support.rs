@@ -1,5 +1,6 @@
 //! What the tests stand on. Nothing in here asserts anything about pgduet.
 
+pub(crate) mod address;
 pub(crate) mod database;
 pub(crate) mod grpc;
 pub(crate) mod grpc_web;

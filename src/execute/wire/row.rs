@@ -15,6 +15,8 @@ impl Columns {
         self.0.clear();
         let mut rest = body;
         let count = rest.try_get_u16().map_err(|_| cut_off())?;
+        // Each column has a length, so no more of them are announced than can come.
+        self.0.reserve(usize::from(count).min(rest.len() / size_of::<i32>()));
         for _ in 0..count {
             let length = rest.try_get_i32().map_err(|_| cut_off())?;
             let Ok(length) = usize::try_from(length) else {

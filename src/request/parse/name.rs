@@ -63,7 +63,12 @@ fn dashed<'a>(p: &mut Parser<'a>, part: fn(&mut Parser<'a>) -> Parsed<&'a str>) 
             p.not_followed_by(Some("\">\""), |c| c == '>')
         })
     };
-    Ok(p.separated(part, dash)?.join("-"))
+    let mut name = part(p)?.to_owned();
+    while p.optional(dash)?.is_some() {
+        name.push('-');
+        name.push_str(part(p)?);
+    }
+    Ok(name)
 }
 
 /// A column and a JSON path into it.

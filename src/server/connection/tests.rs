@@ -71,7 +71,7 @@ async fn answer(
     go_on: Arc<Notify>,
     dropped: Arc<Notify>,
 ) -> Result<Response<BoxBody<Bytes, io::Error>>, io::Error> {
-    let peer = request.extensions().get::<Peer>().copied().ok_or_else(|| io::Error::other("no peer"))?;
+    let peer = request.body().peer();
     let full = |text: String| Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed();
     let mut response = Response::new(full(format!("{peer} asked {};", request.uri())));
     match request.uri().path() {

@@ -18,7 +18,7 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// Who is at the other end, as the access log writes it: an address, or `-`. Found in the extensions of each request.
+/// Who is at the other end, as the access log writes it: an address, or `-`. The body of each request knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     /// An IPv4 address is one, also where it came through an IPv6 socket.

@@ -1,11 +1,10 @@
 //! Through PgBouncer: what shares server connections between transactions is recognised, what does not is not.
 
 use super::{CAREFUL, assert_found, check};
-use crate::support::{database::Database, until};
+use crate::support::{address, database::Database, until};
 use pgduet::embedded::ServerUser;
 use std::{
     fs,
-    net::TcpListener,
     os::unix::{fs::chown, process::CommandExt},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -29,7 +28,7 @@ impl PgBouncer {
         let directory = std::env::temp_dir().join(format!("pgduet-bouncer-{}-{mode}", database.name()));
         fs::create_dir_all(&directory).unwrap();
         // Told to listen on a TCP port that was free a moment ago.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = address::free().port();
         let users = directory.join("users.txt");
         fs::write(&users, "\"check_careful\" \"\"\n").unwrap();
         let settings = format!(

@@ -5,6 +5,7 @@ use super::{
     proxy::{Pace, Proxy},
     *,
 };
+use crate::support::address;
 use pgduet::error::Fault;
 use std::sync::{
     Arc,
@@ -155,7 +156,7 @@ async fn a_server_that_does_not_answer_is_not_waited_for_forever() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_said_to_be_unreachable() {
-    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let gone = address::free().port();
     let pool = pool_of(&format!("postgresql://someone@127.0.0.1:{gone}/somewhere"), options());
     let error = run(&pool, show("SELECT 'x'")).await.map(drop).unwrap_err();
     assert_eq!((error.code(), error.message.as_str()), ("PGRST000", "Database connection error."));
@@ -235,7 +236,7 @@ async fn postgresql_waits_for_a_slow_sink() {
     let under_way = tokio::spawn({
         let pool = pool.clone();
         let rows = "SELECT repeat('x', 1000) FROM generate_series(1, 200000)";
-        async move { pool.run(unit(fragment(rows), Layout::Body), &mut sink).await }
+        async move { pool.run(&unit(fragment(rows), Layout::Body), &mut sink).await }
     });
     let blocked = "SELECT EXISTS (SELECT FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event = 'ClientWrite')";
@@ -274,7 +275,7 @@ async fn streams_that_nobody_reads_hold_half_of_the_connections() {
     let stream = || {
         let pool = pool.clone();
         let rows = unit(fragment("SELECT generate_series(1, 1000)"), Layout::Columns);
-        tokio::spawn(async move { pool.run(rows, &mut Unread).await.map(drop) })
+        tokio::spawn(async move { pool.run(&rows, &mut Unread).await.map(drop) })
     };
     let (ended, _, others) = futures_util::future::select_all([stream(), stream(), stream()]).await;
     assert_eq!(ended.unwrap().unwrap_err().code(), "PGDUET18");

@@ -91,7 +91,7 @@ async fn nothing_is_left_after_an_error() {
     assert_eq!(code(&pool, unit).await, "PGRST116");
     assert_eq!(left(&pool).await, before);
     // One of whoever takes the rows.
-    let refused = pool.run(told(show("SELECT 'x'")), &mut Refusal).await.unwrap_err();
+    let refused = pool.run(&told(show("SELECT 'x'")), &mut Refusal).await.unwrap_err();
     assert_eq!(refused.code(), "PGDUET06");
     assert_eq!(left(&pool).await, before);
 }

@@ -2,11 +2,10 @@
 //! to be trusted by it.
 
 use super::*;
-use crate::support::tools::stdout;
+use crate::support::{address, tools::stdout};
 use pgduet::embedded::{Binaries, Durability, initialise};
 use std::{
     env, fs,
-    net::TcpListener,
     os::unix::{
         fs::{MetadataExt, PermissionsExt, chown},
         process::CommandExt,
@@ -80,7 +79,7 @@ impl Server {
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
         chown(&key, Some(owner.uid()), Some(owner.gid())).unwrap();
 
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = address::free().port();
         let mut postgres = Command::new(binaries.program("postgres"));
         postgres.arg("-D").arg(&data).arg("-k").arg(&data).arg("-p").arg(port.to_string());
         for setting in ["listen_addresses=127.0.0.1", "ssl=on", "fsync=off"] {

@@ -40,7 +40,7 @@ async fn a_deferred_constraint_fails_after_the_rows_and_nothing_is_kept() {
     for end in [End::Commit, End::Rollback] {
         let unit = unit(fragment("INSERT INTO child VALUES (1, 99) RETURNING id::text"), Layout::Lines);
         let mut rows = Counter::default();
-        let error = pool.run(Unit { end, ..unit }, &mut rows).await.unwrap_err();
+        let error = pool.run(&Unit { end, ..unit }, &mut rows).await.unwrap_err();
         assert_eq!((error.code(), rows.0), ("23503", 1));
         assert_eq!(seen::<i64>(&client, "SELECT count(*) FROM child").await, 0);
     }
@@ -216,11 +216,11 @@ async fn what_its_sink_refuses_is_undone_where_the_unit_waits_for_it() {
         Unit { expectation: Expectation::Sink, ..unit }
     };
     for _ in 0..2 {
-        assert_eq!(pool.run(insert(), &mut AtTheEnd).await.unwrap_err().code(), "PGDUET06");
-        assert_eq!(pool.run(insert(), &mut Refusal).await.unwrap_err().code(), "PGDUET06");
+        assert_eq!(pool.run(&insert(), &mut AtTheEnd).await.unwrap_err().code(), "PGDUET06");
+        assert_eq!(pool.run(&insert(), &mut Refusal).await.unwrap_err().code(), "PGDUET06");
         assert_eq!(seen::<i64>(&client, "SELECT count(*) FROM item").await, 0);
     }
-    assert_eq!(pool.run(insert(), &mut Counter::default()).await.unwrap().rows, 1);
+    assert_eq!(pool.run(&insert(), &mut Counter::default()).await.unwrap().rows, 1);
     assert_eq!(seen::<i64>(&client, "SELECT count(*) FROM item").await, 1);
 }
 

@@ -1,8 +1,8 @@
 //! What the process prints: configuration, schema, logs, numbers.
 
 use super::{SCHEMA, ended, pgduet, serve};
-use crate::support::{database::Database, http::send, tools::stdout, until};
-use std::{fs, net::TcpListener, path::Path};
+use crate::support::{address, database::Database, http::send, tools::stdout, until};
+use std::{fs, path::Path};
 
 #[test]
 fn the_configuration_in_force_can_be_read_back() {
@@ -29,7 +29,7 @@ fn the_configuration_in_force_can_be_read_back() {
     }
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.conf", database.name()));
     fs::write(&file, &dumped).unwrap();
-    let mut again = std::process::Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    let mut again = std::process::Command::new(crate::support::server::binary());
     assert_eq!(stdout(again.env_clear().arg("--dump-config").arg(&file)), dumped);
     fs::remove_file(file).unwrap();
 }
@@ -92,7 +92,7 @@ fn protos(directory: &Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn an_admin_server_tells_how_the_process_is() {
     let database = Database::fresh(SCHEMA);
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = address::free();
     let port = free.port().to_string();
     let admin = [("PGRST_ADMIN_SERVER_PORT", port.as_str())];
     let (code, text) = ended(pgduet().envs(admin).arg("--ready"));

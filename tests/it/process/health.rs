@@ -3,7 +3,7 @@
 
 use super::{SCHEMA, answers, pgduet, serve};
 use crate::support::{
-    PATIENCE,
+    PATIENCE, address,
     database::Database,
     http::send,
     server::Server,
@@ -13,7 +13,7 @@ use crate::support::{
 use std::{
     env, fs,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
     sync::mpsc,
@@ -44,7 +44,7 @@ fn locked(database: &Database) -> PathBuf {
 
 /// A server with a lock file, and the address of its admin server.
 fn serve_locked(database: &Database, lock: &Path) -> (Server, String) {
-    let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let admin = address::free();
     let port = admin.port().to_string();
     let server = serve(
         database,

@@ -1,11 +1,10 @@
 //! A database that goes away and comes back, on a PostgreSQL server of this test alone.
 
 use super::{SCHEMA, answers, ended, health::is_serving, pgduet};
-use crate::support::{http::send, server::Server, until};
+use crate::support::{address, http::send, server::Server, until};
 use pgduet::embedded::{Binaries, Cluster, Durability, Location};
 use std::{
     env, fs,
-    net::TcpListener,
     path::PathBuf,
     process::Command,
     time::{Duration, Instant},
@@ -100,7 +99,7 @@ async fn a_database_that_restarts_is_found_again() {
 async fn health_follows_the_database_whether_or_not_somebody_listens() {
     for channel in ["true", "false"] {
         let mut own = Own::start(&format!("health-{channel}")).await;
-        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let admin = address::free();
         let mut command = pgduet();
         command
             .env("PGRST_DB_URI", own.uri("authenticator"))

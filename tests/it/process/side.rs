@@ -1,11 +1,8 @@
 //! What is not a request waits for none: loads and checks of health while requests hold all connections of the pool.
 
 use super::{SCHEMA, answers, call_wait, health::is_serving, hold, release, serve, until_waiting};
-use crate::support::{database::Database, http::send, until};
-use std::{
-    net::TcpListener,
-    time::{Duration, Instant},
-};
+use crate::support::{address, database::Database, http::send, until};
+use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
 /// How many sessions the server has in PostgreSQL.
@@ -18,7 +15,7 @@ async fn sessions(client: &Client, database: &Database) -> i64 {
 #[tokio::test]
 async fn a_pool_that_is_used_up_delays_neither_a_load_nor_a_check_of_health() {
     let database = Database::fresh(SCHEMA);
-    let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let admin = address::free();
     let server = serve(
         &database,
         &[

@@ -2,6 +2,7 @@
 
 use super::{NO_CHANNEL, SCHEMA, serve};
 use crate::support::{
+    address,
     database::Database,
     grpc::ID_1,
     grpc_web::{self, Reply},
@@ -10,7 +11,6 @@ use crate::support::{
     until,
 };
 use std::{
-    net::TcpListener,
     sync::Barrier,
     thread,
     time::{Duration, Instant},
@@ -24,7 +24,7 @@ struct Deaf {
 
 impl Deaf {
     fn serve(database: &Database, more: &[(&str, &str)]) -> Self {
-        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let admin = address::free();
         let port = admin.port().to_string();
         let mut settings = vec![
             NO_CHANNEL,
