@@ -234,6 +234,8 @@ options! {
     server_base_path "server-base-path": Option<BasePath> = "", RESTART.pgduet();
     /// How long requests under way may take to end after a signal has announced the shutdown. Then they are cut off.
     server_drain_timeout "server-drain-timeout": Duration = "10", RESTART.pgduet();
+    /// Whether REST's answers to GET carry an `ETag`, a hash of the answer; `If-None-Match` is answered by 304 then.
+    server_etag "server-etag": bool = "false", RELOAD.pgduet();
     /// How long the head of a request may take to come, counted from the end of the answer before it: an idle connection
     /// over HTTP/1 is closed after that time.
     server_head_timeout "server-head-timeout": Timeout = "75", RESTART.pgduet();

@@ -3,6 +3,7 @@
 
 mod accept;
 mod body;
+mod conditional;
 mod cors;
 mod headers;
 mod options;
@@ -27,6 +28,7 @@ use crate::{
 };
 use axum::body::Body;
 use bytes::Bytes;
+use conditional::Conditional;
 use headers::Profile;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use query::{Parameters, Parsed, Plain};
@@ -231,6 +233,7 @@ fn complete(
         preferences: preferences.clone(),
         plan: plan(&accept),
         verbosity: config.client_error_verbosity,
+        conditional: Conditional::of(config, head),
         profile,
     };
     let mut query = parsed.query;

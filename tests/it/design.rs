@@ -10,10 +10,8 @@ const LAYERS: &[(&str, &str)] = &[
     ("main", ""),
     (
         "app",
-    ("typescript", "catalog"),
-    ("telemetry", "config notes"),
-    ("engine", "auth catalog config error execute media memory notes outcome plan request sql"),
-    ("execute", "config error media memory notes outcome plan sql"),
+        "admin auth catalog check cli config engine error execute grpc memory notes openapi rest server sql telemetry \
+         typescript",
     ),
     ("cli", "config"),
     ("check", "auth config error"),
@@ -24,16 +22,10 @@ const LAYERS: &[(&str, &str)] = &[
     ("rest", "auth catalog config engine error media memory openapi notes outcome request server"),
     ("grpc", "auth catalog config engine error media memory name notes outcome request server"),
     ("openapi", "catalog config error media name outcome request"),
-<<<<<<< HEAD
+    ("typescript", "catalog"),
     ("telemetry", "config notes"),
     ("engine", "auth catalog config error execute media memory notes outcome plan request sql"),
     ("execute", "config error media memory notes outcome plan sql"),
-=======
-    ("typescript", "catalog"),
-    ("telemetry", "config"),
-    ("engine", "auth catalog config error execute media memory outcome plan request sql"),
-    ("execute", "config error media memory outcome plan sql"),
->>>>>>> open
     ("sql", "auth catalog config error media outcome plan request"),
     ("plan", "auth catalog config error media outcome request"),
     ("auth", "config error"),
