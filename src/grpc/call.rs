@@ -5,12 +5,12 @@ use super::{
     Grpc,
     blame::Asked,
     connect::Compression,
-    decode::{self, Answer, Keyed, MAX_BYTES, Missing, Paging, Returned, Surroundings},
+    decode::{self, Answer, Keyed, MAX_BYTES, Missing, Paging, Returned, Surroundings, Told},
     encode::{
         Envelope, KeyedSink, MessageEncoder, Page, PageSink, Progress, StreamSink, WholeSink, number_field,
         text_field,
     },
-    framing,
+    framing, metadata,
     method::number,
     respond,
     services::Method,
@@ -18,7 +18,10 @@ use super::{
 use crate::{
     auth::Identity,
     error::{Caller, Error, Fault, Result},
+    notes,
+    outcome::Outcome,
     request::{Context, Request},
+    server::tls::Subject,
 };
 use futures_util::{StreamExt, stream};
 use http::{
@@ -60,7 +63,17 @@ impl Asker {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Message<'a> {
     pub(super) headers: &'a HeaderMap,
+    /// Of the client's certificate, if it has shown one.
+    pub(super) subject: Option<&'a Subject>,
     pub(super) bytes: &'a [u8],
+}
+
+/// What answers a unary call.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) message: Vec<u8>,
+    /// Initial metadata.
+    pub(super) metadata: HeaderMap,
 }
 
 /// Answers a unary call.
@@ -70,31 +83,35 @@ pub(super) async fn unary(
     path: &str,
     asker: &Asker,
     request: Message<'_>,
-) -> std::result::Result<Vec<u8>, Status> {
+) -> std::result::Result<Answered, Status> {
     let Asker { identity, deadline } = asker;
     let refused = |error: Box<Error>| grpc.refusal(&error, identity.caller);
     let call = decode(grpc, method, path, *deadline, request).map_err(refused)?;
     let asked = Asked::of(&call.request);
-    answer(grpc, call, &asked, identity)
+    let answered = answer(grpc, call, &asked, identity)
         .await
-        .map_err(|error| grpc.refusal_of(&asked, &error, identity.caller))
+        .and_then(|(message, headers)| Ok(Answered { message, metadata: metadata::initial(&headers)? }));
+    answered.map_err(|error| grpc.refusal_of(&asked, &error, identity.caller))
 }
 
+/// A message, and what the database set as `response.headers`.
+type Reply = (Vec<u8>, Vec<(String, String)>);
+
 /// The one message that answers a call.
-async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Identity) -> Result<Vec<u8>> {
+async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Identity) -> Result<Reply> {
     let engine = &grpc.engine;
-    let otherwise = call.otherwise;
+    let decode::Call { otherwise, told, .. } = call;
     Ok(match call.answer {
         Answer::Row(envelope, missing) => {
             let mut sink = PageSink::new(call.rows, envelope, ONE_ROW);
-            engine.stream(call.request, identity, &mut sink).await?;
+            let mut outcome = engine.stream(call.request, identity, &mut sink).await?;
             if sink.taken() == 0
                 && let Some(request) = otherwise
             {
-                engine.stream(*request, identity, &mut sink).await?;
+                outcome = engine.stream(*request, identity, &mut sink).await?;
             }
             found(sink.taken(), missing, asked)?;
-            sink.into_response()
+            (telling(told, &outcome, sink.into_response()), outcome.headers)
         }
         Answer::Nothing(missing) => {
             let mut sink = PageSink::new(call.rows, Envelope::Bare, ONE_ROW);
@@ -105,31 +122,40 @@ async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Ident
                 outcome = engine.stream(*request, identity, &mut sink).await?;
             }
             found(outcome.rows, missing, asked)?;
-            Vec::new()
+            (telling(told, &outcome, Vec::new()), outcome.headers)
         }
         Answer::Page(paging) => page(grpc, call.request, call.rows, *paging, identity).await?,
         Answer::Whole => {
             let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), MAX_BYTES);
-            engine.stream(call.request, identity, &mut sink).await?;
-            sink.into_response()
+            let outcome = engine.stream(call.request, identity, &mut sink).await?;
+            (telling(told, &outcome, sink.into_response()), outcome.headers)
         }
         Answer::Affected => {
             let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), MAX_BYTES);
             let outcome = engine.stream(call.request, identity, &mut sink).await?;
             let mut response = sink.into_response();
             number_field(number::AFFECTED_ROWS, outcome.rows, &mut response);
-            response
+            (response, outcome.headers)
         }
         Answer::Keyed(Keyed { wanted, keys, returned }) => {
             let mut sink = KeyedSink::new(call.rows, keys, wanted, MAX_BYTES);
-            engine.stream(call.request, identity, &mut sink).await?;
+            let outcome = engine.stream(call.request, identity, &mut sink).await?;
             match returned {
-                Returned::Rows => sink.into_response(),
-                Returned::Nothing => Vec::new(),
+                Returned::Rows => (sink.into_response(), outcome.headers),
+                Returned::Nothing => (Vec::new(), outcome.headers),
             }
         }
         Answer::Stream(_) => return Err(mismatch()),
     })
+}
+
+/// The response, with what it says of new rows.
+fn telling(told: Told, outcome: &Outcome, mut response: Vec<u8>) -> Vec<u8> {
+    match (told, outcome.inserted.unwrap_or(outcome.rows)) {
+        (Told::Nothing, _) => {}
+        (Told::Inserted, rows) => number_field(number::INSERTED, rows, &mut response),
+    }
+    response
 }
 
 /// A row was there, or need not be.
@@ -150,7 +176,7 @@ async fn page(
     rows: Arc<MessageEncoder>,
     mut paging: Paging,
     identity: &Identity,
-) -> Result<Vec<u8>> {
+) -> Result<Reply> {
     let mut sink = PageSink::new(rows, Envelope::Field(number::ROWS), paging.page);
     let outcome = grpc.engine.stream(request, identity, &mut sink).await?;
     let total = match paging.count.take() {
@@ -171,7 +197,7 @@ async fn page(
     if let Some(total) = total {
         number_field(number::TOTAL_SIZE, total, &mut response);
     }
-    Ok(response)
+    Ok((response, outcome.headers))
 }
 
 /// Answers a call by a stream. The engine runs beside it, no faster than the
@@ -198,7 +224,7 @@ pub(super) fn streaming(
     let most = config.db_max_rows;
     let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), compression, progress.clone(), most);
     let (engine, told) = (grpc.engine.clone(), grpc.engine.clone());
-    let running = tokio::spawn(async move {
+    let run = async move {
         tokio::select! {
             outcome = engine.stream(call.request, &identity, &mut sink) => {
                 // Whatever ends the stream, what came before it comes first.
@@ -209,7 +235,11 @@ pub(super) fn streaming(
             // Dropping the engine's future cancels the query.
             () = sender.closed() => Ok(()),
         }
-    });
+    };
+    let running = match notes::pad() {
+        Some(pad) => tokio::spawn(async move { pad.during(run).await }),
+        None => tokio::spawn(run),
+    };
     let rows = stream::unfold(receiver, |mut receiver| async {
         let frames = receiver.recv().await?;
         Some((Ok(frames), receiver))
@@ -260,10 +290,31 @@ fn decode(
     if deadline.is_some_and(|left| left.is_zero()) {
         return Err(Error::new(Fault::DeadlineExceeded, "The deadline passed before the call began"));
     }
-    let context = Context::new("POST", path, told(request.headers));
-    let surroundings =
-        Surroundings { context, deadline, sealer: &grpc.sealer, max_rows: grpc.engine.config().db_max_rows };
-    decode::decode(&grpc.services, method, request.bytes, surroundings)
+    let Message { headers, subject, bytes } = request;
+    let subject = subject.map(|Subject(subject)| subject.clone());
+    let context = Context { tls_subject: subject, ..Context::new("POST", path, told(headers)) };
+    let surroundings = Surroundings {
+        context,
+        deadline,
+        timezone: timezone(headers)?,
+        sealer: &grpc.sealer,
+        max_rows: grpc.engine.config().db_max_rows,
+    };
+    decode::decode(&grpc.services, method, bytes, surroundings)
+}
+
+/// The metadata `timezone`, which is what `Prefer: timezone=…` is on the REST side.
+fn timezone(headers: &HeaderMap) -> Result<Option<String>> {
+    let mut found = headers.get_all("timezone").iter();
+    match (found.next(), found.next()) {
+        (None, _) => Ok(None),
+        (Some(zone), None) => {
+            let zone =
+                zone.to_str().map_err(|_| Error::new(Fault::InvalidMessage, "timezone is malformed"))?;
+            Ok(Some(zone.to_owned()))
+        }
+        (Some(_), Some(_)) => Err(Error::new(Fault::InvalidMessage, "There is more than one timezone")),
+    }
 }
 
 /// The metadata as headers. Binary ones are for programs and not for SQL.

@@ -5,9 +5,11 @@
 //! Whole files are made for reflection and for the export. Messages are read and written by parts of them ([`Part`]).
 
 mod draft;
+mod embeds;
 mod messages;
 mod part;
 mod predicates;
+mod reading;
 mod services;
 
 use super::surface::Package;

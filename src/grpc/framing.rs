@@ -104,9 +104,14 @@ pub(super) fn frame(
     written
 }
 
-/// An answer of one message, compressed if `accepted` and if it is worth it. Its bytes are counted until they have left:
+/// An answer of one message with this initial metadata, compressed if `accepted` and if it is worth it. Its bytes are counted until they have left:
 /// they are no longer refused, for the call has been carried out.
-pub(super) fn one(message: &[u8], accepted: Option<Compression>, memory: &Memory) -> Result<Response<Body>> {
+pub(super) fn one(
+    message: &[u8],
+    metadata: HeaderMap,
+    accepted: Option<Compression>,
+    memory: &Memory,
+) -> Result<Response<Body>> {
     let compression = accepted.filter(|_| message.len() >= SHORTEST_COMPRESSED);
     let mut framed = Vec::with_capacity(PREFIX + message.len());
     frame(compression, &mut framed, |out| {
@@ -114,7 +119,7 @@ pub(super) fn one(message: &[u8], accepted: Option<Compression>, memory: &Memory
         Ok(())
     })?;
     let data = Some(counted(framed, memory));
-    Ok(response(compression, |ended| Body::new(One { data, ended: Some(ended) })))
+    Ok(response(metadata, compression, |ended| Body::new(One { data, ended: Some(ended) })))
 }
 
 /// An answer of the messages that come in frames, until they end or fail.
@@ -124,16 +129,21 @@ pub(super) fn several(
     progress: Progress,
     memory: Memory,
 ) -> Response<Body> {
-    response(compression, |ended| {
+    response(HeaderMap::new(), compression, |ended| {
         let (frames, rest, ended) = (Box::pin(frames), Bytes::new(), Some(ended));
         Body::new(Several { frames, rest, progress, memory, ended })
     })
 }
 
-fn response(compression: Option<Compression>, body: impl FnOnce(Ended) -> Body) -> Response<Body> {
+fn response(
+    metadata: HeaderMap,
+    compression: Option<Compression>,
+    body: impl FnOnce(Ended) -> Body,
+) -> Response<Body> {
     let ended = Ended::default();
     let mut response = Response::new(body(ended.clone()));
     let headers = response.headers_mut();
+    *headers = metadata;
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     if let Some(compression) = compression {
         headers.insert(ENCODING, HeaderValue::from_static(compression.name()));

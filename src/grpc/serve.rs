@@ -4,7 +4,7 @@
 
 use super::{
     Callable, Grpc, call as calls,
-    call::Asker,
+    call::{Answered, Asker},
     connect::{self, Compression, Form, Known, PREFIX},
     ended::{Ended, watched},
     framing,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     config::{Origins, Verbosity},
     error::{Caller, Error, Fault},
+    server::tls::Subject,
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -269,13 +270,14 @@ where
     let compression = compression(&head.headers)?;
     let frame = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
     let message = framing::message(&frame, compression, limit)?;
-    let message = calls::Message { headers: &head.headers, bytes: &message };
+    let subject = head.extensions.get::<Subject>();
+    let message = calls::Message { headers: &head.headers, subject, bytes: &message };
     let accepted = Compression::accepted(head.headers.get(ACCEPTED));
     let path = head.uri.path();
     match method.signature.responses {
         Responses::One => {
-            let answer = calls::unary(grpc, method, path, asker, message).await?;
-            framing::one(&answer, accepted, grpc.engine.memory())
+            let Answered { message, metadata } = calls::unary(grpc, method, path, asker, message).await?;
+            framing::one(&message, metadata, accepted, grpc.engine.memory())
                 .map_err(|error| grpc.refusal(&error, asker.identity.caller))
         }
         // The messages of a stream are compressed one by one, as long as a row each. Most clients say by themselves that

@@ -11,18 +11,21 @@ mod locked;
 mod number;
 mod resource;
 mod types;
+mod unique;
 
 pub use build::SurfaceError;
 pub(crate) use build::{FUNCTIONS_SERVICE, surface};
 pub(crate) use change::changes;
 pub(crate) use number::{Numbered, Numbers};
 pub(crate) use resource::Resources;
+pub(crate) use unique::Uniques;
 
 use crate::{
     catalog::{Catalog, descriptor::Volatility},
     grpc::{
-        lock::{Lock, PackageLock},
+        lock::{Ledger, Lock, PackageLock},
         method::{Effects, RelationMethod, Responses},
+        names::upper_snake,
     },
     request::select::Texts,
 };
@@ -67,6 +70,9 @@ pub(crate) struct Package {
     lock: Arc<PackageLock>,
     /// What columns, attributes and arguments of these types are, by OID: enums and composites.
     types: HashMap<u32, Scalar>,
+    /// The unique keys of relations, by OID, where a value has not the name that follows from its columns: something else
+    /// of the package has it.
+    renamed_uniques: HashMap<u32, Ledger>,
 }
 
 /// A relation, as a message and a service.
@@ -86,6 +92,8 @@ pub(crate) struct Resource {
     pub(crate) embeds: Vec<Embed>,
     /// Its key: indexes into `fields`; empty if it has none.
     pub(crate) key: Vec<usize>,
+    /// Its unique keys, if rows can be inserted.
+    pub(crate) uniques: Option<Uniques>,
     /// What can be done with it.
     pub(crate) methods: Vec<RelationMethod>,
     /// What columns were called and numbered before.
@@ -103,16 +111,62 @@ pub(crate) struct ResourceNames {
     pub(crate) singular: String,
     /// Several of them, `Students`.
     pub(crate) plural: String,
+    /// What the names begin with of messages about related rows and about unique keys: as a rule `singular`. A lock that is
+    /// older than these messages can have given their names away.
+    pub(crate) related: String,
 }
 
 impl ResourceNames {
     /// Every name that the relation's messages and its service have or could have.
     pub(crate) fn all(&self) -> Vec<String> {
+        [self.own(), self.of_related()].concat()
+    }
+
+    /// The names that follow from `singular` and `plural`.
+    pub(crate) fn own(&self) -> Vec<String> {
         let methods = RelationMethod::ALL.iter().map(|method| method.name(self));
         methods
             .flat_map(|method| [format!("{method}Request"), format!("{method}Response")])
             .chain([self.singular.clone(), self.predicates(), self.service()])
             .collect()
+    }
+
+    /// The names that follow from `related`.
+    pub(crate) fn of_related(&self) -> Vec<String> {
+        let unspecified = format!("{}_UNSPECIFIED", upper_snake(&self.unique()));
+        vec![
+            self.embeds(),
+            self.embed(),
+            self.related_predicate(),
+            self.on_conflict(),
+            self.unique(),
+            unspecified,
+        ]
+    }
+
+    /// The enum of the relation's unique keys.
+    pub(crate) fn unique(&self) -> String {
+        format!("{}Unique", self.related)
+    }
+
+    /// The message of what becomes of rows that are there already.
+    pub(crate) fn on_conflict(&self) -> String {
+        format!("{}OnConflict", self.related)
+    }
+
+    /// The message of what is said of each of the relation's embeds.
+    pub(crate) fn embeds(&self) -> String {
+        format!("{}Embeds", self.related)
+    }
+
+    /// The message of what is said of the relation where it is embedded.
+    pub(crate) fn embed(&self) -> String {
+        format!("{}Embed", self.related)
+    }
+
+    /// The message of conditions on the relation's rows where they are related to others.
+    pub(crate) fn related_predicate(&self) -> String {
+        format!("{}Predicate", self.related)
     }
 
     /// The message of its predicates.
@@ -123,6 +177,13 @@ impl ResourceNames {
     /// The service.
     pub(crate) fn service(&self) -> String {
         format!("{}Service", self.plural)
+    }
+}
+
+impl Resource {
+    /// Whether its rows have related ones, or had.
+    pub(crate) fn has_embeds(&self) -> bool {
+        !self.embeds.is_empty() || !self.reserved_embeds.numbers.is_empty()
     }
 }
 

@@ -84,6 +84,9 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "add a second way to the same table",
         "ALTER TABLE api.enrollments ADD tutor_id int REFERENCES api.students",
     ),
+    ("add unique keys", "ALTER TABLE api.students ADD UNIQUE (name, email), ADD CONSTRAINT of_points UNIQUE (points)"),
+    ("rename a unique key and a column of another", "ALTER TABLE api.students RENAME email TO mail"),
+    ("drop a unique key", "ALTER TABLE api.students DROP CONSTRAINT of_points"),
     ("add a table whose message would have a name that is taken", "CREATE TABLE api.student (id int PRIMARY KEY)"),
     ("drop a table", "DROP TABLE api.classrooms"),
 ];

@@ -185,6 +185,7 @@ impl Root<'_> {
         }
         for resource in resources.iter().filter_map(|at| package.resource(*at)) {
             messages::declare_row(&mut file, package, resource);
+            messages::declare_related(&mut file, package, resource);
         }
         // Enums and composites are found by the fields that have them, those of composites too.
         let prefix = format!(".{}.", package.name);

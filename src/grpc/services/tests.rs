@@ -50,6 +50,38 @@ fn a_message_is_read_with_all_that_it_holds_of_other_relations() {
 }
 
 #[test]
+fn a_message_is_read_with_all_that_it_says_of_related_rows() {
+    let services = services(school());
+    let path = "/api.v1.EnrollmentsService/ListEnrollments";
+    let related = json!({
+        "where": { "student": { "exists": {
+            "first_name": { "eq": "Ada" }, "enrollments": { "none": { "course": { "eq": "Logic" } } },
+        } } },
+        "embeds": { "student": { "required": true, "embeds": { "enrollments": { "limit": 2 } } } },
+    });
+    let plain = json!({ "where": { "course": { "eq": "Logic" } } });
+    for request in [&plain, &related, &plain] {
+        assert_eq!(read(&services, path, request).unwrap(), *request);
+    }
+    let fresh = self::services(school());
+    let method = fresh.method(path).unwrap();
+    let part = fresh.part_for_json(&method, Side::Request, &related).unwrap();
+    let message = DynamicMessage::deserialize(part.message().clone(), &related).unwrap();
+    assert_eq!(serde_json::to_value(message).unwrap(), related);
+}
+
+#[test]
+fn a_call_says_of_rows_what_a_read_does() {
+    let services = services(school());
+    let path = "/api.v1.FunctionsService/SearchStudents";
+    let method = services.method(path).unwrap();
+    let request = json!({ "embeds": { "enrollments": { "where": { "student": { "exists": {} } } } } });
+    let message = encoded(&services, "api.v1.SearchStudentsRequest", &request);
+    let message = services.read(&method, Side::Request, &message).unwrap();
+    assert_eq!(serde_json::to_value(message).unwrap(), request);
+}
+
+#[test]
 fn a_relation_that_nobody_calls_has_its_name_alone_and_a_called_one_leads_no_further() {
     let services = services(hub(50));
     assert!(services.knows("api.v1.Spoke7sService"));

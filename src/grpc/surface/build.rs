@@ -33,7 +33,8 @@ const TAKEN: &[&str] = &[
 ];
 
 /// What the names of a relation's messages besides its own, and of its service, end with.
-const DERIVED: [&str; 4] = ["Request", "Response", "Where", "Service"];
+const DERIVED: [&str; 9] =
+    ["Request", "Response", "Where", "Service", "Embed", "Embeds", "Predicate", "OnConflict", "Unique"];
 
 /// Why there is no surface.
 #[derive(Debug)]
@@ -83,8 +84,13 @@ pub(crate) fn surface(
             lock: locked.clone(),
             ..Package::default()
         };
-        let mut builder =
-            Builder { catalog, claims: Claims::default(), next: PackageLock::clone(&locked), lock: locked };
+        let mut builder = Builder {
+            catalog,
+            claims: Claims::default(),
+            related: HashMap::new(),
+            next: PackageLock::clone(&locked),
+            lock: locked,
+        };
         surface.packages.push(builder.build(package)?);
         surface.lock.schemas.insert(schema.name.clone(), builder.next);
     }
@@ -149,6 +155,8 @@ pub(super) struct Builder<'a> {
     pub(super) catalog: &'a Catalog,
     /// Names of messages, enums, enum values and services: one scope in protobuf.
     pub(super) claims: Claims,
+    /// [`ResourceNames::related`] of locked relations, by name.
+    pub(super) related: HashMap<String, String>,
     /// What is locked.
     pub(super) lock: Arc<PackageLock>,
     /// What will be, relations aside.
@@ -166,11 +174,16 @@ impl Builder<'_> {
             .collect();
         relations.sort_by(|a, b| a.name.cmp(&b.name));
         let mut names = self.relation_names(&relations);
-        let named = relations.iter().map(|relation| {
-            let names = names.remove(&relation.oid).unwrap_or_else(|| names_of(&relation.name, 0));
-            (relation.oid, names)
-        });
-        package.resources = Resources::named(named);
+        let named: Vec<_> = relations
+            .iter()
+            .map(|relation| {
+                let names = names.remove(&relation.oid).unwrap_or_else(|| names_of(&relation.name, 0));
+                (*relation, names)
+            })
+            .collect();
+        package.renamed_uniques = self.claim_uniques(&named);
+        package.resources =
+            Resources::named(named.into_iter().map(|(relation, names)| (relation.oid, names)));
         let functions = self.offered_functions(&package);
         self.declare_types(&mut package, &relations, &functions);
         self.record_fields(&mut package);
@@ -185,9 +198,9 @@ impl Builder<'_> {
         for &relation in relations {
             match self.lock.relations.get(&relation.name) {
                 Some(locked) => {
-                    let locked =
-                        ResourceNames { singular: locked.message.clone(), plural: locked.plural.clone() };
-                    names.insert(relation.oid, locked);
+                    let related = self.related.get(&relation.name).unwrap_or(&locked.message).clone();
+                    let (singular, plural) = (locked.message.clone(), locked.plural.clone());
+                    names.insert(relation.oid, ResourceNames { singular, plural, related });
                 }
                 None => new.push((relation, names_of(&relation.name, 0))),
             }
@@ -227,13 +240,14 @@ type Plain<'a> = (&'a Relation, ResourceNames);
 /// then with a number of its own.
 fn names_of(relation: &str, attempt: usize) -> ResourceNames {
     let base = snake(relation);
-    match attempt {
-        0 => ResourceNames { singular: pascal(&singular(&base)), plural: pascal(&plural(&base)) },
+    let (singular, plural) = match attempt {
+        0 => (pascal(&singular(&base)), pascal(&plural(&base))),
         attempt => {
             let (name, own) = (pascal(&base), own_number(relation, attempt - 1));
-            ResourceNames { singular: format!("{name}Row{own}"), plural: format!("{name}Rows{own}") }
+            (format!("{name}Row{own}"), format!("{name}Rows{own}"))
         }
-    }
+    };
+    ResourceNames { related: singular.clone(), singular, plural }
 }
 
 /// What tells a thing apart from others whose names end at the same: nothing at first, then a number of its own.

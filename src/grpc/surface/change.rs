@@ -51,6 +51,9 @@ fn in_package(before: &Package, after: &Package, found: &mut Vec<String>) {
         }
         if let (Some(was), Some(is)) = (before.resource(*former), after.resource(at)) {
             compare(message, &of_resource(before, was), &of_resource(after, is), found);
+            if let (Some(was), Some(is)) = (&was.uniques, &is.uniques) {
+                compare(&is.found.name, &of_labels(&was.found), &of_labels(&is.found), found);
+            }
         }
     }
     for record in &after.records {
@@ -112,6 +115,7 @@ fn is_same(before: &Package, was: &Relation, after: &Package, is: &Relation) -> 
         is_known(relationship.target) && through.is_none_or(is_known)
     };
     was == is
+        && before.renamed_uniques.get(&was.oid) == after.renamed_uniques.get(&is.oid)
         && before.lock.relations.get(&was.name) == after.lock.relations.get(&is.name)
         && relationships == after.catalog.relationships(is.oid)
         && relationships.iter().all(leads_to_same)

@@ -3,7 +3,10 @@
 
 use super::{
     Declared, Embed, Enum, Field, Multiplicity, Numbered, Numbers, Package, Resource, ResourceNames, Returns,
-    Scalar, Shape, build::Builder, predicate, types::qualified,
+    Scalar, Shape,
+    build::{Builder, own_number},
+    predicate,
+    types::qualified,
 };
 use crate::{
     catalog::descriptor::{self, Argument, Relation, Type},
@@ -32,6 +35,14 @@ impl Package {
         };
         repeated(one, shape.is_many())
     }
+}
+
+/// Where values get their names.
+pub(super) enum Scope<'a> {
+    /// What they would be called is theirs.
+    Settled,
+    /// Others may have their names.
+    Open(&'a mut Claims),
 }
 
 fn repeated(kind: &str, many: bool) -> String {
@@ -72,16 +83,22 @@ pub(super) fn settle(package: &Package, ledger: &Ledger, fields: &mut [Field], b
     settled
 }
 
+fn names_of(locked: &RelationLock, related: &str) -> ResourceNames {
+    let (singular, plural) = (locked.message.clone(), locked.plural.clone());
+    ResourceNames { singular, plural, related: related.to_owned() }
+}
+
 impl Builder<'_> {
     /// Takes every locked name, before anything new can.
     pub(super) fn hold_locked_names(&mut self) -> Result<(), LockError> {
         let claims = &mut self.claims;
+        // A name that two locked things have is an error, but the messages about related rows make way.
         let mut hold = |what: &str, name: &str, names: Vec<String>| {
             claims.take(names).map_err(|taken| lock::collision(&format!("{what} \"{name}\""), &taken))
         };
         for (name, found) in &self.lock.relations {
-            let names = ResourceNames { singular: found.message.clone(), plural: found.plural.clone() };
-            hold("relation", name, names.all())?;
+            hold("relation", name, names_of(found, &found.message).own())?;
+            hold("relation", name, found.uniques.all().map(|value| value.name.clone()).collect())?;
         }
         for (name, found) in &self.lock.enums {
             let values = found.labels.all().map(|value| value.name.clone());
@@ -94,43 +111,21 @@ impl Builder<'_> {
             let stem = found.messages();
             hold("function", name, vec![format!("{stem}Request"), format!("{stem}Response")])?;
         }
+        for (name, found) in &self.lock.relations {
+            let candidate =
+                |attempt| names_of(found, &format!("{}{}", found.message, own_number(name, attempt)));
+            let names = claims.claim(candidate, ResourceNames::of_related);
+            self.related.insert(name.clone(), names.related);
+        }
         Ok(())
     }
 
     /// Settles an enum's values.
     pub(super) fn settle_labels(&mut self, key: &str, found: &mut Enum) {
-        let wanted = found.values.iter().map(|value| Wanted {
-            key: value.label.clone(),
-            kind: String::new(),
-            names: vec![value.name.clone()],
-            rank: Rank::First,
-        });
-        let wanted: Vec<Wanted> = wanted.collect();
         let labels = self.lock.enums.get(key).map(|known| known.labels.clone()).unwrap_or_default();
         // Without a lock the enum's names have been taken together with its own.
-        let is_new = labels.is_empty();
-        let mut numbers =
-            Numbers::of(Numbered::Label, labels.all().map(|declaration| declaration.number).chain([0]));
-        let claims = &mut self.claims;
-        let settled = labels.settle(&wanted, &mut numbers, |wanted, reserved| {
-            let candidate = |wanted: &&Wanted, attempt| match wanted.names.first() {
-                Some(plain) if reserved.iter().any(|former| former.name == *plain) && attempt > 0 => {
-                    format!("{plain}_{}", attempt + 1)
-                }
-                Some(_) | None => wanted.name(attempt),
-            };
-            match is_new {
-                true => wanted.iter().map(|wanted| wanted.name(0)).collect(),
-                false => claims.settle(wanted, candidate, |name| vec![name.clone()]),
-            }
-        });
-        for value in &mut found.values {
-            if let Some(declaration) = settled.fields.get(&value.label) {
-                value.name.clone_from(&declaration.name);
-                value.number = declaration.number;
-            }
-        }
-        found.reserved = settled.reserved();
+        let scope = if labels.is_empty() { Scope::Settled } else { Scope::Open(&mut self.claims) };
+        let settled = settle_values(&labels, found, scope);
         self.next.enums.insert(key.to_owned(), EnumLock { name: found.name.clone(), labels: settled });
     }
 
@@ -212,6 +207,39 @@ impl Builder<'_> {
         }
         found
     }
+}
+
+/// Gives an enum's values the names and numbers that they keep.
+pub(super) fn settle_values(labels: &Ledger, found: &mut Enum, mut scope: Scope<'_>) -> Ledger {
+    let wanted = found.values.iter().map(|value| Wanted {
+        key: value.label.clone(),
+        kind: String::new(),
+        names: vec![value.name.clone()],
+        rank: Rank::First,
+    });
+    let wanted: Vec<Wanted> = wanted.collect();
+    let mut numbers =
+        Numbers::of(Numbered::Label, labels.all().map(|declaration| declaration.number).chain([0]));
+    let settled = labels.settle(&wanted, &mut numbers, |wanted, reserved| {
+        let candidate = |wanted: &&Wanted, attempt| match wanted.names.first() {
+            Some(plain) if reserved.iter().any(|former| former.name == *plain) && attempt > 0 => {
+                format!("{plain}_{}", attempt + 1)
+            }
+            Some(_) | None => wanted.name(attempt),
+        };
+        match &mut scope {
+            Scope::Settled => wanted.iter().map(|wanted| wanted.name(0)).collect(),
+            Scope::Open(claims) => claims.settle(wanted, candidate, |name| vec![name.clone()]),
+        }
+    });
+    for value in &mut found.values {
+        if let Some(declaration) = settled.fields.get(&value.label) {
+            value.name.clone_from(&declaration.name);
+            value.number = declaration.number;
+        }
+    }
+    found.reserved = settled.reserved();
+    settled
 }
 
 /// Enters a relation's names and key into its next lock; tells the resource what is reserved.

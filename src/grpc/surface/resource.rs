@@ -114,6 +114,7 @@ impl Package {
         next.columns = settle(self, &next.columns, &mut fields, &next.embeds);
         let key = key(relation, &fields);
         let methods = RelationMethod::ALL.iter().copied().filter(|method| method.is_offered(relation, &key));
+        let uniques = self.uniques(relation, names, &mut next);
         let mut resource = Resource {
             oid: relation.oid,
             relation: relation.name.clone(),
@@ -123,6 +124,7 @@ impl Package {
             methods: methods.collect(),
             fields,
             key,
+            uniques,
             reserved: Reserved::default(),
             reserved_embeds: Reserved::default(),
             reserved_key: Reserved::default(),
