@@ -131,7 +131,7 @@ options! {
     /// Whether clients may ask for execution plans (`application/vnd.pgrst.plan`).
     db_plan_enabled "db-plan-enabled": bool = "false", RELOAD.in_database();
     /// Largest number of connections in the pool, which serve requests. Beside it there are up to two for what is not a
-    /// request, and one that listens.
+    /// request, and one that listens. With 1 there are no gRPC streams, which may have half of the pool.
     db_pool "db-pool": NonZeroUsize = "10", RESTART;
     /// How long a request waits for a free connection.
     db_pool_acquisition_timeout "db-pool-acquisition-timeout": Duration = "10", RESTART;

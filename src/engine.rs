@@ -16,7 +16,7 @@ use crate::{
     },
     config::Config,
     error::Result,
-    execute::{Body, Pool, Unit, configuration::RoleSettings},
+    execute::{Body, Code, Pool, Unit, configuration::RoleSettings},
     memory::Memory,
     outcome::{Outcome, Privileges, Sink},
     plan::{
@@ -67,6 +67,10 @@ impl Engine {
     /// An engine of these parts.
     pub fn new(parts: Parts) -> Self {
         let Parts { catalog, config, pool, roles, renewal, memory } = parts;
+        pool.expect(match catalog.descriptor().has_dynamic_code {
+            true => Code::Dynamic,
+            false => Code::Static,
+        });
         Self { catalog, config, pool, roles, renewal, memory, templates: Templates::default() }
     }
 

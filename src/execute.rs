@@ -24,13 +24,14 @@ mod session;
 mod side;
 mod statement_cache;
 mod unit;
+mod vet;
 mod wire;
 
 pub use body::{Body, Form};
 pub use connect::{Client, Pair};
 pub use pool::{Options, Pool, Status};
 pub use side::Lent;
-pub use statement_cache::Preparation;
+pub use statement_cache::{Code, Preparation};
 
 use crate::{
     memory::{Lease, Memory},

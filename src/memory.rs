@@ -1,4 +1,4 @@
-//! What bodies and answers under way hold in the whole process: no more than `server-max-memory`. A leaf: it counts bytes
+//! What large heads, bodies and answers under way hold in the whole process: no more than `server-max-memory`. A leaf: it counts bytes
 //! and knows neither requests nor answers.
 //!
 //! Bytes are counted from when they come or are made until the last reader has dropped them, the socket that they are

@@ -11,9 +11,12 @@ use crate::{
     auth::Identity,
     config::LogLevel,
     error::{Error, Fault},
-    grpc, rest,
+    grpc,
+    memory::{Full, Lease},
+    rest,
     server::{
         body::RequestBody,
+        connection::COPIES,
         head::{self, Flaw},
         listen::Peer,
         steer::{Branch, steer},
@@ -62,21 +65,23 @@ impl tower::Service<Request<RequestBody>> for Front {
         let services = match services {
             _ if head_bytes(&request) > limit => Err(headers_too_large(limit)),
             _ if let Err(flaw) = flaw => Err(flawed(flaw)),
-            Some(services) => Ok(services),
+            Some(services) => hold_head(&request, &services).map(|held| (services, held)),
             None => Err(catalog_unavailable()),
         };
         // Each branch is a future of its own: none takes room for what only another needs.
         match (branch, services) {
             (Branch::Docs, services) if config.docs_enabled && flaw.is_ok() => {
                 let docs = self.docs.clone();
+                let services = services.map(|(services, _)| services);
                 Box::pin(async move {
                     seen.answered(docs.answer(&request.into_parts().0, services, &config).await, None)
                 })
             }
-            (Branch::Rest, Ok(services)) if docs::is_meant(&request, &services) => {
+            (Branch::Rest, Ok((ref services, _))) if docs::is_meant(&request, services) => {
                 Box::pin(std::future::ready(seen.answered(docs::lead(), None)))
             }
-            (Branch::Grpc, Ok(services)) => Box::pin(async move {
+            (Branch::Grpc, Ok((services, held))) => Box::pin(async move {
+                let _held = held;
                 let answer = services.grpc.clone().serve(request).await.map(Body::new);
                 let role = answer.extensions().get::<Arc<Identity>>().cloned();
                 seen.answered(answer, role)
@@ -86,7 +91,8 @@ impl tower::Service<Request<RequestBody>> for Front {
                     async move { seen.answered(grpc::failure(request, &error).await.map(Body::new), None) },
                 )
             }
-            (Branch::Rest | Branch::Docs, Ok(services)) => Box::pin(async move {
+            (Branch::Rest | Branch::Docs, Ok((services, held))) => Box::pin(async move {
+                let _held = held;
                 let Services { engine, authenticator, documents, .. } = &*services;
                 let (answer, role) = rest::serve(engine, authenticator, documents, request).await;
                 seen.answered(answer, role)
@@ -104,6 +110,18 @@ fn catalog_unavailable() -> Box<Error> {
 
 fn headers_too_large(limit: usize) -> Box<Error> {
     Error::new(Fault::HeadersTooLarge, format!("Target and headers are larger than {limit} bytes"))
+}
+
+/// A connection of HTTP/2 may have many requests at once, whose heads are held until they are answered. Over HTTP/1 there is
+/// one, which the connection counts.
+fn hold_head(request: &Request<RequestBody>, services: &Services) -> Result<Option<Lease>, Box<Error>> {
+    if request.version() != http::Version::HTTP_2 {
+        return Ok(None);
+    }
+    let mut held = services.engine.memory().lease();
+    let refused = |full: Full| Error::new(Fault::MemoryExhausted, full.to_string());
+    held.cover(head_bytes(request) * COPIES).map_err(refused)?;
+    Ok(Some(held))
 }
 
 /// A head that HTTP itself refuses.

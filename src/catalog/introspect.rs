@@ -151,6 +151,7 @@ async fn fill(
         representations,
         media_handlers,
         operators,
+        dynamic,
     ) = tokio::try_join!(
         rows(transaction, include_str!("sql/relations.sql"), &within),
         columns,
@@ -164,9 +165,13 @@ async fn fill(
         rows(transaction, include_str!("sql/representations.sql"), &[]),
         rows(transaction, include_str!("sql/media_handlers.sql"), of_schemas),
         rows(transaction, include_str!("sql/own_operators.sql"), &[]),
+        rows(transaction, include_str!("sql/dynamic_code.sql"), &[]),
     )?;
     for row in &operators {
         database.has_own_operators = Fields::of(row).next()?;
+    }
+    for row in &dynamic {
+        database.has_dynamic_code = Fields::of(row).next()?;
     }
     let mut loaded = relations::Relations::new(&relations, columns)?;
     loaded.add_defaults(&defaults)?;

@@ -131,6 +131,10 @@ impl Sink for Body<'_> {
                 write_scalar(*encoder, row, out);
             }
             (Rows::Object(object), Place::First) => object.write(row, out),
+            // As `json_agg(…)->0`, which leaves out what stands around the value.
+            (Rows::Scalar(Encoder::Verbatim), Place::First) => {
+                out.extend_from_slice(row.get(0).unwrap_or(b"null").trim_ascii());
+            }
             (Rows::Scalar(encoder), Place::First) => write_scalar(*encoder, row, out),
             (Rows::Bytes, Place::First) => out.extend_from_slice(row.get(0).unwrap_or_default()),
             (Rows::Lines, _) => {

@@ -74,6 +74,15 @@ pub(super) fn streams_busy() -> Box<Error> {
         .hint("Read or end those that are, or try again later")
 }
 
+/// A pool of one has no half for streams.
+pub(super) fn streams_impossible() -> Box<Error> {
+    Error::new(
+        Fault::StreamsImpossible,
+        "No stream can be served: db-pool is 1, and streams have half of the pool.",
+    )
+    .hint("Ask for pages, or have db-pool set to 2 or more")
+}
+
 /// The unit's deadline passed.
 pub(super) fn deadline_exceeded() -> Box<Error> {
     Error::new(Fault::DeadlineExceeded, "The deadline passed before the transaction ended.")

@@ -2,7 +2,10 @@
 //! are the same in each row unless they say otherwise: only the last one's
 //! are read, and whether a row has data at all.
 
-use super::{Report, wire::Received};
+use super::{
+    Report,
+    wire::{self, Columns, Frame, Received},
+};
 use crate::{outcome::Row as _, sql::Fact};
 
 /// Whether the row has data, and did not come for its facts alone.
@@ -30,4 +33,12 @@ pub(super) fn read(report: &mut Report, last: &Received<'_>, facts: &[Fact]) {
 /// The column of the first fact.
 fn first(row: &Received<'_>, facts: &[Fact]) -> usize {
     row.len().saturating_sub(facts.len())
+}
+
+/// The texts of a row's first columns.
+pub(super) fn texts<const N: usize>(row: Option<&Frame>) -> Result<[Option<String>; N], wire::Error> {
+    let Some(frame) = row else { return Ok([const { None }; N]) };
+    let mut columns = Columns::default();
+    let row = columns.read(frame.body())?;
+    Ok(std::array::from_fn(|column| row.text(column)))
 }

@@ -14,7 +14,7 @@ pub(super) enum Fixed {
     SerializableReadWrite,
     // From here on, what comes after the unit's statement, which may have deallocated it.
     Response,
-    /// The same, and releases locks in passing.
+    /// The same, and whether anything was written; releases locks in passing.
     ResponseAndUnlock,
     /// Deferred constraints are checked now.
     Check,
@@ -42,7 +42,8 @@ impl Fixed {
         "SELECT pg_catalog.current_setting('response.headers', true), \
             pg_catalog.current_setting('response.status', true)",
         "SELECT pg_catalog.current_setting('response.headers', true), \
-            pg_catalog.current_setting('response.status', true), pg_catalog.pg_advisory_unlock_all()",
+            pg_catalog.current_setting('response.status', true), \
+            pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL, pg_catalog.pg_advisory_unlock_all()",
         "SET CONSTRAINTS ALL IMMEDIATE",
         "COMMIT",
         "ROLLBACK",
@@ -117,7 +118,8 @@ pub(super) const fn end(end: End) -> (&'static [Fixed], &'static str) {
 pub(super) const fn put_back(tenancy: Tenancy, start: Start, access: Access) -> &'static [Fixed] {
     use Fixed::*;
     match (tenancy, start, access) {
-        // In the transaction, where no trigger is deferred; locks are released where the response is looked up.
+        // In the transaction, where no trigger is deferred unless something was written, which shows where the response is
+        // looked up. Locks are released there.
         (Tenancy::Sole, Start::Implicit, Access::ReadOnly) => &[ResetAll, CloseAll, Unlisten],
         (Tenancy::Sole, Start::Implicit, Access::ReadWrite) => {
             &[ResetAll, CloseAll, Unlisten, DiscardSequences, DiscardTemp]

@@ -193,8 +193,8 @@ impl Drop for Lease {
 /// Makes the connection what the next unit may have. No report waits for it.
 async fn settle(mut connection: Connection) {
     match tokio::time::timeout(QUIET_WITHIN, connection.settle()).await {
-        Ok(Ok(())) => connection.rest(),
-        Ok(Err(_)) | Err(_) => drop(Object::take(connection)),
+        Ok(Ok(())) if connection.is_of_use() => connection.rest(),
+        Ok(Ok(()) | Err(_)) | Err(_) => drop(Object::take(connection)),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     lease::Lease,
     session::Session,
     side::{Lent, Side},
-    statement_cache::{Preparation, Preparing},
+    statement_cache::{Code, CodeOfAuthors, Preparation, Preparing},
     wire,
 };
 use crate::{
@@ -93,8 +93,8 @@ pub struct Status {
 pub struct Pool {
     connections: managed::Pool<Manager>,
     side: Side,
-    /// How many units may wait for clients: half of the connections.
-    streams: Arc<Semaphore>,
+    /// How many units may wait for clients: half of the connections. A pool of one has none to spare.
+    streams: Option<Arc<Semaphore>>,
     acquisition_timeout: Duration,
     timeouts: Arc<AtomicU64>,
     /// When the last of them was told.
@@ -109,10 +109,12 @@ impl Pool {
     pub fn new(target: &Connection, options: Options) -> Result<Self> {
         let connector = Arc::new(Connector::new(target)?);
         let side = Side::new(&connector, &options)?;
+        let code = Arc::<CodeOfAuthors>::default();
         let manager = Manager {
             connector,
             options,
-            preparing: ArcSwap::from_pointee(Preparing::new(options.preparation)),
+            preparing: ArcSwap::from_pointee(Preparing::new(options.preparation, Arc::clone(&code))),
+            code,
             generation: AtomicU64::new(0),
         };
         let connections = managed::Pool::builder(manager)
@@ -125,7 +127,8 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|problem| error::internal(&problem))?;
-        let streams = Arc::new(Semaphore::new((options.size.get() / 2).max(1)));
+        let streams = NonZeroUsize::new(options.size.get() / 2);
+        let streams = streams.map(|streams| Arc::new(Semaphore::new(streams.get())));
         let acquisition_timeout = options.acquisition_timeout;
         Ok(Self {
             connections,
@@ -168,10 +171,11 @@ impl Pool {
 
     /// Clients that do not read what they asked for hold some connections, and never all.
     async fn permit(&self, pace: Pace) -> Result<Option<SemaphorePermit<'_>>> {
-        match pace {
-            Pace::Database => Ok(None),
-            Pace::Client => {
-                match tokio::time::timeout(self.acquisition_timeout, self.streams.acquire()).await {
+        match (pace, &self.streams) {
+            (Pace::Database, _) => Ok(None),
+            (Pace::Client, None) => Err(error::streams_impossible()),
+            (Pace::Client, Some(streams)) => {
+                match tokio::time::timeout(self.acquisition_timeout, streams.acquire()).await {
                     Ok(Ok(permit)) => Ok(Some(permit)),
                     Ok(Err(closed)) => Err(error::internal(&closed)),
                     Err(_) => Err(error::streams_busy()),
@@ -184,7 +188,9 @@ impl Pool {
         if classify(error, Caller::Authenticated).http < 500 {
             return;
         }
-        if let Origin::Pgduet(Fault::PoolTimeout | Fault::StreamsBusy) = error.origin {
+        if let Origin::Pgduet(Fault::PoolTimeout | Fault::StreamsBusy | Fault::StreamsImpossible) =
+            error.origin
+        {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.is_some_and(|told| told.elapsed() < TIMEOUTS_TOLD_EVERY) {
                 return;
@@ -225,12 +231,18 @@ impl Pool {
         connector.connect_to_primary().await.map_err(|problem| error::of_client(&problem))
     }
 
+    /// Says what code of the database's authors may do to prepared statements, from the next unit on.
+    pub fn expect(&self, code: Code) {
+        self.connections.manager().code.expect(code);
+    }
+
     /// Replaces all connections: those in use when their unit has ended. The new ones prepare statements like this.
     pub fn renew(&self, preparation: Preparation) {
         let manager = self.connections.manager();
         // What the old one has learnt of poolers still holds.
         if manager.preparing.load().preparation() != preparation {
-            manager.preparing.store(Arc::new(Preparing::new(preparation)));
+            let preparing = Preparing::new(preparation, Arc::clone(&manager.code));
+            manager.preparing.store(Arc::new(preparing));
         }
         manager.generation.fetch_add(1, Ordering::Release);
         self.close_idle();
@@ -283,6 +295,7 @@ pub(super) struct Manager {
     connector: Arc<Connector>,
     options: Options,
     preparing: ArcSwap<Preparing>,
+    code: Arc<CodeOfAuthors>,
     /// Connections of an earlier one are not used again.
     generation: AtomicU64,
 }

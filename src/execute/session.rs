@@ -7,8 +7,9 @@ use super::{
     connect::{Cancel, Connected, Connector},
     fixed::{self, Fixed, Start, Tenancy},
     preamble::{Preamble, Shape},
-    statement_cache::{Form, Preparing, Statements},
+    statement_cache::{Code, Form, Preparing, Statements},
     unit::Naming,
+    vet::Owner,
     wire::{self, Drained, Error, Frame, Names, Results, Status, Text, Unlock, Wire},
 };
 use crate::sql::Setting;
@@ -26,6 +27,8 @@ pub(super) struct Session {
     cancel: Cancel,
     /// What the last unit may have left in it.
     pub(super) trace: Trace,
+    /// Who has made its prepared statements.
+    pub(super) owner: Owner,
     /// Which fixed statements are prepared.
     fixed: [Standing; Fixed::SQL.len()],
     /// The settings of the last unit, without their values.
@@ -104,6 +107,7 @@ impl Session {
             preparing: Arc::clone(preparing),
             cancel,
             trace: Trace::None,
+            owner: Owner::Pgduet,
             fixed: [Standing::Unparsed; _],
             preamble: None,
             start: Start::Implicit,
@@ -132,6 +136,24 @@ impl Session {
         match (unit.isolation, unit.access, unit.end, self.tenancy) {
             (Isolation::ReadCommitted, Access::ReadOnly, End::Commit, Tenancy::Sole) => self.start,
             (_, _, _, Tenancy::Sole | Tenancy::Shared) => Start::Explicit,
+        }
+    }
+
+    /// Whether statements may have names now. Where code can replace what is prepared, others would run that behind a
+    /// pooler, before anybody can look.
+    pub(super) fn may_name(&self) -> bool {
+        if self.preparing.capacity().is_none() || !self.is_of_use() {
+            return false;
+        }
+        match (self.peer, self.preparing.code()) {
+            (Peer::PostgreSql, _) | (Peer::Pooler, Code::Static) => true,
+            (Peer::Pooler, Code::Dynamic) => {
+                self.preparing.stop(
+                    "functions of the database run SQL that they make, which can replace what is prepared, and a \
+                     pooler stands before PostgreSQL",
+                );
+                false
+            }
         }
     }
 
@@ -221,6 +243,7 @@ impl Session {
     /// Whether the next unit may have it.
     pub(super) fn is_settled(&self) -> bool {
         self.trace == Trace::None
+            && self.owner == Owner::Pgduet
             && !self.wire.is_another_user()
             && self.wire.status() == Status::Idle
             && !self.wire.out.is_unsynced()
@@ -250,7 +273,21 @@ impl Session {
             }
         }
         self.trace = Trace::None;
-        Ok(())
+        match self.owner {
+            Owner::Pgduet | Owner::Another => Ok(()),
+            Owner::Doubtful => {
+                self.send_look()?;
+                self.hear_look().await
+            }
+        }
+    }
+
+    /// Whether another unit may have it, once it is settled: none of its names may stand for somebody else's statement.
+    pub(super) fn is_of_use(&self) -> bool {
+        match self.owner {
+            Owner::Pgduet => true,
+            Owner::Doubtful | Owner::Another => false,
+        }
     }
 
     /// Nothing runs on it any more.

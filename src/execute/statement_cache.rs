@@ -18,10 +18,17 @@ use std::{
     mem,
     num::NonZeroUsize,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
+
+/// What all names begin with.
+pub(super) const PREFIX: &str = "pgduet_";
+
+/// A function that replaces statements does so whenever it is called: one line in this time says so.
+const REPLACED_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Whether statements are prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +48,30 @@ pub(super) struct Preparing {
     fixed: Vec<Arc<str>>,
     is_unsafe: AtomicBool,
     is_deallocated: AtomicBool,
+    code: Arc<CodeOfAuthors>,
+}
+
+/// Whether code of the database's authors may prepare statements of its own, under the names of pgduet's among others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// It does not.
+    Static,
+    /// It may: the texts that it runs are made while it runs.
+    Dynamic,
+}
+
+/// What is known of this code. It outlives the configuration.
+#[derive(Debug, Default)]
+pub(super) struct CodeOfAuthors {
+    is_dynamic: AtomicBool,
+    /// When somebody was last told that it has replaced statements.
+    told: Mutex<Option<Instant>>,
+}
+
+impl CodeOfAuthors {
+    pub(super) fn expect(&self, code: Code) {
+        self.is_dynamic.store(code == Code::Dynamic, Ordering::Relaxed);
+    }
 }
 
 impl fmt::Debug for Preparing {
@@ -51,7 +82,7 @@ impl fmt::Debug for Preparing {
 
 impl Preparing {
     /// Without random numbers names would not be this process' own, so nothing is named then.
-    pub(super) fn new(preparation: Preparation) -> Self {
+    pub(super) fn new(preparation: Preparation, code: Arc<CodeOfAuthors>) -> Self {
         let mut bytes = [0; 8];
         let is_random = aws_lc_rs::rand::fill(&mut bytes).is_ok();
         let mut preparing = Self {
@@ -60,6 +91,7 @@ impl Preparing {
             fixed: Vec::new(),
             is_unsafe: AtomicBool::new(!is_random),
             is_deallocated: AtomicBool::new(false),
+            code,
         };
         preparing.fixed = Fixed::SQL.iter().map(|sql| preparing.name("", sql)).collect();
         preparing
@@ -90,6 +122,26 @@ impl Preparing {
         self.is_deallocated.store(true, Ordering::Relaxed);
     }
 
+    /// What code of the database's authors may do to what is prepared.
+    pub(super) fn code(&self) -> Code {
+        match self.code.is_dynamic.load(Ordering::Relaxed) {
+            true => Code::Dynamic,
+            false => Code::Static,
+        }
+    }
+
+    /// It has prepared statements under names that are pgduet's. Says so, not too often.
+    pub(super) fn replaced(&self) {
+        let mut told = self.code.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() >= REPLACED_TOLD_EVERY) {
+            *told = Some(Instant::now());
+            tracing::warn!(
+                "A connection to PostgreSQL is closed, because a function prepared statements under names that are \
+                 pgduet's. Look for PREPARE in functions, or set db-prepared-statements to false"
+            );
+        }
+    }
+
     /// How many statements a connection may keep; `None` where nothing is prepared.
     pub(super) fn capacity(&self) -> Option<NonZeroUsize> {
         match self.preparation {
@@ -114,7 +166,7 @@ impl Preparing {
         hash.update(&role.len().to_be_bytes());
         hash.update(role.as_bytes());
         hash.update(sql.as_bytes());
-        let mut name = format!("pgduet_{:016x}_", self.process);
+        let mut name = format!("{PREFIX}{:016x}_", self.process);
         for byte in &hash.finish().as_ref()[..16] {
             // Into a string, which takes it.
             let _ = write!(name, "{byte:02x}");
@@ -295,8 +347,12 @@ impl Statements {
 mod tests {
     use super::*;
 
+    fn preparing(preparation: Preparation) -> Preparing {
+        Preparing::new(preparation, Arc::default())
+    }
+
     fn statements(size: usize) -> Statements {
-        Statements::new(Arc::new(Preparing::new(Preparation::Cached(NonZeroUsize::new(size).unwrap()))))
+        Statements::new(Arc::new(preparing(Preparation::Cached(NonZeroUsize::new(size).unwrap()))))
     }
 
     /// Twice seen and parsed.
@@ -311,8 +367,8 @@ mod tests {
 
     #[test]
     fn a_name_is_of_one_process_one_role_and_one_text() {
-        let one = Preparing::new(Preparation::Never);
-        let other = Preparing::new(Preparation::Never);
+        let one = preparing(Preparation::Never);
+        let other = preparing(Preparation::Never);
         let name = one.name("author", "SELECT 1");
         assert_eq!(name, one.name("author", "SELECT 1"));
         assert!(name.len() < 64);

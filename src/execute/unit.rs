@@ -9,12 +9,13 @@ use super::{
     count::{self, planned_rows},
     error::{reported, unexpected},
     expectation::check,
-    facts,
+    facts::{self, texts},
     fixed::{self, Fixed, Start, Tenancy},
     format::{self, Described},
     preamble::{self, Shape},
     session::{Session, Trace},
     statement_cache::Form,
+    vet::Vetting,
     wire::{self, Columns, Frame, Results},
 };
 use crate::{
@@ -75,6 +76,9 @@ pub(super) struct Conversation<'a> {
     unit: &'a Unit<'a>,
     naming: Naming,
     start: Start,
+    vetting: Vetting,
+    /// What is left in the session once it is put back.
+    left: Trace,
 }
 
 /// What a message says of a statement.
@@ -90,12 +94,12 @@ enum Said {
 impl<'a> Conversation<'a> {
     pub(super) fn new(session: &'a mut Session, unit: &'a Unit<'a>, naming: Naming) -> Self {
         // Whether names are safe may change meanwhile, and what was sent by a name is answered by it.
-        let naming = match session.preparing.capacity() {
-            Some(_) => naming,
-            None => Naming::Forbidden,
+        let naming = match session.may_name() {
+            true => naming,
+            false => Naming::Forbidden,
         };
-        let start = session.start(unit);
-        Self { session, unit, naming, start }
+        let (start, vetting) = (session.start(unit), session.vetting(unit));
+        Self { session, unit, naming, start, vetting, left: Trace::None }
     }
 
     /// Runs the unit. `left` is what is left of its deadline.
@@ -133,6 +137,9 @@ impl<'a> Conversation<'a> {
         let role = unit.role();
         self.session.statements.begin();
         self.session.trace = self.trace();
+        if self.vetting == Vetting::Needed {
+            self.session.doubt_owner();
+        }
         let mut begin = match self.start {
             Start::Implicit => None,
             Start::Explicit => Some(self.fixed(Fixed::begin(unit.isolation, unit.access))),
@@ -182,7 +189,13 @@ impl<'a> Conversation<'a> {
         }
         if let Some(response) = self.response() {
             let row = self.last_row(&mut self.fixed(response)).await?;
-            [report.headers, report.status] = texts(row.as_ref())?;
+            let has_written;
+            [report.headers, report.status, has_written] = texts(row.as_ref())?;
+            if has_written.as_deref() == Some("t") {
+                // Code has reset `transaction_read_only`. A trigger may be deferred to the Sync, which comes behind what puts
+                // the session back.
+                self.left = Trace::Possible;
+            }
         }
         if !self.ends_at_once() {
             self.ready().await?;
@@ -331,7 +344,10 @@ impl<'a> Conversation<'a> {
             self.session.send(&self.fixed(*fixed), Results::Text)?;
         }
         self.session.wire.out.sync();
-        Ok(())
+        match self.vetting {
+            Vetting::Needless => Ok(()),
+            Vetting::Needed => self.session.send_look(),
+        }
     }
 
     /// What ends the transaction besides the Sync, and what PostgreSQL says then.
@@ -359,7 +375,7 @@ impl<'a> Conversation<'a> {
         }
         let outcome = self.is_put_back().await;
         match (outcome, self.start) {
-            (Ok(()), _) => self.session.trace = Trace::None,
+            (Ok(()), _) => self.session.trace = self.left,
             // The transaction ends with the Sync.
             (Err(stop), Start::Implicit) => return Err(stop),
             // It has ended already. The session is put back before anybody gets it.
@@ -372,7 +388,11 @@ impl<'a> Conversation<'a> {
         for fixed in self.put_back() {
             self.last_row(&mut self.fixed(*fixed)).await?;
         }
-        self.ready().await
+        self.ready().await?;
+        match self.vetting {
+            Vetting::Needless => Ok(()),
+            Vetting::Needed => Ok(self.session.hear_look().await?),
+        }
     }
 
     async fn ready(&mut self) -> Result<(), Stop> {
@@ -477,12 +497,4 @@ impl<'a> Conversation<'a> {
         // The result does not decide it, or there is nothing that could be undone.
         self.unit.expectation == Expectation::Any || self.unit.access == Access::ReadOnly
     }
-}
-
-/// The texts of a row's first columns.
-fn texts<const N: usize>(row: Option<&Frame>) -> Result<[Option<String>; N], wire::Error> {
-    let Some(frame) = row else { return Ok([const { None }; N]) };
-    let mut columns = Columns::default();
-    let row = columns.read(frame.body())?;
-    Ok(std::array::from_fn(|column| row.text(column)))
 }

@@ -13,8 +13,9 @@
 //!       │ [COMMIT]                                  │
 //!       │ RESET ALL, CLOSE ALL, UNLISTEN *, …       │  the session is put back
 //!       │ Sync                                      │
+//!       │ [a look at what is prepared, Sync]        │  where code can replace that
 //!       ├──────────────────────────────────────────▶│
-//!       │◀──────────────────────────────────────────┤  one ReadyForQuery
+//!       │◀──────────────────────────────────────────┤  one ReadyForQuery for each Sync
 //! ```
 //!
 //! What only reads, as READ COMMITTED, has no BEGIN and no COMMIT: the settings make the transaction READ ONLY, and it

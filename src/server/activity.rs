@@ -14,6 +14,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// A client that made progress within this is at work, and its connection stays.
 const AT_WORK: Duration = Duration::from_secs(1);
 
+/// The number by which a head waits for its client. Others are counted from 0.
+const HEAD: u64 = u64::MAX;
+
 /// The connections of a listener: at most so many.
 #[derive(Debug)]
 pub(super) struct Connections {
@@ -30,6 +33,10 @@ pub(super) struct Connections {
 pub(super) struct Activity {
     /// Requests that are not answered to the end.
     requests: AtomicUsize,
+    /// Requests that have come.
+    taken: AtomicU64,
+    /// Whether a head that is counted is coming: it waits for the client by the number [`HEAD`].
+    head_waits: AtomicBool,
     /// What waits for the client, and since when: more of a body has to come, or a piece of an answer to leave.
     waits: Mutex<HashMap<u64, Instant>>,
     next_wait: AtomicU64,
@@ -144,6 +151,8 @@ impl Activity {
     fn new(began: Instant) -> Self {
         let activity = Self {
             requests: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
+            head_waits: AtomicBool::new(false),
             waits: Mutex::default(),
             next_wait: AtomicU64::new(0),
             progress: AtomicU64::new(0),
@@ -158,8 +167,34 @@ impl Activity {
     /// A request has come.
     pub(super) fn request(self: &Arc<Self>) -> Answering {
         self.progress();
+        self.head_came();
+        self.taken.fetch_add(1, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed);
         Answering(self.clone())
+    }
+
+    /// How many requests have come.
+    pub(super) fn requests_taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request is not answered to the end.
+    pub(super) fn is_answering(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0
+    }
+
+    /// A large head is coming, and holds memory until the client has sent the rest of it.
+    pub(super) fn head_waits(&self, since: Instant) {
+        self.head_waits.store(true, Ordering::Relaxed);
+        self.waits().insert(HEAD, since);
+    }
+
+    /// No head is waited for any more.
+    pub(super) fn head_came(&self) {
+        if self.head_waits.load(Ordering::Relaxed) {
+            self.head_waits.store(false, Ordering::Relaxed);
+            self.waits().remove(&HEAD);
+        }
     }
 
     /// Something waits for the client, and has since then.

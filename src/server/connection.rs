@@ -20,6 +20,7 @@
 
 mod answer;
 mod deadline;
+mod heads;
 mod opening;
 
 use std::error::Error;
@@ -51,6 +52,8 @@ use super::target::RepairTarget;
 use crate::memory::Memory;
 use answer::{AnswerBody, Unread};
 use deadline::WriteDeadline;
+pub use heads::COPIES;
+use heads::CountedHeads;
 use opening::Protocol;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -265,6 +268,7 @@ impl Server {
             })
         });
         let stream = WriteDeadline::new(stream, write_timeout, activity.clone());
+        let stream = CountedHeads::new(stream, protocol, activity.clone(), self.limits.memory.clone());
         let stream = TokioIo::new(RepairTarget::new(stream, &received));
         let ended = match protocol {
             Protocol::Http1 => self.drive(self.http1.serve_connection(stream, service), activity, None).await,

@@ -195,6 +195,56 @@ async fn reading_a_relation_runs_code_by_itself_or_by_what_it_reads() {
     assert!(!catalog.descriptor().has_own_operators);
 }
 
+/// Functions, and whether they may prepare statements.
+const CODE: [(&str, bool); 22] = [
+    ("LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$", false),
+    ("LANGUAGE plpgsql AS $$ BEGIN executes := prepared + undo; END $$", false),
+    ("LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING; END $$", false),
+    (
+        "LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t VALUES (1) ON CONFLICT (a) DO\n UPDATE SET a = 1; END $$",
+        false,
+    ),
+    ("LANGUAGE plpgsql AS $$ BEGIN CREATE TEMP TABLE t (); RETURN 1; END $$", false),
+    ("LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'SELECT 1'; END $$", true),
+    ("LANGUAGE plpgsql AS $$ BEGIN execute/**/'SELECT 1'; END $$", true),
+    ("LANGUAGE plpgsql AS $$ BEGIN eXeCuTe$a$SELECT 1$a$; END $$", true),
+    ("LANGUAGE plpgsql AS $$ BEGIN DEALLOCATE ALL; END $$", true),
+    ("LANGUAGE plpgsql AS $$ BEGIN PREPARE x AS SELECT 1; END $$", true),
+    ("LANGUAGE plpgsql AS $$ BEGIN do E'begin \\x64eallocate all; end'; END $$", true),
+    ("LANGUAGE plpgsql AS $$ BEGIN DO LANGUAGE plpgsql ''; END $$", true),
+    (
+        "LANGUAGE plpgsql AS $$ BEGIN CREATE OR REPLACE FUNCTION g() RETURNS int LANGUAGE sql AS E''; END $$",
+        true,
+    ),
+    ("LANGUAGE plpgsql AS $$ BEGIN CREATE /* a */ PROCEDURE g() LANGUAGE sql AS E''; END $$", true),
+    ("LANGUAGE plpgsql AS $$ BEGIN CREATE EXTENSION plperl; END $$", true),
+    ("LANGUAGE sql AS 'SELECT 1'", false),
+    ("LANGUAGE sql RETURN 1", false),
+    ("LANGUAGE sql BEGIN ATOMIC SELECT 1; END", false),
+    ("LANGUAGE sql AS 'DEALLOCATE ALL; SELECT 1'", true),
+    ("LANGUAGE internal AS 'pg_backend_pid'", false),
+    ("LANGUAGE c AS '$libdir/pgxml', 'xpath_table'", true),
+    ("LANGUAGE other AS 'pg_backend_pid'", true),
+];
+
+#[tokio::test]
+async fn code_that_may_prepare_statements_is_found_wherever_it_is() {
+    let mut client = Database::fresh(FIXTURE).client().await;
+    assert!(!read(&mut client).await.has_dynamic_code, "the fixture's own");
+    // A language whose code nobody can judge.
+    client
+        .batch_execute("CREATE LANGUAGE other HANDLER plpgsql_call_handler; CREATE SCHEMA unseen")
+        .await
+        .unwrap();
+    for (function, expected) in CODE {
+        let sql =
+            format!("SET check_function_bodies = off; CREATE FUNCTION unseen.f() RETURNS int {function}");
+        client.batch_execute(&sql).await.unwrap();
+        assert_eq!(read(&mut client).await.has_dynamic_code, expected, "{function}");
+        client.batch_execute("DROP FUNCTION unseen.f()").await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn writes_are_offered_where_postgresql_can_make_them() {
     let catalog = catalog().await;

@@ -125,7 +125,7 @@ impl Said {
 }
 
 fn check(database: &str, options: &[&str]) -> Said {
-    let output = Command::new(env!("CARGO_BIN_EXE_pgduet"))
+    let output = Command::new(crate::support::server::binary())
         .env_clear()
         .env("PGRST_DB_URI", database)
         .env("PGRST_DB_SCHEMAS", "api")
@@ -312,7 +312,7 @@ fn options_that_open_a_door_are_found() {
     ];
     assert_found(&said, &both);
     database.execute(&set.replace("SET pgrst.jwt_secret = 'short'", "RESET ALL"));
-    let said = Command::new(env!("CARGO_BIN_EXE_pgduet"))
+    let said = Command::new(crate::support::server::binary())
         .env_clear()
         .args(["--db-uri", &uri, "check", "--json", "--db-schemas", "api"])
         .output()
@@ -339,7 +339,7 @@ fn where_nothing_can_be_looked_at_the_status_is_another() {
     }
     // It is the status of a check alone.
     let said =
-        Command::new(env!("CARGO_BIN_EXE_pgduet")).args(["schema", "--no-such-option"]).output().unwrap();
+        Command::new(crate::support::server::binary()).args(["schema", "--no-such-option"]).output().unwrap();
     assert_eq!(said.status.code(), Some(1));
 }
 

@@ -43,7 +43,7 @@ fn exported(database: &Database) -> Scratch {
     let scratch = Scratch(std::env::temp_dir().join(format!("pgduet-client-{}", database.name())));
     let protos = scratch.0.join("protos");
     stdout(
-        Command::new(env!("CARGO_BIN_EXE_pgduet"))
+        Command::new(crate::support::server::binary())
             .args(["proto", "--out"])
             .arg(&protos)
             .env("PGRST_DB_URI", database.uri("authenticator"))

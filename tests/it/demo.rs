@@ -124,7 +124,7 @@ fn the_sample_is_loaded_into_the_database_that_is_configured_and_into_no_other()
     for way in 0..ways.len() {
         let (right, wrong) = (Database::fresh(""), Database::fresh(""));
         let file = std::env::temp_dir().join(format!("{}.conf", right.name()));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+        let mut command = Command::new(crate::support::server::binary());
         command.env_clear().args(["demo", "--server-port", "0"]);
         for (at, name) in ways.iter().enumerate().skip(way) {
             let uri = if at == way { right.superuser_uri() } else { wrong.superuser_uri() };

@@ -104,7 +104,7 @@ impl Exports {
 }
 
 fn proto(database: &Database, directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    let mut command = Command::new(crate::support::server::binary());
     command
         .args(["proto", "--out"])
         .arg(directory)
@@ -200,7 +200,7 @@ fn a_lock_that_cannot_be_used_stops_export_and_server_and_says_where() {
     let exported = refused(&mut proto(&database, &directory));
     assert!(exported.starts_with(&place) && exported.contains("line 3 column 17"), "{exported}");
     assert!(!directory.exists());
-    let mut serve = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    let mut serve = Command::new(crate::support::server::binary());
     serve.env("PGRST_DB_URI", database.uri("authenticator")).env("PGRST_SERVER_PORT", "0");
     assert!(refused(&mut serve).contains(&place));
     fs::remove_file(&lock).unwrap();

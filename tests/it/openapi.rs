@@ -22,7 +22,7 @@ use serde_json::Value;
 use std::{fs, path::Path, process::Command};
 
 fn pgduet(arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    stdout(Command::new(env!("CARGO_BIN_EXE_pgduet")).args(arguments).envs(environment.iter().copied()))
+    stdout(Command::new(crate::support::server::binary()).args(arguments).envs(environment.iter().copied()))
 }
 
 /// The document of a schema in this version, by way of a file.

@@ -216,3 +216,49 @@ fn a_pooler_that_knows_prepared_statements_is_trusted_with_them() {
         assert!(!log.contains("db-prepared-statements"), "{log}");
     }
 }
+
+/// Code can replace what stands under the names that the pooler gives, for all of its clients. So nothing is prepared where
+/// there is such code.
+#[test]
+fn code_finds_nothing_to_replace_behind_a_pooler_that_knows_prepared_statements() {
+    if version() < 21 {
+        eprintln!("PgBouncer 1.{} does not know prepared statements: nothing to test", version());
+        return;
+    }
+    let code = "
+        CREATE SCHEMA api;
+        CREATE VIEW api.who AS SELECT current_user::text AS who;
+        CREATE FUNCTION api.replace() RETURNS int LANGUAGE plpgsql AS $$
+        DECLARE found record; replaced int := 0;
+        BEGIN
+            FOR found IN SELECT name, array_to_string(parameter_types, ', ') AS types FROM pg_prepared_statements
+                WHERE statement LIKE '%\"who\"%' AND NOT from_sql
+            LOOP
+                EXECUTE format('DEALLOCATE %I', found.name);
+                EXECUTE format('PREPARE %I %s AS SELECT ''stolen''::text', found.name,
+                    '(' || nullif(found.types, '') || ')');
+                replaced := replaced + 1;
+            END LOOP;
+            RETURN replaced;
+        END $$;
+        GRANT USAGE ON SCHEMA api TO anonymous, authenticated;
+        GRANT SELECT ON api.who TO anonymous, authenticated";
+    let database = Database::fresh(code);
+    let pooler = Pooler::before(&database, "max_prepared_statements = 100\ndefault_pool_size = 1");
+    let uri = pooler.uri(&database);
+    let servers = ["anonymous", "authenticated"].map(|role| (serve(&uri, role, "true"), role));
+    for _ in 0..3 {
+        for (server, role) in &servers {
+            let mut connection = Connection::open(server.address());
+            for _ in 0..3 {
+                let answer = connection.send("GET", "/who", &[], None).unwrap();
+                assert_eq!(answer.text(), format!(r#"[{{"who":"{role}"}}]"#));
+            }
+        }
+        let mut connection = Connection::open(servers[0].0.address());
+        assert_eq!(connection.send("POST", "/rpc/replace", &[], Some(b"")).unwrap().text(), "0");
+    }
+    for (server, _) in servers {
+        assert_eq!(server.log().matches("db-prepared-statements").count(), 1, "{}", server.log());
+    }
+}

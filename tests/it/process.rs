@@ -32,7 +32,7 @@ const SCHEMA: &str = "
 
 /// The built binary with nothing of this process's environment.
 fn pgduet() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    let mut command = Command::new(crate::support::server::binary());
     command.env_clear().env("PGRST_SERVER_HOST", "127.0.0.1").env("PGRST_SERVER_PORT", "0");
     command
 }

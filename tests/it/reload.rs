@@ -258,7 +258,7 @@ fn the_configuration_is_read_again_from_file_and_database() {
         database.execute(&format!("ALTER ROLE \"Reloader\" IN DATABASE {} {change}", database.name()));
     };
     write("db-max-rows = 2");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    let mut command = Command::new(crate::support::server::binary());
     command.env_clear().env("PGRST_SERVER_HOST", "127.0.0.1").env("PGRST_SERVER_PORT", "0").arg(&file);
     let server = Server::run(command);
     server.says("Listening for notifications", 1);

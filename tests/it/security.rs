@@ -116,12 +116,12 @@ fn the_production_configuration_serves_and_a_check_of_it_finds_nothing() {
     assert!(options.contains("@/run/secrets/"), "{options}");
     fs::write(&file, options.replace("/run/secrets", directory.to_str().unwrap())).unwrap();
 
-    let mut check = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    let mut check = Command::new(crate::support::server::binary());
     let said = stdout(check.env_clear().arg("check").arg(&file));
     assert_eq!(said, "critical: 0, warning: 0, note: 0\n");
 
     // Other tests have the ports that the file names.
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    let mut command = Command::new(crate::support::server::binary());
     command.env_clear().arg(&file).args(["--server-port=0", "--admin-server-port", ""]);
     let server = Server::run(command);
     assert!(!server.log().contains("has no effect"), "{}", server.log());

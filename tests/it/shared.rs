@@ -3,6 +3,7 @@
 
 mod dates;
 mod rights;
+mod statements;
 mod traces;
 mod types;
 

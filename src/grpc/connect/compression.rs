@@ -4,7 +4,7 @@
 use super::{Refusal, unimplemented};
 use crate::grpc::serve;
 use bytes::Bytes;
-use flate2::{read::GzDecoder, write::GzEncoder};
+use flate2::{read::MultiGzDecoder, write::GzEncoder};
 use http::HeaderValue;
 use std::io::{self, Read, Write};
 
@@ -50,7 +50,8 @@ impl Compression {
         let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         let mut out = Vec::new();
         let read = match self {
-            Self::Gzip => GzDecoder::new(bytes).take(most).read_to_end(&mut out),
+            // A body may have several members (RFC 1952, section 2.2): all of it counts.
+            Self::Gzip => MultiGzDecoder::new(bytes).take(most).read_to_end(&mut out),
             Self::Zstd => {
                 zstd::Decoder::with_buffer(bytes).and_then(|decoder| decoder.take(most).read_to_end(&mut out))
             }
@@ -99,6 +100,18 @@ mod tests {
             assert!(compression.expand(&small, 2999).is_err());
             assert!(compression.expand(b"{}", 3000).is_err());
             assert!(compression.expand(&small[..small.len() - 1], 3000).is_err(), "it is cut off");
+        }
+    }
+
+    #[test]
+    fn what_comes_in_several_parts_is_read_to_the_end() {
+        for compression in BOTH {
+            let parts = ["abc", "", "def"].map(|part| compression.compress(part.as_bytes()).unwrap());
+            let joined = parts.concat();
+            assert_eq!(compression.expand(&joined, 6).unwrap(), "abcdef");
+            assert!(compression.expand(&joined, 5).is_err(), "the limit is that of all");
+            assert!(compression.expand(&joined[..joined.len() - 1], 6).is_err(), "it is cut off");
+            assert!(compression.expand(&[&joined[..], b"garbage"].concat(), 6).is_err());
         }
     }
 

@@ -102,7 +102,7 @@ impl Scratch {
 fn exported() -> Scratch {
     let database = Database::fresh(SCHEMA);
     let scratch = Scratch(std::env::temp_dir().join(format!("pgduet-nasty-{}", database.name())));
-    let mut export = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    let mut export = Command::new(crate::support::server::binary());
     export.args(["proto", "--out"]).arg(scratch.protos());
     stdout(export.env("PGRST_DB_URI", database.uri("authenticator")).env("PGRST_DB_SCHEMAS", "api"));
     scratch

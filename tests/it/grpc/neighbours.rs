@@ -63,7 +63,7 @@ fn clinic() -> Clinic {
 }
 
 fn export(database: &Database, directory: &PathBuf) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    let mut command = Command::new(crate::support::server::binary());
     command.args(["proto", "--out"]).arg(directory);
     command.env("PGRST_DB_URI", database.uri("authenticator")).env("PGRST_DB_SCHEMAS", "api");
     stdout(&mut command)

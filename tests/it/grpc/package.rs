@@ -23,7 +23,7 @@ fn schemas() -> Database {
 }
 
 fn configured(database: &Database, template: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    let mut command = Command::new(crate::support::server::binary());
     command
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())

@@ -240,3 +240,17 @@ fn a_stream_is_of_one_snapshot() {
     );
     assert_eq!(all.unwrap(), ROWS);
 }
+
+/// It would lock everybody else out.
+#[test]
+fn a_pool_of_one_has_no_connection_for_a_stream() {
+    let served = numbered_with(&[("PGRST_DB_POOL", "1")]);
+    let outer = async |mut rows: tonic::Streaming<bytes::Bytes>| rows.next().await.unwrap().unwrap_err();
+    let ended = served.client.streaming("LinesService/StreamLines", json!({}), &Options::default(), outer);
+    let status = ended.unwrap_or_else(|status| status);
+    let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+    assert_eq!((status.code(), reason.as_deref()), (Code::FailedPrecondition, Some("STREAMS_IMPOSSIBLE")));
+    assert!(status.message().contains("db-pool"), "{status:?}");
+    let other = served.call("StudentsService/GetStudent", json!({"id": 1, "readMask": "id"}));
+    assert_eq!(other.unwrap(), json!({"student": {"id": 1}}));
+}

@@ -224,7 +224,7 @@ fn exported_fields_say_who_writes_them() {
     let database = Database::fresh(&format!("{FIXTURE};{COMPUTED}"));
     let directory = std::env::temp_dir().join(format!("pgduet-behavior-{}", database.name()));
     stdout(
-        Command::new(env!("CARGO_BIN_EXE_pgduet"))
+        Command::new(crate::support::server::binary())
             .args(["proto", "--out"])
             .arg(&directory)
             .env("PGRST_DB_URI", database.uri("authenticator"))

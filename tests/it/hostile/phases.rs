@@ -36,7 +36,7 @@ const MORE: &str = "
 const LOCK: i64 = 4711;
 
 fn command(database: &Database, more: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    let mut command = Command::new(crate::support::server::binary());
     configure(&mut command, database, more);
     command
 }
@@ -201,7 +201,7 @@ fn an_answer_has_to_be_read() {
 }
 
 /// A client of HTTP/2 that takes as many bytes of each answer as it says, and no more.
-async fn client(
+pub(super) async fn client(
     server: &Server,
     window: u32,
 ) -> (hyper::client::conn::http2::SendRequest<Empty<Bytes>>, tokio::task::JoinHandle<()>) {
@@ -296,7 +296,7 @@ async fn bodies_and_answers_hold_no_more_memory_than_there_is() {
 fn nothing_is_reserved_for_what_is_only_announced() {
     let database = Database::fresh(SCHEMA);
     let mut limited = Command::new("sh");
-    limited.args(["-c", r#"ulimit -v 3000000 && exec "$0""#, env!("CARGO_BIN_EXE_pgduet")]);
+    limited.args(["-c", r#"ulimit -v 3000000 && exec "$0""#]).arg(crate::support::server::binary());
     configure(&mut limited, &database, &[]);
     let server = Server::run(limited);
     let announcing: Vec<_> = (0..60)
@@ -372,7 +372,9 @@ fn clients_that_dribble_do_not_keep_others_out() {
 fn the_process_takes_all_descriptors_that_it_may_have() {
     let database = Database::fresh(SCHEMA);
     let mut limited = Command::new("sh");
-    limited.args(["-c", r#"ulimit -Sn 100 && ulimit -Hn 300 && exec "$0""#, env!("CARGO_BIN_EXE_pgduet")]);
+    limited
+        .args(["-c", r#"ulimit -Sn 100 && ulimit -Hn 300 && exec "$0""#])
+        .arg(crate::support::server::binary());
     configure(&mut limited, &database, &[]);
     let server = Server::run(limited);
     let limits = fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();

@@ -55,7 +55,7 @@ fn the_awkward_schema_is_valid_to_everybody_as_a_role_sees_it_and_whole() {
     let database = Database::fresh(AWKWARD);
     for (version, file) in [("3.1", "whole.json"), ("2.0", "swagger.json")] {
         let printed = stdout(
-            Command::new(env!("CARGO_BIN_EXE_pgduet"))
+            Command::new(crate::support::server::binary())
                 .args(["openapi", "--openapi-version", version])
                 .env("PGRST_DB_URI", database.uri("authenticator"))
                 .env("PGRST_DB_SCHEMAS", "api")

@@ -29,7 +29,7 @@ fn the_configuration_in_force_can_be_read_back() {
     }
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.conf", database.name()));
     fs::write(&file, &dumped).unwrap();
-    let mut again = std::process::Command::new(env!("CARGO_BIN_EXE_pgduet"));
+    let mut again = std::process::Command::new(crate::support::server::binary());
     assert_eq!(stdout(again.env_clear().arg("--dump-config").arg(&file)), dumped);
     fs::remove_file(file).unwrap();
 }

@@ -220,3 +220,22 @@ fn of_code_that_came_after_the_schema_was_loaded() {
         assert_eq!(served.get("/session"), NOTHING);
     }
 }
+
+/// Code can reset READ ONLY and write; what is deferred then runs at the end of the transaction.
+#[test]
+fn of_a_trigger_that_is_deferred_in_a_request_that_reads() {
+    let schema = "
+        CREATE TABLE hidden.visits (id int);
+        CREATE FUNCTION hidden.visited() RETURNS trigger LANGUAGE plpgsql
+            AS $$ BEGIN PERFORM hidden.leave(); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER visited AFTER INSERT ON hidden.visits DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION hidden.visited();
+        CREATE FUNCTION api.go() RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+            RESET transaction_read_only;
+            INSERT INTO hidden.visits VALUES (1);
+            SET transaction_read_only = on;
+            PERFORM set_config('response.headers', '[{\"X-Left\": \"yes\"}]', true);
+            RETURN 1;
+        END $$";
+    leaves_nothing(schema, "GET", "/rpc/go", None);
+}

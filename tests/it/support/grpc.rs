@@ -38,7 +38,7 @@ pub(crate) struct Options {
 /// The descriptors that `pgduet proto` exports.
 pub(crate) fn descriptors(database: &Database, schemas: &str) -> DescriptorPool {
     let directory = std::env::temp_dir().join(format!("pgduet-descriptors-{}", database.name()));
-    let exported = Command::new(env!("CARGO_BIN_EXE_pgduet"))
+    let exported = Command::new(crate::support::server::binary())
         .args(["proto", "--out"])
         .arg(&directory)
         .env("PGRST_DB_URI", database.uri("authenticator"))

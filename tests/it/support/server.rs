@@ -2,7 +2,9 @@
 
 use super::until;
 use std::{
+    env,
     io::{BufRead, BufReader, Read},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
@@ -14,6 +16,11 @@ const LISTENING: &str = "API server listening on ";
 
 /// How long a server may take to start; on a busy machine the catalog of a test's database takes a moment.
 const START: Duration = Duration::from_secs(60);
+
+/// The program that is tested: the one that was built with the tests, unless `TEST_BINARY` names another.
+pub(crate) fn binary() -> PathBuf {
+    env::var_os("TEST_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_pgduet").into(), PathBuf::from)
+}
 
 /// A running server. It is killed when this is dropped.
 pub(crate) struct Server {
@@ -29,7 +36,7 @@ type Log = Arc<Mutex<String>>;
 impl Server {
     /// Starts `pgduet` with these variables and nothing else of the environment that could configure it.
     pub(crate) fn start(environment: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pgduet"));
+        let mut command = Command::new(binary());
         command.env("PGRST_SERVER_HOST", "127.0.0.1").env("PGRST_SERVER_PORT", "0");
         command.envs(environment.iter().copied());
         Self::run(command)
