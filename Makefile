@@ -17,13 +17,14 @@ test: ## Every test, on a PostgreSQL that the suite starts itself
 	tools/install
 	cargo test --locked -- $(ARGS)
 
-lint: ## Format, clippy, licences and bans, protos
+lint: ## Format, clippy, licences and bans, protos, workflows
 	tools/install
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- --deny warnings
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	$(BUF) lint
 	tools/breaking $(BUF)
+	$(TOOLS)/bin/actionlint
 
 # About ten minutes; ROUNDS=1 SECONDS=1 takes two.
 ROUNDS ?= 5

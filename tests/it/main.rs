@@ -9,6 +9,7 @@ mod clients;
 mod connect;
 mod crash;
 mod demo;
+mod deploy;
 mod design;
 mod differential;
 mod embedded;
