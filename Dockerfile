@@ -24,5 +24,6 @@ USER 10001:10001
 ENV PGRST_ADMIN_SERVER_PORT=3001
 EXPOSE 3000 3001
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["pgduet", "--ready"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s \
+    CMD ["pgduet", "--ready", "--admin-server-host", "127.0.0.1"]
 ENTRYPOINT ["pgduet"]

@@ -43,9 +43,9 @@ fn directory(name: &str) -> PathBuf {
 
 /// What a command said, which must have failed.
 fn refusal(command: &mut Command) -> String {
-    let Output { status, stderr, .. } = command.output().unwrap();
+    let Output { status, stdout, stderr } = command.output().unwrap();
     assert!(!status.success(), "{command:?} went well");
-    String::from_utf8(stderr).unwrap()
+    String::from_utf8([stdout, stderr].concat()).unwrap()
 }
 
 // systemd
@@ -103,6 +103,29 @@ fn the_manifests_are_what_kubernetes_takes() {
     fs::write(&path, wrong).unwrap();
     let told = refusal(Command::new(tool("python/bin/kubernetes-validate")).arg("--strict").arg(&path));
     assert!(told.contains("maxUnavailble"), "{told}");
+}
+
+#[test]
+fn the_overlay_of_the_documentation_changes_what_it_names() {
+    let directory = directory("overlay");
+    let documentation = read("docs/deploy.md");
+    let overlay =
+        documentation.split_once("    # kustomization.yaml\n").and_then(|(_, rest)| rest.split_once("\n\n"));
+    let overlay: String = overlay.unwrap().0.lines().map(|line| format!("{}\n", &line[4..])).collect();
+    fs::write(directory.join("kustomization.yaml"), overlay).unwrap();
+    let base = directory.join("pgduet/deploy/kubernetes");
+    fs::create_dir_all(&base).unwrap();
+    for file in fs::read_dir(root().join("deploy/kubernetes")).unwrap().map(|entry| entry.unwrap().path()) {
+        fs::copy(&file, base.join(file.file_name().unwrap())).unwrap();
+    }
+    let text = stdout(Command::new(tool("bin/kustomize")).arg("build").arg(&directory));
+    for part in
+        ["namespace: library", "image: registry.example.com/pgduet:v0.1.0", "PGDUET_DB_SCHEMAS: library"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    // The options of the base are still there.
+    assert!(text.contains("PGDUET_SERVER_DRAIN_TIMEOUT"), "{text}");
 }
 
 #[test]
@@ -169,16 +192,47 @@ fn the_server_takes_the_manifests_options_and_answers_their_probes() {
     }
 }
 
+// The image
+
+/// The words of a JSON list after a keyword of the Dockerfile.
+fn words(image: &str, keyword: &str) -> Vec<String> {
+    let at = image.find(keyword).unwrap_or_else(|| panic!("there is no {keyword}"));
+    let list = image[at..].find('[').map(|start| &image[at + start..]).unwrap();
+    serde_json::from_str(list.lines().next().unwrap()).unwrap()
+}
+
 #[test]
 fn the_image_has_the_ports_of_the_manifests_and_shows_both() {
     let (_, objects) = manifests();
-    let ports: Vec<_> = container(&objects)["ports"].as_array().unwrap().iter().collect();
-    let ports: Vec<_> = ports.iter().map(|port| port["containerPort"].to_string()).collect();
+    let ports = container(&objects)["ports"].as_array().unwrap().iter();
+    let ports: Vec<_> = ports.map(|port| port["containerPort"].to_string()).collect();
     let image = read("Dockerfile");
     assert!(image.contains(&format!("\nEXPOSE {}\n", ports.join(" "))), "{ports:?}");
-    assert!(image.contains(&format!("PGRST_ADMIN_SERVER_PORT={}\n", ports[1])), "{ports:?}");
-    // With a host of its own it might listen where no kubelet comes.
-    assert!(!image.contains("ADMIN_SERVER_HOST"));
+    assert!(image.contains(&format!("\nENV PGRST_ADMIN_SERVER_PORT={}\n", ports[1])), "{ports:?}");
+    let api = object(&objects, "Service")["spec"]["ports"][0]["targetPort"].clone();
+    assert_eq!(api, container(&objects)["ports"][0]["name"]);
+}
+
+#[test]
+fn the_image_s_admin_server_answers_its_health_check_and_who_comes_from_outside() {
+    let database = Database::fresh(SCHEMA);
+    let admin = address::free();
+    let command = |words: &[String]| {
+        assert_eq!(words[0], "pgduet");
+        let mut command = Command::new(binary());
+        // What the image sets, but for a port that may be taken on this machine.
+        command.env_clear().env("PGRST_ADMIN_SERVER_PORT", admin.port().to_string()).args(&words[1..]);
+        command
+    };
+    let image = read("Dockerfile");
+    let mut serve = command(&words(&image, "\nENTRYPOINT"));
+    serve.env("PGRST_DB_URI", database.uri("authenticator")).env("PGRST_DB_SCHEMAS", "api");
+    let server = Server::run({
+        serve.args(["--server-port", "0"]);
+        serve
+    });
+    server.says(&format!("Admin server listening on 0.0.0.0:{}", admin.port()), 1);
+    stdout(&mut command(&words(&image, "\nHEALTHCHECK")));
 }
 
 // Prometheus and Grafana
@@ -213,6 +267,9 @@ fn the_dashboard_s_queries_are_prometheus_s() {
 
 /// A sample on the admin server's page: a name, and labels such as `state="away"`.
 type Sample<'a> = (&'a str, &'a str);
+
+/// Labels that Prometheus adds.
+const ADDED: [&str; 4] = ["job", "instance", "namespace", "pod"];
 
 /// The name and the labels at the beginning of a text.
 fn sample(text: &str) -> Option<Sample<'_>> {
@@ -265,12 +322,9 @@ fn what_dashboard_alerts_and_autoscaler_look_at_is_what_the_server_prints() {
             names += 1;
             let is_printed = printed.iter().any(|(printed, _)| *printed == name);
             assert!(is_printed, "{}: the server has no {name}:\n{page}", path.display());
-            // Prometheus adds these two.
-            let own = labels.split(',').map(str::trim).filter(|label| {
-                !label.is_empty() && !label.starts_with("job=") && !label.starts_with("instance=")
-            });
-            for label in own {
-                let is_printed = printed.contains(&(name, label)) || label.starts_with("instance=~");
+            for label in labels.split(',').map(str::trim).filter(|label| !label.is_empty()) {
+                let key = label.split(['=', '!']).next().unwrap();
+                let is_printed = ADDED.contains(&key) || printed.contains(&(name, label));
                 assert!(is_printed, "{}: the server has no {name}{{{label}}}:\n{page}", path.display());
             }
         }
