@@ -2,13 +2,13 @@
 # ARGS is handed on: make demo ARGS=--fresh, make test ARGS=embedded.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-messages fuzz generate audit
+.PHONY: help demo test test-openapi lint bench bench-messages fuzz generate audit
 
 TOOLS := target/tools
 BUF := $(TOOLS)/node_modules/.bin/buf
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: ## The server on a sample database, at port 3000
 	cargo run --locked --release -- demo $(ARGS)
@@ -16,6 +16,10 @@ demo: ## The server on a sample database, at port 3000
 test: ## Every test, on a PostgreSQL that the suite starts itself
 	tools/install
 	cargo test --locked -- $(ARGS)
+
+test-openapi: ## All that schemathesis can think of, against an awkward schema
+	tools/install
+	PGDUET_OPENAPI_COVERAGE=1 cargo test --locked --test it -- openapi::fuzzed $(ARGS)
 
 lint: ## Format, clippy, licences and bans, protos, workflows
 	tools/install

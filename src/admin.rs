@@ -19,15 +19,44 @@ use tower::Service;
 
 pub use metrics::{JwtCacheMetrics, Metrics, PoolMetrics, SchemaCacheMetrics};
 
-/// How far the catalog is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CatalogState {
-    /// Being loaded for the first time, or there is no database to ask.
-    Pending,
-    /// Loaded; perhaps a later load has failed.
+/// How the process is: what `/ready`, the metrics and gRPC's health agree upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// There is no catalog yet; why, if an attempt has failed.
+    Loading(Option<String>),
+    /// The catalog is as the database was when it was read.
     Loaded,
-    /// Not loaded, and nothing tries to.
-    Failed,
+    /// The last load has failed, for this reason: an older catalog is in service.
+    Stale(String),
+    /// There is a catalog, and no database that answers, for this reason.
+    Away(String),
+    /// It goes down.
+    Ending,
+}
+
+impl State {
+    /// The names, in the order of the variants.
+    pub const NAMES: [&str; 5] = ["loading", "loaded", "stale", "away", "ending"];
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        let [loading, loaded, stale, away, ending] = Self::NAMES;
+        match self {
+            State::Loading(_) => loading,
+            State::Loaded => loaded,
+            State::Stale(_) => stale,
+            State::Away(_) => away,
+            State::Ending => ending,
+        }
+    }
+
+    fn reason(&self) -> Option<&str> {
+        match self {
+            State::Loading(reason) => reason.as_deref(),
+            State::Stale(reason) | State::Away(reason) => Some(reason),
+            State::Loaded | State::Ending => None,
+        }
+    }
 }
 
 /// The state of the process, asked for at each request.
@@ -35,8 +64,8 @@ pub trait Status: Send + Sync + 'static {
     /// Whether a client could connect to the main server now.
     fn is_reachable(&self) -> impl Future<Output = bool> + Send;
 
-    /// How far the catalog is.
-    fn catalog(&self) -> CatalogState;
+    /// How it is.
+    fn state(&self) -> State;
 
     /// The numbers for `/metrics`.
     fn metrics(&self) -> Metrics;
@@ -76,7 +105,7 @@ impl<S: Status, B> Service<Request<B>> for Admin<S> {
         let status = self.0.clone();
         match request.uri().path() {
             "/live" => Box::pin(async move { Ok(empty(live(&*status).await)) }),
-            "/ready" => Box::pin(async move { Ok(empty(ready(&*status).await)) }),
+            "/ready" => Box::pin(async move { Ok(ready(&*status).await) }),
             "/metrics" => found("text/plain; charset=utf-8", status.metrics().to_text()),
             "/schema_cache" => found("application/json; charset=utf-8", status.schema_cache()),
             _ => Box::pin(future::ready(Ok(empty(StatusCode::NOT_FOUND)))),
@@ -88,12 +117,21 @@ async fn live(status: &impl Status) -> StatusCode {
     if status.is_reachable().await { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }
 }
 
-async fn ready(status: &impl Status) -> StatusCode {
-    match status.catalog() {
-        CatalogState::Pending => StatusCode::SERVICE_UNAVAILABLE,
-        CatalogState::Loaded => live(status).await,
-        CatalogState::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+/// The status is for machines, and the state in the body for whoever wants to know why.
+async fn ready(status: &impl Status) -> Response<Full<Bytes>> {
+    let state = status.state();
+    let mut text = state.name().to_owned();
+    if let Some(reason) = state.reason() {
+        text.push_str(": ");
+        text.push_str(reason);
     }
+    text.push('\n');
+    let mut response = text_response("text/plain; charset=utf-8", text);
+    *response.status_mut() = match state {
+        State::Loading(_) | State::Away(_) | State::Ending => StatusCode::SERVICE_UNAVAILABLE,
+        State::Loaded | State::Stale(_) => live(status).await,
+    };
+    response
 }
 
 fn empty(status: StatusCode) -> Response<Full<Bytes>> {
@@ -106,9 +144,13 @@ fn found(
     content_type: &'static str,
     body: impl Into<Bytes>,
 ) -> BoxFuture<'static, Result<Response<Full<Bytes>>, Infallible>> {
+    Box::pin(future::ready(Ok(text_response(content_type, body))))
+}
+
+fn text_response(content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    Box::pin(future::ready(Ok(response)))
+    response
 }
 
 #[cfg(test)]
@@ -118,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    struct Fixed(CatalogState, Reachable);
+    struct Fixed(State, Reachable);
 
     #[derive(Clone, Copy, PartialEq)]
     enum Reachable {
@@ -131,8 +173,8 @@ mod tests {
             self.1 == Reachable::Yes
         }
 
-        fn catalog(&self) -> CatalogState {
-            self.0
+        fn state(&self) -> State {
+            self.0.clone()
         }
 
         fn metrics(&self) -> Metrics {
@@ -152,24 +194,28 @@ mod tests {
 
     #[tokio::test]
     async fn live_and_ready_tell_the_state_by_their_status() -> Result<(), http::Error> {
-        use CatalogState::{Failed, Loaded, Pending};
         use Reachable::{No, Yes};
+        use State::{Ending, Loaded, Loading};
+        let (stale, away) = (|| State::Stale("why".to_owned()), || State::Away("why".to_owned()));
         let cases = [
             ("/live", Loaded, Yes, 200),
-            ("/live", Pending, Yes, 200),
+            ("/live", Loading(None), Yes, 200),
+            ("/live", away(), Yes, 200),
             ("/live", Loaded, No, 500),
             ("/ready", Loaded, Yes, 200),
             ("/ready", Loaded, No, 500),
-            ("/ready", Pending, Yes, 503),
-            ("/ready", Pending, No, 503),
-            ("/ready", Failed, Yes, 500),
+            ("/ready", stale(), Yes, 200),
+            ("/ready", Loading(None), Yes, 503),
+            ("/ready", Loading(None), No, 503),
+            ("/ready", away(), Yes, 503),
+            ("/ready", Ending, Yes, 503),
             ("/config", Loaded, Yes, 404),
             ("/", Loaded, Yes, 404),
             ("/live/", Loaded, Yes, 404),
         ];
-        for (path, catalog, reachable, expected) in cases {
-            let status = get(path, Fixed(catalog, reachable)).await?.status();
-            assert_eq!(status.as_u16(), expected, "{path} {catalog:?}");
+        for (path, state, reachable, expected) in cases {
+            let status = get(path, Fixed(state.clone(), reachable)).await?.status();
+            assert_eq!(status.as_u16(), expected, "{path} {state:?}");
         }
         Ok(())
     }
@@ -180,7 +226,7 @@ mod tests {
             ("/metrics", "text/plain; charset=utf-8", "pgrst_db_pool_max 0.0\n"),
             ("/schema_cache", "application/json; charset=utf-8", "{}"),
         ] {
-            let response = get(path, Fixed(CatalogState::Loaded, Reachable::Yes)).await?;
+            let response = get(path, Fixed(State::Loaded, Reachable::Yes)).await?;
             assert_eq!(response.status(), StatusCode::OK);
             assert_eq!(response.headers()[CONTENT_TYPE], content_type);
             let Ok(body) = response.into_body().collect().await;

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //!     start ─ bind ─ first load ─ listen ─┬─ requests ─ Services (one Arc, swapped by a reload)
-//!                                         ├─ NOTIFY, SIGUSR1/2 ─ loader
-//!                                         └─ SIGTERM, SIGINT ─ finish what runs ─ exit 0
+//!                                         ├─ NOTIFY, SIGUSR1/2, SIGHUP ─ loader
+//!                                         └─ SIGTERM, SIGINT ─ say so ─ finish what runs ─ exit 0
 //! ```
 
 mod channel;
@@ -13,6 +13,7 @@ mod docs;
 mod ended;
 mod front;
 mod loader;
+mod manager;
 mod pulse;
 mod reloads;
 mod services;
@@ -22,6 +23,7 @@ use crate::{
     admin::Admin,
     auth::Authenticator,
     catalog::watch::Event,
+    cli,
     config::{self, Config, Sources},
     error,
     execute::{Options, Pool},
@@ -31,17 +33,17 @@ use crate::{
     server::{
         connection::{Limits, serve_connections},
         descriptors,
-        listen::{Address, Bound, Endpoint, ListenOptions, Listener, Sharing},
+        listen::{Address, Bound, Endpoint, ListenOptions, Listener, Sharing, given},
         shutdown::shutdown_channel,
         signal::{Signal, Signals},
+        tls::{Files, Tls, Unusable},
     },
-    telemetry::Diagnostics,
+    telemetry::Logs,
 };
 use channel::Channel;
 use front::Front;
 use futures_util::StreamExt;
 use loader::{Loader, Reload};
-use pulse::Ear;
 use reloads::Reloads;
 use status::AppStatus;
 use std::{fmt, io, sync::Arc, time::Duration};
@@ -64,6 +66,8 @@ pub enum Error {
     System(io::Error),
     /// The gRPC lock file cannot be used.
     Lock(LockError),
+    /// A certificate or a key of the server cannot be used.
+    Tls(Unusable),
     /// The database refuses for good.
     Database(Box<error::Error>),
     /// A second signal came while requests were being finished.
@@ -74,8 +78,12 @@ pub enum Error {
 /// `listening` is told the address once clients can connect.
 pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result<(), Error> {
     let (config, warnings) = Config::load(&sources).map_err(Error::Config)?;
-    let diagnostics = Diagnostics::start(config.log_level);
-    tracing::info!("Starting pgduet {}", env!("CARGO_PKG_VERSION"));
+    let logs = Logs::start(config.log_level, config.log_format).map_err(Error::System)?;
+    let telling = tokio::spawn({
+        let logs = logs.clone();
+        async move { logs.tell().await }
+    });
+    tracing::info!("Starting pgduet {}", cli::VERSION);
     let (connection, connection_warnings) = config.connection().map_err(Error::Config)?;
     for warning in warnings.iter().chain(&connection_warnings) {
         tracing::warn!("{warning}");
@@ -83,12 +91,15 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     // A secret that cannot be used stops the start, not the first request; a lock file too.
     Authenticator::new(&config).map_err(Error::Config)?;
     Lock::of_server(config.grpc_lock.as_deref()).map_err(Error::Lock)?;
+    let tls = tls(&config)?;
     let pool = Pool::new(&connection, Options::from(&config)).map_err(Error::Database)?;
-    let ended = run(sources, config, &pool, diagnostics, listening).await;
+    let ended = run(sources, config, &pool, tls, logs.clone(), listening).await;
     // However it ended, what was cut off has been dropped by now.
     if tokio::time::timeout(STOPPED_WITHIN, pool.is_quiet()).await.is_err() {
         tracing::warn!("PostgreSQL may still work on what was cut off");
     }
+    telling.abort();
+    logs.flush();
     ended
 }
 
@@ -97,29 +108,36 @@ async fn run(
     sources: Sources,
     config: Config,
     pool: &Pool,
-    diagnostics: Diagnostics,
+    tls: Option<Arc<Tls>>,
+    logs: Logs,
     listening: impl FnOnce(&Address),
 ) -> Result<(), Error> {
     let mut signals = Signals::install().map_err(Error::System)?;
     let (trigger, shutdown) = shutdown_channel();
 
     let main = endpoint(&config);
-    let bound = bind(&main).await?;
+    let mut given = given().map_err(Error::System)?.into_iter();
+    let bound = match given.next() {
+        Some(listener) => Bound::Given(listener),
+        None => bind(&main).await?,
+    };
     let address = bound.address();
     let lasting = grpc::Lasting::new(shutdown.clone()).map_err(Error::Database)?;
     let memory = Memory::new(config.server_max_memory.get());
-    let limits = limits(&config, memory.clone());
-    let loader = Arc::new(Loader::new(sources, config, pool.clone(), diagnostics, lasting, memory));
-    let admin = match admin_endpoint(&loader.config()) {
-        Some(options) => Some(listen(&options).await?),
-        None => None,
+    let limits = Limits { sharing: main.sharing, tls: tls.clone(), ..limits(&config, memory.clone()) };
+    let loader = Arc::new(Loader::new(sources, config, pool.clone(), logs, lasting, memory));
+    let admin = match (given.next(), admin_endpoint(&loader.config())) {
+        (Some(listener), _) => Some(listener),
+        (None, Some(options)) => Some(listen(&options).await?),
+        (None, None) => None,
     };
     // They end with this.
     let mut serving = JoinSet::new();
     if let Some(listener) = admin {
         tracing::info!("Admin server listening on {}", listener.address());
         let admin = Admin::new(Arc::new(AppStatus::new(loader.clone(), address.clone())));
-        let (limits, shutdown) = (limits.clone(), shutdown.clone());
+        let (limits, shutdown) =
+            (Limits { sharing: Sharing::Exclusive, tls: None, ..limits.clone() }, shutdown.clone());
         serving.spawn(async move { serve_connections(listener, admin, &limits, shutdown).await });
     }
 
@@ -135,10 +153,12 @@ async fn run(
     let listener = bound.listen().map_err(|error| Error::Listen(address.to_string(), error))?;
     tracing::info!("API server listening on {address}");
     listening(&address);
+    manager::ready();
     let front = Front::new(loader.clone());
     serving.spawn(async move { serve_connections(listener, front, &limits, shutdown).await });
 
-    let ear = pulse::follow(loader.clone());
+    let mut revivals = pool.revivals();
+    let pulse = pulse::follow(loader.clone());
     let mut reloads = Reloads::new(loader.clone(), retry);
     if let Some(what) = asked {
         reloads.ask(what);
@@ -149,41 +169,56 @@ async fn run(
         tokio::select! {
             signal = signals.next() => match signal {
                 Some(Signal::ReloadCatalog) => reloads.ask(Reload::Catalog),
-                Some(Signal::ReloadConfiguration) => reloads.ask(Reload::Configuration),
+                Some(Signal::ReloadConfiguration | Signal::HangUp) => {
+                    reloads.ask(Reload::Configuration);
+                    if let Some(tls) = &tls {
+                        tls.reload();
+                    }
+                }
                 Some(Signal::Terminate | Signal::Interrupt) | None => break,
             },
             event = channel.next() => match event {
                 Event::Lost => {
-                    ear.send_replace(Ear::Deaf);
+                    pool.suspect();
                     if !loader.config().db_pool_automatic_recovery {
                         return Err(Error::Database(connection_lost()));
                     }
                 }
-                Event::Listening => {
-                    ear.send_replace(Ear::Listening);
-                }
+                Event::Listening => {}
                 Event::ReloadConfig => reloads.ask(Reload::Configuration),
                 Event::ReloadCatalog => reloads.ask(Reload::Catalog),
             },
             () = loader.suspected() => reloads.suspect(),
+            () = revivals.next() => reloads.revive(),
             reloaded = reloads.next() => reloaded?,
-            _ = housekeeping.tick() => pool.close_idle(),
+            _ = housekeeping.tick() => {
+                pool.close_idle();
+                if let Some(tls) = &tls {
+                    tls.reload_if_changed();
+                }
+            }
         }
     }
 
     tracing::info!("Shutting down");
+    manager::stopping();
     // No more is asked, so that the last that is told is the end; and no more is loaded.
-    drop((ear, reloads));
+    drop((pulse, reloads, revivals));
     loader.tell_end();
+    let mut nothing = None;
+    trigger.warn();
+    tokio::select! {
+        () = tokio::time::sleep(loader.config().server_shutdown_delay) => {}
+        // Whoever asks twice does not want to wait.
+        () = ending(&mut signals, &mut nothing) => return Err(Error::Interrupted),
+    }
     trigger.announce();
     let ended = async {
         // A task that panicked has said so already.
         while serving.join_next().await.is_some() {}
     };
-    let mut nothing = None;
     tokio::select! {
         () = ended => Ok(()),
-        // Whoever asks twice does not want to wait.
         () = ending(&mut signals, &mut nothing) => Err(Error::Interrupted),
     }
 }
@@ -212,6 +247,19 @@ fn limits(config: &Config, memory: Memory) -> Limits {
         memory,
         ..Limits::default()
     }
+}
+
+/// What is spoken on the listener, if not plain HTTP.
+fn tls(config: &Config) -> Result<Option<Arc<Tls>>, Error> {
+    let (Some(certificate), Some(key)) = (&config.server_tls_certificate, &config.server_tls_key) else {
+        return Ok(None);
+    };
+    let files = Files {
+        certificate: certificate.clone(),
+        key: key.clone(),
+        client_authorities: config.server_tls_client_ca.clone(),
+    };
+    Tls::load(files).map(Arc::new).map(Some).map_err(Error::Tls)
 }
 
 /// Where the main server listens.
@@ -253,7 +301,7 @@ async fn ending(signals: &mut Signals, asked: &mut Option<Reload>) {
     loop {
         let reload = match signals.next().await {
             Some(Signal::ReloadCatalog) => Reload::Catalog,
-            Some(Signal::ReloadConfiguration) => Reload::Configuration,
+            Some(Signal::ReloadConfiguration | Signal::HangUp) => Reload::Configuration,
             Some(Signal::Terminate | Signal::Interrupt) | None => return,
         };
         *asked = (*asked).max(Some(reload));
@@ -276,6 +324,7 @@ impl fmt::Display for Error {
             Error::Listen(address, error) => write!(out, "cannot listen on {address}: {error}"),
             Error::System(error) => error.fmt(out),
             Error::Lock(error) => error.fmt(out),
+            Error::Tls(error) => write!(out, "TLS cannot be spoken: {error}"),
             Error::Database(error) => error.fmt(out),
             Error::Interrupted => {
                 out.write_str("ended by a second signal, before all requests were answered")

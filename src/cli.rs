@@ -28,6 +28,8 @@ pub enum Command {
     Proto(Sources, Proto),
     /// `openapi`: print the OpenAPI document.
     OpenApi(Sources, Document),
+    /// `types`: print the schema as types of a language.
+    Types(Sources, Types),
     /// `check`: look for what lets a client do more than was meant.
     Check(Sources, ReportForm),
 }
@@ -64,6 +66,22 @@ pub struct Proto {
 pub struct Document {
     /// Where the schema comes from.
     pub schema: SchemaSource,
+}
+
+/// What `types` takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Types {
+    /// The language.
+    pub language: Language,
+    /// Where the schema comes from.
+    pub schema: SchemaSource,
+}
+
+/// A language that there are types for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// `typescript`: the `Database` type of supabase-js.
+    TypeScript,
 }
 
 /// How `check` writes what it found.
@@ -153,6 +171,11 @@ fn read(args: &[OsString], environment: BTreeMap<String, String>) -> Result<Comm
         (None, Some(("openapi", arguments))) => {
             Command::OpenApi(sources, Document { schema: schema_source(arguments) })
         }
+        // It is the only one.
+        (None, Some(("types", arguments))) => Command::Types(
+            sources,
+            Types { language: Language::TypeScript, schema: schema_source(arguments) },
+        ),
         (None, Some((CHECK, arguments))) => Command::Check(
             sources,
             match arguments.get_flag("json") {
@@ -233,6 +256,14 @@ fn grammar() -> clap::Command {
         )
         .subcommand(
             subcommand("openapi", "Print the OpenAPI document")
+                .arg(path("schema", "Schema from `pgduet schema`, in place of a database")),
+        )
+        .subcommand(
+            clap::Command::new("types")
+                .about("Print the schema as types: `typescript` has the `Database` type of supabase-js")
+                .arg(Arg::new("LANGUAGE").required(true).value_parser(["typescript"]))
+                .arg(file())
+                .args(options())
                 .arg(path("schema", "Schema from `pgduet schema`, in place of a database")),
         )
         .subcommand(

@@ -5,6 +5,7 @@
 //! A leaf: it imports nothing of the crate, and talks to no database. Settings inside the
 //! database are handed in by whoever read them.
 
+mod base_path;
 pub mod claim_path;
 pub mod connection;
 mod error;
@@ -21,6 +22,7 @@ pub mod value;
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 pub use self::{
+    base_path::BasePath,
     claim_path::ClaimPath,
     connection::Connection,
     error::{Error, Invalid, Origin, Warning},
@@ -31,8 +33,9 @@ pub use self::{
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
-        Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogLevel, OpenApiMode,
-        OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TraceHeader, TxEnd, Verbosity,
+        Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogFormat, LogLevel,
+        OpenApiMode, OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TraceHeader, TxEnd,
+        Verbosity,
     },
 };
 use self::{
@@ -130,8 +133,9 @@ options! {
     db_max_rows "db-max-rows": Option<u64> = "", RELOAD.in_database().alias("max-rows");
     /// Whether clients may ask for execution plans (`application/vnd.pgrst.plan`).
     db_plan_enabled "db-plan-enabled": bool = "false", RELOAD.in_database();
-    /// Largest number of connections in the pool, which serve requests. Beside it there are up to two for what is not a
-    /// request, and one that listens. With 1 there are no gRPC streams, which may have half of the pool.
+    /// Largest number of connections in the pool, which serve requests. Beside it there are one for loads, one that asks
+    /// each second whether PostgreSQL answers, and one that listens. With 1 there are no gRPC streams, which may have half
+    /// of the pool.
     db_pool "db-pool": NonZeroUsize = "10", RESTART;
     /// How long a request waits for a free connection.
     db_pool_acquisition_timeout "db-pool-acquisition-timeout": Duration = "10", RESTART;
@@ -195,6 +199,9 @@ options! {
     /// Whether filters on an embed may name its relation although the embed has an alias.
     url_use_legacy_target_names "url-use-legacy-target-names": bool = "true", RELOAD.in_database();
 
+    /// How long a request's transaction may run, whatever the role may. Then it is cancelled. Empty: no limit but those in
+    /// PostgreSQL.
+    db_query_timeout "db-query-timeout": Option<Timeout> = "", RESTART.pgduet();
     /// Number of prepared statements that each connection keeps.
     db_statement_cache_size "db-statement-cache-size": NonZeroUsize = "256", RELOAD.pgduet();
     /// Whether Swagger UI is served at `/docs/`.
@@ -214,13 +221,21 @@ options! {
     openapi_license "openapi-license": Option<License> = "", RELOAD.in_database().pgduet();
     /// Version of the OpenAPI specification that the root document follows.
     openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
+    /// What the lines of both logs look like: `text`, or `json`, an object in each line. In JSON a request is told with its
+    /// ids, how long each stage took, and how many rows it had, and its path without the query unless `log-query` is on.
+    log_format "log-format": LogFormat = "text", RESTART.pgduet();
     /// What page tokens are sealed with, the same on all replicas: a text of at least 32 bytes. Without it, derived from
     /// `jwt-secret` where that is a secret and not public keys, else another one for each process.
     page_token_secret "page-token-secret": Option<Secret> = "", RELOAD.pgduet().or_file();
     /// Directory of the PostgreSQL binaries that `demo` starts.
     pg_bin "pg-bin": Option<PathBuf> = "", RESTART.pgduet();
+    /// Path below which REST and its documents are, such as `/rest/v1`, where clients of Supabase expect them; elsewhere is
+    /// nothing of REST then. gRPC is where it always is.
+    server_base_path "server-base-path": Option<BasePath> = "", RESTART.pgduet();
     /// How long requests under way may take to end after a signal has announced the shutdown. Then they are cut off.
     server_drain_timeout "server-drain-timeout": Duration = "10", RESTART.pgduet();
+    /// Whether REST's answers to GET carry an `ETag`, a hash of the answer; `If-None-Match` is answered by 304 then.
+    server_etag "server-etag": bool = "false", RELOAD.pgduet();
     /// How long the head of a request may take to come, counted from the end of the answer before it: an idle connection
     /// over HTTP/1 is closed after that time.
     server_head_timeout "server-head-timeout": Timeout = "75", RESTART.pgduet();
@@ -236,6 +251,17 @@ options! {
     server_max_memory "server-max-memory": NonZeroUsize = "1073741824", RESTART.pgduet();
     /// How long each 16 KiB of a request's body, and its end, may take to come.
     server_read_timeout "server-read-timeout": Timeout = "30", RESTART.pgduet();
+    /// How long the server goes on as before after a signal has announced the shutdown, while `/ready` and gRPC's health say
+    /// that it takes no more requests: balancers need a while to notice.
+    server_shutdown_delay "server-shutdown-delay": Duration = "0", RESTART.pgduet();
+    /// Certificate of the server, followed by those between it and the authority; a PEM file. With it the server speaks TLS
+    /// 1.2 and 1.3 and nothing else. Read again with the configuration, and when it changes; so are the next two.
+    server_tls_certificate "server-tls-certificate": Option<PathBuf> = "", RESTART.pgduet();
+    /// Certificates of the authorities whose clients may show a certificate; a PEM file. Its subject is
+    /// `request.tls.subject` in the transaction, such as `CN=reports,O=Example`. Who shows none is served all the same.
+    server_tls_client_ca "server-tls-client-ca": Option<PathBuf> = "", RESTART.pgduet();
+    /// Key of `server-tls-certificate`; a PEM file.
+    server_tls_key "server-tls-key": Option<PathBuf> = "", RESTART.pgduet();
     /// How long each 16 KiB of an answer may wait for the client to read it.
     server_write_timeout "server-write-timeout": Timeout = "60", RESTART.pgduet();
     /// How long a gRPC stream waits for a reader that takes nothing, before it ends and its connection is free again.
@@ -292,6 +318,22 @@ impl Config {
     fn check(&self) -> Result<(), Error> {
         if self.admin_server_port == Some(self.server_port) {
             return Err(Error::Unusable("admin-server-port cannot be the same as server-port".to_owned()));
+        }
+        match (&self.server_tls_certificate, &self.server_tls_key, &self.server_tls_client_ca) {
+            (None, None, None) | (Some(_), Some(_), _) => {}
+            (Some(_), None, _) => {
+                return Err(Error::Unusable("server-tls-certificate needs server-tls-key".to_owned()));
+            }
+            (None, Some(_), _) | (None, None, Some(_)) => {
+                return Err(Error::Unusable(
+                    "server-tls-key and server-tls-client-ca need server-tls-certificate".to_owned(),
+                ));
+            }
+        }
+        if self.server_tls_certificate.is_some() && self.server_unix_socket.is_some() {
+            return Err(Error::Unusable(
+                "server-tls-certificate is of no use on server-unix-socket".to_owned(),
+            ));
         }
         if let Some((one, other)) = self.grpc_package.mixed_up(&self.db_schemas) {
             let template = self.grpc_package.render();

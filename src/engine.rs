@@ -18,6 +18,7 @@ use crate::{
     error::Result,
     execute::{Body, Code, Pool, Unit, configuration::RoleSettings},
     memory::Memory,
+    notes,
     outcome::{Outcome, Privileges, Sink},
     plan::{
         self, Plan,
@@ -117,7 +118,8 @@ impl Engine {
     async fn answer(&self, attempt: &Attempts, identity: &Identity) -> Result<Outcome> {
         let template = self.template(&attempt.shape, identity)?;
         let unit = template.unit(&attempt.literals, &attempt.told(), identity, &self.memory);
-        let planned = self.config.server_timing_enabled.then(Instant::now);
+        let is_timed = self.config.server_timing_enabled || notes::are_taken();
+        let planned = is_timed.then(Instant::now);
         let mut body = Body::new(&template.form, unit.lease());
         let report = self.pool.run(&unit, &mut body).await?;
         let outcome = template.outcome(report)?;

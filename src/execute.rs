@@ -15,11 +15,13 @@ mod expectation;
 mod facts;
 mod fixed;
 mod format;
+mod heartbeat;
 mod json;
 mod lease;
 mod pool;
 mod preamble;
 pub mod response;
+mod revival;
 mod session;
 mod side;
 mod statement_cache;
@@ -28,8 +30,10 @@ mod vet;
 mod wire;
 
 pub use body::{Body, Form};
-pub use connect::{Client, Pair};
+pub use connect::{Client, Connection};
+pub use heartbeat::{Ask, Heard, Heartbeat};
 pub use pool::{Options, Pool, Status};
+pub use revival::{Revival, Revivals};
 pub use side::Lent;
 pub use statement_cache::{Code, Preparation};
 

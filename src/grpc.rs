@@ -22,6 +22,7 @@ mod lent;
 pub mod lock;
 #[doc(hidden)]
 pub mod measure;
+mod metadata;
 mod method;
 mod names;
 mod page_token;

@@ -8,7 +8,7 @@ use pgduet::{
     config::Sources,
     demo::{self, Start},
     server::listen::Address,
-    telemetry::one_line,
+    telemetry::{last_word, one_line},
 };
 use std::{
     env,
@@ -52,7 +52,13 @@ async fn run(command: Command) -> Result<ExitCode> {
             app::serve(sources, |_| {}).await?;
             ExitCode::SUCCESS
         }
-        Command::DumpConfig(sources) => print(&command::dump_config(sources).await?),
+        Command::DumpConfig(sources) => {
+            let dump = command::dump_config(sources).await?;
+            if let Some(why) = dump.without_database {
+                fail(&format!("pgduet: {}\n", one_line(&why)));
+            }
+            print(&dump.text)
+        }
         Command::DumpSchema(sources) => print(&command::dump_schema(sources).await?),
         Command::Ready(sources) => match command::ready(sources).await? {
             Ok(ready) => print(&format!("{ready}\n")),
@@ -60,6 +66,9 @@ async fn run(command: Command) -> Result<ExitCode> {
         },
         Command::Proto(sources, proto) => print(&command::proto(sources, &proto.out, &proto.schema).await?),
         Command::OpenApi(sources, document) => print(&command::openapi(sources, &document.schema).await?),
+        Command::Types(sources, types) => {
+            print(&command::types(sources, types.language, &types.schema).await?)
+        }
         Command::Check(sources, form) => match command::check(sources).await {
             Ok(report) => {
                 print(&match form {
@@ -128,6 +137,6 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn fail(text: &str) -> ExitCode {
-    let _ = io::stderr().write_all(text.as_bytes());
+    last_word(text);
     ExitCode::FAILURE
 }

@@ -6,6 +6,7 @@ mod address;
 mod comment;
 mod components;
 mod constraint;
+mod embed;
 mod filter;
 mod function;
 mod info;
@@ -24,7 +25,6 @@ use crate::{
     catalog::{
         Catalog,
         descriptor::{Function, Relation},
-        relationship::Cardinality,
     },
     config::{Config, Contact, GrpcReflection, License, OpenApiVersion},
     media::MediaType,
@@ -42,6 +42,8 @@ use utoipa::openapi::{
 const SECURITY_SCHEME: &str = "JWT";
 /// The media type of bodies.
 const JSON: &str = "application/json";
+/// The media type of bodies that are one row, or arguments, as a browser's form sends them.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Whose privileges the document shows.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +107,10 @@ pub enum Server<'a> {
         host: &'a str,
         /// The port.
         port: u16,
+        /// `http` or `https`.
+        scheme: &'static str,
+        /// The path below which everything is, without a slash at its end.
+        base: &'a str,
     },
 }
 
@@ -113,7 +119,15 @@ impl<'a> Server<'a> {
     pub fn of(config: &'a Config) -> Self {
         match &config.openapi_server_proxy_uri {
             Some(proxy) => Server::At(proxy.uri()),
-            None => Server::Listening { host: config.server_host.address(), port: config.server_port },
+            None => Server::Listening {
+                host: config.server_host.address(),
+                port: config.server_port,
+                scheme: match config.server_tls_certificate {
+                    Some(_) => "https",
+                    None => "http",
+                },
+                base: config.server_base_path.as_deref().unwrap_or_default(),
+            },
         }
     }
 }
@@ -278,27 +292,6 @@ impl<'a> Source<'a> {
             }
         }
         found
-    }
-
-    /// What can be embedded in the relation and is shown: its name, the relation embedded, and whether it is one row at
-    /// the most. What is called like a column cannot be told from it.
-    fn embeds<'r>(&'r self, relation: &'r Relation) -> impl Iterator<Item = (&'r str, &'r Relation, bool)> {
-        let relationships = self.catalog.relationships(relation.oid).iter();
-        relationships.filter_map(move |relationship| {
-            let target = self.catalog.relation_by_oid(relationship.target)?;
-            let name = parameter::embed_name(relationship, target);
-            let is_one = match &relationship.cardinality {
-                Cardinality::ManyToOne(_)
-                | Cardinality::OneToOneChild(_)
-                | Cardinality::OneToOneParent(_) => true,
-                Cardinality::OneToMany(_) | Cardinality::ManyToMany(_) => false,
-                Cardinality::Computed { to_one, .. } => *to_one,
-            };
-            let is_shown = target.schema == self.schema
-                && relation.column(name).is_none()
-                && self.relation_privileges(target).is_some_and(|may| !may.select.is_empty());
-            is_shown.then_some((name, target, is_one))
-        })
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod accept;
 mod body;
+mod conditional;
 mod cors;
 mod headers;
 mod options;
@@ -22,10 +23,12 @@ use crate::{
     engine::Engine,
     error::{Caller, Error, Result},
     media::MediaType,
+    notes::Stage,
     request::{Accept, Action, CallAccess, Request, payload::Arguments},
 };
 use axum::body::Body;
 use bytes::Bytes;
+use conditional::Conditional;
 use headers::Profile;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use query::{Parameters, Parsed, Plain};
@@ -33,7 +36,7 @@ use respond::{Asked, Content, Plan, What};
 pub use root::Documents;
 use route::{Resource, Task, Verb};
 use std::{sync::Arc, time::SystemTime};
-use timing::{Stage, Stopwatch};
+use timing::Stopwatch;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("pgduet/", env!("CARGO_PKG_VERSION")));
@@ -230,6 +233,7 @@ fn complete(
         preferences: preferences.clone(),
         plan: plan(&accept),
         verbosity: config.client_error_verbosity,
+        conditional: Conditional::of(config, head),
         profile,
     };
     let mut query = parsed.query;

@@ -4,6 +4,7 @@
 //! whatever service is handed in.
 
 mod activity;
+pub mod base;
 pub mod body;
 pub mod connection;
 pub mod descriptors;
@@ -16,3 +17,4 @@ pub mod signal;
 pub mod steer;
 pub mod stored;
 pub mod target;
+pub mod tls;

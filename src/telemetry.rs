@@ -1,82 +1,117 @@
 //! Logs: diagnostics on standard error through `tracing`, one line for each request on
-//! standard output in Apache's combined format. Counts nothing; metrics are elsewhere.
+//! standard output. Counts nothing; metrics are elsewhere.
+//!
+//! Whoever has something to tell never waits for whoever reads it: lines go through [`outlet`]s, which drop what nobody
+//! reads and tell how much that was. What fails again and again is told once a second, with its number (`repeats`).
 
+mod access;
+mod events;
+mod outlet;
+mod repeats;
+
+pub use access::{Access, More, shows};
+
+use crate::config::{LogFormat, LogLevel};
+use events::Events;
+use outlet::Outlet;
 use std::{
-    fmt,
-    io::{self, Write},
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
-
-use jiff::Timestamp;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{
-    Registry,
-    filter::Targets,
-    fmt::{format::Writer, time::FormatTime},
-    layer::SubscriberExt,
-    reload,
-};
-
-use crate::config::LogLevel;
+use tracing_subscriber::{Registry, filter::Targets, layer::SubscriberExt, reload};
 
 /// How both logs write the time, always in UTC: `23/Nov/2026:03:20:44 +0000`.
 const TIME: &str = "%d/%b/%Y:%H:%M:%S %z";
 
-/// The diagnostics of this process; a reload of the configuration sets their level anew.
-#[derive(Debug)]
-pub struct Diagnostics(reload::Handle<Targets, Registry>);
+/// How often repetitions and what was dropped are told.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
 
-impl Diagnostics {
-    /// Sends diagnostics to standard error from now on. Where somebody else takes them
-    /// already (a test), that stays.
-    pub fn start(level: LogLevel) -> Diagnostics {
+/// How long the end of the process may wait for whoever reads the logs.
+const FLUSHED_WITHIN: Duration = Duration::from_millis(500);
+
+/// The logs of this process; a reload of the configuration sets their level anew. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    level: Arc<reload::Handle<Targets, Registry>>,
+    events: Events,
+    access: Outlet,
+    format: LogFormat,
+    /// Lines that were dropped and have been told of.
+    told: Arc<AtomicU64>,
+}
+
+impl Logs {
+    /// Sends diagnostics to standard error from now on, and access lines to standard output. Where somebody else takes
+    /// the diagnostics already (a test), that stays.
+    pub fn start(level: LogLevel, format: LogFormat) -> io::Result<Logs> {
         let (filter, handle) = reload::Layer::new(targets(level));
-        let lines = tracing_subscriber::fmt::layer()
-            .with_writer(|| OneLine(io::stderr()))
-            .with_ansi(false)
-            .with_target(false)
-            .with_level(false)
-            .with_timer(Clock);
-        let _ =
-            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(lines));
-        Diagnostics(handle)
+        let events = Events::new(Outlet::start("diagnostics", io::stderr())?, format);
+        let subscriber = tracing_subscriber::registry().with(filter).with(events.clone());
+        let _ = tracing::subscriber::set_global_default(subscriber);
+        let access = Outlet::start("access log", io::stdout())?;
+        Ok(Logs { level: Arc::new(handle), events, access, format, told: Arc::default() })
     }
 
     /// Shows as much as this level asks for.
     pub fn set(&self, level: LogLevel) {
         // Fails only where another subscriber is in use.
-        let _ = self.0.reload(targets(level));
+        let _ = self.level.reload(targets(level));
+    }
+
+    /// Writes the line of a request.
+    pub fn request(&self, access: &Access<'_>) {
+        self.access.write(&access.line(self.format, jiff::Timestamp::now()));
+    }
+
+    /// Lines that were dropped, since the start, because nobody read the ones before them.
+    pub fn dropped(&self) -> u64 {
+        self.access.dropped() + self.events.dropped()
+    }
+
+    /// Tells, every second, how often was repeated what is told once, and what was dropped. Never ends.
+    pub async fn tell(&self) {
+        let mut ticks = tokio::time::interval(TOLD_EVERY);
+        loop {
+            ticks.tick().await;
+            self.events.tell_repetitions();
+            let dropped = self.dropped();
+            let told = self.told.swap(dropped, Ordering::Relaxed);
+            if dropped > told {
+                tracing::warn!("{} lines of the logs were dropped: nobody reads them", dropped - told);
+            }
+        }
+    }
+
+    /// Waits, not for long, until what was told is written.
+    pub fn flush(&self) {
+        self.events.tell_repetitions();
+        self.events.flush(FLUSHED_WITHIN);
+        self.access.flush(FLUSHED_WITHIN);
     }
 }
 
-/// What starts, reloads and is lost is always told, as PostgREST does; `debug` adds what the
-/// pool and the caches do. Of other crates only warnings are of use, and not that a connection which nobody uses is lost.
+/// What starts, reloads and is lost is told at every level but `crit`, as PostgREST does; `debug` adds what the
+/// pool and the caches do. Of other crates only warnings are of use.
 fn targets(level: LogLevel) -> Targets {
-    let own = match level {
-        LogLevel::Crit | LogLevel::Error | LogLevel::Warn | LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
+    let (own, others) = match level {
+        LogLevel::Crit => (LevelFilter::OFF, LevelFilter::OFF),
+        LogLevel::Error | LogLevel::Warn | LogLevel::Info => (LevelFilter::INFO, LevelFilter::WARN),
+        LogLevel::Debug => (LevelFilter::DEBUG, LevelFilter::WARN),
     };
-    Targets::new()
-        .with_target(env!("CARGO_PKG_NAME"), own)
-        .with_target("deadpool.postgres", LevelFilter::OFF)
-        .with_default(LevelFilter::WARN)
+    Targets::new().with_target(env!("CARGO_PKG_NAME"), own).with_default(others)
 }
 
-/// Writes each event as one line, whatever a client or a database put into it: what comes after a line feed would pass
-/// for an event of its own.
-struct OneLine<W>(W);
-
-impl<W: Write> Write for OneLine<W> {
-    /// Takes a whole event, with its line break at the end.
-    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(event);
-        let mut line = one_line(text.strip_suffix('\n').unwrap_or(&text));
-        line.push('\n');
-        self.0.write_all(line.as_bytes())?;
-        Ok(event.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+/// Writes a last word to standard error, where its reader takes it within a moment. What is said before there are logs,
+/// and after them, must not keep the process either.
+pub fn last_word(text: &str) {
+    if let Ok(outlet) = Outlet::start("last word", io::stderr()) {
+        outlet.write(text);
+        outlet.flush(FLUSHED_WITHIN);
     }
 }
 
@@ -97,177 +132,16 @@ fn is_break(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-struct Clock;
-
-impl FormatTime for Clock {
-    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
-        write!(w, "{}:", Timestamp::now().strftime(TIME))
-    }
-}
-
-/// A request and its answer, for the access log.
-#[derive(Debug, Clone, Copy)]
-pub struct Access<'a> {
-    /// The client's address; none on a Unix socket.
-    pub address: Option<std::net::IpAddr>,
-    /// The role; none where authentication failed.
-    pub role: Option<&'a str>,
-    /// The method.
-    pub method: &'a str,
-    /// Path and query as they came.
-    pub target: &'a str,
-    /// `HTTP/1.1`.
-    pub version: &'a str,
-    /// The status.
-    pub status: u16,
-    /// The length of the body, where it is known.
-    pub length: Option<u64>,
-    /// The header `Referer`.
-    pub referer: &'a str,
-    /// The header `User-Agent`.
-    pub agent: &'a str,
-    /// The name of the status of a gRPC call, which is not that of HTTP.
-    pub grpc: Option<&'a str>,
-}
-
-/// Whether a request with this answer is logged; its SQL follows the same rule. Of a gRPC call it is
-/// the HTTP status that says what its own does.
-pub fn shows(level: LogLevel, status: u16) -> bool {
-    match level {
-        LogLevel::Crit => false,
-        LogLevel::Error => status >= 500,
-        LogLevel::Warn => status >= 400,
-        LogLevel::Info | LogLevel::Debug => true,
-    }
-}
-
-impl Access<'_> {
-    /// The line at this time, with its line break. What a client sends cannot end it early.
-    pub fn line(&self, now: Timestamp) -> String {
-        let mut line = String::with_capacity(128 + self.target.len() + self.referer.len() + self.agent.len());
-        match self.address {
-            Some(address) => line.push_str(&address.to_string()),
-            None => line.push('-'),
-        }
-        line.push_str(" - ");
-        push(&mut line, self.role.unwrap_or("-"));
-        line.push_str(" [");
-        line.push_str(&now.strftime(TIME).to_string());
-        line.push_str("] \"");
-        for part in [self.method, " ", self.target, " ", self.version] {
-            push(&mut line, part);
-        }
-        line.push_str("\" ");
-        line.push_str(itoa::Buffer::new().format(self.status));
-        line.push(' ');
-        match self.length {
-            Some(length) => line.push_str(itoa::Buffer::new().format(length)),
-            None => line.push('-'),
-        }
-        for header in [self.referer, self.agent] {
-            line.push_str(" \"");
-            push(&mut line, header);
-            line.push('"');
-        }
-        if let Some(status) = self.grpc {
-            line.push_str(" grpc-status=");
-            line.push_str(status);
-        }
-        line.push('\n');
-        line
-    }
-
-    /// Writes the line to standard output, in one piece. A log that cannot be written does
-    /// not fail the request.
-    pub fn log(&self) {
-        let line = self.line(Timestamp::now());
-        let mut out = io::stdout().lock();
-        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
-    }
-}
-
-/// Control characters and, as Apache does it, `"` and `\` are escaped.
-fn push(line: &mut String, text: &str) {
+/// The text as JSON writes it: one line for whatever reads lines, and for a terminal.
+fn json_line(value: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let mut line = String::with_capacity(text.len() + 1);
     for c in text.chars() {
-        match c {
-            '"' => line.push_str("\\\""),
-            '\\' => line.push_str("\\\\"),
-            c if is_break(c) => line.extend(c.escape_default()),
-            c => line.push(c),
+        match is_break(c) {
+            true => line.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => line.push(c),
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn now() -> Timestamp {
-        "2026-11-23T03:20:44Z".parse().unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    const ACCESS: Access<'static> = Access {
-        address: None,
-        role: None,
-        method: "GET",
-        target: "/x?a=eq.1",
-        version: "HTTP/1.1",
-        status: 200,
-        length: None,
-        referer: "",
-        agent: "curl/8",
-        grpc: None,
-    };
-
-    #[test]
-    fn a_line_has_the_combined_format_with_dashes_for_what_is_not_known() {
-        assert_eq!(
-            ACCESS.line(now()),
-            "- - - [23/Nov/2026:03:20:44 +0000] \"GET /x?a=eq.1 HTTP/1.1\" 200 - \"\" \"curl/8\"\n"
-        );
-        let known = Access {
-            address: Some([127, 0, 0, 1].into()),
-            role: Some("web_anon"),
-            length: Some(12),
-            referer: "http://r",
-            ..ACCESS
-        };
-        assert_eq!(
-            known.line(now()),
-            "127.0.0.1 - web_anon [23/Nov/2026:03:20:44 +0000] \"GET /x?a=eq.1 HTTP/1.1\" 200 12 \"http://r\" \"curl/8\"\n"
-        );
-        let call = Access { grpc: Some("NOT_FOUND"), ..ACCESS };
-        assert!(call.line(now()).ends_with(" 200 - \"\" \"curl/8\" grpc-status=NOT_FOUND\n"));
-    }
-
-    #[test]
-    fn a_client_cannot_write_a_line_of_its_own() {
-        let line = Access { agent: "a\" 200\n- - \u{7}", ..ACCESS }.line(now());
-        assert_eq!(line.lines().count(), 1);
-        assert!(line.ends_with("\"a\\\" 200\\n- - \\u{7}\"\n"), "{line}");
-    }
-
-    #[test]
-    fn a_database_cannot_write_a_line_of_its_own_either() {
-        let mut written = Vec::new();
-        let event = "now: failed: x\n23/Nov/2026: all is well\r\u{1b}[2J\u{2028}\u{85}é\n";
-        OneLine(&mut written).write_all(event.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
-        let line = String::from_utf8_lossy(&written).into_owned();
-        assert_eq!(line, "now: failed: x\\n23/Nov/2026: all is well\\r\\u{1b}[2J\\u{2028}\\u{85}é\n");
-    }
-
-    #[test]
-    fn the_level_decides_which_answers_are_shown() {
-        for (level, shown) in [
-            (LogLevel::Crit, vec![]),
-            (LogLevel::Error, vec![500]),
-            (LogLevel::Warn, vec![404, 500]),
-            (LogLevel::Info, vec![200, 404, 500]),
-            (LogLevel::Debug, vec![200, 404, 500]),
-        ] {
-            let found: Vec<u16> =
-                [200, 404, 500].into_iter().filter(|status| shows(level, *status)).collect();
-            assert_eq!(found, shown, "{level:?}");
-        }
-    }
+    line.push('\n');
+    line
 }

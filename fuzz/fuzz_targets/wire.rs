@@ -86,6 +86,7 @@ fuzz_target!(|input: &[u8]| {
             acquisition_timeout: Duration::from_secs(1),
             max_idle: Duration::from_secs(1),
             max_lifetime: Duration::from_secs(1),
+            query_timeout: None,
             preparation: Preparation::Cached(NonZeroUsize::MIN),
         };
         let pool = Pool::new(&pgduet_fuzz::database(&PLACE), options).expect("there are no certificates");

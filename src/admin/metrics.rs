@@ -6,6 +6,10 @@ use std::time::Duration;
 /// The numbers at one moment. A part that this process does not have is `None` and not shown.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
+    /// Lines of the logs that were dropped, since the start.
+    pub dropped_lines: u64,
+    /// How the process is: one of [`State::NAMES`](super::State::NAMES).
+    pub state: &'static str,
     /// Loading the catalog.
     pub schema_cache: SchemaCacheMetrics,
     /// The pool of database connections.
@@ -32,7 +36,7 @@ pub struct SchemaCacheMetrics {
 pub struct PoolMetrics {
     /// Requests since the start that waited for a connection in vain.
     pub timeouts: u64,
-    /// Open connections that nobody uses.
+    /// Connections that a request could have now: none while the database is away.
     pub available: u64,
     /// Requests waiting for a connection.
     pub waiting: u64,
@@ -65,7 +69,28 @@ struct Family {
     samples: fn(&Metrics) -> Vec<(&'static str, f64)>,
 }
 
-const FAMILIES: [Family; 10] = [
+const FAMILIES: [Family; 12] = [
+    Family {
+        name: "pgduet_log_lines_dropped_total",
+        kind: Kind::Counter,
+        help: "Lines of the logs that were dropped because nobody read the ones before them",
+        samples: |all| vec![("", all.dropped_lines as f64)],
+    },
+    Family {
+        name: "pgduet_state",
+        kind: Kind::Gauge,
+        help: "How the process is: 1 for one of the states, 0 for the others",
+        samples: |all| {
+            let is = |state| if all.state == state { 1.0 } else { 0.0 };
+            vec![
+                ("{state=\"loading\"}", is("loading")),
+                ("{state=\"loaded\"}", is("loaded")),
+                ("{state=\"stale\"}", is("stale")),
+                ("{state=\"away\"}", is("away")),
+                ("{state=\"ending\"}", is("ending")),
+            ]
+        },
+    },
     Family {
         name: "pgrst_schema_cache_query_time_seconds",
         kind: Kind::Gauge,
@@ -98,7 +123,7 @@ const FAMILIES: [Family; 10] = [
     Family {
         name: "pgrst_db_pool_available",
         kind: Kind::Gauge,
-        help: "Open database connections that are free",
+        help: "Database connections that a request could have now: none while the database is away",
         samples: |all| vec![("", all.pool.available as f64)],
     },
     Family {

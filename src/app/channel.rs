@@ -32,10 +32,12 @@ impl Channel {
         }
         self.listening = wanted.map(|name| {
             let pool = self.pool.clone();
-            let events = watch::watch(sql::listen(name).as_str().to_owned(), move || {
+            let revivals = pool.revivals().stream();
+            let connect = move || {
                 let pool = pool.clone();
                 async move { pool.connect_to_primary().await }
-            });
+            };
+            let events = watch::watch(sql::listen(name).as_str(), connect, revivals);
             (name.to_owned(), events)
         });
     }

@@ -3,9 +3,10 @@
 use super::services::Services;
 use crate::{
     config::Config,
+    engine::Engine,
     error::{Error, Fault, Result},
     grpc::{
-        export::{archive, export},
+        export::{Export, archive, export, listing},
         lock::Lock,
     },
     openapi::{Protos, ui},
@@ -13,11 +14,32 @@ use crate::{
     server::stored::{Coding, Store, Stored},
 };
 use axum::body::Body;
-use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use std::{fmt, sync::Arc};
 
 /// The files of the viewer have 2 MB, and less when compressed.
 const MOST_BYTES: usize = 16 << 20;
+
+/// Whether a request without the last slash of [`ui::PREFIX`] means the page: a relation of that name comes first.
+pub(super) fn is_meant<B>(request: &Request<B>, services: &Services) -> bool {
+    let (config, catalog) = (services.engine.config(), services.engine.catalog());
+    let name = ui::PREFIX.trim_matches('/');
+    let is_relation = || {
+        let mut schemas = catalog.descriptor().schemas.iter();
+        schemas.any(|schema| catalog.relation(&schema.name, name).is_some())
+    };
+    config.docs_enabled
+        && matches!(*request.method(), Method::GET | Method::HEAD)
+        && request.uri().path().strip_prefix('/') == Some(name)
+        && !is_relation()
+}
+
+/// Leads to the page, by an address that holds behind a proxy that adds to the path. Not for ever: the relation may come.
+pub(super) fn lead() -> Response<Body> {
+    let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("docs/"));
+    response
+}
 
 /// The files of the OpenAPI viewer, ready to be sent. Shared by all connections.
 #[derive(Debug)]
@@ -45,10 +67,11 @@ impl Docs {
             return response;
         }
         let path = head.uri.path().strip_prefix(ui::PREFIX).unwrap_or_default();
-        let answer = match (head.uri.path() == ui::PROTOS, Protos::of(config)) {
-            (true, Protos::Downloadable) => protos(head, services).await,
-            (true, Protos::Withheld) => Ok(empty(StatusCode::NOT_FOUND)),
-            (false, _) => self.file(head, path).await,
+        let answer = match (head.uri.path(), Protos::of(config)) {
+            (ui::PROTOS, Protos::Downloadable) => protos(head, services).await,
+            (ui::LISTING, Protos::Downloadable) => listed(head, services).await,
+            (ui::PROTOS | ui::LISTING, Protos::Withheld) => Ok(empty(StatusCode::NOT_FOUND)),
+            _ => self.file(head, path).await,
         };
         answer.unwrap_or_else(|error| rest::failure(&error, config))
     }
@@ -66,19 +89,33 @@ impl Docs {
 async fn protos(head: &Parts, services: Result<Arc<Services>>) -> Result<Response<Body>> {
     let services = services?;
     let engine = services.engine.clone();
-    let make = move || {
-        let config = engine.config();
-        let lock = Lock::of_server(config.grpc_lock.as_deref()).map_err(|error| internal(&error))?;
-        let export =
-            export(engine.catalog(), &config.grpc_package, &lock).map_err(|error| internal(&error))?;
-        archive(&export.files).map_err(|error| internal(&error))
-    };
+    let make = move || archive(&exported(&engine)?.files).map_err(|error| internal(&error));
     // The files in the archive are compressed.
     let stored = services.protos.get((), Coding::Identity, make).await?;
     let mut response = answer(&stored, head, "application/zip");
     let name = HeaderValue::from_static("attachment; filename=\"proto.zip\"");
     response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
     Ok(response)
+}
+
+async fn listed(head: &Parts, services: Result<Arc<Services>>) -> Result<Response<Body>> {
+    let services = services?;
+    let engine = services.engine.clone();
+    let make = move || {
+        let services = listing(&exported(&engine)?.files).map_err(|error| internal(&error))?;
+        serde_json::to_vec(&services).map_err(|error| internal(&error))
+    };
+    let stored = services.listing.get((), Coding::accepted(&head.headers), make).await?;
+    let mut response = answer(&stored, head, "application/json");
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    Ok(response)
+}
+
+/// The `.proto` files of the services in place.
+fn exported(engine: &Engine) -> Result<Export> {
+    let config = engine.config();
+    let lock = Lock::of_server(config.grpc_lock.as_deref()).map_err(|error| internal(&error))?;
+    export(engine.catalog(), &config.grpc_package, &lock).map_err(|error| internal(&error))
 }
 
 fn answer(stored: &Stored, head: &Parts, content_type: &str) -> Response<Body> {

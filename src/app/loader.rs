@@ -6,7 +6,7 @@
 
 use super::services::Services;
 use crate::{
-    admin::{CatalogState, SchemaCacheMetrics},
+    admin::{SchemaCacheMetrics, State},
     auth::Authenticator,
     catalog::{Catalog, introspect::introspect},
     config::{self, Config, Sources},
@@ -15,14 +15,14 @@ use crate::{
     execute::{Client, Pool, configuration},
     grpc::{Lasting, health::Database},
     memory::Memory,
-    telemetry::Diagnostics,
+    telemetry::Logs,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -88,11 +88,15 @@ pub(super) struct Loader {
     config: ArcSwap<Config>,
     services: ArcSwapOption<Services>,
     pool: Pool,
-    diagnostics: Diagnostics,
+    logs: Logs,
     grpc: Lasting,
     renewal: Arc<Renewal>,
     memory: Memory,
     counters: Counters,
+    /// Why the last load failed, if it did.
+    stale: ArcSwapOption<String>,
+    /// Why the database is away, if it is.
+    away: ArcSwapOption<String>,
 }
 
 #[derive(Debug, Default)]
@@ -101,8 +105,6 @@ struct Counters {
     failed: AtomicU64,
     /// Microseconds that the last introspection took.
     query: AtomicU64,
-    /// Whether the last load failed.
-    is_stale: AtomicBool,
 }
 
 impl Loader {
@@ -110,7 +112,7 @@ impl Loader {
         sources: Sources,
         config: Config,
         pool: Pool,
-        diagnostics: Diagnostics,
+        logs: Logs,
         grpc: Lasting,
         memory: Memory,
     ) -> Self {
@@ -119,11 +121,13 @@ impl Loader {
             config: ArcSwap::from_pointee(config),
             services: ArcSwapOption::empty(),
             pool,
-            diagnostics,
+            logs,
             grpc,
             renewal: Arc::default(),
             memory,
             counters: Counters::default(),
+            stale: ArcSwapOption::empty(),
+            away: ArcSwapOption::empty(),
         }
     }
 
@@ -137,17 +141,27 @@ impl Loader {
         self.services.load_full()
     }
 
+    /// The logs.
+    pub(super) fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
     /// The pool.
     pub(super) fn pool(&self) -> &Pool {
         &self.pool
     }
 
-    /// How far the catalog is. What was loaded once stays in service, whatever becomes of later loads, for as long as
-    /// the database is there.
-    pub(super) fn state(&self) -> CatalogState {
-        match (self.services.load().is_some(), self.grpc.health().serving().database()) {
-            (true, Database::Present) => CatalogState::Loaded,
-            (true, Database::Away) | (false, _) => CatalogState::Pending,
+    /// How things are. What was loaded once stays in service, whatever becomes of later loads, for as long as the database
+    /// is there. Those who check health over gRPC are told the same.
+    pub(super) fn state(&self) -> State {
+        let reason = |reason: Option<Arc<String>>| reason.map(|reason| reason.to_string());
+        let (is_loaded, stale) = (self.services.load().is_some(), reason(self.stale.load_full()));
+        match (self.grpc.health().serving().is_ending(), is_loaded, reason(self.away.load_full()), stale) {
+            (true, ..) => State::Ending,
+            (false, false, away, stale) => State::Loading(stale.or(away)),
+            (false, true, Some(away), _) => State::Away(away),
+            (false, true, None, Some(stale)) => State::Stale(stale),
+            (false, true, None, None) => State::Loaded,
         }
     }
 
@@ -156,14 +170,25 @@ impl Loader {
         SchemaCacheMetrics {
             loads_succeeded: self.counters.succeeded.load(Ordering::Relaxed),
             loads_failed: self.counters.failed.load(Ordering::Relaxed),
-            is_stale: self.counters.is_stale.load(Ordering::Relaxed),
+            is_stale: self.stale.load().is_some(),
             query_time: Duration::from_micros(self.counters.query.load(Ordering::Relaxed)),
         }
     }
 
-    /// Tells those who check health whether the database answers.
-    pub(super) fn tell_health(&self, database: Database) {
-        self.grpc.health().serving().set(database);
+    /// The database answers.
+    pub(super) fn database_answers(&self) {
+        self.away.store(None);
+        if self.services.load().is_some() {
+            self.grpc.health().serving().set(Database::Present);
+        }
+    }
+
+    /// The database does not answer.
+    pub(super) fn database_is_away(&self, why: &Error) {
+        if self.away.swap(Some(Arc::new(why.to_string()))).is_none() {
+            tracing::error!("The database is away: {why}");
+        }
+        self.grpc.health().serving().set(Database::Away);
     }
 
     /// The process is about to end: those who check health send nobody any more.
@@ -196,24 +221,26 @@ impl Loader {
         let loaded = tokio::time::timeout(LONGEST, self.load(read)).await;
         let error = match loaded.unwrap_or_else(|_| Err(Failure::Database(took_too_long()))) {
             Ok(()) => {
-                self.counters.succeeded.fetch_add(1, Ordering::Relaxed);
-                self.counters.is_stale.store(false, Ordering::Relaxed);
-                self.tell_health(Database::Present);
+                self.database_answers();
                 return Ok(None);
             }
             Err(Failure::Configuration(error)) => return Err(super::Error::Config(error)),
             Err(Failure::Database(error)) => error,
         };
         self.counters.failed.fetch_add(1, Ordering::Relaxed);
-        self.counters.is_stale.store(true, Ordering::Relaxed);
+        self.stale.store(Some(Arc::new(error.to_string())));
         self.renewal.failed();
-        if is_fatal(&error, &self.config()) {
+        let before = match self.services.load().is_some() {
+            true => Before::Served,
+            false => Before::Nothing,
+        };
+        if is_fatal(&error, before, &self.config()) {
             return Err(super::Error::Database(error));
         }
         let delay = retry.map_or(FIRST_DELAY, |retry| (retry.delay * 2).min(LAST_DELAY));
-        let meanwhile = match self.services.load().is_some() {
-            true => "; the one there is stays in service",
-            false => "",
+        let meanwhile = match before {
+            Before::Served => "; the one there is stays in service",
+            Before::Nothing => "",
         };
         tracing::error!(
             "Failed to load the schema cache, next attempt in {} s{meanwhile}: {error}",
@@ -231,6 +258,9 @@ impl Loader {
         self.services.store(Some(services.clone()));
         // Cached plans of what has changed are of no use.
         self.pool.renew((&**services.engine.config()).into());
+        // Whoever is answered by it finds it counted.
+        self.counters.succeeded.fetch_add(1, Ordering::Relaxed);
+        self.stale.store(None);
         self.renewal.succeeded(services.engine.clone());
         Ok(())
     }
@@ -283,7 +313,7 @@ impl Loader {
         });
         let broken = |panic| Error::new(Fault::Internal, "Internal error").cause(panic);
         let services = making.await.map_err(broken)??;
-        self.diagnostics.set(config.log_level);
+        self.logs.set(config.log_level);
         self.config.store(config);
         Ok(services)
     }
@@ -327,11 +357,21 @@ enum Read {
     Keep,
 }
 
-/// Whether another attempt would end the same (rest.md P1: wrong credentials), or is not wanted.
-fn is_fatal(error: &Error, config: &Config) -> bool {
+/// What was there before a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// Nothing that could be served.
+    Nothing,
+    /// A catalog, which stays in service.
+    Served,
+}
+
+/// Whether another attempt would end the same (rest.md P1: wrong credentials), or is not wanted. To a process that serves,
+/// credentials that are refused are a mistake in the database, which somebody may mend.
+fn is_fatal(error: &Error, before: Before, config: &Config) -> bool {
     match &error.origin {
         Origin::PostgreSql(report) => match report.sqlstate.as_str() {
-            "28P01" | "28000" => true,
+            "28P01" | "28000" => before == Before::Nothing,
             "3D000" => !config.db_pool_automatic_recovery,
             _ => false,
         },

@@ -1,52 +1,69 @@
-//! Whether the database answers, for those who check health. A connection that listens hears the database go, so it is
-//! asked only where none does: each second, and four times a second while it is away, so that health recovers when
-//! requests do. Requests are not in the way: who asks has a connection beside theirs. It loads nothing.
+//! Whether the database answers, for those who check health. It is asked each second, at once where a request has failed for
+//! want of it, and four times a second while it is away, so that health recovers when requests do. Requests are not in the
+//! way: who asks has a connection beside theirs. It loads nothing.
 
 use super::loader::Loader;
-use crate::grpc::health::Database;
+use crate::execute::{Ask, Heard};
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    select,
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until},
+};
 
 /// How often it is asked while it answers …
 const PRESENT: Duration = Duration::from_secs(1);
+/// … however often requests fail …
+const IN_DOUBT: Duration = Duration::from_millis(100);
 /// … and while it does not.
 const AWAY: Duration = Duration::from_millis(250);
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Whether a connection listens, which would hear the database go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ear {
-    Listening,
-    Deaf,
+/// Whoever follows the database. Dropping it ends that.
+#[derive(Debug)]
+pub(super) struct Pulse(JoinHandle<()>);
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
-/// Starts to follow the database. It ends with the sender.
-pub(super) fn follow(loader: Arc<Loader>) -> watch::Sender<Ear> {
-    let (sender, mut ear) = watch::channel(Ear::Deaf);
-    tokio::spawn(async move {
+/// Starts to follow the database.
+pub(super) fn follow(loader: Arc<Loader>) -> Pulse {
+    Pulse(tokio::spawn(async move {
+        let mut heartbeat = loader.pool().heartbeat();
+        let mut ask = Ask::AsBefore;
         loop {
-            let last = ask(&loader).await;
-            loader.tell_health(last);
-            let pause = match (*ear.borrow_and_update(), last) {
-                (Ear::Listening, Database::Present) => Duration::MAX,
-                (Ear::Deaf, Database::Present) => PRESENT,
-                (Ear::Listening | Ear::Deaf, Database::Away) => AWAY,
+            let asked = Instant::now();
+            ask = match heartbeat.beat(ask, ANSWER).await {
+                Heard::Answer => {
+                    loader.database_answers();
+                    next(&loader, asked).await
+                }
+                Heard::Revival(revival) => {
+                    tracing::info!("The database answers again");
+                    loader.pool().revive(revival);
+                    loader.database_answers();
+                    next(&loader, asked).await
+                }
+                Heard::Nothing(error) => {
+                    loader.database_is_away(&error);
+                    sleep(AWAY).await;
+                    Ask::AsBefore
+                }
             };
-            // That somebody listens again, or no longer, is a reason to ask at once.
-            if let Ok(Err(_)) = timeout(pause, ear.changed()).await {
-                return;
-            }
         }
-    });
-    sender
+    }))
 }
 
-/// Whether there is something to serve, and a database that answers.
-async fn ask(loader: &Loader) -> Database {
-    match loader.services().is_some() && loader.pool().is_answered(ANSWER).await {
-        true => Database::Present,
-        false => Database::Away,
+/// Waits until the database is to be asked again, and says how.
+async fn next(loader: &Loader, asked: Instant) -> Ask {
+    sleep_until(asked + IN_DOUBT).await;
+    select! {
+        () = sleep_until(asked + PRESENT) => Ask::AsBefore,
+        () = loader.pool().doubted() => Ask::Anew,
     }
 }

@@ -13,10 +13,13 @@ use tokio::time::Instant;
 /// From one reload to the next that a request causes.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What a reload leaves to be tried again.
+type Running = BoxFuture<'static, Result<Option<Retry>, Error>>;
+
 /// The reloads of a loader.
 pub(super) struct Reloads {
     loader: Arc<Loader>,
-    running: Option<BoxFuture<'static, Result<Option<Retry>, Error>>>,
+    running: Option<(Reload, Running)>,
     /// To be run next: everything that was asked for while another ran is one reload.
     asked: Option<Reload>,
     /// When the next is due because of requests.
@@ -41,11 +44,18 @@ impl Reloads {
         self.suspected.get_or_insert(self.began + PAUSE);
     }
 
+    /// Begins anew what runs, and does at once what is to be tried again: PostgreSQL answers again.
+    pub(super) fn revive(&mut self) {
+        let running = self.running.take().map(|(what, _)| what);
+        let failed = self.retry.as_ref().map(|retry| retry.what);
+        self.asked = self.asked.max(running).max(failed);
+    }
+
     /// Returns when a reload has ended, whether it failed or not; an error is one that no other attempt can mend. Nothing
     /// is lost if the future is dropped.
     pub(super) async fn next(&mut self) -> Result<(), Error> {
         let running = match &mut self.running {
-            Some(running) => running,
+            Some((_, running)) => running,
             None => {
                 let what = match self.asked.take() {
                     Some(asked) => asked,
@@ -53,7 +63,8 @@ impl Reloads {
                 };
                 (self.suspected, self.began) = (None, Instant::now());
                 let (loader, retry) = (self.loader.clone(), self.retry);
-                self.running.insert(Box::pin(async move { loader.reload(what, retry).await }))
+                let running: Running = Box::pin(async move { loader.reload(what, retry).await });
+                &mut self.running.insert((what, running)).1
             }
         };
         let ended = running.await;

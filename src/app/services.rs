@@ -23,6 +23,8 @@ pub(super) struct Services {
     pub(super) documents: Documents,
     /// The `.proto` files of the services, as one archive.
     pub(super) protos: Store<()>,
+    /// What the page lists of them.
+    pub(super) listing: Store<()>,
 }
 
 impl Services {
@@ -32,6 +34,7 @@ impl Services {
         let engine = Arc::new(Engine::new(parts));
         let grpc = Grpc::new(engine.clone(), authenticator.clone(), lasting)?;
         let (documents, protos) = (Documents::default(), Store::new(MOST_PROTOS));
-        Ok(Self { engine, authenticator, grpc, documents, protos })
+        let listing = Store::new(MOST_PROTOS);
+        Ok(Self { engine, authenticator, grpc, documents, protos, listing })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::loader::Loader;
 use crate::{
-    admin::{CatalogState, JwtCacheMetrics, Metrics, PoolMetrics, Status},
+    admin::{JwtCacheMetrics, Metrics, PoolMetrics, State, Status},
     catalog::descriptor,
     server::listen::Address,
 };
@@ -28,18 +28,26 @@ impl Status for AppStatus {
         self.address.is_reachable().await
     }
 
-    fn catalog(&self) -> CatalogState {
+    fn state(&self) -> State {
         self.loader.state()
     }
 
     fn metrics(&self) -> Metrics {
         let pool = self.loader.pool().status();
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let state = self.loader.state();
         Metrics {
+            dropped_lines: self.loader.logs().dropped(),
+            state: state.name(),
             schema_cache: self.loader.metrics(),
             pool: PoolMetrics {
                 timeouts: pool.timeouts,
-                available: count(pool.available),
+                available: match state {
+                    State::Away(_) => 0,
+                    State::Loading(_) | State::Loaded | State::Stale(_) | State::Ending => {
+                        count(pool.available)
+                    }
+                },
                 waiting: count(pool.waiting),
                 max: count(pool.max),
             },

@@ -37,7 +37,8 @@ use tokio_postgres::{Client, IsolationLevel, Transaction, types::Type};
 const OLDEST: i32 = 140_000;
 
 /// JIT costs more than these queries take, whatever the planner thinks.
-const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL jit = off";
+const SETTINGS: &str =
+    concat!("SET LOCAL search_path = ''; SET LOCAL jit = off;\n", include_str!("sql/own_session.sql"));
 const VERSION: &str = "SELECT current_setting('server_version_num')::int4";
 
 /// What the transaction is about: the exposed schemas and the tables below

@@ -24,8 +24,19 @@ use super::{Config, Error, Warning};
 pub struct Connection {
     /// All that tokio-postgres acts upon.
     pub postgres: tokio_postgres::Config,
+    /// Whether servers that take no writes come first, which tokio-postgres cannot say.
+    pub standby: Standby,
     /// All that the TLS connector acts upon. Whether TLS is used at all is in `postgres`.
     pub tls: Tls,
+}
+
+/// Whether a standby is wanted where several servers are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standby {
+    /// As `target_session_attrs` of `postgres` says.
+    Any,
+    /// `prefer-standby`: a standby if there is one, else any server.
+    Preferred,
 }
 
 /// What is expected of the server's certificate, and what the client shows.
@@ -35,6 +46,8 @@ pub struct Tls {
     pub verification: Verification,
     /// The certificates that are trusted.
     pub roots: Roots,
+    /// Files with lists of revoked certificates (`sslcrl`, and those in `sslcrldir`); PEM.
+    pub revoked: Vec<PathBuf>,
     /// The client's own certificate.
     pub client: Option<ClientCertificate>,
 }
@@ -111,8 +124,8 @@ const PARAMETERS: &[(&str, &str, Use)] = &[
     ("sslcert", "PGSSLCERT", Use::Acted),
     ("sslcertmode", "PGSSLCERTMODE", Use::Warned),
     ("sslcompression", "PGSSLCOMPRESSION", Use::Silent),
-    ("sslcrl", "PGSSLCRL", Use::Warned),
-    ("sslcrldir", "PGSSLCRLDIR", Use::Warned),
+    ("sslcrl", "PGSSLCRL", Use::Acted),
+    ("sslcrldir", "PGSSLCRLDIR", Use::Acted),
     ("sslkey", "PGSSLKEY", Use::Acted),
     ("sslmode", "PGSSLMODE", Use::Acted),
     ("sslnegotiation", "PGSSLNEGOTIATION", Use::Acted),
@@ -144,7 +157,12 @@ impl Connection {
             .map_err(|problem| Error::Unusable(format!("Invalid db-uri: {problem}")))?;
         let parameters = Parameters::new(given, environment)?;
         let mode = Mode::of(&parameters)?;
-        let connection = Connection { postgres: postgres(&parameters, mode)?, tls: tls(&parameters, mode) };
+        let standby = match parameters.get("target_session_attrs") {
+            Some(PREFER_STANDBY) => Standby::Preferred,
+            Some(_) | None => Standby::Any,
+        };
+        let postgres = postgres(&parameters, mode)?;
+        let connection = Connection { postgres, standby, tls: tls(&parameters, mode)? };
         Ok((connection, parameters.ignored()))
     }
 }
@@ -248,7 +266,10 @@ impl Mode {
     }
 }
 
-fn tls(parameters: &Parameters, mode: Mode) -> Tls {
+/// The word of `target_session_attrs` for a standby if there is one.
+const PREFER_STANDBY: &str = "prefer-standby";
+
+fn tls(parameters: &Parameters, mode: Mode) -> Result<Tls, Error> {
     let roots = match parameters.get("sslrootcert") {
         None | Some("system") => Roots::System,
         Some(path) => Roots::File(PathBuf::from(path)),
@@ -266,7 +287,31 @@ fn tls(parameters: &Parameters, mode: Mode) -> Tls {
         }
         (Some(_), None) | (None, Some(_)) | (None, None) => None,
     };
-    Tls { verification, roots, client }
+    let revoked = revoked(parameters)?;
+    if !revoked.is_empty() && verification == Verification::None && mode != Mode::Disable {
+        return Err(Error::Unusable(
+            "Invalid db-uri: sslcrl and sslcrldir need sslmode=verify-ca, verify-full, or require with sslrootcert: \
+             otherwise no certificate is checked"
+                .to_owned(),
+        ));
+    }
+    Ok(Tls { verification, roots, revoked, client })
+}
+
+/// The files of `sslcrl` and in `sslcrldir`. Those of a directory count whatever their names.
+fn revoked(parameters: &Parameters) -> Result<Vec<PathBuf>, Error> {
+    let mut files: Vec<_> = parameters.get("sslcrl").map(PathBuf::from).into_iter().collect();
+    if let Some(directory) = parameters.get("sslcrldir") {
+        let unreadable = |problem: std::io::Error| Error::Unreadable {
+            path: PathBuf::from(directory),
+            wanted_by: "sslcrldir".to_owned(),
+            problem: problem.to_string(),
+        };
+        for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+            files.push(entry.map_err(unreadable)?.path());
+        }
+    }
+    Ok(files)
 }
 
 fn postgres(parameters: &Parameters, mode: Mode) -> Result<tokio_postgres::Config, Error> {
@@ -307,6 +352,7 @@ fn postgres(parameters: &Parameters, mode: Mode) -> Result<tokio_postgres::Confi
         ("read-only", TargetSessionAttrs::ReadOnly),
         ("primary", TargetSessionAttrs::ReadWrite),
         ("standby", TargetSessionAttrs::ReadOnly),
+        (PREFER_STANDBY, TargetSessionAttrs::Any),
     ];
     if let Some(session) = parameters.word("target_session_attrs", &sessions)? {
         config.target_session_attrs(session);

@@ -28,6 +28,15 @@ words! {
 }
 
 words! {
+    /// What the lines of the logs look like.
+    LogFormat, "text or json",
+    /// For people: the access log in Apache's combined format.
+    Text = "text",
+    /// For programs: an object in each line.
+    Json = "json",
+}
+
+words! {
     /// How much of an error a client is told.
     Verbosity, "verbose or minimal",
     /// Code and message.

@@ -33,6 +33,18 @@ impl<'u> Call<'u> {
         Self { fixed: Some(fixed), ..Self::new(form, "", sql, Vec::new()) }
     }
 
+    /// The error of this call as it is meant. A standby has no transactions that write, which it calls a feature that is
+    /// not supported (0A000); to whoever wanted to write it is `read_only_sql_transaction`.
+    pub(super) fn explained(&self, mut error: wire::Error) -> wire::Error {
+        if let (Some(fixed), wire::Error::Server(report)) = (self.fixed, &mut error)
+            && fixed.begins_to_write()
+            && report.sqlstate == "0A000"
+        {
+            report.sqlstate = "25006".to_owned();
+        }
+        error
+    }
+
     /// What an error says of the prepared statement, if it is one.
     pub(super) fn doubt(&self, error: &wire::Error) -> Option<Doubt> {
         let wire::Error::Server(error) = error else { return None };

@@ -16,6 +16,9 @@ pub type RoleSettings = HashMap<String, Vec<(String, String)>>;
 /// No object of a user's schema stands for one of PostgreSQL's, which functions and operators are found among.
 const OWN_NAMES: &str = "SET LOCAL search_path = ''";
 
+/// The settings of the login role that end statements do not hold.
+const OWN_SESSION: &str = include_str!("../catalog/sql/own_session.sql");
+
 /// The `pgrst.*` settings of the login role, and those among `names` that `pre_config` sets and the role does not.
 pub async fn database_settings(
     client: &mut Client,
@@ -23,6 +26,7 @@ pub async fn database_settings(
     pre_config: Option<&FunctionName>,
 ) -> Result<BTreeMap<String, String>> {
     let transaction = client.build_transaction().read_only(true).start().await.map_err(unreadable)?;
+    transaction.batch_execute(OWN_SESSION).await.map_err(unreadable)?;
     let mut found = BTreeMap::new();
     if let Some(function) = pre_config {
         let mut call = Fragment::new();
@@ -50,6 +54,7 @@ pub async fn database_settings(
 /// The settings of the roles that the login role can become (PostgREST's "impersonated role settings").
 pub async fn role_settings(client: &mut Client) -> Result<RoleSettings> {
     let transaction = client.build_transaction().read_only(true).start().await.map_err(unreadable)?;
+    transaction.batch_execute(OWN_SESSION).await.map_err(unreadable)?;
     transaction.batch_execute(OWN_NAMES).await.map_err(unreadable)?;
     let granted = granted_parameters(&transaction).await.map_err(unreadable)?;
     let mut found = RoleSettings::new();

@@ -34,20 +34,6 @@ pub(super) fn no_memory(full: Full) -> Box<Error> {
     }
 }
 
-/// An error while a connection is made for pgduet's own use.
-pub(super) fn of_client(error: &tokio_postgres::Error) -> Box<Error> {
-    let Some(found) = error.as_db_error() else { return broken(error) };
-    of_postgresql(&ServerError {
-        sqlstate: found.code().code().to_owned(),
-        message: found.message().to_owned(),
-        detail: found.detail().map(Into::into),
-        hint: found.hint().map(Into::into),
-        table: found.table().map(Into::into),
-        column: found.column().map(Into::into),
-        constraint: found.constraint().map(Into::into),
-    })
-}
-
 fn broken(error: &(dyn StdError + 'static)) -> Box<Error> {
     Error::new(Fault::DatabaseClient, "Database client error. Retrying the connection.").cause(chain(error))
 }
@@ -56,6 +42,17 @@ fn broken(error: &(dyn StdError + 'static)) -> Box<Error> {
 /// server's password is none of the client's business.
 pub(super) fn unreachable(error: &wire::Error) -> Box<Error> {
     Error::new(Fault::DatabaseUnreachable, "Database connection error.").cause(chain(error))
+}
+
+/// PostgreSQL does not answer.
+pub(super) fn silent() -> Box<Error> {
+    Error::new(Fault::DatabaseUnreachable, "Database connection error.").cause("PostgreSQL does not answer")
+}
+
+/// A unit waits on a connection that something between has forgotten.
+pub(super) fn lost() -> Box<Error> {
+    Error::new(Fault::DatabaseClient, "Database client error. Retrying the connection.")
+        .cause("PostgreSQL answers on other connections, and does not work on what was asked on this one")
 }
 
 /// A connection cannot say what a unit says, or hears what nobody says.

@@ -31,6 +31,14 @@ pub(super) enum Fixed {
 }
 
 impl Fixed {
+    /// Whether it begins a transaction that writes.
+    pub(super) fn begins_to_write(self) -> bool {
+        matches!(
+            self,
+            Self::ReadCommittedReadWrite | Self::RepeatableReadReadWrite | Self::SerializableReadWrite
+        )
+    }
+
     /// Their texts, in their order.
     pub(super) const SQL: [&str; 19] = [
         "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",

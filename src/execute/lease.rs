@@ -12,6 +12,7 @@ use super::{
     error,
     fixed::Start,
     pool::Manager,
+    revival::{Presence, revived},
     session::Peer,
     unit::{Connection as Left, Conversation, Failure, Naming},
 };
@@ -21,12 +22,29 @@ use crate::{
     sql::Hashed,
 };
 use deadpool::managed::Object;
-use std::{pin::pin, sync::Arc, time::Duration};
-use tokio::{runtime::Handle, sync::watch, time::Instant};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{runtime::Handle, time::Instant};
 
 /// How long a connection may take to become quiet when its unit has gone. Then
 /// it is closed as it is.
 const QUIET_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a connection may take to be put back.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+
+/// The same as [`QUIET_WITHIN`] where nobody has heard the cancel, or where PostgreSQL has been silent since the connection was made: it may
+/// never become quiet.
+const QUIET_SOON: Duration = Duration::from_secs(1);
+
+/// How long a unit that PostgreSQL seems not to work on is waited for: its answer may be on the way.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A cancel that comes between two statements of the unit stops neither. After
 /// so long, and twice as long each time, it is sent again.
@@ -42,7 +60,7 @@ pub(super) struct Lease {
     connector: Arc<Connector>,
     state: State,
     /// Held for as long as something runs.
-    presence: watch::Receiver<()>,
+    presence: Presence,
 }
 
 /// What the connection does.
@@ -57,11 +75,7 @@ enum State {
 }
 
 impl Lease {
-    pub(super) fn new(
-        connection: Connection,
-        connector: Arc<Connector>,
-        presence: watch::Receiver<()>,
-    ) -> Self {
+    pub(super) fn new(connection: Connection, connector: Arc<Connector>, presence: Presence) -> Self {
         Self { connection: Some(connection), connector, state: State::Quiet, presence }
     }
 
@@ -108,13 +122,22 @@ impl Lease {
         self.state = State::Busy;
         let session = self.connection.as_mut().ok_or_else(no_connection)?;
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let (process, presence) = (session.process(), &mut self.presence);
         let conversation = pin!(Conversation::new(session, unit, naming).run(left, sink));
+        let conversation = async {
+            tokio::select! {
+                // Most end before anybody looks at the other branch.
+                biased;
+                outcome = conversation => Ok(outcome),
+                () = lost(presence, process) => Err(error::lost()),
+            }
+        };
         let outcome = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline, conversation)
                 .await
                 .map_err(|_| error::deadline_exceeded())?,
             None => conversation.await,
-        };
+        }?;
         self.state = match outcome.as_ref().map_err(|failure| failure.connection) {
             Ok(_) | Err(Left::Usable) => State::Quiet,
             Err(Left::Broken) => State::Broken,
@@ -192,35 +215,69 @@ impl Drop for Lease {
 
 /// Makes the connection what the next unit may have. No report waits for it.
 async fn settle(mut connection: Connection) {
-    match tokio::time::timeout(QUIET_WITHIN, connection.settle()).await {
+    match tokio::time::timeout(SETTLED_WITHIN, connection.settle()).await {
         Ok(Ok(())) if connection.is_of_use() => connection.rest(),
         Ok(Ok(()) | Err(_)) | Err(_) => drop(Object::take(connection)),
     }
 }
 
+/// Returns when nothing can be expected of this process any more: PostgreSQL, which answers again, does not work on what
+/// was asked of it.
+async fn lost(presence: &mut Presence, process: Option<i32>) {
+    loop {
+        let revival = revived(presence).await;
+        if let (Some(at_work), Some(process)) = (revival.at_work, process)
+            && !at_work.contains(&process)
+        {
+            return tokio::time::sleep(LAST_WORDS).await;
+        }
+    }
+}
+
 /// Stops what runs on the connection and waits until it has stopped. As long as
 /// that takes, it counts among the pool's, which bounds what PostgreSQL does.
+/// Where nobody hears, it is closed soon, and the cancel goes on being sent.
 ///
 /// The connection is closed then: a cancel that came too late for this unit
 /// could hit the next one.
-async fn cancel(mut connection: Connection, connector: Arc<Connector>, presence: watch::Receiver<()>) {
+async fn cancel(mut connection: Connection, connector: Arc<Connector>, presence: Presence) {
     let target = connection.cancel().clone();
+    let (pool, generation) = (Object::pool(&connection), connection.generation);
+    let is_current = || pool.as_ref().is_some_and(|pool| pool.manager().generation() == generation);
+    let heard = AtomicBool::new(false);
+    let silent = async {
+        loop {
+            tokio::time::sleep(QUIET_SOON).await;
+            if !heard.load(Ordering::Relaxed) || !is_current() {
+                return;
+            }
+        }
+    };
     tokio::select! {
         // If that fails, closing is all that can be done, too.
-        _ = connection.listen_to_the_end() => {}
-        () = ask_to_stop(&target, &connector) => {}
+        _ = connection.listen_to_the_end() => heard.store(true, Ordering::Relaxed),
+        () = ask_to_stop(&target, &connector, &heard) => {}
+        () = silent => {}
         () = tokio::time::sleep(QUIET_WITHIN) => {}
     }
-    drop((Object::take(connection), presence));
+    drop(Object::take(connection));
+    if !heard.load(Ordering::Relaxed) {
+        let heard_at_last = async { while connector.cancel(&target).await.is_err() {} };
+        // It is PostgreSQL that decides what becomes of the query then.
+        let _ = tokio::time::timeout(QUIET_WITHIN, heard_at_last).await;
+    }
+    drop(presence);
 }
 
 /// Asks again and again, and never ends by itself. The connection runs nothing
 /// else, so none of it can hit the wrong query.
-async fn ask_to_stop(target: &Cancel, connector: &Connector) {
+async fn ask_to_stop(target: &Cancel, connector: &Connector, heard: &AtomicBool) {
     let mut pause = CANCEL_AGAIN_AFTER;
     loop {
-        // It may not have been heard: the next one may.
-        let _ = connector.cancel(target).await;
+        // That it was heard does not say that anything has stopped: the next one may do that.
+        if connector.cancel(target).await.is_ok() {
+            heard.store(true, Ordering::Relaxed);
+        }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(CANCEL_AGAIN_AFTER_AT_MOST);
     }

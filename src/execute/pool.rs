@@ -4,9 +4,11 @@
 
 use super::{
     Report, Unit,
-    connect::{Connector, Pair},
+    connect::{Client, Clients, Connection as Polled, Connector, Driven},
     error,
+    heartbeat::Heartbeat,
     lease::Lease,
+    revival::{Presences, Revival, Revivals, revived},
     session::Session,
     side::{Lent, Side},
     statement_cache::{Code, CodeOfAuthors, Preparation, Preparing},
@@ -15,6 +17,7 @@ use super::{
 use crate::{
     config::{Config, Connection},
     error::{Caller, Error, Fault, Origin, Result, classify},
+    notes::{self, Stage},
     outcome::{Pace, Sink},
 };
 use arc_swap::ArcSwap;
@@ -32,12 +35,15 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, SemaphorePermit, watch},
+    sync::{Notify, Semaphore, SemaphorePermit},
     time::Instant,
 };
 
-/// Where the pool is too small, every unit of a crowd waits too long: one line in this time says so.
-const TIMEOUTS_TOLD_EVERY: Duration = Duration::from_secs(5);
+/// Where PostgreSQL had no further connection to give, it is not asked for one within this.
+const FULL_FOR: Duration = Duration::from_secs(1);
+
+/// How soon a unit looks again whether one of the connections is free, where PostgreSQL has no more to give.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How many connections there are, and how long they last.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +56,8 @@ pub struct Options {
     pub max_idle: Duration,
     /// One that was made so long ago is not used again.
     pub max_lifetime: Duration,
+    /// A unit may run so long, if there is a limit at all.
+    pub query_timeout: Option<Duration>,
     /// Whether they prepare statements, at first.
     pub preparation: Preparation,
 }
@@ -61,6 +69,7 @@ impl From<&Config> for Options {
             acquisition_timeout: config.db_pool_acquisition_timeout,
             max_idle: config.db_pool_max_idletime,
             max_lifetime: config.db_pool_max_lifetime,
+            query_timeout: config.db_query_timeout.map(|limit| limit.0),
             preparation: config.into(),
         }
     }
@@ -97,18 +106,19 @@ pub struct Pool {
     streams: Option<Arc<Semaphore>>,
     acquisition_timeout: Duration,
     timeouts: Arc<AtomicU64>,
-    /// When the last of them was told.
-    told: Arc<Mutex<Option<Instant>>>,
     /// Whatever runs in PostgreSQL has a receiver.
-    running: Arc<watch::Sender<()>>,
+    presences: Arc<Presences>,
+    /// A unit has failed for want of a database.
+    doubt: Arc<Notify>,
 }
 
 impl Pool {
     /// A pool for this database. Connects when the first unit comes; fails
     /// where certificates cannot be read.
     pub fn new(target: &Connection, options: Options) -> Result<Self> {
-        let connector = Arc::new(Connector::new(target)?);
+        let connector = Arc::new(Connector::new(target, options.acquisition_timeout)?);
         let side = Side::new(&connector, &options)?;
+        let presences = Arc::<Presences>::default();
         let code = Arc::<CodeOfAuthors>::default();
         let manager = Manager {
             connector,
@@ -116,6 +126,8 @@ impl Pool {
             preparing: ArcSwap::from_pointee(Preparing::new(options.preparation, Arc::clone(&code))),
             code,
             generation: AtomicU64::new(0),
+            presences: presences.clone(),
+            full_until: Mutex::default(),
         };
         let connections = managed::Pool::builder(manager)
             .max_size(options.size.get())
@@ -136,8 +148,8 @@ impl Pool {
             streams,
             acquisition_timeout,
             timeouts: Arc::default(),
-            told: Arc::default(),
-            running: Arc::default(),
+            presences,
+            doubt: Arc::default(),
         })
     }
 
@@ -152,6 +164,7 @@ impl Pool {
     }
 
     async fn attempt<S: Sink>(&self, unit: &Unit<'_>, sink: &mut S) -> Result<Report> {
+        let began = notes::are_taken().then(Instant::now);
         let deadline = unit.deadline.map(|left| Instant::now() + left);
         let leased = pin!(self.leased(S::PACE));
         let (lease, _permit) = match deadline {
@@ -160,7 +173,19 @@ impl Pool {
             }
             None => leased.await?,
         };
-        lease.run(unit, deadline, sink).await
+        let limit = self.connections.manager().options.query_timeout.map(|limit| Instant::now() + limit);
+        let ends = deadline.into_iter().chain(limit).min();
+        let waited = began.map(|began| began.elapsed());
+        let outcome = lease.run(unit, ends, sink).await;
+        if let (Some(began), Some(waited)) = (began, waited) {
+            notes::took(Stage::Wait, waited);
+            notes::took(Stage::Database, began.elapsed().saturating_sub(waited));
+            notes::note(|notes| {
+                notes.rows = outcome.as_ref().ok().map(|report| report.rows);
+                notes.query = Some(unit.statement.fragment.as_str().to_owned());
+            });
+        }
+        outcome
     }
 
     /// A connection, and what it takes to have it.
@@ -188,14 +213,8 @@ impl Pool {
         if classify(error, Caller::Authenticated).http < 500 {
             return;
         }
-        if let Origin::Pgduet(Fault::PoolTimeout | Fault::StreamsBusy | Fault::StreamsImpossible) =
-            error.origin
-        {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.is_some_and(|told| told.elapsed() < TIMEOUTS_TOLD_EVERY) {
-                return;
-            }
-            *told = Some(Instant::now());
+        if is_for_want_of_database(error) {
+            self.doubt.notify_one();
         }
         tracing::error!("{error}");
     }
@@ -204,31 +223,49 @@ impl Pool {
     /// PostgreSQL reports keeps its SQLSTATE, so that a wrong password can be
     /// told from a server that is down.
     pub async fn lend(&self) -> Result<Lent> {
-        self.side.lend(self.running.subscribe()).await
+        self.side.lend(self.presences.subscribe()).await
     }
 
     /// Returns when nothing runs in PostgreSQL any more, what was dropped included. For the end of the process: what it
     /// leaves behind would run on there.
     pub async fn is_quiet(&self) {
-        self.running.closed().await;
+        self.presences.closed().await;
     }
 
-    /// Whether PostgreSQL answers within this time, whatever requests do.
-    pub async fn is_answered(&self, within: Duration) -> bool {
-        match tokio::time::timeout(within, self.lend()).await {
-            Ok(Ok(answered)) => {
-                answered.give_back();
-                true
-            }
-            Ok(Err(_)) | Err(_) => false,
-        }
+    /// Asks whether PostgreSQL answers, whatever requests do.
+    pub fn heartbeat(&self) -> Heartbeat {
+        Heartbeat::new(self.connections.manager().connector.clone())
+    }
+
+    /// Returns when a unit has failed for want of a database since the last time.
+    pub async fn doubted(&self) {
+        self.doubt.notified().await;
+    }
+
+    /// PostgreSQL answers again, on new connections. Those from before are not used again, what waits for a new one begins
+    /// anew, and units that PostgreSQL does not work on are given up.
+    pub fn revive(&self, revival: Revival) {
+        self.forget();
+        self.presences.send_replace(revival);
+    }
+
+    /// Tells each time that [`Pool::revive`] is called.
+    pub fn revivals(&self) -> Revivals {
+        Revivals(self.presences.subscribe())
+    }
+
+    /// Somebody else has lost a connection: PostgreSQL may be away.
+    pub fn suspect(&self) {
+        self.doubt.notify_one();
     }
 
     /// A connection to the primary that nothing else uses, which somebody has to poll: of several hosts it is the one that
     /// can be written to, whichever of them units may run on. Only there can be listened.
-    pub async fn connect_to_primary(&self) -> Result<Pair> {
+    pub async fn connect_to_primary(&self) -> Result<(Client, Polled)> {
         let connector = &self.connections.manager().connector;
-        connector.connect_to_primary().await.map_err(|problem| error::of_client(&problem))
+        let connected = connector.connect_to_primary(&Clients).await;
+        let (Driven { client, connection }, _) = connected.map_err(|problem| error::reported(&problem))?;
+        Ok((client, connection))
     }
 
     /// Says what code of the database's authors may do to prepared statements, from the next unit on.
@@ -244,7 +281,12 @@ impl Pool {
             let preparing = Preparing::new(preparation, Arc::clone(&manager.code));
             manager.preparing.store(Arc::new(preparing));
         }
-        manager.generation.fetch_add(1, Ordering::Release);
+        self.forget();
+    }
+
+    /// Connections of now are not used again.
+    fn forget(&self) {
+        self.connections.manager().generation.fetch_add(1, Ordering::Release);
         self.close_idle();
         self.side.flush();
     }
@@ -268,24 +310,77 @@ impl Pool {
         }
     }
 
+    /// A connection. Where PostgreSQL has no more to give, it is one of those that there are, when it is free.
     async fn lease(&self) -> Result<Lease> {
-        match self.connections.get().await {
-            Ok(connection) => {
-                let connector = Arc::clone(&self.connections.manager().connector);
-                Ok(Lease::new(connection, connector, self.running.subscribe()))
+        let until = Instant::now() + self.acquisition_timeout;
+        loop {
+            match self.connections.get().await {
+                Ok(connection) => {
+                    let connector = Arc::clone(&self.connections.manager().connector);
+                    return Ok(Lease::new(connection, connector, self.presences.subscribe()));
+                }
+                Err(PoolError::Backend(problem))
+                    if is_full(&problem) && self.connections.status().size > 0 =>
+                {
+                    if tokio::time::timeout_at(until, self.looks_free()).await.is_err() {
+                        self.timeouts.fetch_add(1, Ordering::Relaxed);
+                        return Err(error::pool_timeout());
+                    }
+                }
+                Err(PoolError::Backend(problem)) => return Err(error::unreachable(&problem)),
+                Err(PoolError::Timeout(TimeoutType::Wait)) => {
+                    self.timeouts.fetch_add(1, Ordering::Relaxed);
+                    return Err(error::pool_timeout());
+                }
+                Err(PoolError::Timeout(TimeoutType::Create)) => {
+                    self.timeouts.fetch_add(1, Ordering::Relaxed);
+                    self.doubt.notify_one();
+                    return Err(error::pool_timeout());
+                }
+                Err(
+                    problem @ (PoolError::Timeout(TimeoutType::Recycle)
+                    | PoolError::Closed
+                    | PoolError::NoRuntimeSpecified
+                    | PoolError::PostCreateHook(_)),
+                ) => return Err(error::internal(&problem)),
             }
-            Err(PoolError::Backend(problem)) => Err(error::unreachable(&problem)),
-            Err(PoolError::Timeout(TimeoutType::Wait | TimeoutType::Create)) => {
-                self.timeouts.fetch_add(1, Ordering::Relaxed);
-                Err(error::pool_timeout())
-            }
-            Err(
-                problem @ (PoolError::Timeout(TimeoutType::Recycle)
-                | PoolError::Closed
-                | PoolError::NoRuntimeSpecified
-                | PoolError::PostCreateHook(_)),
-            ) => Err(error::internal(&problem)),
         }
+    }
+
+    /// Returns when a connection is free, or PostgreSQL may have one to give again.
+    async fn looks_free(&self) {
+        let full_until = self.connections.manager().full_until();
+        while self.connections.status().available == 0 && full_until.is_some_and(|end| Instant::now() < end) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+/// What PostgreSQL would say again.
+fn no_further() -> wire::Error {
+    wire::Error::Server(Box::new(wire::ServerError {
+        sqlstate: "53300".to_owned(),
+        message: "PostgreSQL has no further connection to give".to_owned(),
+        ..wire::ServerError::default()
+    }))
+}
+
+/// Whether PostgreSQL is there, and has no more connections to give: `too_many_connections`, or a limit of the role's or
+/// the database's.
+fn is_full(error: &wire::Error) -> bool {
+    match error {
+        wire::Error::Server(report) => matches!(report.sqlstate.as_str(), "53300" | "53400"),
+        wire::Error::Io(_) | wire::Error::Protocol(_) | wire::Error::Memory(_) => false,
+    }
+}
+
+/// Whether a unit has failed because there is no database for it.
+fn is_for_want_of_database(error: &Error) -> bool {
+    match &error.origin {
+        Origin::Pgduet(Fault::DatabaseUnreachable | Fault::DatabaseClient) => true,
+        Origin::Pgduet(_) => false,
+        // It shuts down, or has only begun to start.
+        Origin::PostgreSql(report) => report.sqlstate.starts_with("57P0"),
     }
 }
 
@@ -298,11 +393,24 @@ pub(super) struct Manager {
     code: Arc<CodeOfAuthors>,
     /// Connections of an earlier one are not used again.
     generation: AtomicU64,
+    presences: Arc<Presences>,
+    /// Until then PostgreSQL is not asked for a further connection, as it had none to give.
+    full_until: Mutex<Option<Instant>>,
 }
 
 impl Manager {
+    /// Until when there is no further connection, if that has been found out.
+    fn full_until(&self) -> Option<Instant> {
+        *self.full_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The generation of the connections that are made now.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
     fn is_usable(&self, session: &Session, metrics: &Metrics) -> bool {
-        session.generation == self.generation.load(Ordering::Relaxed)
+        session.generation == self.generation()
             && metrics.age() < self.options.max_lifetime
             && session.idle() < self.options.max_idle
     }
@@ -314,11 +422,28 @@ impl managed::Manager for Manager {
     type Error = wire::Error;
 
     async fn create(&self) -> std::result::Result<Box<Session>, wire::Error> {
-        // In this order: a connection of this generation prepares as asked for before it began.
-        let generation = self.generation.load(Ordering::Acquire);
-        let preparing = self.preparing.load_full();
-        // Apart from the requests that wait for it: most find a connection, and need no room for making one.
-        Box::pin(Session::connect(&self.connector, &preparing, generation)).await.map(Box::new)
+        if self.full_until().is_some_and(|end| Instant::now() < end) {
+            return Err(no_further());
+        }
+        loop {
+            let mut presence = self.presences.subscribe();
+            // In this order: a connection of this generation prepares as asked for before it began.
+            let generation = self.generation.load(Ordering::Acquire);
+            let preparing = self.preparing.load_full();
+            // Apart from the requests that wait for it: most find a connection, and need no room for making one.
+            let connected = Box::pin(Session::connect(&self.connector, &preparing, generation));
+            tokio::select! {
+                connected = connected => {
+                    if connected.as_ref().is_err_and(is_full) {
+                        let mut full_until = self.full_until.lock().unwrap_or_else(PoisonError::into_inner);
+                        *full_until = Some(Instant::now() + FULL_FOR);
+                    }
+                    return connected.map(Box::new);
+                }
+                // One that was begun while nothing answered may stay silent for ever.
+                _ = revived(&mut presence) => {}
+            }
+        }
     }
 
     async fn recycle(&self, session: &mut Box<Session>, metrics: &Metrics) -> RecycleResult<wire::Error> {

@@ -4,7 +4,7 @@
 use super::{
     Access, End, Isolation, Unit,
     call::Call,
-    connect::{Cancel, Connected, Connector},
+    connect::{Cancel, Connector, Requests},
     fixed::{self, Fixed, Start, Tenancy},
     preamble::{Preamble, Shape},
     statement_cache::{Code, Form, Preparing, Statements},
@@ -88,7 +88,8 @@ impl Session {
             Some(_) => preparing.name(NOTHING, wire::LOOK),
             None => NOTHING.into(),
         };
-        let Connected { wire, cancel, seen } = connector.connect(&name).await?;
+        let ((wire, seen), way) = connector.connect(&Requests { name: &name }).await?;
+        let cancel = Cancel::new(way, wire.key());
         let peer = match seen.process.parse() == Ok(wire.key().process) {
             true => Peer::PostgreSql,
             false => Peer::Pooler,
@@ -120,6 +121,14 @@ impl Session {
 
     pub(super) fn cancel(&self) -> &Cancel {
         &self.cancel
+    }
+
+    /// The process of PostgreSQL that works for it; behind a pooler nobody knows.
+    pub(super) fn process(&self) -> Option<i32> {
+        match self.peer {
+            Peer::PostgreSql => Some(self.wire.key().process),
+            Peer::Pooler => None,
+        }
     }
 
     pub(super) fn peer(&self) -> Peer {

@@ -1,26 +1,29 @@
-//! Connections for what is not a request: the catalog, the configuration in the database, and whether PostgreSQL answers
-//! at all. There are two, so that requests, however many, delay neither a load nor a check of health, and neither of
-//! these delays the other. No request runs on them.
+//! Connections for what is not a request: the catalog, and the configuration in the database. There are two, so that
+//! requests, however many, delay no load, and a check of a database can look from two sides. No request runs on them.
 //!
 //! A connection is used again only by whoever finds it as it was when it began: PostgreSQL puts it back first, in a
 //! second at most, and so has shown that it answers. What is dropped before its end is stopped, and its connection closed.
 
-use super::{connect::Connector, error, pool::Options};
-use crate::error::{Error, Fault, Result, chain};
-use deadpool_postgres::{
-    Manager, ManagerConfig, Metrics, Object, Pool, PoolError, QueueMode, RecyclingMethod, Runtime,
-    TimeoutType,
+use super::{
+    connect::{Client, Clients, Connector, Driven, Way},
+    error,
+    pool::Options,
+    revival::Presence,
+    wire::Error as WireError,
 };
-use std::{fmt, time::Duration};
+use crate::error::{Error, Fault, Result, chain};
+use deadpool::{
+    Runtime,
+    managed::{self, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType},
+};
+use std::{fmt, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
-    sync::watch,
+    task::JoinHandle,
     time::{sleep, timeout},
 };
-use tokio_postgres::{CancelToken, Client};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// One for loads, of which one runs at a time, and one for whoever asks whether PostgreSQL answers.
+/// One for loads, of which one runs at a time, and another for `pgduet check`.
 const SIZE: usize = 2;
 
 /// A connection that does not answer within this is closed, and another one is made.
@@ -32,30 +35,70 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 /// A cancel that comes between two statements stops neither: it is sent again after so long.
 const CANCEL_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
+/// Puts a session back.
+const PUT_BACK: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
+    SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
+
 /// The connections.
 #[derive(Clone, Debug)]
 pub(super) struct Side {
-    clients: Pool,
-    tls: Tls,
+    clients: Pool<Manager>,
+    connector: Arc<Connector>,
     max_idle: Duration,
     max_lifetime: Duration,
 }
 
-#[derive(Clone)]
-struct Tls(MakeRustlsConnect);
+/// A client, the task that polls its connection, and the way to it.
+#[derive(Debug)]
+pub(super) struct Session {
+    client: Client,
+    polled: JoinHandle<()>,
+    way: Way,
+}
 
-impl fmt::Debug for Tls {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Tls")
+impl Session {
+    /// Connects.
+    pub(super) async fn connect(connector: &Connector) -> std::result::Result<Self, WireError> {
+        let (Driven { client, connection }, way) = connector.connect(&Clients).await?;
+        // Whoever waits for an answer is told why there is none; nobody else has to know.
+        let polled = tokio::spawn(async move { drop(connection.await) });
+        Ok(Self { client, polled, way })
+    }
+
+    /// The client.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// A connection that nobody polls is closed.
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.polled.abort();
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Manager(Arc<Connector>);
+
+impl managed::Manager for Manager {
+    type Type = Session;
+    type Error = WireError;
+
+    async fn create(&self) -> std::result::Result<Session, WireError> {
+        Session::connect(&self.0).await
+    }
+
+    async fn recycle(&self, session: &mut Session, _: &Metrics) -> RecycleResult<WireError> {
+        let answered = session.client.simple_query(PUT_BACK).await;
+        answered.map(drop).map_err(|error| RecycleError::Backend(super::connect::of_driver(error)))
     }
 }
 
 impl Side {
     /// Connects when the first connection is asked for.
-    pub(super) fn new(connector: &Connector, options: &Options) -> Result<Self> {
-        let (postgres, tls) = connector.for_clients();
-        let config = ManagerConfig { recycling_method: RecyclingMethod::Clean };
-        let clients = Pool::builder(Manager::from_config(postgres, tls.clone(), config))
+    pub(super) fn new(connector: &Arc<Connector>, options: &Options) -> Result<Self> {
+        let clients = Pool::builder(Manager(connector.clone()))
             .max_size(SIZE)
             .wait_timeout(Some(options.acquisition_timeout))
             .create_timeout(Some(options.acquisition_timeout))
@@ -66,20 +109,20 @@ impl Side {
             .build()
             .map_err(|problem| error::internal(&problem))?;
         let (max_idle, max_lifetime) = (options.max_idle, options.max_lifetime);
-        Ok(Self { clients, tls: Tls(tls), max_idle, max_lifetime })
+        Ok(Self { clients, connector: connector.clone(), max_idle, max_lifetime })
     }
 
     /// A connection on which PostgreSQL has just answered. `presence` is held for as long as something runs there.
-    pub(super) async fn lend(&self, presence: watch::Receiver<()>) -> Result<Lent> {
+    pub(super) async fn lend(&self, presence: Presence) -> Result<Lent> {
         let client = self.clients.get().await.map_err(|problem| match problem {
-            PoolError::Backend(problem) => error::of_client(&problem),
+            PoolError::Backend(problem) => error::reported(&problem),
             PoolError::Timeout(TimeoutType::Wait) => error::pool_timeout(),
             problem @ PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => unreachable(&problem),
             problem @ (PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => {
                 error::internal(&problem)
             }
         })?;
-        Ok(Lent { client: Some(client), tls: self.tls.clone(), presence })
+        Ok(Lent { session: Some(client), connector: self.connector.clone(), presence })
     }
 
     /// Closes those that nobody has: the settings of the login role hold from the beginning of a session, and a session
@@ -104,21 +147,21 @@ fn unreachable(problem: &(dyn std::error::Error + 'static)) -> Box<Error> {
 #[must_use = "it is closed where nobody gives it back"]
 pub struct Lent {
     /// There until it is given back.
-    client: Option<Object>,
-    tls: Tls,
-    presence: watch::Receiver<()>,
+    session: Option<Object<Manager>>,
+    connector: Arc<Connector>,
+    presence: Presence,
 }
 
 impl Lent {
     /// The connection itself.
     pub fn client(&mut self) -> Result<&mut Client> {
-        let client = self.client.as_mut().ok_or_else(|| error::internal(&"no connection"))?;
-        Ok(&mut **client)
+        let session = self.session.as_mut().ok_or_else(|| error::internal(&"no connection"))?;
+        Ok(&mut session.client)
     }
 
     /// Nothing runs on it any more.
     pub fn give_back(mut self) {
-        drop(self.client.take());
+        drop(self.session.take());
     }
 }
 
@@ -130,36 +173,35 @@ impl fmt::Debug for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let Some(client) = self.client.take() else { return };
-        match Handle::try_current() {
-            Ok(runtime) => {
-                runtime.spawn(stop(client, self.tls.clone(), self.presence.clone()));
-            }
-            Err(_) => drop(Object::take(client)),
+        let Some(session) = self.session.take() else { return };
+        // Others need not wait for its place.
+        let session = Object::take(session);
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(stop(session, Arc::clone(&self.connector), self.presence.clone()));
         }
     }
 }
 
-/// Stops what runs on a connection and closes it. As long as that takes, it counts among those that there may be.
-async fn stop(client: Object, tls: Tls, presence: watch::Receiver<()>) {
-    let cancel = client.cancel_token();
+/// Stops what runs on a connection and closes it.
+async fn stop(session: Session, connector: Arc<Connector>, presence: Presence) {
     let stopped = async {
         tokio::select! {
             // Answered after everything before it.
-            _ = client.simple_query("") => {}
-            () = ask_to_stop(&cancel, &tls) => {}
+            _ = session.client.simple_query("") => {}
+            () = ask_to_stop(&session, &connector) => {}
         }
     };
     // If it cannot be stopped, closing is all that can be done.
     let _ = timeout(STOPPED_WITHIN, stopped).await;
-    drop((Object::take(client), presence));
+    drop((session, presence));
 }
 
 /// Asks again and again, and never ends by itself.
-async fn ask_to_stop(cancel: &CancelToken, Tls(tls): &Tls) {
+async fn ask_to_stop(session: &Session, connector: &Connector) {
+    let cancel = session.client.cancel_token();
     loop {
         // It may not have been heard: the next one may.
-        let _ = cancel.cancel_query(tls.clone()).await;
+        let _ = connector.cancel_client(&cancel, &session.way).await;
         sleep(CANCEL_AGAIN_AFTER).await;
     }
 }

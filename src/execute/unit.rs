@@ -415,7 +415,7 @@ impl<'a> Conversation<'a> {
             // There was nothing to run.
             b'I' => return Ok(Said::Done(0)),
             _ => {
-                let error = frame.unexpected();
+                let error = call.explained(frame.unexpected());
                 let doubt = call.doubt(&error);
                 return Err(Stop::Database(error, doubt));
             }

@@ -55,7 +55,7 @@ pub(super) use self::{
 };
 
 pub(super) use self::{
-    binding::end_point,
+    binding::{element, end_point},
     look::{LOOK, Names, Seen, Unlock, Writes, look},
     startup::start,
 };

@@ -170,6 +170,8 @@ fn compared_in(tree: &Logic, given: &mut Vec<(String, String)>) {
     match tree {
         Logic::Filter(filter) => compared(filter, given),
         Logic::Group { members, .. } => members.iter().for_each(|member| compared_in(member, given)),
+        // These conditions are about columns of another relation.
+        Logic::Related(_) => {}
     }
 }
 

@@ -4,11 +4,12 @@
 use super::{
     Grpc,
     blame::Asked,
-    decode::{self, Answer, Keyed, MAX_BYTES, Missing, Paging, Returned, Surroundings},
+    decode::{self, Answer, Keyed, MAX_BYTES, Missing, Paging, Returned, Surroundings, Told},
     encode::{
         Envelope, KeyedSink, MessageEncoder, Page, PageSink, Progress, StreamSink, WholeSink, number_field,
         text_field,
     },
+    metadata,
     method::number,
     respond,
     services::Method,
@@ -16,7 +17,10 @@ use super::{
 use crate::{
     auth::Identity,
     error::{Caller, Error, Fault, Result},
+    notes,
+    outcome::Outcome,
     request::{Context, Request},
+    server::tls::Subject,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -55,6 +59,14 @@ impl Asker {
     }
 }
 
+/// What answers a unary call.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) message: Bytes,
+    /// Initial metadata.
+    pub(super) metadata: HeaderMap,
+}
+
 /// Answers a unary call.
 pub(super) async fn unary(
     grpc: &Grpc,
@@ -62,32 +74,35 @@ pub(super) async fn unary(
     path: &str,
     asker: Asker,
     request: tonic::Request<Bytes>,
-) -> std::result::Result<Bytes, Status> {
+) -> std::result::Result<Answered, Status> {
     let Asker { identity, deadline } = asker;
     let refused = |error: Box<Error>| grpc.refusal(&error, identity.caller);
     let call = decode(grpc, method, path, deadline, request).map_err(refused)?;
     let asked = Asked::of(&call.request);
-    answer(grpc, call, &asked, &identity)
-        .await
-        .map(Bytes::from)
-        .map_err(|error| grpc.refusal_of(&asked, &error, identity.caller))
+    let answered = answer(grpc, call, &asked, &identity).await.and_then(|(message, headers)| {
+        Ok(Answered { message: Bytes::from(message), metadata: metadata::initial(&headers)? })
+    });
+    answered.map_err(|error| grpc.refusal_of(&asked, &error, identity.caller))
 }
 
+/// A message, and what the database set as `response.headers`.
+type Message = (Vec<u8>, Vec<(String, String)>);
+
 /// The one message that answers a call.
-async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Identity) -> Result<Vec<u8>> {
+async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Identity) -> Result<Message> {
     let engine = &grpc.engine;
-    let otherwise = call.otherwise;
+    let decode::Call { otherwise, told, .. } = call;
     Ok(match call.answer {
         Answer::Row(envelope, missing) => {
             let mut sink = PageSink::new(call.rows, envelope, ONE_ROW);
-            engine.stream(call.request, identity, &mut sink).await?;
+            let mut outcome = engine.stream(call.request, identity, &mut sink).await?;
             if sink.taken() == 0
                 && let Some(request) = otherwise
             {
-                engine.stream(*request, identity, &mut sink).await?;
+                outcome = engine.stream(*request, identity, &mut sink).await?;
             }
             found(sink.taken(), missing, asked)?;
-            sink.into_response()
+            (telling(told, &outcome, sink.into_response()), outcome.headers)
         }
         Answer::Nothing(missing) => {
             let mut sink = PageSink::new(call.rows, Envelope::Bare, ONE_ROW);
@@ -98,31 +113,40 @@ async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Ident
                 outcome = engine.stream(*request, identity, &mut sink).await?;
             }
             found(outcome.rows, missing, asked)?;
-            Vec::new()
+            (telling(told, &outcome, Vec::new()), outcome.headers)
         }
         Answer::Page(paging) => page(grpc, call.request, call.rows, *paging, identity).await?,
         Answer::Whole => {
             let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), MAX_BYTES);
-            engine.stream(call.request, identity, &mut sink).await?;
-            sink.into_response()
+            let outcome = engine.stream(call.request, identity, &mut sink).await?;
+            (telling(told, &outcome, sink.into_response()), outcome.headers)
         }
         Answer::Affected => {
             let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), MAX_BYTES);
             let outcome = engine.stream(call.request, identity, &mut sink).await?;
             let mut response = sink.into_response();
             number_field(number::AFFECTED_ROWS, outcome.rows, &mut response);
-            response
+            (response, outcome.headers)
         }
         Answer::Keyed(Keyed { wanted, keys, returned }) => {
             let mut sink = KeyedSink::new(call.rows, keys, wanted, MAX_BYTES);
-            engine.stream(call.request, identity, &mut sink).await?;
+            let outcome = engine.stream(call.request, identity, &mut sink).await?;
             match returned {
-                Returned::Rows => sink.into_response(),
-                Returned::Nothing => Vec::new(),
+                Returned::Rows => (sink.into_response(), outcome.headers),
+                Returned::Nothing => (Vec::new(), outcome.headers),
             }
         }
         Answer::Stream(_) => return Err(mismatch()),
     })
+}
+
+/// The response, with what it says of new rows.
+fn telling(told: Told, outcome: &Outcome, mut response: Vec<u8>) -> Vec<u8> {
+    match (told, outcome.inserted.unwrap_or(outcome.rows)) {
+        (Told::Nothing, _) => {}
+        (Told::Inserted, rows) => number_field(number::INSERTED, rows, &mut response),
+    }
+    response
 }
 
 /// A row was there, or need not be.
@@ -143,7 +167,7 @@ async fn page(
     rows: Arc<MessageEncoder>,
     mut paging: Paging,
     identity: &Identity,
-) -> Result<Vec<u8>> {
+) -> Result<Message> {
     let mut sink = PageSink::new(rows, Envelope::Field(number::ROWS), paging.page);
     let outcome = grpc.engine.stream(request, identity, &mut sink).await?;
     let total = match paging.count.take() {
@@ -164,7 +188,7 @@ async fn page(
     if let Some(total) = total {
         number_field(number::TOTAL_SIZE, total, &mut response);
     }
-    Ok(response)
+    Ok((response, outcome.headers))
 }
 
 /// Answers a call by a stream. The engine runs beside it, no faster than the
@@ -188,7 +212,7 @@ pub(super) fn streaming(
     let asked = Asked::of(&call.request);
     let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), progress.clone(), config.db_max_rows);
     let (engine, told) = (grpc.engine.clone(), grpc.engine.clone());
-    let running = tokio::spawn(async move {
+    let run = async move {
         tokio::select! {
             outcome = engine.stream(call.request, &identity, &mut sink) => {
                 // Whatever ends the stream, what came before it comes first.
@@ -199,7 +223,11 @@ pub(super) fn streaming(
             // Dropping the engine's future cancels the query.
             () = sender.closed() => Ok(()),
         }
-    });
+    };
+    let running = match notes::pad() {
+        Some(pad) => tokio::spawn(async move { pad.during(run).await }),
+        None => tokio::spawn(run),
+    };
     let rows = stream::unfold(receiver, |mut receiver| async {
         let batch = receiver.recv().await?;
         Some((stream::iter(batch), receiver))
@@ -254,12 +282,32 @@ fn decode(
     if deadline.is_some_and(|left| left.is_zero()) {
         return Err(Error::new(Fault::DeadlineExceeded, "The deadline passed before the call began"));
     }
-    let (metadata, _, message) = request.into_parts();
+    let (metadata, extensions, message) = request.into_parts();
+    let subject = extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
     let headers = metadata.into_headers();
-    let context = Context::new("POST", path, told(&headers));
-    let surroundings =
-        Surroundings { context, deadline, sealer: &grpc.sealer, max_rows: grpc.engine.config().db_max_rows };
+    let context = Context { tls_subject: subject, ..Context::new("POST", path, told(&headers)) };
+    let surroundings = Surroundings {
+        context,
+        deadline,
+        timezone: timezone(&headers)?,
+        sealer: &grpc.sealer,
+        max_rows: grpc.engine.config().db_max_rows,
+    };
     decode::decode(&grpc.services, method, message, surroundings)
+}
+
+/// The metadata `timezone`, which is what `Prefer: timezone=…` is on the REST side.
+fn timezone(headers: &HeaderMap) -> Result<Option<String>> {
+    let mut found = headers.get_all("timezone").iter();
+    match (found.next(), found.next()) {
+        (None, _) => Ok(None),
+        (Some(zone), None) => {
+            let zone =
+                zone.to_str().map_err(|_| Error::new(Fault::InvalidMessage, "timezone is malformed"))?;
+            Ok(Some(zone.to_owned()))
+        }
+        (Some(_), Some(_)) => Err(Error::new(Fault::InvalidMessage, "There is more than one timezone")),
+    }
 }
 
 /// The metadata as headers. Binary ones are for programs and not for SQL.

@@ -22,7 +22,7 @@ mod stream;
 use super::{
     Grpc,
     ended::Ended,
-    intake,
+    intake, metadata,
     protocol::NotTaken,
     serve::SHORTEST_COMPRESSED,
     services::{Responses, Signature},
@@ -218,6 +218,9 @@ async fn unary(
             }
             let mut response = Response::new(Body::new(http_body_util::Full::new(message)));
             let headers = response.headers_mut();
+            for (name, value) in head.headers.iter().filter(|(name, _)| metadata::is_free(name)) {
+                headers.append(name, value.clone());
+            }
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(codec.unary()));
             if let (Some(1), Some(encoding)) = (bytes.first(), head.headers.get("grpc-encoding")) {
                 headers.insert(header::CONTENT_ENCODING, encoding.clone());

@@ -4,6 +4,8 @@
 
 mod batch;
 mod change;
+mod conflict;
+mod embeds;
 mod filter;
 mod function;
 mod order;
@@ -56,6 +58,17 @@ pub(crate) struct Call {
     pub(crate) answer: Answer,
     /// What the engine is asked where the first request finds no row.
     pub(crate) otherwise: Option<Box<Request>>,
+    /// What the response says of new rows.
+    pub(crate) told: Told,
+}
+
+/// What a response says of new rows besides the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Nothing.
+    Nothing,
+    /// How many there are; of one row whether there is one.
+    Inserted,
 }
 
 /// How rows are answered.
@@ -104,6 +117,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) context: Context,
     /// How long the call may take.
     pub(crate) deadline: Option<Duration>,
+    /// The time zone of the transaction, if the client prefers one.
+    pub(crate) timezone: Option<String>,
     /// Opens and seals page tokens.
     pub(crate) sealer: &'a Sealer,
     /// The option `db-max-rows`.
@@ -165,7 +180,8 @@ impl Relation<'_> {
     fn get(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let selection = self.selection(number::KEYED_READ_MASK)?;
         let filters = self.key(self.message, |field| self.request_field(field.number))?;
-        let query = Query { filters, ..self.query(&selection) };
+        let mut query = Query { filters, ..self.query(&selection) };
+        self.embeds(number::KEYED_EMBEDS, &mut query)?;
         let action = Action::Read { relation: self.resource.relation.clone() };
         let answer = Answer::Row(Envelope::Field(number::ROWS), Missing::NotFound);
         Ok(self.call(surroundings, action, query, Preferences::default(), &selection, answer))
@@ -175,7 +191,8 @@ impl Relation<'_> {
         let selection = self.selection(number::READ_MASK)?;
         let mut query = self.query(&selection);
         self.conditions(&mut query)?;
-        query.order = order::order(self.resource, &self.grammar(number::ORDER_BY)?)?;
+        self.embeds(number::EMBEDS, &mut query)?;
+        query.order.extend(order::order(self.resource, &self.grammar(number::ORDER_BY)?)?);
         query.range.offset = self.count_field(number::SKIP)?.into();
         query.excess = Excess::Told;
         let action = Action::Read { relation: self.resource.relation.clone() };
@@ -195,10 +212,11 @@ impl Relation<'_> {
     ) -> Call {
         let rows = Arc::new(selection.encoder(self.package, self.encoders, self.at));
         let schema = self.package.schema.clone();
-        let Surroundings { context, deadline, .. } = surroundings;
+        let Surroundings { context, deadline, timezone, .. } = surroundings;
+        let preferences = Preferences { timezone, ..preferences };
         let request =
             Request { schema, action, query, preferences, accept: Accept::Columns, context, deadline };
-        Call { request, rows, answer, otherwise: None }
+        Call { request, rows, answer, otherwise: None, told: Told::Nothing }
     }
 
     fn query(&self, selection: &Selection) -> Query {
@@ -252,14 +270,20 @@ impl Relation<'_> {
 
     /// `where` and `filter`.
     fn conditions(&self, query: &mut Query) -> Result<()> {
-        if let Some(value) = self.message.get_field_by_number(number::WHERE)
-            && self.message.has_field_by_number(number::WHERE)
+        self.conditions_at(number::WHERE, number::FILTER, query)
+    }
+
+    /// `where` and `filter`, where they have these numbers.
+    fn conditions_at(&self, r#where: u32, filter: u32, query: &mut Query) -> Result<()> {
+        if let Some(value) = self.message.get_field_by_number(r#where)
+            && self.message.has_field_by_number(r#where)
             && let Some(predicates) = value.as_message()
         {
-            let logic = predicate::conditions(self.package, self.resource, predicates, "where")?;
+            let place = self.request_field(r#where);
+            let logic = predicate::conditions(self.package, self.resource, predicates, &place)?;
             query.logic.extend(logic.into_iter().map(|tree| (Vec::new(), tree)));
         }
-        filter::add(self.resource, &self.grammar(number::FILTER)?, query)
+        filter::add(self.resource, &self.grammar(filter)?, query)
     }
 
     /// A text that is going to be parsed.
@@ -319,6 +343,18 @@ fn representation(selection: &Selection) -> (Accept, Option<Return>) {
 fn preferences(validate_only: bool) -> Preferences {
     let transaction_end = validate_only.then_some(TransactionEnd::Rollback);
     Preferences { transaction_end, ..Preferences::default() }
+}
+
+/// Refuses what a message has that the schema does not: the client was generated from another one, and to leave a
+/// condition out would give other rows than it asked for.
+fn all_known(message: &DynamicMessage, place: &str) -> Result<()> {
+    match message.unknown_fields().next() {
+        None => Ok(()),
+        Some(field) => {
+            let number = field.number();
+            Err(refuse(place, format!("has a field {number}, which the schema does not have (any more)")))
+        }
+    }
 }
 
 /// What a field has too much of.

@@ -3,8 +3,10 @@
 //! and types are the surface's.
 
 mod draft;
+mod embeds;
 mod messages;
 mod predicates;
+mod reading;
 mod services;
 
 use super::surface::{Package, Surface};

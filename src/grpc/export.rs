@@ -4,6 +4,7 @@
 mod archive;
 mod behavior;
 mod http;
+mod listing;
 mod print;
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{catalog::Catalog, config::PackageTemplate};
 pub use archive::archive;
+pub use listing::listing;
 use prost::Message as _;
 use std::{fmt, fs, io, path::Path};
 

@@ -53,9 +53,9 @@ impl Serving {
         self.0.send_if_modified(|state| std::mem::replace(&mut state.database, database) != database);
     }
 
-    /// What was told of the database last.
-    pub fn database(&self) -> Database {
-        self.0.borrow().database
+    /// Whether the server goes down.
+    pub fn is_ending(&self) -> bool {
+        self.0.borrow().server == Server::Ending
     }
 
     /// The server is about to go down.

@@ -76,6 +76,9 @@ pub(crate) struct RelationLock {
     /// Its embeds.
     #[serde(default, skip_serializing_if = "Ledger::is_empty")]
     pub(crate) embeds: Ledger,
+    /// Its unique keys, by their columns: `first_name,last_name`.
+    #[serde(default, skip_serializing_if = "Ledger::is_empty")]
+    pub(crate) uniques: Ledger,
     /// The columns of the key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) key: Vec<String>,
@@ -195,6 +198,7 @@ impl PackageLock {
             let place = format!("relation \"{name}\"");
             declaration::identifiers([&relation.message, &relation.plural])
                 .and_then(|()| Ledger::check([&relation.columns, &relation.embeds]))
+                .and_then(|()| Ledger::check([&relation.uniques]))
                 .map_err(|why| format!("{place}: {why}"))?;
         }
         for (name, found) in &self.enums {

@@ -67,7 +67,8 @@ impl Made {
         let Some(method) = self.0.method(path) else { return Ok(None) };
         let sealer = Sealer::new(config, None, &OwnSecret::random()?)?;
         let context = Context::default();
-        let surroundings = Surroundings { context, deadline: None, sealer: &sealer, max_rows: None };
+        let surroundings =
+            Surroundings { context, deadline: None, timezone: None, sealer: &sealer, max_rows: None };
         Ok(Some(decode(&self.0, method, message, surroundings)?.request))
     }
 

@@ -90,13 +90,7 @@ impl Selection {
         let embeds = self.embeds.iter().filter_map(|(at, inner)| {
             let embed = resource.embeds.get(*at)?;
             let target = package.resources.get(embed.resource)?;
-            Some(SelectItem::Embed(Embed {
-                target: embed.target.clone(),
-                hint: embed.hint.clone(),
-                join: None,
-                form: EmbedForm::Nested { alias: (embed.name != embed.target).then(|| embed.name.clone()) },
-                select: inner.select(package, target),
-            }))
+            Some(SelectItem::Embed(selected(embed, inner.select(package, target))))
         });
         fields.chain(embeds).collect()
     }
@@ -121,6 +115,17 @@ impl Selection {
         let key: Option<Vec<usize>> =
             key.iter().map(|key| self.fields.iter().position(|(field, _)| field == key)).collect();
         MessageEncoder::new(fields.chain(embeds).collect()).keyed(key.unwrap_or_default())
+    }
+}
+
+/// An embed in a select list, under the name of its field.
+pub(crate) fn selected(embed: &surface::Embed, select: Vec<SelectItem>) -> Embed {
+    Embed {
+        target: embed.target.clone(),
+        hint: embed.hint.clone(),
+        join: None,
+        form: EmbedForm::Nested { alias: (embed.name != embed.target).then(|| embed.name.clone()) },
+        select,
     }
 }
 

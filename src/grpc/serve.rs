@@ -4,7 +4,7 @@
 
 use super::{
     Grpc, call as calls,
-    call::Asker,
+    call::{Answered, Asker},
     codec::RawCodec,
     connect::{self, Form, Known, PREFIX},
     ended::{Ended, watched},
@@ -29,7 +29,7 @@ use tonic::{
     Code, Status,
     body::Body,
     codec::CompressionEncoding,
-    metadata::MetadataValue,
+    metadata::{MetadataMap, MetadataValue},
     server::{ServerStreamingService, UnaryService},
 };
 use tower::{Layer, ServiceExt};
@@ -358,9 +358,10 @@ impl UnaryService<Bytes> for Handler {
         Box::pin(async move {
             let (grpc, path, asker) = taken.ok_or_else(called_twice)?;
             let method = grpc.services.method(&path).ok_or_else(|| missing(&path))?;
-            let message = calls::unary(&grpc, method, &path, asker, request).await?;
+            let Answered { message, metadata } = calls::unary(&grpc, method, &path, asker, request).await?;
             let is_short = message.len() < SHORTEST_COMPRESSED;
             let mut response = tonic::Response::new(message);
+            *response.metadata_mut() = MetadataMap::from_headers(metadata);
             if is_short {
                 response.disable_compression();
             }

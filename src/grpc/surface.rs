@@ -10,13 +10,19 @@ mod function;
 mod locked;
 mod number;
 mod types;
+mod unique;
 
 pub use build::SurfaceError;
 pub(crate) use build::{FUNCTIONS_SERVICE, surface};
 pub(crate) use change::changes;
 pub(crate) use number::{Numbered, Numbers};
+pub(crate) use unique::Uniques;
 
-use crate::{catalog::descriptor::Volatility, grpc::method::RelationMethod, request::select::Texts};
+use crate::{
+    catalog::descriptor::Volatility,
+    grpc::{method::RelationMethod, names::upper_snake},
+    request::select::Texts,
+};
 use std::collections::BTreeSet;
 
 /// Everything offered.
@@ -66,6 +72,8 @@ pub(crate) struct Resource {
     pub(crate) embeds: Vec<Embed>,
     /// Its key: indexes into `fields`; empty if it has none.
     pub(crate) key: Vec<usize>,
+    /// Its unique keys, if rows can be inserted.
+    pub(crate) uniques: Option<Uniques>,
     /// What can be done with it.
     pub(crate) methods: Vec<RelationMethod>,
     /// What columns were called and numbered before.
@@ -83,16 +91,62 @@ pub(crate) struct ResourceNames {
     pub(crate) singular: String,
     /// Several of them, `Students`.
     pub(crate) plural: String,
+    /// What the names begin with of messages about related rows and about unique keys: as a rule `singular`. A lock that is
+    /// older than these messages can have given their names away.
+    pub(crate) related: String,
 }
 
 impl ResourceNames {
     /// Every name that the relation's messages and its service have or could have.
     pub(crate) fn all(&self) -> Vec<String> {
+        [self.own(), self.of_related()].concat()
+    }
+
+    /// The names that follow from `singular` and `plural`.
+    pub(crate) fn own(&self) -> Vec<String> {
         let methods = RelationMethod::ALL.iter().map(|method| method.name(self));
         methods
             .flat_map(|method| [format!("{method}Request"), format!("{method}Response")])
             .chain([self.singular.clone(), self.predicates(), self.service()])
             .collect()
+    }
+
+    /// The names that follow from `related`.
+    pub(crate) fn of_related(&self) -> Vec<String> {
+        let unspecified = format!("{}_UNSPECIFIED", upper_snake(&self.unique()));
+        vec![
+            self.embeds(),
+            self.embed(),
+            self.related_predicate(),
+            self.on_conflict(),
+            self.unique(),
+            unspecified,
+        ]
+    }
+
+    /// The enum of the relation's unique keys.
+    pub(crate) fn unique(&self) -> String {
+        format!("{}Unique", self.related)
+    }
+
+    /// The message of what becomes of rows that are there already.
+    pub(crate) fn on_conflict(&self) -> String {
+        format!("{}OnConflict", self.related)
+    }
+
+    /// The message of what is said of each of the relation's embeds.
+    pub(crate) fn embeds(&self) -> String {
+        format!("{}Embeds", self.related)
+    }
+
+    /// The message of what is said of the relation where it is embedded.
+    pub(crate) fn embed(&self) -> String {
+        format!("{}Embed", self.related)
+    }
+
+    /// The message of conditions on the relation's rows where they are related to others.
+    pub(crate) fn related_predicate(&self) -> String {
+        format!("{}Predicate", self.related)
     }
 
     /// The message of its predicates.
@@ -103,6 +157,13 @@ impl ResourceNames {
     /// The service.
     pub(crate) fn service(&self) -> String {
         format!("{}Service", self.plural)
+    }
+}
+
+impl Resource {
+    /// Whether its rows have related ones, or had.
+    pub(crate) fn has_embeds(&self) -> bool {
+        !self.embeds.is_empty() || !self.reserved_embeds.numbers.is_empty()
     }
 }
 

@@ -43,6 +43,11 @@ impl<'a> Components<'a> {
         self.source.schema
     }
 
+    /// Whether a request can choose among schemas.
+    pub(super) fn has_profiles(&self) -> bool {
+        self.catalog().descriptor().schemas.len() > 1
+    }
+
     /// Whether the schema of this name has yet to be made; it is claimed then. A schema that refers to itself ends here.
     pub(super) fn claim(&mut self, name: &str) -> bool {
         self.claimed.insert(name.to_owned())

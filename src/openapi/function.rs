@@ -1,13 +1,13 @@
 //! The path of a function and its overloads: GET and HEAD where one of them cannot write, POST always.
 
 use super::{
-    JSON, comment,
+    FORM, JSON, comment,
     components::Components,
     members::{Members, Others},
     name,
     parameter::{self, LOGIC, PAGE, Shared},
-    response::{self, Failure, Nothing, Told, content, media_of_rows, with_headers},
-    row::Use,
+    response::{self, Failure, KINDS_OF_JSON, Nothing, Told, content, media_of_rows, with_headers},
+    row::{self, Use},
     schema::{anything, array, described, in_query, items, nullable, of_type, string},
 };
 use crate::{
@@ -24,7 +24,7 @@ use utoipa::openapi::{
         Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterStyle, PathItem, PathItemBuilder,
     },
     request_body::{RequestBody, RequestBodyBuilder},
-    schema::{ObjectBuilder, OneOfBuilder, Schema},
+    schema::{AnyOfBuilder, ObjectBuilder, OneOfBuilder, Schema, Type},
 };
 
 const READING: [Failure; 6] = [
@@ -236,7 +236,9 @@ fn body(components: &mut Components<'_>, overloads: &[&Function]) -> Option<Requ
     }
     if !named.is_empty() {
         let arguments = arguments(components, &named);
-        body = body.content(JSON, content(arguments));
+        let csv = string().description(Some("A line with the arguments' names, then one with their values."));
+        body = body.content(JSON, content(arguments.clone())).content(FORM, content(arguments));
+        body = body.content("text/csv", content(csv));
     }
     let required = if is_optional { Required::False } else { Required::True };
     Some(body.required(Some(required)).build())
@@ -301,7 +303,8 @@ fn successes(
 
 fn result(components: &mut Components<'_>, overloads: &[&Function]) -> Response {
     let response = ResponseBuilder::new().description("The result.");
-    let response = with_headers(components, response, &[Told::ContentRange, Told::PreferenceApplied]);
+    let headers = response::of_content(components, &[Told::ContentRange], &[]);
+    let response = with_headers(components, response, &headers);
     if let Some((relation, _)) = visible(components, overloads)
         && overloads.iter().all(|function| function.returns_set)
     {
@@ -320,23 +323,29 @@ fn result(components: &mut Components<'_>, overloads: &[&Function]) -> Response 
         }
     }
     let schema = match results.as_slice() {
-        [only] => only.clone(),
+        [only] if overloads.iter().all(|function| function.returns_set) => only.clone(),
+        [only] => nullable(only.clone()),
         // Generators make types of alternatives, which cannot be arrays in all languages.
         several if several.iter().any(|one| matches!(one, RefOr::T(Schema::Array(_)))) => anything(),
+        // Any: one value may be of several types, and NULL is of each.
         several => {
-            let any = several.iter().fold(OneOfBuilder::new(), |any, one| any.item(one.clone()));
-            RefOr::T(Schema::OneOf(any.build()))
+            let any = several.iter().fold(AnyOfBuilder::new(), |any, one| any.item(one.clone()));
+            let null = ObjectBuilder::new().schema_type(Type::Null);
+            RefOr::T(Schema::AnyOf(any.item(null).build()))
         }
     };
-    let response = response.content(JSON, content(schema));
-    let mut response = response.content("text/csv", content(string()));
+    let mut response = response.content(JSON, content(schema.clone())).content("text/csv", content(string()));
+    // What has a media type of its own is nothing else.
+    if media.is_empty() {
+        response = response.content(KINDS_OF_JSON, content(response::kinds(schema)));
+    }
     for media in media {
-        response = response.content(media, content(string()));
+        response = response.content(media, content(response::of_media(media)));
     }
     response.build()
 }
 
-/// What one function answers with, in JSON.
+/// What one function answers with, in JSON, where that is not NULL.
 fn one_result(components: &mut Components<'_>, function: &Function) -> RefOr<Schema> {
     let one = match function.shape(components.catalog()) {
         Some(Shape::Columns(columns)) => {
@@ -346,8 +355,11 @@ fn one_result(components: &mut Components<'_>, function: &Function) -> RefOr<Sch
             }
             RefOr::T(object.build().into())
         }
-        Some(Shape::Relation(relation)) if visible(components, &[function]).is_some() => {
-            RefOr::Ref(Ref::from_schema_name(name::stem(&relation.name)))
+        Some(Shape::Relation(relation)) if let Some((_, may)) = visible(components, &[function]) => {
+            match function.returns_set {
+                true => RefOr::Ref(Ref::from_schema_name(name::stem(&relation.name))),
+                false => RefOr::Ref(row::or_nulls(components, relation, &may)),
+            }
         }
         Some(Shape::Record) => RefOr::T(ObjectBuilder::new().build().into()),
         Some(Shape::Relation(_) | Shape::Composite(_) | Shape::Scalar(_) | Shape::Void) | None => {
@@ -360,7 +372,7 @@ fn one_result(components: &mut Components<'_>, function: &Function) -> RefOr<Sch
     match function.returns_set {
         true if is_scalar(components, function) => array(nullable(one)),
         true => array(one),
-        false => nullable(one),
+        false => one,
     }
 }
 

@@ -21,6 +21,11 @@ use super::{
 
 /// The grammar of query strings, which is PostgREST's.
 const MANUAL: &str = "https://docs.postgrest.org/en/v16/references/api.html";
+/// What answers under `*/*` are, for which OpenAPI has no place of its own.
+const KINDS_OF_JSON: &str = "Rows are JSON arrays, or what `Accept` asks for: `text/csv`; \
+    `application/vnd.pgrst.object+json`, the one row that there is; with `;nulls=stripped` behind it or behind \
+    `application/vnd.pgrst.array+json`, rows without the members that are null; and `application/geo+json`, the feature \
+    collection of a relation with a geometry.";
 /// The tag of the document itself.
 const INTROSPECTION: &str = "Introspection";
 const GRPC: &str = "gRPC";
@@ -59,7 +64,8 @@ fn license(license: &License) -> utoipa::openapi::License {
 pub(super) fn servers(server: Server<'_>) -> [utoipa::openapi::Server; 1] {
     let url = match server {
         Server::At(uri) => uri.to_string().trim_end_matches('/').to_owned(),
-        Server::Listening { .. } => "/".to_owned(),
+        Server::Listening { base: "", .. } => "/".to_owned(),
+        Server::Listening { base, .. } => base.to_owned(),
     };
     [ServerBuilder::new().url(url).build()]
 }
@@ -76,7 +82,7 @@ pub(super) fn tags(source: &Source<'_>) -> [Tag; 2] {
         (Protos::Downloadable, Server::At(_)) => {
             Some(servers(source.server).map(|server| server.url + ui::PROTOS).concat())
         }
-        (Protos::Downloadable, Server::Listening { .. }) => Some(ui::PROTOS.to_owned()),
+        (Protos::Downloadable, Server::Listening { base, .. }) => Some(format!("{base}{}", ui::PROTOS)),
     };
     let description = match &protos {
         None => PORT.to_owned(),
@@ -110,10 +116,11 @@ pub(super) fn root(components: &mut Components<'_>) -> PathItem {
         .tag(INTROSPECTION)
         .operation_id(Some("describe"))
         .summary(Some("This document"))
-        .description(Some("The API as the role may use it: OpenAPI, as JSON or, with `Accept: application/yaml`, as YAML. Also at \
+        .description(Some(format!(
+            "The API as the role may use it: OpenAPI, as JSON or, with `Accept: application/yaml`, as YAML. Also at \
              `/openapi.json` and `/openapi.yaml`, unless a relation is called so. An answer is compressed with gzip or \
-             zstd where `Accept-Encoding` has them.",
-        ))
+             zstd where `Accept-Encoding` has them.\n\n{KINDS_OF_JSON}"
+        )))
         .parameter(
             ParameterBuilder::new()
                 .name("If-None-Match")

@@ -4,7 +4,7 @@
 use crate::name::{pascal, plural, singular};
 
 /// Last words of the document's own components: a relation whose name ends with one is told apart by its hash.
-const OWN_LAST_WORDS: [&str; 14] = [
+const OWN_LAST_WORDS: [&str; 15] = [
     "Arguments",
     "Body",
     "Composite",
@@ -19,6 +19,7 @@ const OWN_LAST_WORDS: [&str; 14] = [
     "Result",
     "Row",
     "Update",
+    "Upsert",
 ];
 
 /// The component that describes error bodies.

@@ -1,12 +1,15 @@
 //! Parameters: those that all operations share, and those that a relation and its columns make. Each is a component.
 
-use super::{comment, components::Components, filter, name, schema::string};
-use crate::catalog::{
-    descriptor::{Column, Relation},
-    relationship::Relationship,
+use super::{
+    comment,
+    components::Components,
+    embed::{self, Embed},
+    filter, name,
+    schema::string,
 };
+use crate::catalog::descriptor::{Column, Relation};
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use utoipa::openapi::{
     Ref, RefOr, Required,
     extensions::Extensions,
@@ -137,11 +140,10 @@ pub(super) fn shared(components: &mut Components<'_>, which: Shared) -> Ref {
 pub(super) fn profile(components: &mut Components<'_>, header: &'static str) -> Option<Ref> {
     let catalog = components.catalog();
     let schema = components.schema();
-    let schemas = &catalog.descriptor().schemas;
-    if schemas.len() < 2 {
+    if !components.has_profiles() {
         return None;
     }
-    let is_default = schemas.first().is_some_and(|first| first.name == schema);
+    let is_default = catalog.descriptor().schemas.first().is_some_and(|first| first.name == schema);
     let key = name::key(&[&header.to_ascii_lowercase().replace('-', "_"), "param"]);
     Some(components.parameter(&key, |_| {
         ParameterBuilder::new()
@@ -195,13 +197,20 @@ pub(super) fn select(components: &mut Components<'_>, relation: &Relation, colum
             "Columns, and what is related, each perhaps with an alias (`alias:column`), a cast (`column::text`) or a JSON \
              path (`column->key`).\n\nColumns: {names}."
         );
-        let embeds: Vec<_> = components.source().embeds(relation).map(|(name, _, _)| name).collect();
         let mut example: Vec<String> = columns.iter().take(2).map(|column| name::quoted(&column.name)).collect();
-        if let Some(first) = embeds.first() {
-            let all: Vec<_> = embeds.iter().map(|name| format!("`{}(*)`", name::quoted(name))).collect();
-            description.push_str(&format!("\n\nRelated: {}.", all.join(", ")));
-            example.push(format!("{}(*)", name::quoted(first)));
+        let embeds = embed::embeds(components.source(), relation);
+        let mut named: HashMap<&str, usize> = HashMap::new();
+        embeds.iter().for_each(|embed| *named.entry(embed.name).or_default() += 1);
+        let is_alone = |embed: &&Embed<'_>| named.get(embed.name) == Some(&1);
+        let texts = embeds.iter().filter_map(|embed| match is_alone(&embed) {
+            true => Some(embed.alone()),
+            false => embed.told_apart(),
+        });
+        let texts: Vec<_> = texts.map(|text| format!("`{text}`")).collect();
+        if !texts.is_empty() {
+            description.push_str(&format!("\n\nRelated: {}.", texts.join(", ")));
         }
+        example.extend(embeds.iter().find(is_alone).map(Embed::alone));
         let parameter = query("select", Required::False, description, string().build());
         with_example(parameter, Some(example.join(",").into()).filter(|_| !example.is_empty()))
     })
@@ -276,19 +285,6 @@ impl ColumnList {
 fn listed(columns: &[&Column]) -> String {
     let names: Vec<_> = columns.iter().map(|column| format!("`{}`", column.name)).collect();
     names.join(", ")
-}
-
-/// What a relationship is called in a select list: its target, or the function that computes it.
-pub(super) fn embed_name<'r>(relationship: &'r Relationship, target: &'r Relation) -> &'r str {
-    use crate::catalog::relationship::Cardinality;
-    match &relationship.cardinality {
-        Cardinality::Computed { function_name, .. } => function_name,
-        Cardinality::ManyToOne(_)
-        | Cardinality::OneToMany(_)
-        | Cardinality::OneToOneChild(_)
-        | Cardinality::OneToOneParent(_)
-        | Cardinality::ManyToMany(_) => &target.name,
-    }
 }
 
 /// A parameter in the query string.

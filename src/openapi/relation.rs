@@ -1,7 +1,7 @@
 //! The path of a relation: an operation for each method that the role may use.
 
 use super::{
-    JSON, comment,
+    FORM, JSON, comment,
     components::Components,
     name,
     parameter::{self, ColumnList, LOGIC, PAGE, Shared},
@@ -45,7 +45,7 @@ enum Filters {
 #[derive(Clone, Copy)]
 enum Body {
     RowsToInsert,
-    RowToInsert,
+    RowToUpsert,
     RowToUpdate,
     None,
 }
@@ -71,6 +71,16 @@ const READING: [Failure; 6] =
     [ALWAYS[0], ALWAYS[1], ALWAYS[2], ALWAYS[3], ALWAYS[4], Failure::RangeNotSatisfiable];
 const WRITING: [Failure; 7] =
     [ALWAYS[0], ALWAYS[1], ALWAYS[2], ALWAYS[3], ALWAYS[4], Failure::Conflict, Failure::TooLarge];
+const PUTTING: [Failure; 8] = [
+    ALWAYS[0],
+    ALWAYS[1],
+    ALWAYS[2],
+    ALWAYS[3],
+    Failure::NotAllowed,
+    ALWAYS[4],
+    Failure::Conflict,
+    Failure::TooLarge,
+];
 const DELETING: [Failure; 6] = [ALWAYS[0], ALWAYS[1], ALWAYS[2], ALWAYS[3], ALWAYS[4], Failure::Conflict];
 
 const METHODS: [Method; 6] = [
@@ -134,13 +144,13 @@ const METHODS: [Method; 6] = [
         filters: Filters::ByKey,
         shared: &[Shared::PreferUpsert],
         columns: &[],
-        body: Body::RowToInsert,
+        body: Body::RowToUpsert,
         successes: &[
             ("200", Success::Rows(Rows::Changed)),
             ("201", Success::Rows(Rows::Created)),
             ("204", Success::Nothing(Nothing::Done)),
         ],
-        failures: &WRITING,
+        failures: &PUTTING,
         profile: CONTENT_PROFILE,
     },
     Method {
@@ -301,9 +311,11 @@ fn body(
         Body::None => return None,
         Body::RowsToInsert => {
             let rows = row::insert_body(components, relation, may);
-            built.content(JSON, content(rows)).content("text/csv", csv()).build()
+            let row = row::insert(components, relation, may);
+            let built = built.content(JSON, content(rows)).content("text/csv", csv());
+            built.content(FORM, content(row)).build()
         }
-        Body::RowToInsert => built.content(JSON, content(row::insert(components, relation, may))).build(),
+        Body::RowToUpsert => built.content(JSON, content(row::upsert(components, relation, may))).build(),
         Body::RowToUpdate => built.content(JSON, content(row::update(components, relation, may))).build(),
     })
 }

@@ -3,8 +3,9 @@
 use super::{
     JSON,
     components::Components,
+    embed,
     name::{self, ERROR},
-    schema::{array, string},
+    schema::{anything, array, items, string},
 };
 use crate::catalog::descriptor::Relation;
 use serde_json::{Value, json};
@@ -18,18 +19,18 @@ use utoipa::openapi::{
 const CSV: &str = "text/csv";
 /// The media types besides JSON itself that are JSON. They have no entries of their own: where a status has several of
 /// them, oapi-codegen compares whole `Content-Type`s, `charset` included, and never finds JSON.
-const KINDS_OF_JSON: &str = "*/*";
-const WHAT_KINDS: &str = "By `Accept`: `application/vnd.pgrst.object+json` for the one row that there is, \
-    `application/vnd.pgrst.array+json;nulls=stripped` and `application/vnd.pgrst.object+json;nulls=stripped` without \
-    members that are null";
-
+pub(super) const KINDS_OF_JSON: &str = "*/*";
 /// An answer that is no success.
 struct Row {
     status: &'static str,
     key: &'static str,
     description: &'static str,
+    headers: &'static [Told],
     example: fn() -> Value,
 }
+
+/// Headers of every error.
+const OF_ERRORS: &[Told] = &[Told::ProxyStatus];
 
 /// A status that an operation may answer with besides success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,7 @@ pub(super) enum Failure {
     Unauthorized,
     Forbidden,
     NotFound,
+    NotAllowed,
     NotAcceptable,
     Conflict,
     TooLarge,
@@ -52,12 +54,14 @@ impl Failure {
                 status: "400",
                 key: "bad_request.response",
                 description: "The request is malformed, or a value does not fit its column.",
+                headers: OF_ERRORS,
                 example: || error("22P02", "invalid input syntax for type integer: \"one\"", None, None),
             },
             Failure::Unauthorized => Row {
                 status: "401",
                 key: "unauthorized.response",
                 description: "The token is not valid, or there is none and the anonymous role may not do this.",
+                headers: &[Told::ProxyStatus, Told::WwwAuthenticate],
                 example: || {
                     error(
                         "PGRST301",
@@ -71,12 +75,14 @@ impl Failure {
                 status: "403",
                 key: "forbidden.response",
                 description: "The role may not do this, or a row-level security policy forbids it.",
+                headers: OF_ERRORS,
                 example: || error("42501", "permission denied for table books", None, None),
             },
             Failure::NotFound => Row {
                 status: "404",
                 key: "not_found.response",
                 description: "There is no such relation or function.",
+                headers: OF_ERRORS,
                 example: || {
                     error(
                         "PGRST205",
@@ -90,6 +96,7 @@ impl Failure {
                 status: "406",
                 key: "not_acceptable.response",
                 description: "No media type asked for can be made, or one row was asked for and there is not exactly one.",
+                headers: OF_ERRORS,
                 example: || {
                     error(
                         "PGRST116",
@@ -103,6 +110,7 @@ impl Failure {
                 status: "409",
                 key: "conflict.response",
                 description: "A unique key or a foreign key is violated.",
+                headers: OF_ERRORS,
                 example: || {
                     error(
                         "23505",
@@ -116,12 +124,19 @@ impl Failure {
                 status: "413",
                 key: "too_large.response",
                 description: "The body is larger than the server takes.",
+                headers: OF_ERRORS,
                 example: || error("PGDUET01", "The body is larger than 1048576 bytes", None, None),
             },
             Failure::RangeNotSatisfiable => Row {
                 status: "416",
                 key: "range_not_satisfiable.response",
                 description: "There are fewer rows than the range begins at.",
+                headers: &[
+                    Told::ProxyStatus,
+                    Told::ContentRange,
+                    Told::ContentLocation,
+                    Told::PreferenceApplied,
+                ],
                 example: || {
                     error(
                         "PGRST103",
@@ -131,10 +146,26 @@ impl Failure {
                     )
                 },
             },
+            Failure::NotAllowed => Row {
+                status: "405",
+                key: "not_allowed.response",
+                description: "There are filters besides those by the key.",
+                headers: &[Told::ProxyStatus, Told::Allow],
+                example: || {
+                    error(
+                        "PGRST105",
+                        "Filters must include all and only primary key columns with 'eq' operators",
+                        None,
+                        None,
+                    )
+                },
+            },
             Failure::Other => Row {
                 status: "default",
                 key: "other.response",
-                description: "Another error: of the database, of its functions, or of the server.",
+                description: "Another error: of the database, of its functions, or of the server. Its status is 300 where an embed or the \
+                              arguments of a function could be meant in several ways.",
+                headers: &[Told::ProxyStatus, Told::RetryAfter],
                 example: || {
                     error("PGRST003", "Timed out acquiring connection from connection pool.", None, None)
                 },
@@ -168,8 +199,8 @@ pub(super) fn bare_failures(
 ) -> OperationBuilder {
     failures.iter().chain([&Failure::Other]).fold(operation, |operation, failure| {
         let row = failure.row();
-        let reference = components.response(&format!("bare_{}", row.key), |_| {
-            ResponseBuilder::new().description(row.description).build()
+        let reference = components.response(&format!("bare_{}", row.key), |components| {
+            with_headers(components, ResponseBuilder::new().description(row.description), row.headers).build()
         });
         operation.response(row.status, reference)
     })
@@ -184,7 +215,8 @@ fn of_error(components: &mut Components<'_>, row: &Row) -> Response {
         .schema(Some(Ref::from_schema_name(ERROR)))
         .examples_from_iter([("error", RefOr::T(example))])
         .build();
-    ResponseBuilder::new().description(row.description).content(JSON, content).build()
+    let response = ResponseBuilder::new().description(row.description).content(JSON, content);
+    with_headers(components, response, row.headers).build()
 }
 
 fn error_schema() -> Schema {
@@ -215,7 +247,13 @@ pub(super) enum Told {
     ContentRange,
     ContentLocation,
     Location,
+    ContentProfile,
     PreferenceApplied,
+    Warning,
+    ProxyStatus,
+    WwwAuthenticate,
+    Allow,
+    RetryAfter,
     ETag,
 }
 
@@ -225,7 +263,13 @@ impl Told {
             Told::ContentRange => "Content-Range",
             Told::ContentLocation => "Content-Location",
             Told::Location => "Location",
+            Told::ContentProfile => "Content-Profile",
             Told::PreferenceApplied => "Preference-Applied",
+            Told::Warning => "Warning",
+            Told::ProxyStatus => "Proxy-Status",
+            Told::WwwAuthenticate => "WWW-Authenticate",
+            Told::Allow => "Allow",
+            Told::RetryAfter => "Retry-After",
             Told::ETag => "ETag",
         }
     }
@@ -239,6 +283,15 @@ impl Told {
             Told::Location => {
                 ("The address of a created row, where `return=headers-only` asked for it.", "/books?id=eq.1")
             }
+            Told::ContentProfile => ("The schema, where a profile asked for it.", "api"),
+            Told::Warning => (
+                "An embed with an alias was called by its relation's name.",
+                "299 PostgRESTv16.2 \"Embedded resource was referenced by relation name\"",
+            ),
+            Told::ProxyStatus => ("The error's code.", "PostgREST; error=PGRST100"),
+            Told::WwwAuthenticate => ("How to authenticate.", "Bearer"),
+            Told::Allow => ("The methods that there are.", "OPTIONS,GET,HEAD"),
+            Told::RetryAfter => ("In how many seconds to try again.", "1"),
             Told::PreferenceApplied => ("The preferences that had an effect.", "count=exact"),
             Told::ETag => ("The version of the document, for `If-None-Match`.", "\"1f8a3c\""),
         };
@@ -275,27 +328,32 @@ pub(super) enum Rows {
 
 /// A reference to the answer that holds rows of the relation.
 pub(super) fn rows(components: &mut Components<'_>, relation: &Relation, row: &Ref, which: Rows) -> Ref {
-    let (what, description, headers): (_, _, &[Told]) = match which {
-        Rows::Read => {
-            ("rows", "The rows.", &[Told::ContentRange, Told::ContentLocation, Told::PreferenceApplied])
-        }
+    let (what, description, own): (_, _, &[Told]) = match which {
+        Rows::Read => ("rows", "The rows.", &[Told::ContentRange, Told::ContentLocation]),
         Rows::Changed => (
             "changed",
             "Done; with the rows where `return=representation` asks for them.",
-            &[Told::ContentRange, Told::PreferenceApplied],
+            &[Told::ContentRange],
         ),
         Rows::Created => (
             "created",
             "Created; with the rows where `return=representation` asks for them.",
-            &[Told::ContentRange, Told::Location, Told::PreferenceApplied],
+            &[Told::ContentRange, Told::Location],
         ),
     };
     let key = name::key(&[&relation.name, what, "response"]);
     components.response(&key, |components| {
-        let response = ResponseBuilder::new().description(description);
-        let response = with_headers(components, response, headers);
+        let has_embeds = !embed::embeds(components.source(), relation).is_empty();
+        let headers = of_content(components, own, if has_embeds { &[Told::Warning] } else { &[] });
+        let response = with_headers(components, ResponseBuilder::new().description(description), &headers);
         media_of_rows(components, response, RefOr::Ref(row.clone()), Some(relation)).build()
     })
+}
+
+/// The headers of an answer with rows, or that would have some.
+pub(super) fn of_content(components: &Components<'_>, own: &[Told], more: &[Told]) -> Vec<Told> {
+    let profile = components.has_profiles().then_some(Told::ContentProfile);
+    own.iter().copied().chain(profile).chain([Told::PreferenceApplied]).chain(more.iter().copied()).collect()
 }
 
 /// The response with rows of this schema in every media type that they can have.
@@ -305,17 +363,10 @@ pub(super) fn media_of_rows(
     row: RefOr<Schema>,
     relation: Option<&Relation>,
 ) -> ResponseBuilder {
-    let rows = array(row.clone());
-    let has_geometry = relation.is_some_and(|relation| has_geometry(components, relation));
-    let geo = if has_geometry { ", `application/geo+json` for a feature collection" } else { "" };
-    let kinds = AnyOfBuilder::new()
-        .description(Some(format!("{WHAT_KINDS}{geo}.")))
-        .item(row)
-        .item(rows.clone())
-        .build();
+    let rows = array(row);
     let mut response = response
-        .content(JSON, content(rows))
-        .content(KINDS_OF_JSON, content(Schema::AnyOf(kinds)))
+        .content(JSON, content(rows.clone()))
+        .content(KINDS_OF_JSON, content(kinds(rows)))
         .content(CSV, content(string()));
     let own = components.catalog().descriptor().media_handlers.iter();
     let own = own.filter(|handler| {
@@ -326,15 +377,29 @@ pub(super) fn media_of_rows(
             "*/*" => "application/octet-stream",
             media => media,
         };
-        response = response.content(media, content(string()));
+        response = response.content(media, content(of_media(media)));
     }
     response
 }
 
-fn has_geometry(components: &Components<'_>, relation: &Relation) -> bool {
-    let catalog = components.catalog();
-    let named = |oid| catalog.base_type(oid).map(|base| base.name.as_str());
-    relation.columns.iter().any(|column| matches!(named(column.r#type), Some("geometry" | "geography")))
+/// What a function makes under a media type of its own.
+pub(super) fn of_media(media: &str) -> RefOr<Schema> {
+    match media.ends_with("json") {
+        true => anything(),
+        false => RefOr::T(string().build().into()),
+    }
+}
+
+/// What is answered where `Accept` asks for another kind of JSON than the usual: of rows, one may stand alone. Generators
+/// make types of alternatives, which have to have names.
+pub(super) fn kinds(usual: RefOr<Schema>) -> RefOr<Schema> {
+    if !matches!(usual, RefOr::T(Schema::Array(_))) {
+        return usual;
+    }
+    match items(usual.clone()) {
+        RefOr::Ref(row) => RefOr::T(Schema::AnyOf(AnyOfBuilder::new().item(row).item(usual).build())),
+        RefOr::T(_) => anything(),
+    }
 }
 
 /// What stands under a media type.
@@ -344,16 +409,16 @@ pub(super) fn content(schema: impl Into<RefOr<Schema>>) -> Content {
 
 /// A reference to an answer that holds nothing: to HEAD, or to a write whose rows nobody wants.
 pub(super) fn nothing(components: &mut Components<'_>, which: Nothing) -> Ref {
-    let (key, description, headers): (_, _, &[Told]) = match which {
+    let (key, description, headers) = match which {
         Nothing::Head => (
             "head.response",
             "What GET would answer, without the rows.",
-            &[Told::ContentRange, Told::ContentLocation, Told::PreferenceApplied],
+            of_content(components, &[Told::ContentRange, Told::ContentLocation], &[Told::Warning]),
         ),
-        Nothing::Done => ("done.response", "Done.", &[Told::ContentRange, Told::PreferenceApplied]),
+        Nothing::Done => ("done.response", "Done.", vec![Told::ContentRange, Told::PreferenceApplied]),
     };
     components.response(key, |components| {
-        with_headers(components, ResponseBuilder::new().description(description), headers).build()
+        with_headers(components, ResponseBuilder::new().description(description), &headers).build()
     })
 }
 

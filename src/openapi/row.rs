@@ -5,6 +5,7 @@ use super::{
     comment,
     components::Components,
     constraint::{self, Bounds},
+    embed::{self, Embed},
     members::{Members, Others},
     name,
     schema::{anything, array, described, nullable, of_type},
@@ -15,7 +16,7 @@ use crate::{
 };
 use utoipa::openapi::{
     Ref, RefOr,
-    schema::{AnyOfBuilder, OneOfBuilder, Schema},
+    schema::{AnyOfBuilder, Object, OneOfBuilder, Schema},
 };
 
 /// What a row is used for.
@@ -61,21 +62,73 @@ pub(super) fn read(components: &mut Components<'_>, relation: &Relation, may: &R
     Ref::from_schema_name(stem)
 }
 
-/// A reference to a row as it is inserted.
-pub(super) fn insert(components: &mut Components<'_>, relation: &Relation, may: &RelationPrivileges) -> Ref {
-    let name = name::stem(&relation.name) + "Insert";
+/// A reference to the row that a function answers with, whose members are all null where it has found none.
+pub(super) fn or_nulls(
+    components: &mut Components<'_>,
+    relation: &Relation,
+    may: &RelationPrivileges,
+) -> Ref {
+    let name = name::stem(&relation.name) + "Result";
     if components.claim(&name) {
-        let mut object = written(relation, "to insert");
-        for column in Use::Insert.columns(relation, may) {
-            let value = described(of_column(components, relation, column), with_default(column));
-            match column.not_null && column.default.is_none() && column.identity() == Identity::Unspecified {
-                true => object.add_required(&column.name, value),
-                false => object.add(&column.name, value),
-            }
+        let description = format!("A row of `{}`, or nulls where there is none.", relation.name);
+        let mut object = Members::new(Some(description), Others::Allowed);
+        for column in Use::Read.columns(relation, may) {
+            object.add(&column.name, nullable(not_null(components, column)));
+        }
+        for (name, embed) in embeds(components, relation) {
+            object.add(&name, embed);
         }
         components.schema_named(&name, object.build());
     }
     Ref::from_schema_name(name)
+}
+
+/// A reference to a row as it is inserted.
+pub(super) fn insert(components: &mut Components<'_>, relation: &Relation, may: &RelationPrivileges) -> Ref {
+    let name = name::stem(&relation.name) + "Insert";
+    if components.claim(&name) {
+        let object = written(relation, "to insert");
+        let made = to_insert(components, object, relation, may, is_needed);
+        components.schema_named(&name, made);
+    }
+    Ref::from_schema_name(name)
+}
+
+/// A reference to a row as PUT takes it: the key, which the query string has, is there too.
+pub(super) fn upsert(components: &mut Components<'_>, relation: &Relation, may: &RelationPrivileges) -> Ref {
+    let is_key = |column: &Column| relation.primary_key.contains(&column.name);
+    if relation.columns.iter().filter(|column| is_key(column)).all(is_needed) {
+        return insert(components, relation, may);
+    }
+    let name = name::stem(&relation.name) + "Upsert";
+    if components.claim(&name) {
+        let object = written(relation, "to insert or replace");
+        let made = to_insert(components, object, relation, may, |column| is_needed(column) || is_key(column));
+        components.schema_named(&name, made);
+    }
+    Ref::from_schema_name(name)
+}
+
+/// Whether an insert fails without the column.
+fn is_needed(column: &Column) -> bool {
+    column.not_null && column.default.is_none() && column.identity() == Identity::Unspecified
+}
+
+fn to_insert(
+    components: &mut Components<'_>,
+    mut object: Members,
+    relation: &Relation,
+    may: &RelationPrivileges,
+    is_required: impl Fn(&Column) -> bool,
+) -> Object {
+    for column in Use::Insert.columns(relation, may) {
+        let value = described(of_column(components, relation, column), with_default(column));
+        match is_required(column) {
+            true => object.add_required(&column.name, value),
+            false => object.add(&column.name, value),
+        }
+    }
+    object.build()
 }
 
 /// The column's comment and its default. The keyword for defaults is not used: openapi-typescript would demand such
@@ -126,6 +179,15 @@ fn written(relation: &Relation, what: &str) -> Members {
 
 /// A column's value.
 fn of_column(components: &mut Components<'_>, relation: &Relation, column: &Column) -> RefOr<Schema> {
+    let value = not_null(components, column);
+    match column.not_null && !relation.is_view() {
+        true => value,
+        false => nullable(value),
+    }
+}
+
+/// A column's value where it is not NULL.
+fn not_null(components: &mut Components<'_>, column: &Column) -> RefOr<Schema> {
     let value = of_type(components, column.r#type, &column.sql_type);
     let mut bounds = Bounds::default();
     if let Some(length) = column.max_length.and_then(|length| u32::try_from(length).ok()) {
@@ -144,18 +206,14 @@ fn of_column(components: &mut Components<'_>, relation: &Relation, column: &Colu
     {
         bounds.add_check(check, &origin.name);
     }
-    let value = constraint::bounded(value, &bounds);
-    match column.not_null && !relation.is_view() {
-        true => value,
-        false => nullable(value),
-    }
+    constraint::bounded(value, &bounds)
 }
 
 /// What can be selected besides columns, by its name: rows of other relations, and what functions compute of the row.
 fn embeds(components: &mut Components<'_>, relation: &Relation) -> Vec<(String, RefOr<Schema>)> {
     let source = components.source();
     let mut found: Vec<(String, RefOr<Schema>)> = Vec::new();
-    for (name, target, is_one) in source.embeds(relation) {
+    for Embed { name, target, is_one, .. } in embed::embeds(source, relation) {
         // Its component is made in its turn: a long chain of foreign keys is no deep recursion.
         let row = RefOr::Ref(Ref::from_schema_name(name::stem(&target.name)));
         let value = if is_one { nullable(row) } else { array(row) };

@@ -27,7 +27,6 @@ const BASE: &[(&str, Type, Option<&str>)] = &[
     ("float4", Type::Number, Some("float")),
     ("float8", Type::Number, Some("double")),
     ("numeric", Type::Number, None),
-    ("oid", Type::Integer, Some("int64")),
     ("text", Type::String, None),
     ("varchar", Type::String, None),
     ("bpchar", Type::String, None),

@@ -77,10 +77,10 @@ impl<'a> Address<'a> {
                 let host = format!("{}:{port}", uri.host().unwrap_or_default());
                 Address { scheme, host, base_path: uri.path() }
             }
-            Server::Listening { host, port } => {
+            Server::Listening { host, port, scheme, base } => {
                 let host =
                     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-                Address { scheme: "http", host, base_path: "/" }
+                Address { scheme, host, base_path: if base.is_empty() { "/" } else { base } }
             }
         }
     }

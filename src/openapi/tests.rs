@@ -90,7 +90,7 @@ pub(super) fn source<'a>(catalog: &'a Catalog, visibility: Visibility<'a>) -> So
         schema: "api",
         visibility,
         security: Security::Bearer,
-        server: Server::Listening { host: "0.0.0.0", port: 3000 },
+        server: Server::Listening { host: "0.0.0.0", port: 3000, scheme: "http", base: "" },
         protos: Protos::Downloadable,
         extra_search_path: &[],
         contact: None,

@@ -162,7 +162,7 @@ fn compares_unknown(condition: &Condition<'_>) -> bool {
     match condition {
         Condition::Group { members, .. } => members.iter().any(compares_unknown),
         Condition::Compare { field, .. } => matches!(field.origin, Origin::Unknown),
-        Condition::Embed { .. } => false,
+        Condition::Embed { .. } | Condition::Related { .. } => false,
     }
 }
 

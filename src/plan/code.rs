@@ -52,7 +52,7 @@ impl Plain<'_> {
         let Source::Relation(relation) = node.source else { return false };
         !relation.runs_code
             && node.items.iter().all(|item| self.item(item, relation))
-            && node.conditions.iter().all(|condition| self.condition(condition))
+            && node.conditions.iter().all(|condition| self.condition(condition, relation))
             && node.order.iter().all(|term| self.field(&term.field))
     }
 
@@ -93,13 +93,14 @@ impl Plain<'_> {
             }
     }
 
-    fn condition(self, condition: &Condition<'_>) -> bool {
+    fn condition(self, condition: &Condition<'_>, of: &Relation) -> bool {
         match condition {
-            Condition::Group { members, .. } => members.iter().all(|member| self.condition(member)),
+            Condition::Group { members, .. } => members.iter().all(|member| self.condition(member, of)),
             Condition::Compare { field, representation, .. } => {
                 self.operators_are_known() && representation.is_none() && self.field(field)
             }
             Condition::Embed { .. } => true,
+            Condition::Related { embed, .. } => self.link(embed, of) && self.node(&embed.node),
         }
     }
 

@@ -41,7 +41,8 @@ pub(super) fn root<'c>(
     Ok(node)
 }
 
-fn empty<'c>(shape: Shape<'c>, source: Source<'c>, alias: String, taken: Taken) -> Node<'c> {
+/// A level of which nothing is taken yet.
+pub(super) fn empty<'c>(shape: Shape<'c>, source: Source<'c>, alias: String, taken: Taken) -> Node<'c> {
     Node {
         shape,
         source,
@@ -146,6 +147,19 @@ fn embed<'c>(
         name == above.alias || beside.iter().any(joined_as(name))
     });
     Ok(Embed { target, alias, form, arity, join: join.unwrap_or_default(), link, join_alias, node })
+}
+
+/// The related rows of `above` with nothing taken of them.
+pub(super) fn unselected<'c>(
+    above: &Node<'c>,
+    target: String,
+    hint: Option<String>,
+    depth: usize,
+    context: &Context<'c>,
+) -> Result<Embed<'c>> {
+    let form = EmbedForm::Nested { alias: None };
+    let selected = select::Embed { target, hint, join: None, form, select: Vec::new() };
+    embed(above, &[], selected, depth, context)
 }
 
 /// Two embeds of one name cannot be told apart, neither in a row nor by a path. Behind PostgREST it is

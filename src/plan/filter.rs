@@ -6,11 +6,11 @@ use super::{
     Context,
     embed::level,
     read::Tree,
-    tree::{Condition, Existence, Item, Node, Origin},
+    tree::{Condition, Item, Node, Origin},
 };
 use crate::{
     error::{Error, Fault, Result},
-    request::filter::{Is, Operation},
+    request::filter::{Existence, Is, Operation},
 };
 
 /// Filters on single fields.
@@ -27,7 +27,7 @@ pub(super) fn filters<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<T
 pub(super) fn logic<'c>(mut tree: Tree<'c>, context: &Context<'c>) -> Result<Tree<'c>> {
     for (path, logic) in std::mem::take(&mut tree.query.logic).into_iter().rev() {
         let node = level(&mut tree, &path, context)?;
-        let condition = about_embeds(context.logic(node.shape, logic), node)?;
+        let condition = about_embeds(context.logic(node, logic, path.len() + 1)?, node)?;
         node.conditions.insert(0, condition);
     }
     Ok(tree)
@@ -40,7 +40,7 @@ fn about_embeds<'c>(condition: Condition<'c>, node: &Node<'c>) -> Result<Conditi
             let members = members.into_iter().map(|member| about_embeds(member, node));
             return Ok(Condition::Group { negated, junction, members: members.collect::<Result<_>>()? });
         }
-        Condition::Embed { .. } => return Ok(condition),
+        Condition::Embed { .. } | Condition::Related { .. } => return Ok(condition),
         Condition::Compare { negated, ref field, ref operation, .. } => (negated, field, operation),
     };
     let embedded = |item: &Item<'_>| matches!(item, Item::Embed(embed) if embed.name() == field.name);

@@ -57,10 +57,11 @@ pub const ALL: [Limit; 9] = [
 pub(super) fn check(query: &Query) -> Result<()> {
     let mut size = Size::default();
     size.select(&query.select, 0)?;
-    within(size.embeds.len(), EMBEDS)?;
-    for (_, logic) in &query.logic {
-        size.logic(logic, 1)?;
+    within(size.count(), EMBEDS)?;
+    for (path, logic) in &query.logic {
+        size.logic(logic, 1, path.len())?;
     }
+    within(size.count(), EMBEDS)?;
     for (_, filter) in &query.filters {
         size.filter(filter)?;
     }
@@ -70,7 +71,7 @@ pub(super) fn check(query: &Query) -> Result<()> {
     within(size.required, REQUIRED_EMBEDS)?;
     within(size.selected, SELECTED)?;
     within(size.conditions, CONDITIONS)?;
-    within(size.conditions * size.embeds.len(), CONDITIONS_BY_EMBEDS)?;
+    within(size.conditions * size.count(), CONDITIONS_BY_EMBEDS)?;
     within(query.order.iter().map(|(_, terms)| terms.len()).sum(), ORDER_TERMS)
 }
 
@@ -83,6 +84,8 @@ pub(super) fn columns(count: usize) -> Result<()> {
 struct Size<'q> {
     /// What they are called in filters.
     embeds: Vec<&'q str>,
+    /// How many more relations conditions look into.
+    related: usize,
     required: usize,
     selected: usize,
     conditions: usize,
@@ -113,14 +116,25 @@ impl<'q> Size<'q> {
         path(&filter.field)
     }
 
-    fn logic(&mut self, logic: &Logic, depth: usize) -> Result<()> {
+    /// A tree at this depth, about rows of this level of embedding.
+    fn logic(&mut self, logic: &Logic, depth: usize, level: usize) -> Result<()> {
         within(depth, LOGIC_DEPTH)?;
         match logic {
             Logic::Filter(filter) => self.filter(filter),
             Logic::Group { members, .. } => {
-                members.iter().try_for_each(|member| self.logic(member, depth + 1))
+                members.iter().try_for_each(|member| self.logic(member, depth + 1, level))
+            }
+            Logic::Related(related) => {
+                within(level + 1, EMBED_DEPTH)?;
+                self.related += 1;
+                self.required += 1;
+                related.members.iter().try_for_each(|member| self.logic(member, depth + 1, level + 1))
             }
         }
+    }
+
+    fn count(&self) -> usize {
+        self.embeds.len() + self.related
     }
 }
 

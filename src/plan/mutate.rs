@@ -2,7 +2,7 @@
 //! rows that are there already, and what has to come back of them.
 
 use super::{
-    Context, Planned, read,
+    Context, Planned, embed, read,
     transaction::Access,
     tree::{Condition, Item, Link, Node, Origin, Source, Taken},
 };
@@ -155,13 +155,14 @@ pub(super) fn plan<'c>(
     // The root's filters are the mutation's; ranges do not apply to it.
     query.range = Range::default();
     query.ranges.clear();
-    let filters = of_root(&mut query.filters).map(|filter| context.compare(shape, filter));
-    let trees = of_root(&mut query.logic).map(|logic| context.logic(shape, logic));
+    let filters = of_root(&mut query.filters).map(|filter| Ok(context.compare(shape, filter)));
+    let above = embed::empty(shape, Source::Relation(relation), relation.name.clone(), Taken::ByName);
+    let trees = of_root(&mut query.logic).map(|logic| context.logic(&above, logic, 1));
     let conditions = match asked {
         // It takes every row.
         Asked::Insert { .. } => Vec::new(),
         Asked::Upsert { .. } | Asked::Update { .. } | Asked::UpdateEach { .. } | Asked::Delete => {
-            filters.chain(trees).collect()
+            filters.chain(trees).collect::<Result<_>>()?
         }
     };
     let taken = Taken::by_request(&query.select);
@@ -335,13 +336,17 @@ impl<'n> Needed<'n> {
                     Origin::Dropped(_) => {}
                     Origin::Column(_) | Origin::Computed(_) | Origin::Unknown => self.add(&output.field.name),
                 },
-                Item::Embed(embed) => match &embed.link {
-                    Link::Columns(columns) | Link::Junction { above: columns, .. } => {
-                        columns.iter().for_each(|(above, _)| self.add(above));
-                    }
-                    Link::Computed(_) => self.returned.row = Whole::Needed,
-                },
+                Item::Embed(embed) => self.link(&embed.link),
             }
+        }
+    }
+
+    fn link(&mut self, link: &'n Link<'_>) {
+        match link {
+            Link::Columns(columns) | Link::Junction { above: columns, .. } => {
+                columns.iter().for_each(|(above, _)| self.add(above));
+            }
+            Link::Computed(_) => self.returned.row = Whole::Needed,
         }
     }
 
@@ -351,6 +356,7 @@ impl<'n> Needed<'n> {
             Condition::Compare { field, .. } => self.add(&field.name),
             // Its link is among the items.
             Condition::Embed { .. } => {}
+            Condition::Related { embed, .. } => self.link(&embed.link),
         }
     }
 }

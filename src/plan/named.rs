@@ -4,7 +4,7 @@
 
 use super::{
     Operation, Plan,
-    tree::{Item, Link, Node, Source},
+    tree::{Condition, Embed, Item, Link, Node, Source},
 };
 use crate::{
     catalog::{
@@ -33,7 +33,10 @@ impl<'c> Named<'c> {
         named.node(plan.operation.node());
         match &plan.operation {
             Operation::Read(_) => {}
-            Operation::Mutation(mutation, _) => named.relation(mutation.relation),
+            Operation::Mutation(mutation, _) => {
+                named.relation(mutation.relation);
+                mutation.conditions.iter().for_each(|condition| named.condition(condition));
+            }
             Operation::Call(call, _) => named.function(call.function),
         }
         named
@@ -67,11 +70,25 @@ impl<'c> Named<'c> {
         }
         for item in &node.items {
             let Item::Embed(embed) = item else { continue };
-            match embed.link {
-                Link::Columns(_) => {}
-                Link::Junction { relation, .. } | Link::Computed(relation) => self.relation(relation),
-            }
-            self.node(&embed.node);
+            self.embed(embed);
+        }
+        node.conditions.iter().for_each(|condition| self.condition(condition));
+    }
+
+    fn embed(&mut self, embed: &Embed<'c>) {
+        match embed.link {
+            Link::Columns(_) => {}
+            Link::Junction { relation, .. } | Link::Computed(relation) => self.relation(relation),
+        }
+        self.node(&embed.node);
+    }
+
+    fn condition(&mut self, condition: &Condition<'c>) {
+        match condition {
+            Condition::Group { members, .. } => members.iter().for_each(|member| self.condition(member)),
+            Condition::Related { embed, .. } => self.embed(embed),
+            // What they name is the level's own, or among its items.
+            Condition::Compare { .. } | Condition::Embed { .. } => {}
         }
     }
 

@@ -3,17 +3,18 @@
 //! be a computed field, and PostgreSQL knows best.
 
 use super::{
-    Context,
-    tree::{Condition, Field, OrderTerm, Origin, Output},
+    Context, embed,
+    tree::{Condition, Field, Node, OrderTerm, Origin, Output},
 };
 use crate::{
     catalog::{
         descriptor::{Relation, Representation},
         routine::Shape,
     },
+    error::Result,
     request::{
         self,
-        filter::{Filter, Logic},
+        filter::{Filter, Logic, Related},
         select::{Aggregate, AggregateFunction, Step},
     },
 };
@@ -85,16 +86,21 @@ impl<'c> Context<'c> {
         }
     }
 
-    /// A logic tree as a condition.
-    pub(super) fn logic(&self, shape: Shape<'c>, logic: Logic) -> Condition<'c> {
-        match logic {
-            Logic::Filter(filter) => self.compare(shape, filter),
-            Logic::Group { negated, junction, members } => Condition::Group {
-                negated,
-                junction,
-                members: members.into_iter().map(|member| self.logic(shape, member)).collect(),
-            },
-        }
+    /// A logic tree as a condition on the rows of `node`, which stands at this depth: 1 is the root.
+    pub(super) fn logic(&self, node: &Node<'c>, logic: Logic, depth: usize) -> Result<Condition<'c>> {
+        Ok(match logic {
+            Logic::Filter(filter) => self.compare(node.shape, filter),
+            Logic::Group { negated, junction, members } => {
+                let members = members.into_iter().map(|member| self.logic(node, member, depth));
+                Condition::Group { negated, junction, members: members.collect::<Result<_>>()? }
+            }
+            Logic::Related(Related { existence, target, hint, members }) => {
+                let mut embed = embed::unselected(node, target, hint, depth, self)?;
+                let members = members.into_iter().map(|member| self.logic(&embed.node, member, depth + 1));
+                embed.node.conditions = members.collect::<Result<_>>()?;
+                Condition::Related { embed: Box::new(embed), existence }
+            }
+        })
     }
 
     /// A term of an order by a field of these rows.

@@ -11,7 +11,7 @@ use crate::{
         routine::Shape,
     },
     request::{
-        filter::{Junction, Operation},
+        filter::{Existence, Junction, Operation},
         order::{Direction, Nulls},
         range::Range,
         select::{Aggregate, Arrow, Join, SelectItem, Step},
@@ -228,14 +228,14 @@ pub enum Condition<'c> {
         /// Whether it must have some.
         existence: Existence,
     },
-}
-
-/// Whether there must be rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Existence {
-    Some,
-    None,
+    /// Whether there are related rows that meet the conditions of the embed's node. The embed is no item: nothing of it
+    /// is read.
+    Related {
+        /// The related rows.
+        embed: Box<Embed<'c>>,
+        /// Whether there must be some.
+        existence: Existence,
+    },
 }
 
 /// One term of an order.

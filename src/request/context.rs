@@ -18,6 +18,8 @@ pub struct Context {
     pub headers: Bytes,
     /// A JSON object.
     pub cookies: Bytes,
+    /// `request.tls.subject`: whom the client's certificate is for, where it has shown one.
+    pub tls_subject: Option<Bytes>,
 }
 
 impl Context {
@@ -48,6 +50,7 @@ impl Context {
             path: rest.split_to(path - method),
             headers: rest.split_to(headers - path),
             cookies: rest,
+            tls_subject: None,
         }
     }
 }

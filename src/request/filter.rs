@@ -85,4 +85,27 @@ pub enum Logic {
     },
     /// A leaf.
     Filter(Filter),
+    /// Whether there are related rows that meet conditions.
+    Related(Related),
+}
+
+/// A condition on related rows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Related {
+    /// Whether there have to be such rows.
+    pub existence: Existence,
+    /// The relationship, as a select list names it: see [`Embed`](super::select::Embed).
+    pub target: String,
+    /// What tells several relationships apart.
+    pub hint: Option<String>,
+    /// What must hold of a related row, ANDed; any row will do if it is empty.
+    pub members: Vec<Logic>,
+}
+
+/// Whether there must be rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Existence {
+    Some,
+    None,
 }

@@ -105,6 +105,9 @@ impl Logic {
                 members.iter_mut().for_each(|member| member.take_literals(literals));
             }
             Logic::Filter(filter) => filter.operation.take_literals(literals),
+            Logic::Related(related) => {
+                related.members.iter_mut().for_each(|member| member.take_literals(literals));
+            }
         }
     }
 }

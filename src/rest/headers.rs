@@ -5,6 +5,7 @@ use crate::{
     config::Config,
     error::{Error, Fault, Result},
     request::Context,
+    server::tls::Subject,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
 
@@ -50,7 +51,8 @@ pub(super) fn profile(method: &Method, headers: &HeaderMap, config: &Config) -> 
 /// What the transaction is told of the request.
 pub(super) fn context(head: &Parts) -> Context {
     let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    Context::new(head.method.as_str(), head.uri.path(), headers)
+    let subject = head.extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
+    Context { tls_subject: subject, ..Context::new(head.method.as_str(), head.uri.path(), headers) }
 }
 
 fn text(value: &HeaderValue) -> String {

@@ -4,6 +4,7 @@
 mod failure;
 
 use super::{
+    conditional::Conditional,
     headers::{CONTENT_PROFILE, Negotiated, Profile},
     prefer, range,
     route::Verb,
@@ -50,6 +51,8 @@ pub(super) struct Asked {
     pub(super) plan: Plan,
     /// How much of an error is told.
     pub(super) verbosity: Verbosity,
+    /// Whether the answer is tagged.
+    pub(super) conditional: Conditional,
 }
 
 /// What was done.
@@ -108,7 +111,7 @@ pub(super) fn success(outcome: Outcome, asked: &Asked) -> Result<Response<Body>>
     put(&mut draft.headers, PREFERENCE_APPLIED, prefer::applied(&applied(&outcome, asked)));
     put(&mut draft.headers, header::WARNING, warning(&outcome.facts.legacy_names));
     draft.headers.insert(header::VARY, VARY);
-    overridden(draft, &outcome)
+    overridden(draft, &outcome, &asked.conditional)
 }
 
 fn read(name: &str, canonical: &str, outcome: &Outcome, asked: &Asked) -> Result<Draft> {
@@ -266,8 +269,8 @@ fn applied(outcome: &Outcome, asked: &Asked) -> Preferences {
 }
 
 /// The answer with what the database said of status and headers.
-fn overridden(draft: Draft, outcome: &Outcome) -> Result<Response<Body>> {
-    let Draft { mut status, mut headers, body } = draft;
+fn overridden(draft: Draft, outcome: &Outcome, conditional: &Conditional) -> Result<Response<Body>> {
+    let Draft { mut status, mut headers, mut body } = draft;
     if let Some(code) = outcome.status {
         status = StatusCode::from_u16(code).map_err(|_| {
             Error::new(Fault::ResponseStatus, "response.status guc must be a valid status code")
@@ -290,6 +293,7 @@ fn overridden(draft: Draft, outcome: &Outcome) -> Result<Response<Body>> {
     for (name, value) in own {
         headers.append(name, value);
     }
+    conditional.apply(&mut status, &mut headers, &mut body)?;
     let mut response = response(status, body);
     *response.headers_mut() = headers;
     Ok(response)

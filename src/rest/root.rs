@@ -10,7 +10,7 @@ use super::{
     headers::Profile,
     respond::{self, Asked, What},
     route::Verb,
-    timing::{Stage, Stopwatch},
+    timing::Stopwatch,
 };
 use crate::{
     auth::Identity,
@@ -18,6 +18,7 @@ use crate::{
     engine::Engine,
     error::{Error, Fault, Result},
     media::MediaType,
+    notes::Stage,
     openapi::{self, Format, Protos, Security, Server, Source, Visibility},
     outcome::Privileges,
     server::stored::{Coding, Store},

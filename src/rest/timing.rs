@@ -2,29 +2,21 @@
 //! stage of a request took. Where `server-timing-enabled` is off no clock is
 //! read.
 
-use crate::config::Config;
+use crate::{
+    config::Config,
+    notes::{self, STAGES, Stage},
+};
 use http::HeaderValue;
 use std::{
     fmt::Write,
     time::{Duration, Instant},
 };
 
-/// The stages, in the order in which they are told.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Stage {
-    /// The token was verified.
-    Jwt,
-    /// The request was read.
-    Parse,
-    /// It was resolved against the catalog and written down as SQL.
-    Plan,
-    /// PostgreSQL answered, from the wait for a connection to the end of the transaction.
-    Transaction,
-    /// The answer was made.
-    Response,
-}
-
-const NAMES: [&str; 5] = ["jwt", "parse", "plan", "transaction", "response"];
+/// Those of the header: the first of all that may be noted.
+const NAMES: [&str; 5] = {
+    let [jwt, parse, plan, transaction, response, ..] = STAGES;
+    [jwt, parse, plan, transaction, response]
+};
 
 /// Measures one stage after the other, if it runs at all.
 #[derive(Debug)]
@@ -33,14 +25,28 @@ pub(super) struct Stopwatch(Option<Running>);
 #[derive(Debug)]
 struct Running {
     since: Instant,
+    /// Whether the client is told.
+    audience: Audience,
     taken: [Duration; NAMES.len()],
+}
+
+/// Who wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Audience {
+    /// The client, and the log.
+    All,
+    Log,
 }
 
 impl Stopwatch {
     /// Starts now, if it is wanted.
     pub(super) fn start(config: &Config) -> Self {
-        let running = || Running { since: Instant::now(), taken: Default::default() };
-        Self(config.server_timing_enabled.then(running))
+        let audience = match config.server_timing_enabled {
+            true => Audience::All,
+            false if notes::are_taken() => Audience::Log,
+            false => return Self(None),
+        };
+        Self(Some(Running { since: Instant::now(), audience, taken: Default::default() }))
     }
 
     /// This stage is over; the next one begins.
@@ -53,14 +59,18 @@ impl Stopwatch {
     /// This stage was over at that time, if there is one.
     pub(super) fn lap_at(&mut self, stage: Stage, end: Option<Instant>) {
         if let (Some(running), Some(end)) = (&mut self.0, end) {
-            running.taken[stage as usize] += end.saturating_duration_since(running.since);
+            let taken = end.saturating_duration_since(running.since);
+            if let Some(told) = running.taken.get_mut(stage as usize) {
+                *told += taken;
+            }
+            notes::took(stage, taken);
             running.since = end;
         }
     }
 
     /// The header's value: milliseconds by stage.
     pub(super) fn header(&self) -> Option<HeaderValue> {
-        let running = self.0.as_ref()?;
+        let running = self.0.as_ref().filter(|running| running.audience == Audience::All)?;
         let mut value = String::with_capacity(96);
         for (name, taken) in NAMES.iter().zip(running.taken) {
             let separator = if value.is_empty() { "" } else { ", " };

@@ -1,4 +1,4 @@
-//! Serves the connections of one listener: HTTP/1.1 and HTTP/2 without TLS, told apart by their first bytes.
+//! Serves the connections of one listener: HTTP/1.1 and HTTP/2, over TLS or without it, told apart by their first bytes.
 //!
 //! Each connection is a task with a clone of the service. Nothing that a client does ends the loop or another
 //! connection, and nothing that it leaves open keeps the process alive: every phase of a connection has a deadline, and
@@ -6,6 +6,7 @@
 //!
 //! | phase | deadline |
 //! |---|---|
+//! | the handshake of TLS | [`Limits::head_timeout`] |
 //! | waiting for a request, and reading its head | [`Limits::head_timeout`]; over HTTP/2 an answer to a ping |
 //! | reading its body | [`Limits::read_timeout`] for each 16 KiB and for its end |
 //! | writing its answer | [`Limits::write_timeout`] for each 16 KiB, as long as some wait |
@@ -17,6 +18,9 @@
 //!        accept what has     idle connections are closed,  usually the end      endless streams
 //!        already connected   the others take no more                            are cut off
 //! ```
+//!
+//! An idle connection over HTTP/1 is closed half a second later, or with the answer to what comes until then. Before the
+//! announcement there may be a time in which each answer over HTTP/1 already says that it is the last one.
 
 mod answer;
 mod deadline;
@@ -40,15 +44,17 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
 use super::activity::{Activity, Connections, Place};
 use super::body::RequestBody;
 use super::head::MAX_FIELDS;
-use super::listen::{Listener, Peer, Stream};
+use super::listen::{Listener, Peer, Sharing, Stream};
 use super::reason;
 use super::shutdown::Shutdown;
 use super::target::RepairTarget;
+use super::tls::{self, Subject, Tls};
 use crate::memory::Memory;
 use answer::{AnswerBody, Unread};
 use deadline::WriteDeadline;
@@ -66,6 +72,16 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// How long a client that had connected, but sent nothing yet when the shutdown was announced, is waited for.
 const LATE_OPENING: Duration = Duration::from_millis(100);
+
+/// The same for one that is in the middle of a handshake.
+const LATE_HANDSHAKE: Duration = Duration::from_secs(1);
+
+/// How long connections that have begun to open are waited for, where another process takes those that come.
+const HANDED_OVER: Duration = Duration::from_millis(200);
+
+/// How long an idle connection over HTTP/1 may take to bring a last request, which is answered with `Connection: close`:
+/// a client that sends while the connection is being closed cannot know whether its request was read.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// Header fields of HTTP/1 that are read at all: beyond them hyper's own answer is 431 without a body, and somewhat over
 /// [`MAX_FIELDS`] a handler can still say what is wrong.
@@ -94,6 +110,10 @@ pub struct Limits {
     pub memory: Memory,
     /// From the announcement of the shutdown until what is still running is cut off.
     pub drain_timeout: Duration,
+    /// Whether other processes listen on the same address.
+    pub sharing: Sharing,
+    /// What is spoken on TCP connections, if not plain HTTP.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Default for Limits {
@@ -108,6 +128,8 @@ impl Default for Limits {
             ping_after: Duration::from_secs(30),
             memory: Memory::new(usize::MAX),
             drain_timeout: Duration::from_secs(10),
+            sharing: Sharing::Exclusive,
+            tls: None,
         }
     }
 }
@@ -144,6 +166,7 @@ where
     let mut connections = JoinSet::new();
     // One that was accepted and waits for room.
     let mut newcomer: Option<(Stream, Peer)> = None;
+    let mut newcomers = Vec::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if newcomer.is_none() => match accepted {
@@ -160,12 +183,30 @@ where
             () = shutdown.announced() => break,
         }
     }
-    for (stream, peer) in newcomer.into_iter().chain(listener.close().unwrap_or_default()) {
+    if limits.sharing == Sharing::Shared {
+        match listener.let_others_have_what_comes() {
+            Ok(()) => {
+                let opened = accept_until(&listener, Instant::now() + HANDED_OVER).await;
+                newcomers.extend(opened);
+            }
+            Err(error) => tracing::debug!(%error, "connections that are opening are reset"),
+        }
+    }
+    for (stream, peer) in newcomers.into_iter().chain(newcomer).chain(listener.close().unwrap_or_default()) {
         if let Some(place) = server.connections.try_admit() {
             connections.spawn(server.clone().serve(stream, peer, place, service.clone()));
         }
     }
     drain(connections, limits.drain_timeout).await
+}
+
+/// The connections that are accepted until then.
+async fn accept_until(listener: &Listener, end: Instant) -> Vec<(Stream, Peer)> {
+    let mut accepted = Vec::new();
+    while let Ok(Ok(connection)) = tokio::time::timeout_at(end, listener.accept()).await {
+        accepted.push(connection);
+    }
+    accepted
 }
 
 async fn drain(mut connections: JoinSet<()>, deadline: Duration) -> Drained {
@@ -234,7 +275,7 @@ impl Server {
         Server { http1, http2, limits: limits.clone(), connections, shutdown }
     }
 
-    async fn serve<S, B>(self: Arc<Self>, mut stream: Stream, peer: Peer, place: Place, service: S)
+    async fn serve<S, B>(self: Arc<Self>, stream: Stream, peer: Peer, place: Place, service: S)
     where
         S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -243,24 +284,36 @@ impl Server {
         B::Error: Into<BoxError>,
     {
         let activity = &place.activity;
+        let (mut stream, subject) = match self.secured(stream, activity).await {
+            Ok(secured) => secured,
+            Err(error) => {
+                tracing::debug!(%error, %peer, "a connection has no TLS");
+                return;
+            }
+        };
         let Some((protocol, received)) = self.opening(&mut stream, activity).await else { return };
         let unread = match protocol {
             Protocol::Http1 => None,
             Protocol::Http2 => Some(Unread::default()),
         };
         let Limits { read_timeout, write_timeout, .. } = self.limits;
-        let (at_work, pieces) = (activity.clone(), unread.clone());
+        let (at_work, pieces, shutdown) = (activity.clone(), unread.clone(), self.shutdown.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let (answering, unread) = (at_work.request(), pieces.clone());
-            let request = request.map(|body| RequestBody::new(body, peer, read_timeout, at_work.clone()));
+            let (answering, unread, shutdown) = (at_work.request(), pieces.clone(), shutdown.clone());
+            let mut request = request.map(|body| RequestBody::new(body, peer, read_timeout, at_work.clone()));
+            if let Some(subject) = &subject {
+                request.extensions_mut().insert(subject.clone());
+            }
             let body_unread = request.body().unread();
             let answered = service.clone().oneshot(request);
             answered.map(move |answered| {
                 answered.map(|mut answer| {
                     let is_left = || body_unread.is_some_and(|unread| unread.load(Ordering::Relaxed));
                     let is_refusal = answer.status().is_client_error() || answer.status().is_server_error();
-                    if protocol == Protocol::Http1 && is_refusal && is_left() {
-                        // The rest of the body stands where the next request would: a client has to know before it sends that.
+                    // The rest of a body stands where the next request would, and who goes down takes no further one: a client
+                    // has to know before it sends that.
+                    let is_last = || (is_refusal && is_left()) || shutdown.is_leaving();
+                    if protocol == Protocol::Http1 && is_last() {
                         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                     }
                     reason::complete(answer).map(|body| AnswerBody::new(body, unread, answering))
@@ -281,6 +334,28 @@ impl Server {
             // Mostly clients that went away or do not speak HTTP.
             tracing::debug!(%error, %peer, "a connection ended early");
         }
+    }
+
+    /// The connection as it is to be spoken on, and who shows a certificate there.
+    async fn secured(&self, stream: Stream, activity: &Activity) -> io::Result<(Stream, Option<Subject>)> {
+        let (tls, stream) = match (&self.limits.tls, stream) {
+            (Some(tls), Stream::Tcp(stream)) => (tls, stream),
+            (_, stream) => return Ok((stream, None)),
+        };
+        let mut shutdown = self.shutdown.clone();
+        let accepting = tls.acceptor().accept(stream);
+        tokio::pin!(accepting);
+        let late = || io::Error::from(io::ErrorKind::TimedOut);
+        let stream = tokio::select! {
+            accepted = tokio::time::timeout(self.limits.head_timeout, &mut accepting) => accepted.map_err(|_| late())??,
+            () = activity.has_to_close() => return Err(late()),
+            () = shutdown.announced() => {
+                tokio::time::timeout(LATE_HANDSHAKE, accepting).await.map_err(|_| late())??
+            }
+        };
+        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let subject = shown.and_then(tls::subject);
+        Ok((Stream::Tls(Box::new(stream)), subject))
     }
 
     /// The protocol and the bytes that told it; `None` if they did not come in time.
@@ -332,8 +407,17 @@ impl Server {
                     Err(_elapsed) => Err("another connection needs the room".into()),
                 };
             }
-            () = shutdown.announced() => connection.as_mut().graceful_shutdown(),
+            () = shutdown.announced() => {}
         }
+        if unread.is_none() && activity.is_idle() {
+            // Its answer says that it is the last one.
+            tokio::select! {
+                biased;
+                ended = &mut connection => return ended.map_err(Into::into),
+                () = tokio::time::sleep(LINGER) => {}
+            }
+        }
+        connection.as_mut().graceful_shutdown();
         tokio::select! {
             ended = connection => ended.map_err(Into::into),
             () = stalled => Err("an answer is not read".into()),

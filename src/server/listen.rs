@@ -4,6 +4,7 @@
 //! Binding and listening are two steps, so that a taken port is an error at once while clients are refused, rather than
 //! accepted and left waiting, until there is something to serve.
 
+mod given;
 mod host;
 mod stream;
 mod unix;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crate::config::ListenHost;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixSocket, UnixStream};
 
+pub use given::given;
 pub use stream::{Peer, Stream};
 
 /// Connections the kernel holds until they are accepted, as many as PostgREST asks for.
@@ -73,9 +75,11 @@ pub enum Sharing {
     Shared,
 }
 
-/// A bound address on which nothing is accepted yet: clients are refused.
+/// A bound address on which nothing is accepted yet: clients are refused, and on a socket that was handed over wait.
 #[derive(Debug)]
 pub enum Bound {
+    /// A socket that whoever started this process listens on already.
+    Given(Listener),
     /// With its address, the port no longer 0.
     Tcp(TcpSocket, SocketAddr),
     /// With the path of its file.
@@ -123,6 +127,7 @@ impl Bound {
     /// What was bound.
     pub fn address(&self) -> Address {
         match self {
+            Bound::Given(listener) => listener.address(),
             Bound::Tcp(_, address) => Address::Tcp(*address),
             Bound::Unix(_, path) => Address::Unix(path.clone()),
         }
@@ -131,6 +136,7 @@ impl Bound {
     /// Lets clients connect.
     pub fn listen(self) -> io::Result<Listener> {
         Ok(match self {
+            Bound::Given(listener) => listener,
             Bound::Tcp(socket, address) => Listener::Tcp(socket.listen(BACKLOG)?, address),
             Bound::Unix(socket, path) => Listener::Unix(socket.listen(BACKLOG)?, path),
         })
@@ -160,6 +166,36 @@ impl Listener {
             }
             Listener::Unix(listener, _) => (Stream::Unix(listener.accept().await?.0), Peer::Local),
         })
+    }
+
+    /// From now on the kernel gives new connections to other processes on the same address: it hears no SYN for this one,
+    /// and the client sends it again in a second, when this socket is gone. Those that have begun are completed. Without
+    /// that, the ones that the kernel is about to complete while the socket is closed would be reset.
+    #[cfg(target_os = "linux")]
+    pub fn let_others_have_what_comes(&self) -> io::Result<()> {
+        use socket2::{SockFilter, SockRef};
+        // Classic BPF: load the byte of the TCP flags, keep SYN and ACK of them, drop the segment where that is SYN alone.
+        const LOAD_BYTE: u16 = 0x30;
+        const AND: u16 = 0x54;
+        const JUMP_IF_EQUAL: u16 = 0x15;
+        const RETURN: u16 = 0x06;
+        let program = [
+            SockFilter::new(LOAD_BYTE, 0, 0, 13),
+            SockFilter::new(AND, 0, 0, 0x12),
+            SockFilter::new(JUMP_IF_EQUAL, 0, 1, 0x02),
+            SockFilter::new(RETURN, 0, 0, 0),
+            SockFilter::new(RETURN, 0, 0, u32::MAX),
+        ];
+        match self {
+            Listener::Tcp(listener, _) => SockRef::from(listener).attach_filter(&program),
+            Listener::Unix(..) => Ok(()),
+        }
+    }
+
+    /// Elsewhere there is no way to do that.
+    #[cfg(not(target_os = "linux"))]
+    pub fn let_others_have_what_comes(&self) -> io::Result<()> {
+        Ok(())
     }
 
     /// Closes the socket. Returns the connections that the kernel had completed already: it would reset them.

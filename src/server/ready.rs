@@ -89,7 +89,8 @@ impl fmt::Display for NotReady {
             NotReady::SpecialHost(host) => write!(
                 formatter,
                 "The `--ready` flag cannot be used when server-host is configured as \"{host}\". \
-                 Please update your server-host config to \"localhost\"."
+                 Please update your server-host config to \"localhost\". \
+                 Or set admin-server-host, which is server-host unless it is set: it is what `--ready` asks."
             ),
             NotReady::Refused(url) => write!(formatter, "connection refused to {url}"),
             NotReady::Status(url) => formatter.write_str(url),

@@ -18,6 +18,8 @@ pub enum Signal {
     ReloadCatalog,
     /// SIGUSR2: read the configuration again.
     ReloadConfiguration,
+    /// SIGHUP, as most servers have it: the same.
+    HangUp,
 }
 
 impl Signal {
@@ -28,6 +30,7 @@ impl Signal {
             Signal::Interrupt => "SIGINT",
             Signal::ReloadCatalog => "SIGUSR1",
             Signal::ReloadConfiguration => "SIGUSR2",
+            Signal::HangUp => "SIGHUP",
         }
     }
 
@@ -37,13 +40,14 @@ impl Signal {
             Signal::Interrupt => SignalKind::interrupt(),
             Signal::ReloadCatalog => SignalKind::user_defined1(),
             Signal::ReloadConfiguration => SignalKind::user_defined2(),
+            Signal::HangUp => SignalKind::hangup(),
         }
     }
 }
 
 /// The signals as they come; those that come while one is handled are given once each.
 #[derive(Debug)]
-pub struct Signals([(Signal, unix::Signal); 4]);
+pub struct Signals([(Signal, unix::Signal); 5]);
 
 impl Signals {
     /// From here on, none of these signals ends the process by itself. Needs a runtime.
@@ -55,6 +59,7 @@ impl Signals {
             install(Signal::Interrupt)?,
             install(Signal::ReloadCatalog)?,
             install(Signal::ReloadConfiguration)?,
+            install(Signal::HangUp)?,
         ]))
     }
 }
@@ -87,6 +92,7 @@ mod tests {
             (System::SIGUSR1, Signal::ReloadCatalog),
             (System::SIGTERM, Signal::Terminate),
             (System::SIGUSR2, Signal::ReloadConfiguration),
+            (System::SIGHUP, Signal::HangUp),
             (System::SIGINT, Signal::Interrupt),
         ] {
             raise(sent)?;

@@ -3,7 +3,7 @@
 //! bytes is part of their key.
 
 use crate::error::{Error, Fault, Result};
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -84,9 +84,7 @@ pub struct Stored {
 
 impl Stored {
     fn new(bytes: Vec<u8>, coding: Coding) -> Result<Self> {
-        let hash = digest(&SHA256, &bytes);
-        let etag = format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(hash));
-        let etag = HeaderValue::try_from(etag).map_err(internal)?;
+        let etag = tag([bytes.as_slice()])?;
         Ok(Self { bytes: bytes.into(), coding, etag })
     }
 
@@ -123,15 +121,34 @@ impl Stored {
         response
     }
 
-    /// Whether `If-None-Match` names these bytes, compared weakly (RFC 9110, section 13.1.2).
+    /// Whether `If-None-Match` names these bytes.
     fn is_had(&self, request: &HeaderMap) -> bool {
-        let fields = request.get_all(header::IF_NONE_MATCH).iter();
-        let mut listed = fields.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-        listed.any(|tag| {
-            let tag = tag.trim_ascii();
-            tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.etag.as_bytes()
-        })
+        is_named(request.get_all(header::IF_NONE_MATCH).iter(), &self.etag)
     }
+}
+
+/// A strong entity tag of bytes that come in these parts.
+pub fn tag<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> Result<HeaderValue> {
+    let mut hash = Context::new(&SHA256);
+    for (at, part) in parts.into_iter().enumerate() {
+        if at > 0 {
+            // No header has this byte, so that no two lists of parts are the same bytes.
+            hash.update(&[0]);
+        }
+        hash.update(part);
+    }
+    let tag = format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(hash.finish()));
+    HeaderValue::try_from(tag).map_err(internal)
+}
+
+/// Whether the fields of `If-None-Match` name this tag, compared weakly (RFC 9110, section 13.1.2).
+pub fn is_named<'h>(fields: impl Iterator<Item = &'h HeaderValue>, etag: &HeaderValue) -> bool {
+    let weak = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag).to_vec();
+    let mut listed = fields.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    listed.any(|tag| {
+        let tag = tag.trim_ascii();
+        tag == b"*" || weak(tag) == weak(etag.as_bytes())
+    })
 }
 
 /// Answers by what decides them. Together they hold a bounded number of bytes; the least recently used go first.

@@ -4,9 +4,9 @@
 use super::{Fragment, read::exists, statement::Scope, types::is_one_of};
 use crate::{
     catalog::descriptor::Representation,
-    plan::tree::{Condition, Existence, Field, Item, Node, OrderTerm, Origin},
+    plan::tree::{Condition, Field, Item, Node, OrderTerm, Origin},
     request::{
-        filter::{Is, Junction, Operation, Quantifier},
+        filter::{Existence, Is, Junction, Operation, Quantifier},
         literal::Literal,
         operator::{Operand, Operator},
         order::{Direction, Nulls},
@@ -72,13 +72,22 @@ pub(super) fn condition(
         }
         Condition::Embed { item, existence } => {
             let Some(Item::Embed(embed)) = node.items.get(*item) else { return };
-            out.sql(match existence {
-                Existence::Some => "EXISTS (",
-                Existence::None => "NOT EXISTS (",
-            });
+            out.sql(existing(*existence));
             exists(out, embed, node, scope);
             out.sql(")");
         }
+        Condition::Related { embed, existence } => {
+            out.sql(existing(*existence));
+            exists(out, embed, node, scope);
+            out.sql(")");
+        }
+    }
+}
+
+fn existing(existence: Existence) -> &'static str {
+    match existence {
+        Existence::Some => "EXISTS (",
+        Existence::None => "NOT EXISTS (",
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     catalog::descriptor::{Column, Identity, Relation},
     plan::{
         mutate::{Change, Conflict, Mutation, Returned, Target, Values},
-        tree::Node,
+        tree::{Node, Source},
     },
     request::{
         payload::Rows,
@@ -284,10 +284,20 @@ fn insert(
 
 /// `WHERE`, of the rows called `alias`.
 fn conditions(out: &mut Fragment, mutation: &Mutation<'_>, node: &Node<'_>, alias: &str, scope: Scope<'_>) {
-    if !mutation.conditions.is_empty() {
-        out.sql(" WHERE ");
-        out.separated(" AND ", &mutation.conditions, |out, found| condition(out, found, alias, node, scope));
+    if mutation.conditions.is_empty() {
+        return;
     }
+    // Conditions on related rows are about the rows as they are before the change.
+    let before = Node {
+        source: Source::Relation(mutation.relation),
+        alias: alias.to_owned(),
+        items: Vec::new(),
+        conditions: Vec::new(),
+        order: Vec::new(),
+        ..*node
+    };
+    out.sql(" WHERE ");
+    out.separated(" AND ", &mutation.conditions, |out, found| condition(out, found, alias, &before, scope));
 }
 
 fn on_conflict(out: &mut Fragment, conflict: Option<&Conflict>, values: &Values<'_>) {

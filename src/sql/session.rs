@@ -48,6 +48,9 @@ impl Settings {
             ("request.headers".into(), context.headers.clone()),
             ("request.cookies".into(), context.cookies.clone()),
         ]);
+        settings.extend(
+            context.tls_subject.as_ref().map(|subject| ("request.tls.subject".into(), subject.clone())),
+        );
         settings.extend(told.timezone.as_ref().map(|zone| ("timezone".into(), zone.clone().into())));
         settings.extend_from_slice(&self.after);
         settings

@@ -2,6 +2,7 @@
 //! descriptor and all relationships are snapshots, `UPDATE=1` writes them anew.
 
 use crate::support::{database::Database, snapshot::matches_snapshot};
+use futures_util::stream;
 use pgduet::{
     catalog::{
         Catalog,
@@ -292,7 +293,7 @@ async fn notifications_become_events_and_a_lost_connection_a_reload() {
             connecting.await.map_err(|error| Error::new(Fault::DatabaseUnreachable, error.to_string()))
         }
     };
-    let mut events = watch("LISTEN \"pg duet\"".into(), connect);
+    let mut events = watch("LISTEN \"pg duet\"", connect, stream::pending());
     let client = database.client().await;
     listening(&client).await;
     for (sql, expected) in [

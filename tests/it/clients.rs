@@ -96,6 +96,12 @@ fn bundle(scratch: &Scratch) -> PathBuf {
     bundle
 }
 
+/// Where `grpcurl` is, before everything else.
+fn path_with_grpcurl() -> String {
+    let directory = tool("bin/grpcurl").parent().unwrap().display().to_string();
+    format!("{directory}:{}", std::env::var("PATH").unwrap_or_default())
+}
+
 #[test]
 fn a_person_executes_in_swagger_ui_and_a_page_runs_the_official_clients() {
     let (database, server, token) = demo();
@@ -109,12 +115,40 @@ fn a_person_executes_in_swagger_ui_and_a_page_runs_the_official_clients() {
     let seen: Value = serde_json::from_str(&printed).unwrap();
 
     let ui = &seen["swaggerUi"];
-    assert!(ui["title"].as_str().unwrap().starts_with("A small library"), "{ui}");
-    assert_eq!(ui["failed"], json!([]), "Swagger UI needs nothing from elsewhere");
-    assert_eq!(ui["read"]["status"], "200");
+    assert_eq!(ui["failed"], json!([]), "the page needs nothing from elsewhere");
+    for title in [&ui["title"], &ui["bar"][0], &ui["bar"][1]] {
+        assert!(title.as_str().unwrap().starts_with("A small library"), "{ui}");
+    }
+    let has = |list: &Value, path: &str| list.as_array().unwrap().contains(&json!(path));
+    assert!(has(&ui["anonymous"], "/books") && !has(&ui["anonymous"], "/loans"), "{ui}");
+    let done = |name: &str| (ui[name]["isArmed"].as_bool().unwrap(), ui[name]["status"].as_str().unwrap());
+    assert_eq!(done("read"), (true, "200"));
     assert!(ui["read"]["body"].as_str().unwrap().contains("\"member\": \"ada\""), "{ui}");
     assert!(!ui["read"]["body"].as_str().unwrap().contains("grace"), "{ui}");
-    assert_eq!(ui["created"]["status"], "201");
+    assert_eq!(ui["field"]["example"], "eq.1");
+    assert!(ui["field"]["operators"].as_str().unwrap().contains("neq, gt, gte"), "{ui}");
+    assert_eq!(
+        (done("created"), done("updated"), done("called")),
+        ((false, "201"), (false, "204"), (true, "200"))
+    );
+    assert!(ui["kept"]["asked"].as_str().unwrap().contains("every row of /loans"), "{ui}");
+    assert_eq!((&ui["kept"]["executed"], done("deleted")), (&json!(0), (false, "204")));
+    assert!(has(&ui["reloaded"], "/loans"), "a reload has the document of the role: {ui}");
+    let refused = &ui["refused"];
+    assert!(refused["problem"].as_str().unwrap().contains("No suitable key"), "{ui}");
+    assert!(has(&refused["paths"], "/books") && !has(&refused["paths"], "/loans"), "{ui}");
+    assert_eq!((&refused["authorize"], &refused["reloaded"]), (&json!(1), &json!(1)));
+    let commands = ui["grpc"]["commands"].as_array().unwrap();
+    let list =
+        commands.iter().filter_map(Value::as_str).find(|line| line.ends_with("BooksService/ListBooks"));
+    let listed = stdout(Command::new("sh").arg("-c").arg(list.unwrap()).env("PATH", path_with_grpcurl()));
+    assert!(listed.contains("Pride and Prejudice"), "{listed}");
+    assert_eq!(ui["grpc"]["link"], "proto.zip");
+    assert!(
+        ui["phone"]["widths"].as_array().unwrap().iter().all(|width| width.as_u64().unwrap() <= 390),
+        "{ui}"
+    );
+    assert_eq!(ui["phone"]["isDark"], true);
 
     for protocol in ["grpcWeb", "connect"] {
         let web = &seen[protocol];

@@ -10,7 +10,8 @@ const LAYERS: &[(&str, &str)] = &[
     ("main", ""),
     (
         "app",
-        "admin auth catalog check cli config engine error execute grpc memory openapi rest server sql telemetry",
+        "admin auth catalog check cli config engine error execute grpc memory notes openapi rest server sql telemetry \
+         typescript",
     ),
     ("cli", "config"),
     ("check", "auth config error"),
@@ -18,12 +19,13 @@ const LAYERS: &[(&str, &str)] = &[
     ("embedded", ""),
     ("server", "config error memory"),
     ("admin", ""),
-    ("rest", "auth catalog config engine error media memory openapi outcome request server"),
-    ("grpc", "auth catalog config engine error media memory name outcome request server"),
+    ("rest", "auth catalog config engine error media memory openapi notes outcome request server"),
+    ("grpc", "auth catalog config engine error media memory name notes outcome request server"),
     ("openapi", "catalog config error media name outcome request"),
-    ("telemetry", "config"),
-    ("engine", "auth catalog config error execute media memory outcome plan request sql"),
-    ("execute", "config error media memory outcome plan sql"),
+    ("typescript", "catalog"),
+    ("telemetry", "config notes"),
+    ("engine", "auth catalog config error execute media memory notes outcome plan request sql"),
+    ("execute", "config error media memory notes outcome plan sql"),
     ("sql", "auth catalog config error media outcome plan request"),
     ("plan", "auth catalog config error media outcome request"),
     ("auth", "config error"),
@@ -35,6 +37,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("media", ""),
     ("memory", ""),
     ("name", ""),
+    ("notes", ""),
 ];
 
 /// Crates of the two protocols, and the files besides the front doors that may name them.

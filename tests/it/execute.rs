@@ -39,6 +39,7 @@ fn options() -> Options {
         acquisition_timeout: Duration::from_secs(60),
         max_idle: Duration::from_secs(600),
         max_lifetime: Duration::from_secs(3600),
+        query_timeout: None,
         preparation: Preparation::Cached(NonZeroUsize::new(16).unwrap()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod change;
+mod conflict;
 mod errors;
 mod functions;
 mod gate;
@@ -10,6 +11,7 @@ mod neighbours;
 mod package;
 mod page;
 mod read;
+mod related;
 mod serve;
 mod stream;
 mod texts;

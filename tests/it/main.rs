@@ -6,6 +6,7 @@ mod bulk;
 mod catalog;
 mod check;
 mod clients;
+mod conditional;
 mod connect;
 mod crash;
 mod demo;

@@ -2,8 +2,11 @@
 //! schema; and the Swagger 2.0 document of a running server.
 
 mod described;
+mod fuzzed;
 mod generators;
+mod replayed;
 mod served;
+mod types;
 mod validators;
 
 use crate::demo::given;

@@ -1,12 +1,18 @@
 //! The process as operators know it: how it starts and ends, what it prints, and how it lives through what happens to its
 //! database. Times are not asserted here.
 
+mod base;
 mod commands;
 mod health;
+mod logs;
 mod outage;
+mod refused;
+mod rolling;
 mod side;
 mod signals;
+mod silence;
 mod start;
+mod tls;
 
 use crate::support::{PATIENCE, database::Database, http::send, server::Server, until};
 use std::{

@@ -27,28 +27,28 @@ use crate::support::{
 use serde::Deserialize;
 use std::{collections::BTreeMap, fs, path::Path};
 
-const FIXTURE: &str = include_str!("../fixtures/spec.sql");
+pub(crate) const FIXTURE: &str = include_str!("../fixtures/spec.sql");
 
 /// How many cases at least can be said over gRPC too.
-const OVER_BOTH: usize = 22;
+const OVER_BOTH: usize = 35;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+pub(crate) struct File {
     #[serde(default)]
     config: BTreeMap<String, String>,
-    cases: Vec<Case>,
+    pub(crate) cases: Vec<Case>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Case {
+pub(crate) struct Case {
     row: String,
-    does: String,
-    request: String,
+    pub(crate) does: String,
+    pub(crate) request: String,
     #[serde(default)]
-    headers: BTreeMap<String, String>,
-    body: Option<String>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Option<String>,
     status: u16,
     reason: Option<String>,
     answer: Option<String>,
@@ -56,27 +56,29 @@ struct Case {
     answer_headers: BTreeMap<String, Option<String>>,
 }
 
+/// A server for the cases of a file.
+pub(crate) fn served(database: &Database, file: &File) -> Server {
+    let uri = database.uri("authenticator");
+    let mut environment = vec![
+        ("PGRST_DB_URI", uri.as_str()),
+        ("PGRST_DB_SCHEMAS", "api"),
+        ("PGRST_DB_ANON_ROLE", "anonymous"),
+        ("PGRST_DB_TX_END", "rollback-allow-override"),
+    ];
+    environment.extend(file.config.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    Server::start(&environment)
+}
+
 #[test]
 fn every_case_is_answered_as_expected() {
     let database = Database::fresh(FIXTURE);
-    let uri = database.uri("authenticator");
     let mut wrong = Vec::new();
     let mut over_both = 0;
     for (name, file) in files() {
-        let mut environment = vec![
-            ("PGRST_DB_URI", uri.as_str()),
-            ("PGRST_DB_SCHEMAS", "api"),
-            ("PGRST_DB_ANON_ROLE", "anonymous"),
-            ("PGRST_DB_TX_END", "rollback-allow-override"),
-        ];
-        environment.extend(file.config.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let server = Server::start(&environment);
+        let server = served(&database, &file);
         let client = Client::new(&server, &database, "api");
         for case in &file.cases {
-            let headers: Vec<_> =
-                case.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            let (method, target) = case.request.split_once(' ').expect("a request is a method and a target");
-            let answer = send(server.address(), method, target, &headers, case.body.as_deref());
+            let answer = case.answer_of(&server);
             let mut differences = case.differences(&answer);
             match translate::run(case, &answer, &client) {
                 translate::Outcome::Unsaid => {}
@@ -109,7 +111,8 @@ fn every_case_names_a_row_and_no_two_are_the_same() {
     }
 }
 
-fn files() -> Vec<(String, File)> {
+/// The files of cases by their names.
+pub(crate) fn files() -> Vec<(String, File)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spec");
     let mut files: Vec<_> = fs::read_dir(directory)
         .unwrap()
@@ -126,6 +129,19 @@ fn files() -> Vec<(String, File)> {
 }
 
 impl Case {
+    /// The method and the target, as it is sent.
+    pub(crate) fn line(&self) -> (&str, &str) {
+        self.request.split_once(' ').expect("a request is a method and a target")
+    }
+
+    /// What the server answers.
+    pub(crate) fn answer_of(&self, server: &Server) -> Answer {
+        let headers: Vec<_> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let (method, target) = self.line();
+        send(server.address(), method, target, &headers, self.body.as_deref())
+    }
+
     fn differences(&self, answer: &Answer) -> Vec<String> {
         let mut differences = Vec::new();
         if answer.status != self.status {

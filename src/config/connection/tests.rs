@@ -75,7 +75,10 @@ fn a_hosted_databases_string_is_taken_as_its_console_shows_it() {
     let (connection, warnings) = parse(text, &[]).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(connection.postgres.get_ssl_mode(), SslMode::Require);
     assert_eq!(connection.postgres.get_channel_binding(), ChannelBinding::Require);
-    assert_eq!(connection.tls, Tls { verification: Verification::None, roots: Roots::System, client: None });
+    assert_eq!(
+        connection.tls,
+        Tls { verification: Verification::None, roots: Roots::System, revoked: Vec::new(), client: None }
+    );
     assert_eq!(warnings, []);
 }
 
@@ -125,8 +128,10 @@ fn every_other_parameter_reaches_the_driver() {
 
 #[test]
 fn a_parameter_that_would_change_what_is_safe_is_not_ignored_in_silence() {
-    let warnings = parse("host=h sslcrl=/x require_auth=scram-sha-256", &[]).map(|(_, warnings)| warnings);
-    let expected = ["require_auth", "sslcrl"].map(|name| Warning::IgnoredConnectionParameter(name.into()));
+    let warnings =
+        parse("host=h sslcertmode=x require_auth=scram-sha-256", &[]).map(|(_, warnings)| warnings);
+    let expected =
+        ["require_auth", "sslcertmode"].map(|name| Warning::IgnoredConnectionParameter(name.into()));
     assert_eq!(warnings, Ok(expected.to_vec()));
 }
 
@@ -142,7 +147,8 @@ fn what_is_wrong_is_named() {
         ("hostaddr=h", "hostaddr=h"),
         ("sslmode=maybe", "sslmode=maybe"),
         ("sslmode=require sslrootcert=system", "verify-full"),
-        ("target_session_attrs=prefer-standby", "target_session_attrs=prefer-standby"),
+        ("target_session_attrs=fastest", "target_session_attrs=fastest"),
+        ("sslmode=require sslcrl=/x", "sslcrl"),
         ("connect_timeout=soon", "connect_timeout=soon"),
         ("password='open", "not closed"),
         ("postgresql://u:%ff@h", "not UTF-8"),

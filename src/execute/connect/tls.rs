@@ -2,6 +2,8 @@
 //! against which roots, and what the client shows. Whether TLS is used at all
 //! is not decided here.
 
+mod unchecked;
+
 use crate::config::connection::{ClientCertificate, Roots, Tls, Verification};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
@@ -10,11 +12,17 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_name,
     },
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{
+        CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject,
+    },
     server::ParsedCertificate,
 };
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use unchecked::Unchecked;
 
 /// What PostgreSQL calls itself in the handshake
 /// (<https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>).
@@ -25,8 +33,8 @@ pub(super) fn client_config(tls: &Tls) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match tls.verification {
         Verification::None => Arc::new(Unchecked(Arc::clone(&provider))),
-        Verification::Authority => Arc::new(Authority::new(&tls.roots, Name::Any, &provider)?),
-        Verification::AuthorityAndName => Arc::new(Authority::new(&tls.roots, Name::Asked, &provider)?),
+        Verification::Authority => Arc::new(Authority::new(tls, Name::Any, &provider)?),
+        Verification::AuthorityAndName => Arc::new(Authority::new(tls, Name::Asked, &provider)?),
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -54,47 +62,24 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> String {
-    format!("{}: {error}", path.display())
+/// The lists of revoked certificates. With any, each certificate has to be on none of them, and its authority's has to be
+/// there, as in libpq.
+fn revoked(files: &[PathBuf]) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let mut lists = Vec::new();
+    for path in files {
+        let read = CertificateRevocationListDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| unreadable(path, &error))?;
+        if read.is_empty() {
+            return Err(format!("{}: no list of revoked certificates in it", path.display()));
+        }
+        lists.extend(read);
+    }
+    Ok(lists)
 }
 
-/// `sslmode=require`: encrypted, to whomever.
-#[derive(Debug)]
-struct Unchecked(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unchecked {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("{}: {error}", path.display())
 }
 
 /// `sslmode=verify-ca` and `verify-full`: signed by a trusted authority.
@@ -117,9 +102,9 @@ enum Name {
 }
 
 impl Authority {
-    fn new(roots: &Roots, name: Name, provider: &Arc<CryptoProvider>) -> Result<Self, String> {
+    fn new(tls: &Tls, name: Name, provider: &Arc<CryptoProvider>) -> Result<Self, String> {
         let mut store = RootCertStore::empty();
-        let roots = match roots {
+        let roots = match &tls.roots {
             Roots::System => {
                 let found = rustls_native_certs::load_native_certs();
                 store.add_parsable_certificates(found.certs);
@@ -138,8 +123,9 @@ impl Authority {
                 roots
             }
         };
-        let signed =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build();
+        let signed = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
+            .with_crls(revoked(&tls.revoked)?)
+            .build();
         Ok(Self { signed: signed.map_err(|error| error.to_string())?, roots, name })
     }
 

@@ -34,7 +34,7 @@ fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
 }
 
 /// The contents of the first element, and what is behind it.
-fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(in crate::execute) fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let [_tag, first, rest @ ..] = der else { return None };
     let (length, rest) = match first {
         0..=0x7f => (usize::from(*first), rest),

@@ -38,12 +38,14 @@ impl<'a> Relation<'a> {
     pub(super) fn batch_get(self, surroundings: Surroundings<'_>) -> Result<Call> {
         let requests = self.requests()?;
         self.agree(&requests, number::KEYED_READ_MASK, number::BATCH_READ_MASK)?;
+        self.agree(&requests, number::KEYED_EMBEDS, number::BATCH_EMBEDS)?;
         if let Some(max) = surroundings.max_rows.filter(|max| requests.len() as u64 > *max) {
             return Err(Error::new(Fault::TooManyRows, format!("requests: db-max-rows allows {max}")));
         }
         let selection = self.selection(number::BATCH_READ_MASK)?;
         let wanted = self.wanted(&requests, |_, message| Ok((message.clone(), Missing::NotFound)))?;
-        let query = self.any_of(&requests, self.query(&selection))?;
+        let mut query = self.any_of(&requests, self.query(&selection))?;
+        self.embeds(number::BATCH_EMBEDS, &mut query)?;
         let action = Action::Read { relation: self.resource.relation.clone() };
         Ok(self.keyed(surroundings, action, query, Preferences::default(), &selection, wanted))
     }
@@ -65,6 +67,8 @@ impl<'a> Relation<'a> {
         let requests = self.requests()?;
         self.agree_on_writing(&requests)?;
         let Joined { payload, missing, .. } = self.joined(&requests, |at| self.resource.is_writable(at))?;
+        self.agree(&requests, number::ON_CONFLICT, number::BATCH_ON_CONFLICT)?;
+        let conflict = self.conflict(number::BATCH_ON_CONFLICT)?;
         let selection = self.written_selection(number::BATCH_READ_MASK)?;
         let (accept, representation) = representation(&selection);
         let answer = match selection.is_empty() {
@@ -76,6 +80,7 @@ impl<'a> Relation<'a> {
         let action = self.insert(payload);
         let mut call = self.call(surroundings, action, query, preferences, &selection, answer);
         call.request.accept = accept;
+        conflict.apply(&mut call);
         Ok(call)
     }
 

@@ -55,6 +55,8 @@ fn rename_tree(resource: &Resource, tree: &mut Logic) {
                 rename_tree(resource, member);
             }
         }
+        // The grammar of texts has none.
+        Logic::Related(_) => {}
     }
 }
 

@@ -2,7 +2,7 @@
 //! set takes its SQL default; if it has none, it has to be set, or named as NULL.
 
 use super::{
-    Answer, Call, MAX_PATHS, Missing, Surroundings,
+    Answer, Call, MAX_PATHS, Missing, Relation, Surroundings, Told, order,
     text::{json, separated, string, text},
     too_complex,
     write::kept_if_answered,
@@ -13,14 +13,13 @@ use crate::{
         encode::{Encoders, Envelope, MessageEncoder},
         method::number,
         refuse::refuse,
-        selection::{Selection, column},
+        selection::column,
         surface::{Field, Function, Multiplicity, Package, Passing, Presence, Returns},
     },
     request::{
         Accept, Action, CallAccess, Excess, Query, Request,
         payload::{Arguments, BodyKind, Payload, Rows},
         prefer::Preferences,
-        select::SelectItem,
     },
 };
 use bytes::Bytes;
@@ -39,7 +38,7 @@ pub(super) fn call(
         Passing::Named => named(package, function, message)?,
         Passing::Body(kind) => body(package, function, kind, message)?,
     };
-    let (select, rows, envelope) = result(package, encoders, &function.returns);
+    let (query, rows, envelope) = result(package, encoders, function, message)?;
     let answer = match (function.multiplicity, &function.returns) {
         (_, Returns::Void) => Answer::Nothing(Missing::Fine),
         (Multiplicity::One, _) => Answer::Row(envelope, Missing::Fine),
@@ -47,18 +46,17 @@ pub(super) fn call(
     };
     let access = CallAccess::ByVolatility;
     let action = Action::Call { function: function.function.clone(), arguments, access };
-    let Surroundings { context, deadline, .. } = surroundings;
+    let Surroundings { context, deadline, timezone, .. } = surroundings;
     let request = Request {
         schema: package.schema.clone(),
         action,
         query: Query {
-            select,
             texts: package.texts.clone(),
             // What is not a stream has one row.
             excess: Excess::Told,
-            ..Query::default()
+            ..query
         },
-        preferences: Preferences::default(),
+        preferences: Preferences { timezone, ..Preferences::default() },
         accept: match (function.reads_only(), function.multiplicity) {
             (true, _) => Accept::Columns,
             (false, Multiplicity::One) => kept_if_answered(&rows),
@@ -68,34 +66,60 @@ pub(super) fn call(
         context,
         deadline,
     };
-    Ok(Call { request, rows: Arc::new(rows), answer, otherwise: None })
+    Ok(Call { request, rows: Arc::new(rows), answer, otherwise: None, told: Told::Nothing })
 }
 
-/// The select list of a result and the encoder of its rows.
+/// What is read of a result, and the encoder of its rows.
 fn result(
     package: &Package,
     encoders: &Encoders,
-    returns: &Returns,
-) -> (Vec<SelectItem>, MessageEncoder, Envelope) {
+    function: &Function,
+    message: &DynamicMessage,
+) -> Result<(Query, MessageEncoder, Envelope)> {
     // A composite that is NULL comes as a row of NULLs.
     let row = Envelope::FieldUnlessNull(number::ROWS);
-    match returns {
-        Returns::Void => (Vec::new(), MessageEncoder::default(), Envelope::Bare),
+    Ok(match &function.returns {
+        Returns::Void => (Query::default(), MessageEncoder::default(), Envelope::Bare),
         Returns::Value(shape) => {
             let value = encoders.column("value", number::ROWS, *shape);
-            (Vec::new(), MessageEncoder::new(vec![value]), Envelope::Bare)
+            (Query::default(), MessageEncoder::new(vec![value]), Envelope::Bare)
         }
         Returns::Columns(fields) => {
             let select = fields.iter().map(|field| column(field, None)).collect();
-            (select, MessageEncoder::new(encoders.fields(fields)), Envelope::Bare)
+            let query = Query { select, ..Query::default() };
+            (query, MessageEncoder::new(encoders.fields(fields)), Envelope::Bare)
         }
         Returns::Resource(at) => match package.resources.get(*at) {
             Some(resource) => {
-                let all = Selection::all(resource);
-                (all.select(package, resource), all.encoder(package, encoders, *at), row)
+                let relation = Relation { package, resource, at: *at, encoders, message };
+                let (query, rows) = relation.of_call(function.multiplicity)?;
+                (query, rows, row)
             }
-            None => (Vec::new(), MessageEncoder::default(), row),
+            None => (Query::default(), MessageEncoder::default(), row),
         },
+    })
+}
+
+impl Relation<'_> {
+    /// What is read of rows of the relation that a function gives. Of one row there is nothing to choose.
+    fn of_call(&self, multiplicity: Multiplicity) -> Result<(Query, MessageEncoder)> {
+        let selection = self.selection(number::CALL_READ_MASK)?;
+        let select = selection.select(self.package, self.resource);
+        let mut query = Query { select, ..Query::default() };
+        self.embeds(number::CALL_EMBEDS, &mut query)?;
+        match multiplicity {
+            Multiplicity::One => {}
+            Multiplicity::Many => {
+                self.conditions_at(number::CALL_WHERE, number::CALL_FILTER, &mut query)?;
+                let order = self.grammar(number::CALL_ORDER_BY)?;
+                query.order.extend(order::order(self.resource, &order)?);
+                query.range.offset = self.count_field(number::CALL_SKIP)?.into();
+                if self.message.has_field_by_number(number::CALL_LIMIT) {
+                    query.range.limit = Some(self.count_field(number::CALL_LIMIT)?);
+                }
+            }
+        }
+        Ok((query, selection.encoder(self.package, self.encoders, self.at)))
     }
 }
 

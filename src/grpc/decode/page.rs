@@ -56,6 +56,7 @@ impl Relation<'_> {
         let selection = self.selection(number::READ_MASK)?;
         let mut query = self.query(&selection);
         self.conditions(&mut query)?;
+        self.embeds(number::EMBEDS, &mut query)?;
         let order_text = self.grammar(number::ORDER_BY)?;
         let mut terms = order::terms(self.resource, &order_text)?;
         let keyset = add_key(self.resource, &mut terms);
@@ -84,7 +85,7 @@ impl Relation<'_> {
             query.select.extend(terms.iter().enumerate().map(key_column));
         }
         if !terms.is_empty() {
-            query.order = vec![(Vec::new(), terms)];
+            query.order.push((Vec::new(), terms));
         }
         query.range.offset = offset.into();
         // One more, to know whether there is a next page.
@@ -117,11 +118,11 @@ impl Relation<'_> {
         }
     }
 
-    /// A token is of this query: method, conditions and order.
+    /// A token is of this query: method, conditions, order and embeds, which can be conditions.
     fn binding(&self) -> Binding {
         let mut query =
             prost_reflect::DynamicMessage::new(prost_reflect::ReflectMessage::descriptor(self.message));
-        for number in [number::WHERE, number::FILTER, number::ORDER_BY] {
+        for number in [number::WHERE, number::FILTER, number::ORDER_BY, number::EMBEDS] {
             if let Some(value) = self.message.get_field_by_number(number)
                 && self.message.has_field_by_number(number)
             {

@@ -2,7 +2,10 @@
 //! names in the operator table, so that a new one needs a field in
 //! `pgduet.query.v1` and nothing here.
 
-use super::text::{Refused, plain, text};
+use super::{
+    all_known,
+    text::{Refused, plain, text},
+};
 use crate::{
     error::Result,
     grpc::{
@@ -11,7 +14,7 @@ use crate::{
         surface::{self, Compared, Package, Resource, Scalar},
     },
     request::{
-        filter::{Filter, Is, Junction, Logic, Operation},
+        filter::{Existence, Filter, Is, Junction, Logic, Operation, Related},
         literal::Literal,
         operator::{Operand, Operator},
         select::Field,
@@ -26,6 +29,7 @@ pub(super) fn conditions(
     predicates: &DynamicMessage,
     at: &str,
 ) -> Result<Vec<Logic>> {
+    all_known(predicates, at)?;
     let mut found = Vec::new();
     for (descriptor, value) in predicates.fields() {
         let place = format!("{at}.{}", descriptor.name());
@@ -46,13 +50,21 @@ pub(super) fn conditions(
             }
             number::NOT => found.push(negate(group(package, resource, value, &place)?)),
             number => {
-                let field = resource.fields.iter().find(|field| field.number == number);
-                let (Some(field), Some(predicate)) = (field, value.as_message()) else { continue };
-                column(package, field, predicate, &place, &mut found)?;
+                let Some(predicate) = value.as_message() else { continue };
+                if let Some(field) = resource.fields.iter().find(|field| field.number == number) {
+                    column(package, field, predicate, &place, &mut found)?;
+                } else if let Some(embed) = embed(resource, number) {
+                    related(package, embed, predicate, &place, &mut found)?;
+                }
             }
         }
     }
     Ok(found)
+}
+
+/// The embed that the predicate of this number is about.
+fn embed(resource: &Resource, number: u32) -> Option<&surface::Embed> {
+    resource.embeds.iter().find(|embed| number::of_predicate(embed.number) == number)
 }
 
 /// Predicates as one tree.
@@ -94,6 +106,34 @@ fn column(
             }
             Compared::WithNull => return Err(refuse(at, "no operator is set")),
         });
+    }
+    Ok(())
+}
+
+/// What must hold of the rows of an embed.
+fn related(
+    package: &Package,
+    embed: &surface::Embed,
+    predicate: &DynamicMessage,
+    at: &str,
+    out: &mut Vec<Logic>,
+) -> Result<()> {
+    all_known(predicate, at)?;
+    let Some(target) = package.resources.get(embed.resource) else { return Ok(()) };
+    let before = out.len();
+    for (descriptor, value) in predicate.fields() {
+        let existence = match descriptor.number() {
+            number::EXISTS => Existence::Some,
+            number::NONE => Existence::None,
+            _ => continue,
+        };
+        let Some(predicates) = value.as_message() else { continue };
+        let members = conditions(package, target, predicates, &format!("{at}.{}", descriptor.name()))?;
+        let (target, hint) = (embed.target.clone(), embed.hint.clone());
+        out.push(Logic::Related(Related { existence, target, hint, members }));
+    }
+    if out.len() == before {
+        return Err(refuse(at, "neither exists nor none is set"));
     }
     Ok(())
 }

@@ -70,8 +70,11 @@ impl Relation<'_> {
         let carried = self.carried()?;
         let written = self.written()?;
         let Values { payload, .. } = self.values(&carried, &written, |at| self.resource.is_writable(at))?;
+        let conflict = self.conflict(number::ON_CONFLICT)?;
         let action = self.insert(payload);
-        self.write(surroundings, action, Query::default(), Missing::Fine)
+        let mut call = self.write(surroundings, action, Query::default(), Missing::Fine)?;
+        conflict.apply(&mut call);
+        Ok(call)
     }
 
     pub(super) fn update(self, surroundings: Surroundings<'_>) -> Result<Call> {

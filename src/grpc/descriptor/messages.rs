@@ -3,7 +3,7 @@
 use super::{
     QUERY_PACKAGE, TYPES_PACKAGE,
     draft::{Cardinality, Draft, FieldDraft, FieldType, FileDraft},
-    predicates,
+    embeds, predicates, reading,
 };
 use crate::grpc::{
     method::{Answer, FixedField, FixedKind, KeyPlace, RelationMethod, number},
@@ -14,12 +14,26 @@ use crate::grpc::{
     },
 };
 use prost_types::{DescriptorProto, field_descriptor_proto::Type};
+use std::collections::HashSet;
 
 /// Declares every message and enum of the package.
 pub(super) fn declare(file: &mut FileDraft, package: &Package) {
-    for resource in &package.resources {
+    let embedded: HashSet<usize> =
+        package.resources.iter().flat_map(|resource| &resource.embeds).map(|embed| embed.resource).collect();
+    for (at, resource) in package.resources.iter().enumerate() {
         file.add_message(resource_message(package, resource));
         file.add_message(predicates::relation(package, resource));
+        if resource.has_embeds() {
+            file.add_message(embeds::all(package, resource));
+        }
+        if embedded.contains(&at) {
+            file.add_message(embeds::one(package, resource));
+            file.add_message(predicates::related(package, resource));
+        }
+        if let Some(uniques) = &resource.uniques {
+            file.add_message(on_conflict(package, resource));
+            file.add_enum(enumeration(&uniques.found));
+        }
         for method in &resource.methods {
             file.add_message(request(package, resource, *method));
             file.add_message(response(package, resource, *method));
@@ -42,7 +56,7 @@ pub(super) fn local(package: &Package, name: &str) -> String {
     format!("{}.{name}", package.name)
 }
 
-fn well_known(name: &str) -> FieldType {
+pub(super) fn well_known(name: &str) -> FieldType {
     FieldType::Message(format!("google.protobuf.{name}"))
 }
 
@@ -144,7 +158,7 @@ fn resource_message(package: &Package, resource: &Resource) -> Draft<DescriptorP
 
 /// What a column is called in JSON beside embeds: they have theirs from before,
 /// or a migration would change them.
-fn json_beside_embeds(resource: &Resource, column: &str) -> Option<String> {
+pub(super) fn json_beside_embeds(resource: &Resource, column: &str) -> Option<String> {
     let embeds = resource.embeds.iter().map(|embed| embed.name.as_str());
     let former = resource.reserved_embeds.names.iter().map(String::as_str);
     let taken = embeds.chain(former).any(|name| default_json(name) == column);
@@ -155,8 +169,7 @@ fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Dr
     let name = method.name(&resource.names);
     let mut message = Draft::message(format!("{name}Request"), format!("The request of {name}."));
     let mut names = Claims::default();
-    let fixed = method.row().request;
-    for field in fixed.iter().filter(|field| field.kind != FixedKind::Resource) {
+    for field in method.request(resource).filter(|field| field.kind != FixedKind::Resource) {
         names.field(field.name);
     }
     for field in method.key_fields(resource) {
@@ -168,7 +181,7 @@ fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Dr
         message.reserve(&resource.reserved_key);
     }
     let carrier = names.field(&snake(&resource.names.singular));
-    for field in fixed {
+    for field in method.request(resource) {
         message.field(fixed_field(package, resource, field, &carrier));
     }
     message
@@ -183,6 +196,8 @@ fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carri
         FixedKind::Mask => well_known("FieldMask"),
         FixedKind::Count => FieldType::Enum(format!("{QUERY_PACKAGE}.CountMode")),
         FixedKind::Where => FieldType::Message(local(package, &resource.names.predicates())),
+        FixedKind::Embeds => FieldType::Message(local(package, &resource.names.embeds())),
+        FixedKind::OnConflict => FieldType::Message(local(package, &resource.names.on_conflict())),
         FixedKind::Resource => FieldType::Message(local(package, &resource.names.singular)),
         FixedKind::Requests(method) => {
             FieldType::Message(local(package, &format!("{}Request", method.name(&resource.names))))
@@ -197,7 +212,9 @@ fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carri
         | FixedKind::Bool
         | FixedKind::Mask
         | FixedKind::Count
-        | FixedKind::Where => field.name,
+        | FixedKind::Where
+        | FixedKind::Embeds
+        | FixedKind::OnConflict => field.name,
     };
     FieldDraft {
         name: name.to_owned(),
@@ -212,6 +229,8 @@ fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carri
             | FixedKind::Mask
             | FixedKind::Count
             | FixedKind::Where
+            | FixedKind::Embeds
+            | FixedKind::OnConflict
             | FixedKind::Resource => Cardinality::Implicit,
         },
         json: None,
@@ -242,6 +261,20 @@ const TOTAL_SIZE: FixedAnswer = FixedAnswer {
     cardinality: Cardinality::Explicit,
     comment: "How many rows there are on all pages, if count was set.",
 };
+const INSERTED: FixedAnswer = FixedAnswer {
+    number: number::INSERTED,
+    name: "inserted",
+    kind: Type::Bool,
+    cardinality: Cardinality::Explicit,
+    comment: "Set if on_conflict is: whether the row is new. One that was there has been left or updated.",
+};
+const INSERTED_ROWS: FixedAnswer = FixedAnswer {
+    number: number::INSERTED,
+    name: "inserted_rows",
+    kind: Type::Int64,
+    cardinality: Cardinality::Explicit,
+    comment: "Set if on_conflict is: how many of the rows are new. Others have been left or updated.",
+};
 const AFFECTED_ROWS: FixedAnswer = FixedAnswer {
     number: number::AFFECTED_ROWS,
     name: "affected_rows",
@@ -266,6 +299,8 @@ fn response(package: &Package, resource: &Resource, method: RelationMethod) -> D
         Answer::Empty | Answer::Row | Answer::Rows | Answer::Batch => &[],
         Answer::Page => &[NEXT_PAGE_TOKEN, TOTAL_SIZE],
         Answer::Affected => &[AFFECTED_ROWS],
+        Answer::CreatedRow => &[INSERTED],
+        Answer::CreatedRows => &[INSERTED_ROWS],
     };
     let mut names = Claims::default();
     for field in fixed {
@@ -274,6 +309,14 @@ fn response(package: &Package, resource: &Resource, method: RelationMethod) -> D
     match method.row().answer {
         Answer::Empty => {}
         Answer::Row | Answer::Rows => message.field(row(&one, Cardinality::Explicit, "The row.")),
+        Answer::CreatedRow => {
+            let comment = "The row; none if on_conflict left one that was there as it was.";
+            message.field(row(&names.field(&one), Cardinality::Explicit, comment));
+        }
+        Answer::CreatedRows => {
+            let comment = "The rows, without those that on_conflict left as they were.";
+            message.field(row(&names.field(&many), Cardinality::Repeated, comment));
+        }
         Answer::Page | Answer::Batch => {
             message.field(row(&names.field(&many), Cardinality::Repeated, "The rows."));
         }
@@ -295,17 +338,54 @@ fn response(package: &Package, resource: &Resource, method: RelationMethod) -> D
     message
 }
 
+/// What becomes of rows that are there already.
+fn on_conflict(package: &Package, resource: &Resource) -> Draft<DescriptorProto> {
+    let comment = format!("What becomes of rows of `{}` that are there already.", resource.relation);
+    let mut message = Draft::message(resource.names.on_conflict(), comment);
+    let fields = [
+        (
+            "target",
+            number::CONFLICT_TARGET,
+            local(package, &resource.names.unique()),
+            "The unique key that decides whether a row is there already. Not set: the primary key.",
+        ),
+        (
+            "action",
+            number::CONFLICT_ACTION,
+            format!("{QUERY_PACKAGE}.ConflictAction"),
+            "What becomes of it. It has to be set.",
+        ),
+    ];
+    for (name, number, of, comment) in fields {
+        message.field(FieldDraft {
+            name: name.to_owned(),
+            number,
+            of: FieldType::Enum(of),
+            cardinality: Cardinality::Implicit,
+            json: None,
+            comment: comment.to_owned(),
+        });
+    }
+    message
+}
+
 fn arguments(package: &Package, function: &Function) -> Draft<DescriptorProto> {
     let name = format!("{}Request", function.messages);
     let mut message = Draft::message(name, format!("The arguments of `{}`.", function.function));
     for field in &function.arguments {
         message.field(column(package, field));
     }
+    let mut names = Claims::default();
+    let taken = function.arguments.iter().map(|field| &field.name).chain(&function.reserved_arguments.names);
+    taken.for_each(|name| names.take_field(name));
+    if let Returns::Resource(at) = function.returns
+        && let Some(resource) = package.resources.get(at)
+    {
+        for field in reading::of_call(package, resource, function.multiplicity, &mut names) {
+            message.field(field);
+        }
+    }
     if function.takes_nulls() {
-        let mut names = Claims::default();
-        let taken =
-            function.arguments.iter().map(|field| &field.name).chain(&function.reserved_arguments.names);
-        taken.for_each(|name| names.take_field(name));
         message.field(FieldDraft {
             name: names.field("null_mask"),
             number: number::CALL_NULL_MASK,

@@ -1,10 +1,10 @@
-//! Messages of conditions: one for each relation, with a field for each column,
-//! and one for each enum. What other types take is in `pgduet.query.v1`.
+//! Messages of conditions: one for each relation, with a field for each column and each embed, one for each relation that is
+//! embedded, and one for each enum. What other types take is in `pgduet.query.v1`.
 
 use super::{
     QUERY_PACKAGE,
     draft::{Cardinality, Draft, FieldDraft, FieldType},
-    messages::{json_name, local},
+    messages::{json_beside_embeds, local},
 };
 use crate::grpc::{
     method::number,
@@ -23,12 +23,23 @@ pub(super) fn relation(package: &Package, resource: &Resource) -> Draft<Descript
         let name = predicate_name(resource, &field.name);
         message.field(FieldDraft {
             // With another name it has another one in JSON too.
-            json: json_name(&field.column).filter(|_| name == field.name),
+            json: json_beside_embeds(resource, &field.column).filter(|_| name == field.name),
             name,
             number: field.number,
             of: FieldType::Message(predicate(package, field)),
             cardinality: Cardinality::Explicit,
             comment: format!("Conditions on `{}`.", field.column),
+        });
+    }
+    for embed in &resource.embeds {
+        let Some(target) = package.resources.get(embed.resource) else { continue };
+        message.field(FieldDraft {
+            name: predicate_name(resource, &embed.name),
+            number: number::of_predicate(embed.number),
+            of: FieldType::Message(local(package, &target.names.related_predicate())),
+            cardinality: Cardinality::Explicit,
+            json: None,
+            comment: format!("Conditions on related rows of `{}`.", target.relation),
         });
     }
     let logic = [
@@ -46,19 +57,49 @@ pub(super) fn relation(package: &Package, resource: &Resource) -> Draft<Descript
             comment: comment.to_owned(),
         });
     }
-    let names = resource.reserved.names.iter().map(|name| predicate_name(resource, name)).collect();
-    message.reserve(&Reserved { numbers: resource.reserved.numbers.clone(), names });
+    let of_embeds = &resource.reserved_embeds;
+    let numbers = of_embeds.numbers.iter().map(|number| number::of_predicate(*number)).collect();
+    let reserved = resource.reserved.and(&Reserved { numbers, names: of_embeds.names.clone() });
+    let names = reserved.names.iter().map(|name| predicate_name(resource, name)).collect();
+    message.reserve(&Reserved { names, ..reserved });
     message
 }
 
-/// The field of a column's conditions. `and`, `or` and `not` have their names
+/// The conditions on rows of a relation where they are related to others.
+pub(super) fn related(package: &Package, resource: &Resource) -> Draft<DescriptorProto> {
+    let relation = &resource.relation;
+    let comment = format!("Conditions on related rows of `{relation}`. Those that are set must all hold.");
+    let mut message = Draft::message(resource.names.related_predicate(), comment);
+    let fields = [
+        (
+            "exists",
+            number::EXISTS,
+            "There is a related row that meets these conditions; any row does if none is set.",
+        ),
+        ("none", number::NONE, "There is no such row."),
+    ];
+    for (name, number, comment) in fields {
+        message.field(FieldDraft {
+            name: name.to_owned(),
+            number,
+            of: FieldType::Message(local(package, &resource.names.predicates())),
+            cardinality: Cardinality::Explicit,
+            json: None,
+            comment: comment.to_owned(),
+        });
+    }
+    message
+}
+
+/// The field of a column's or an embed's conditions. `and`, `or` and `not` have their names
 /// whatever columns there are and will be.
 fn predicate_name(resource: &Resource, column: &str) -> String {
     match column {
         "and" | "or" | "not" => {
             let name = format!("column_{column}");
-            let mut names = resource.fields.iter().map(|field| field.name.replace('_', ""));
-            let is_taken = names.any(|other| other == name.replace('_', ""));
+            let fields = resource.fields.iter().map(|field| &field.name);
+            let mut names = fields.chain(resource.embeds.iter().map(|embed| &embed.name));
+            let is_taken = names.any(|other| other.replace('_', "") == name.replace('_', ""));
             if is_taken { format!("{name}_{}", Numbered::Field.number(column)) } else { name }
         }
         other => other.to_owned(),

@@ -18,9 +18,13 @@ pub(super) fn declare(file: &mut FileDraft, package: &Package) {
             let comment = format!("{} `{}`.", row.comment, resource.relation);
             let responses = match row.answer {
                 Answer::Rows => Responses::Stream,
-                Answer::Empty | Answer::Row | Answer::Page | Answer::Batch | Answer::Affected => {
-                    Responses::One
-                }
+                Answer::Empty
+                | Answer::Row
+                | Answer::CreatedRow
+                | Answer::Page
+                | Answer::Batch
+                | Answer::CreatedRows
+                | Answer::Affected => Responses::One,
             };
             service.method(name, &messages, responses, effect(method.reads_only()), comment);
         }

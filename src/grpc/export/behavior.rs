@@ -32,7 +32,9 @@ pub(super) fn behaviors(package: &Package) -> Behaviors {
                 | FixedKind::Bool
                 | FixedKind::Mask
                 | FixedKind::Count
-                | FixedKind::Where => false,
+                | FixedKind::Where
+                | FixedKind::Embeds
+                | FixedKind::OnConflict => false,
             });
             let required = method.key_fields(resource).map(|field| field.number);
             for number in required.chain(fixed.map(|field| field.number)) {

@@ -55,7 +55,7 @@ fn each_line_of_the_lock_stands_in_the_exported_file() {
     let ledgers = package
         .relations
         .values()
-        .flat_map(|relation| [&relation.columns, &relation.embeds])
+        .flat_map(|relation| [&relation.columns, &relation.embeds, &relation.uniques])
         .chain(package.enums.values().map(|found| &found.labels))
         .chain(package.composites.values().map(|composite| &composite.attributes))
         .chain(package.functions.values().flat_map(|function| [&function.arguments, &function.columns]));
@@ -186,4 +186,49 @@ fn a_broken_lock_is_refused_with_the_place() {
     let twice = Lock::parse(&good.replace("\"message\": \"Total\"", "\"message\": \"Student\"")).unwrap();
     let error = surface(&school(), &PackageTemplate::default(), &twice).unwrap_err().to_string();
     assert!(error.contains("relation \"totals\": another one has the name"), "{error}");
+}
+
+#[test]
+fn a_lock_that_gave_away_the_names_of_messages_that_came_later_is_still_good() {
+    let mut lock = first();
+    let relations = &mut lock.schemas.get_mut("api").unwrap().relations;
+    relations.get_mut("totals").unwrap().message = "StudentEmbeds".to_owned();
+    relations.get_mut("grades").unwrap().message = "StudentUnique".to_owned();
+    relations.values_mut().for_each(|relation| relation.uniques = Ledger::default());
+    let (surface, next) = locked(&school(), &lock);
+    let names = |relation: &str| {
+        let resources = &surface.packages[0].resources;
+        resources.iter().find(|resource| resource.relation == relation).unwrap().names.clone()
+    };
+    assert_eq!([names("totals").singular, names("grades").singular], ["StudentEmbeds", "StudentUnique"]);
+    let students = names("students");
+    assert_eq!((students.singular.as_str(), students.plural.as_str()), ("Student", "Students"));
+    assert!(students.embeds().starts_with("Student") && students.embeds() != "StudentEmbeds");
+    assert_eq!(names("enrollments").embeds(), "EnrollmentEmbeds", "the others have theirs");
+    let (again, _) = locked(&school(), &next);
+    let same = again.packages[0].resources.iter().find(|resource| resource.relation == "students").unwrap();
+    assert_eq!(same.names.embeds(), students.embeds());
+    export(&school(), &PackageTemplate::default(), &next).unwrap();
+}
+
+#[test]
+fn a_unique_key_keeps_its_value_and_one_that_is_gone_is_reserved() {
+    use crate::catalog::descriptor::UniqueKey;
+    let key = |columns: &[&str]| UniqueKey {
+        name: "any".to_owned(),
+        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        constraint: true,
+    };
+    let before = changed(|database| {
+        students(database).unique_keys = vec![key(&["email"]), key(&["first_name", "rank"])]
+    });
+    let (_, lock) = locked(&before, &Lock::default());
+    let uniques = |lock: &Lock| lock.schemas["api"].relations["students"].uniques.clone();
+    assert_eq!(uniques(&lock).fields["first_name,rank"].name, "STUDENT_UNIQUE_FIRST_NAME_RANK");
+    let after = changed(|database| students(database).unique_keys = vec![key(&["email"])]);
+    let (surface, next) = locked(&after, &lock);
+    assert_eq!(uniques(&next).fields["email"], uniques(&lock).fields["email"]);
+    let resource = surface.packages[0].resources.iter().find(|resource| resource.relation == "students");
+    let reserved = &resource.unwrap().uniques.as_ref().unwrap().found.reserved;
+    assert!(reserved.names.contains("STUDENT_UNIQUE_FIRST_NAME_RANK"));
 }

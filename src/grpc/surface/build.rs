@@ -37,7 +37,8 @@ const TAKEN: &[&str] = &[
 ];
 
 /// What the names of a relation's messages besides its own, and of its service, end with.
-const DERIVED: [&str; 4] = ["Request", "Response", "Where", "Service"];
+const DERIVED: [&str; 9] =
+    ["Request", "Response", "Where", "Service", "Embed", "Embeds", "Predicate", "OnConflict", "Unique"];
 
 /// Why there is no surface.
 #[derive(Debug)]
@@ -90,6 +91,7 @@ pub(crate) fn surface(
             catalog,
             claims: Claims::default(),
             types: HashMap::new(),
+            related: HashMap::new(),
             next: locked.clone(),
             lock: locked,
         };
@@ -146,6 +148,8 @@ pub(super) struct Builder<'a> {
     pub(super) claims: Claims,
     /// Enums and composites met so far, by OID.
     pub(super) types: HashMap<u32, Scalar>,
+    /// [`ResourceNames::related`] of locked relations, by name.
+    pub(super) related: HashMap<String, String>,
     /// What is locked.
     pub(super) lock: PackageLock,
     /// What will be.
@@ -164,7 +168,8 @@ impl Builder<'_> {
         relations.sort_by(|a, b| a.name.cmp(&b.name));
         let mut names = self.relation_names(&relations);
         for relation in &relations {
-            let resource = resource(relation, names.remove(&relation.oid));
+            let mut resource = resource(relation, names.remove(&relation.oid));
+            self.uniques(relation, &mut resource);
             package.resources.push(resource);
         }
         let functions = self.offered_functions(&package);
@@ -195,9 +200,9 @@ impl Builder<'_> {
         for &relation in relations {
             match self.lock.relations.get(&relation.name) {
                 Some(locked) => {
-                    let locked =
-                        ResourceNames { singular: locked.message.clone(), plural: locked.plural.clone() };
-                    names.insert(relation.oid, locked);
+                    let related = self.related.get(&relation.name).unwrap_or(&locked.message).clone();
+                    let (singular, plural) = (locked.message.clone(), locked.plural.clone());
+                    names.insert(relation.oid, ResourceNames { singular, plural, related });
                 }
                 None => new.push(relation),
             }
@@ -270,6 +275,7 @@ fn resource(relation: &Relation, names: Option<ResourceNames>) -> Resource {
         fields: Vec::new(),
         embeds: Vec::new(),
         key: Vec::new(),
+        uniques: None,
         methods: Vec::new(),
         reserved: Reserved::default(),
         reserved_embeds: Reserved::default(),
@@ -281,13 +287,14 @@ fn resource(relation: &Relation, names: Option<ResourceNames>) -> Resource {
 /// then with a number of its own.
 fn names_of(relation: &str, attempt: usize) -> ResourceNames {
     let base = snake(relation);
-    match attempt {
-        0 => ResourceNames { singular: pascal(&singular(&base)), plural: pascal(&plural(&base)) },
+    let (singular, plural) = match attempt {
+        0 => (pascal(&singular(&base)), pascal(&plural(&base))),
         attempt => {
             let (name, own) = (pascal(&base), own_number(relation, attempt - 1));
-            ResourceNames { singular: format!("{name}Row{own}"), plural: format!("{name}Rows{own}") }
+            (format!("{name}Row{own}"), format!("{name}Rows{own}"))
         }
-    }
+    };
+    ResourceNames { related: singular.clone(), singular, plural }
 }
 
 /// What tells a thing apart from others whose names end at the same: nothing at first, then a number of its own.

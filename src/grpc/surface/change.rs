@@ -41,6 +41,9 @@ fn in_package(before: &Package, after: &Package, found: &mut Vec<String>) {
         }
         let (was, is) = (of_resource(before, former), of_resource(after, resource));
         compare(message, &was, &is, found);
+        if let (Some(was), Some(is)) = (&former.uniques, &resource.uniques) {
+            compare(&is.found.name, &of_labels(&was.found), &of_labels(&is.found), found);
+        }
     }
     for record in &after.records {
         let former = before.records.iter().find(|former| former.message == record.message);

@@ -3,7 +3,10 @@
 
 use super::{
     Declared, Embed, Enum, Field, Multiplicity, Numbered, Numbers, Package, Resource, ResourceNames, Returns,
-    Scalar, Shape, build::Builder, predicate, types::qualified,
+    Scalar, Shape,
+    build::{Builder, own_number},
+    predicate,
+    types::qualified,
 };
 use crate::{
     catalog::descriptor::{self, Argument, Relation, Type},
@@ -32,6 +35,13 @@ impl Package {
         };
         repeated(one, shape.is_many())
     }
+}
+
+/// Whether names of values have been claimed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Already,
+    NotYet,
 }
 
 fn repeated(kind: &str, many: bool) -> String {
@@ -72,16 +82,22 @@ fn settle(package: &Package, ledger: &Ledger, fields: &mut [Field], beside: &Led
     settled
 }
 
+fn names_of(locked: &RelationLock, related: &str) -> ResourceNames {
+    let (singular, plural) = (locked.message.clone(), locked.plural.clone());
+    ResourceNames { singular, plural, related: related.to_owned() }
+}
+
 impl Builder<'_> {
     /// Takes every locked name, before anything new can.
     pub(super) fn hold_locked_names(&mut self) -> Result<(), LockError> {
         let claims = &mut self.claims;
+        // A name that two locked things have is an error, but the messages about related rows make way.
         let mut hold = |what: &str, name: &str, names: Vec<String>| {
             claims.take(names).map_err(|taken| lock::collision(&format!("{what} \"{name}\""), &taken))
         };
         for (name, found) in &self.lock.relations {
-            let names = ResourceNames { singular: found.message.clone(), plural: found.plural.clone() };
-            hold("relation", name, names.all())?;
+            hold("relation", name, names_of(found, &found.message).own())?;
+            hold("relation", name, found.uniques.all().map(|value| value.name.clone()).collect())?;
         }
         for (name, found) in &self.lock.enums {
             let values = found.labels.all().map(|value| value.name.clone());
@@ -94,14 +110,19 @@ impl Builder<'_> {
             let stem = found.messages();
             hold("function", name, vec![format!("{stem}Request"), format!("{stem}Response")])?;
         }
+        for (name, found) in &self.lock.relations {
+            let candidate =
+                |attempt| names_of(found, &format!("{}{}", found.message, own_number(name, attempt)));
+            let names = claims.claim(candidate, ResourceNames::of_related);
+            self.related.insert(name.clone(), names.related);
+        }
         Ok(())
     }
 
     /// Settles a relation's columns, and enters it into the next lock.
     pub(super) fn settle_columns(&mut self, package: &Package, relation: &str, fields: &mut [Field]) {
-        let mut next = self.lock.relations.get(relation).cloned().unwrap_or_default();
+        let next = self.next.relations.entry(relation.to_owned()).or_default();
         next.columns = settle(package, &next.columns, fields, &next.embeds);
-        self.next.relations.insert(relation.to_owned(), next);
     }
 
     /// Enters a relation's names and key into the next lock; tells it what is reserved.
@@ -166,6 +187,22 @@ impl Builder<'_> {
 
     /// Settles an enum's values.
     pub(super) fn settle_labels(&mut self, key: &str, found: &mut Enum) {
+        let labels = self.lock.enums.get(key).map(|known| known.labels.clone()).unwrap_or_default();
+        // Without a lock the enum's names have been taken together with its own.
+        let taken = if labels.is_empty() { Taken::Already } else { Taken::NotYet };
+        let settled = self.settle_values(&labels, found, taken);
+        self.next.enums.insert(key.to_owned(), EnumLock { name: found.name.clone(), labels: settled });
+    }
+
+    /// Settles the values of the enum of a relation's unique keys.
+    pub(super) fn settle_uniques(&mut self, relation: &str, found: &mut Enum) {
+        let known = self.lock.relations.get(relation).map(|known| known.uniques.clone()).unwrap_or_default();
+        let settled = self.settle_values(&known, found, Taken::NotYet);
+        self.next.relations.entry(relation.to_owned()).or_default().uniques = settled;
+    }
+
+    /// Gives an enum's values the names and numbers that they keep.
+    fn settle_values(&mut self, labels: &Ledger, found: &mut Enum, taken: Taken) -> Ledger {
         let wanted = found.values.iter().map(|value| Wanted {
             key: value.label.clone(),
             kind: String::new(),
@@ -173,9 +210,6 @@ impl Builder<'_> {
             rank: Rank::First,
         });
         let wanted: Vec<Wanted> = wanted.collect();
-        let labels = self.lock.enums.get(key).map(|known| known.labels.clone()).unwrap_or_default();
-        // Without a lock the enum's names have been taken together with its own.
-        let is_new = labels.is_empty();
         let mut numbers =
             Numbers::of(Numbered::Label, labels.all().map(|declaration| declaration.number).chain([0]));
         let claims = &mut self.claims;
@@ -186,9 +220,9 @@ impl Builder<'_> {
                 }
                 Some(_) | None => wanted.name(attempt),
             };
-            match is_new {
-                true => wanted.iter().map(|wanted| wanted.name(0)).collect(),
-                false => claims.settle(wanted, candidate, |name| vec![name.clone()]),
+            match taken {
+                Taken::Already => wanted.iter().map(|wanted| wanted.name(0)).collect(),
+                Taken::NotYet => claims.settle(wanted, candidate, |name| vec![name.clone()]),
             }
         });
         for value in &mut found.values {
@@ -198,7 +232,7 @@ impl Builder<'_> {
             }
         }
         found.reserved = settled.reserved();
-        self.next.enums.insert(key.to_owned(), EnumLock { name: found.name.clone(), labels: settled });
+        settled
     }
 
     /// What is locked of the attributes of the package's record at this place.

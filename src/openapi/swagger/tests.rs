@@ -90,7 +90,9 @@ fn the_address_is_the_proxy_s_with_its_port_or_where_the_server_listens() {
         assert_eq!(address(found), wanted, "{uri}");
     }
     for (host, wanted) in [("0.0.0.0", "0.0.0.0:3000"), ("::1", "[::1]:3000")] {
-        let found = library(&catalog, |source| source.server = Server::Listening { host, port: 3000 });
+        let found = library(&catalog, |source| {
+            source.server = Server::Listening { host, port: 3000, scheme: "http", base: "" }
+        });
         assert_eq!(found["schemes"], json!(["http"]));
         assert_eq!(address(found), [wanted, "/"]);
     }

@@ -18,6 +18,7 @@ fn asked(what: What) -> Asked {
         profile: Profile { schema: "api".to_owned(), negotiated: Negotiated::No },
         plan: Plan::Impossible,
         verbosity: Verbosity::Verbose,
+        conditional: Conditional::No,
     }
 }
 

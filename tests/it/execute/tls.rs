@@ -23,12 +23,15 @@ use tokio_postgres::NoTls;
 /// Plain connections are refused but for the superuser's; `certified` shows a certificate, others know a password.
 const RULES: &str = "
     local all postgres trust
+    hostssl all plain 127.0.0.1/32 reject
+    hostnossl all plain 127.0.0.1/32 scram-sha-256
     hostssl all certified 127.0.0.1/32 cert
     hostssl all all 127.0.0.1/32 scram-sha-256";
 
 const ROLES: &str = "
     CREATE ROLE authenticator LOGIN NOINHERIT PASSWORD 'secret';
     CREATE ROLE certified LOGIN;
+    CREATE ROLE plain LOGIN PASSWORD 'secret';
     CREATE ROLE anonymous;
     GRANT anonymous TO authenticator, certified";
 
@@ -48,6 +51,8 @@ enum Signature {
     Authority,
     /// Itself, as in PostgreSQL's manual, section 19.9.5.
     Itself,
+    /// An authority, in the first version of certificates, which cannot say for which names they are.
+    FirstVersion,
 }
 
 impl Server {
@@ -164,6 +169,13 @@ fn certificates(directory: &Path, signature: Signature) {
             )),
             _ => {
                 openssl(&format!("{NEW} -keyout {name}.key -out {name}.csr -subj /CN={subject}"));
+                if (name, signature) == ("server", Signature::FirstVersion) {
+                    openssl(
+                        "x509 -req -in server.csr -CA authority.crt -CAkey authority.key -CAcreateserial -days 2
+                         -out server.crt",
+                    );
+                    continue;
+                }
                 openssl(&format!(
                     "x509 -req -in {name}.csr -CA authority.crt -CAkey authority.key -CAcreateserial -days 2
                      -extfile names -out {name}.crt"
@@ -275,4 +287,59 @@ async fn a_certificate_that_signed_itself_is_trusted_where_it_is_the_root() {
         server.file("server.crt")
     );
     assert_eq!(server.encrypted(&elsewhere).await.unwrap_err().code(), "PGRST000");
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_first_version_is_taken_where_none_is_checked() {
+    let server = Server::start(Signature::FirstVersion).await;
+    for mode in ["prefer", "require"] {
+        let found = server.encrypted(&format!("{LOGIN} host=localhost sslmode={mode}")).await;
+        assert_eq!(found.unwrap(), r#""true""#, "{mode}");
+    }
+    // The password is bound to it: the server has shown that it has the key.
+    let bound = format!("{LOGIN} host=localhost sslmode=require channel_binding=require");
+    assert_eq!(server.encrypted(&bound).await.unwrap(), r#""true""#);
+    let checked =
+        format!("{LOGIN} host=localhost sslmode=verify-full sslrootcert={}", server.file("authority.crt"));
+    assert_eq!(server.encrypted(&checked).await.unwrap_err().code(), "PGRST000");
+}
+
+#[tokio::test]
+async fn prefer_goes_on_without_tls_where_the_server_refuses_it() {
+    let server = Server::shared().await;
+    let login = "user=plain password=secret host=localhost";
+    assert_eq!(server.encrypted(&format!("{login} sslmode=prefer")).await.unwrap(), r#""false""#);
+    assert_eq!(server.encrypted(&format!("{login} sslmode=require")).await.unwrap_err().code(), "PGRST000");
+    // What is not a request connects in the same way.
+    server.pool(&format!("{login} sslmode=prefer")).unwrap().lend().await.unwrap().give_back();
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_revoked_is_refused() {
+    let server = Server::start(Signature::Authority).await;
+    let directory = &server.directory;
+    fs::write(directory.join("index.txt"), "").unwrap();
+    fs::write(directory.join("crlnumber"), "01").unwrap();
+    fs::write(
+        directory.join("ca.conf"),
+        "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\ndefault_crl_days=2\n",
+    )
+    .unwrap();
+    let ca = |arguments: &str| {
+        let arguments = format!("ca -config ca.conf -keyfile authority.key -cert authority.crt {arguments}");
+        let arguments = arguments.split_ascii_whitespace();
+        stdout(Command::new("openssl").current_dir(directory).stderr(Stdio::null()).args(arguments));
+    };
+    let list = server.file("revoked.crl");
+    let asked = format!(
+        "{LOGIN} host=localhost sslmode=verify-full sslrootcert={} sslcrl={list}",
+        server.file("authority.crt")
+    );
+    ca("-gencrl -out revoked.crl");
+    assert_eq!(server.encrypted(&asked).await.unwrap(), r#""true""#);
+    ca("-revoke server.crt");
+    ca("-gencrl -out revoked.crl");
+    assert_eq!(server.encrypted(&asked).await.unwrap_err().code(), "PGRST000");
+    fs::remove_file(&list).unwrap();
+    assert!(server.encrypted(&asked).await.is_err(), "a list that is not there is not an empty one");
 }

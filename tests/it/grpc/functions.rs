@@ -1,6 +1,7 @@
 //! Functions: arguments that are given, NULL or left out, and results that are NULL.
 
 use super::{FIXTURE, said, served_with};
+use crate::support::tools::{curl, grpcurl};
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -61,4 +62,114 @@ fn a_composite_that_is_null_is_not_set() {
     // A row of which nothing but NULLs are wanted is there.
     let get = served.call("StudentsService/GetStudent", json!({"id": 3, "readMask": "nickname"})).unwrap();
     assert_eq!(get, json!({"student": {}}));
+}
+
+/// What a function tells of its answer, and which time zone it runs in.
+const TOLD: &str = r#"
+    CREATE FUNCTION api.told() RETURNS int LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM set_config('response.headers',
+            '[{"X-Shelf": "b3"}, {"x-shelf": "b4"}, {"Content-Type": "text/csv"}, {"grpc-status": "5"}, {"x-key-bin": "a"}]',
+            true);
+        RETURN 1;
+    END $$;
+    CREATE FUNCTION api.zone() RETURNS text STABLE LANGUAGE sql AS $$SELECT current_setting('timezone')$$;
+    CREATE VIEW api.clock AS SELECT 1 AS id, '2024-01-01 12:00+00'::timestamptz::text AS noon;
+    GRANT SELECT ON api.clock TO anonymous;"#;
+
+#[test]
+fn response_headers_are_initial_metadata_but_for_those_of_the_protocols() {
+    let served = served_with(&format!("{FIXTURE}{TOLD}"), &[]);
+    let called =
+        grpcurl(&["-v", "-d", "{}", served.server.address(), "api.v1.FunctionsService/Told"]).unwrap();
+    let (_, rest) = called.split_once("Response headers received:\n").unwrap();
+    let headers: Vec<&str> = rest.lines().take_while(|line| !line.is_empty()).collect();
+    assert_eq!(headers.iter().filter(|line| line.starts_with("x-shelf: b")).count(), 2, "{called}");
+    assert!(headers.contains(&"content-type: application/grpc"), "{called}");
+    assert!(!called.contains("x-key-bin"), "{called}");
+    let url = format!("{}/api.v1.FunctionsService/Told", served.server.url());
+    let answer = curl(&["-d", "{}", "-H", "content-type: application/json", &url]);
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"value":1}"#));
+    assert!(answer.headers.contains("x-shelf: b3\r\nx-shelf: b4"), "{}", answer.headers);
+    assert!(answer.headers.contains("content-type: application/json"), "{}", answer.headers);
+}
+
+#[test]
+fn the_time_zone_of_the_metadata_is_that_of_the_transaction() {
+    let served = served_with(&format!("{FIXTURE}{TOLD}"), &[]);
+    let call = |zone: &str, method: &str| {
+        let zone = format!("timezone: {zone}");
+        grpcurl(&["-H", &zone, "-d", "{}", served.server.address(), &format!("api.v1.{method}")])
+    };
+    assert!(call("Asia/Tokyo", "FunctionsService/Zone").unwrap().contains("\"value\": \"Asia/Tokyo\""));
+    assert!(call("Asia/Tokyo", "ClocksService/ListClocks").unwrap().contains("2024-01-01 21:00:00+09"));
+    assert!(call("Asia/Tokyo", "ClocksService/StreamClocks").unwrap().contains("2024-01-01 21:00:00+09"));
+    let refused = call("Asia/Nowhere", "FunctionsService/Zone").unwrap_err();
+    assert!(refused.contains("Code: InvalidArgument"), "{refused}");
+}
+
+/// Functions that give rows of a relation, one of which has arguments that are called as what is said of its rows.
+const ROWS: &str = r#"
+    CREATE FUNCTION api.levelled(lowest int) RETURNS SETOF api.students STABLE LANGUAGE sql
+        AS 'SELECT * FROM api.students WHERE level >= lowest';
+    CREATE FUNCTION api.named("where" text, "limit" int) RETURNS SETOF api.students STABLE LANGUAGE sql
+        AS 'SELECT * FROM api.students s WHERE s.name = "where"';
+    CREATE FUNCTION api.student_called(name text) RETURNS api.students STABLE LANGUAGE sql
+        AS 'SELECT * FROM api.students s WHERE s.name = student_called.name';
+    CREATE FUNCTION api.enrolled(name text) RETURNS SETOF api.students LANGUAGE sql
+        AS 'INSERT INTO api.students (name) VALUES (name) RETURNING *';"#;
+
+#[test]
+fn rows_of_a_function_are_chosen_ordered_and_masked_like_those_of_their_relation() {
+    let served = served_with(&format!("{FIXTURE}{ROWS}"), &[]);
+    let all = |method: &str, request: Value| {
+        served
+            .client
+            .all(&format!("FunctionsService/{method}"), request.clone())
+            .map(|rows| rows.iter().map(|row| row["student"].clone()).collect::<Vec<Value>>())
+    };
+    let rows = |request: Value| json!(all("Levelled", request).unwrap());
+    for (said, found) in [
+        (json!({"orderBy": "name desc"}), json!([{"id": 2}, {"id": 3}, {"id": 1}])),
+        (json!({"orderBy": "id", "limit": 2}), json!([{"id": 1}, {"id": 2}])),
+        (json!({"orderBy": "id", "limit": 1, "skip": 1}), json!([{"id": 2}])),
+        (json!({"limit": 0}), json!([])),
+        (json!({"where": {"name": {"eq": "Ada"}}}), json!([{"id": 1}])),
+        (json!({"where": {"courses": {"none": {"title": {"eq": "Algebra"}}}}}), json!([{"id": 2}])),
+        (json!({"filter": "name=like.A*", "orderBy": "id"}), json!([{"id": 1}, {"id": 3}])),
+    ] {
+        let mut request = said.clone();
+        request["lowest"] = 1.into();
+        request["readMask"] = "id".into();
+        assert_eq!(rows(request), found, "{said}");
+    }
+    assert_eq!(
+        rows(json!({
+            "lowest": 2, "readMask": "name,courses.title", "orderBy": "id",
+            "embeds": {"courses": {"limit": 1, "orderBy": "title desc"}}
+        })),
+        json!([
+            {"name": "Ada", "courses": [{"title": "Compilers"}]},
+            {"name": "Grace", "courses": [{"title": "Compilers"}]}
+        ])
+    );
+    // One row, and one that is written.
+    let one = served.call(
+        "FunctionsService/StudentCalled",
+        json!({"name": "Ada", "readMask": "id,enrollments.mark", "embeds": {"enrollments": {"where": {"mark": {"eq": "A"}}}}}),
+    );
+    assert_eq!(one.unwrap(), json!({"student": {"id": 1, "enrollments": [{"mark": "A"}]}}));
+    assert_eq!(
+        json!(all("Enrolled", json!({"name": "Kurt", "readMask": "name"})).unwrap()),
+        json!([{"name": "Kurt"}])
+    );
+    // Arguments keep their names.
+    let named =
+        json!({"where": "Grace", "limit": 5, "readMask": "id", "where2": {"id": {"gt": 1}}, "limit2": 1});
+    assert_eq!(json!(all("Named", named).unwrap()), json!([{"id": 2}]));
+    let (code, message) = said(all("Levelled", json!({"lowest": 1, "readMask": "colour"})));
+    assert_eq!(
+        (code, message.as_str()),
+        (Code::InvalidArgument, "read_mask: \"colour\" is no path of \"Student\"")
+    );
 }

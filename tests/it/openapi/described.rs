@@ -19,7 +19,7 @@ pub(super) struct Described {
     pub(super) name: &'static str,
     pub(super) server: Server,
     pub(super) token: String,
-    _database: Database,
+    pub(super) database: Database,
 }
 
 /// The demo.
@@ -45,7 +45,7 @@ fn served(name: &'static str, database: Database, secret: &str, token: String) -
         ("PGDUET_OPENAPI_LICENSE", "Apache-2.0"),
         ("PGDUET_OPENAPI_CONTACT", "Team <team@example.com>"),
     ]);
-    Described { name, server, token, _database: database }
+    Described { name, server, token, database }
 }
 
 /// A directory that is gone when this is.

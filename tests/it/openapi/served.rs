@@ -195,11 +195,25 @@ fn files(directory: &std::path::Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
+fn the_page_is_found_without_its_last_slash_unless_a_relation_is_called_so() {
+    let database = Database::fresh(SCHEMA);
+    let server = served(&database, &[]);
+    let answer = get(&server, "/docs", &[]);
+    assert_eq!((answer.status, answer.header("location").as_deref()), (307, Some("docs/")));
+    assert_eq!(send(server.address(), "POST", "/docs", &[], Some("{}")).status, 404);
+    let without = served(&database, &[("PGDUET_DOCS_ENABLED", "false")]);
+    assert_eq!(get(&without, "/docs", &[]).status, 404);
+    database.execute("CREATE TABLE api.docs (id int); GRANT SELECT ON api.docs TO anonymous");
+    assert_eq!(get(&served(&database, &[]), "/docs", &[]).text(), "[]");
+}
+
+#[test]
 fn whoever_may_not_ask_reflection_gets_no_proto_files_and_no_link() {
     let database = Database::fresh(SCHEMA);
     for withheld in [("PGDUET_GRPC_REFLECTION", "authenticated"), ("PGRST_DB_ANON_ROLE", "")] {
         let server = served(&database, &[withheld]);
         assert_eq!(get(&server, "/docs/proto.zip", &[]).status, 404, "{withheld:?}");
+        assert_eq!(get(&server, "/docs/grpc.json", &[]).status, 404, "{withheld:?}");
         assert!(!get(&server, "/", &[]).text().contains("proto.zip"), "{withheld:?}");
     }
 }

@@ -1,6 +1,9 @@
 //! The documents as those see them who check documents: each is valid, without an error or a warning.
 
-use super::described::{AWKWARD, Scratch, awkward, demo};
+use super::{
+    described::{AWKWARD, Scratch, awkward, demo},
+    is_swagger,
+};
 use crate::support::{
     database::Database,
     tools::{stdout, tool},
@@ -62,4 +65,7 @@ fn the_awkward_schema_is_valid_to_everybody_as_a_role_sees_it_and_whole() {
         fs::write(scratch.0.join(file), printed).unwrap();
     }
     is_valid(&scratch.0.join("whole.json"));
+    let swagger = scratch.0.join("swagger.json");
+    is_parsed(&swagger);
+    is_swagger(&swagger);
 }

@@ -19,14 +19,14 @@ const ROLES: &str = "
 ";
 
 /// A PostgreSQL server of its own, with roles and schema.
-struct Own {
+pub(super) struct Own {
     binaries: Binaries,
     location: PathBuf,
     cluster: Option<Cluster>,
 }
 
 impl Own {
-    async fn start(name: &str) -> Self {
+    pub(super) async fn start(name: &str) -> Self {
         let explicit = env::var_os("PGDUET_TEST_PG_BIN").map(PathBuf::from);
         let binaries = Binaries::find(explicit.as_deref()).unwrap();
         let location = env::temp_dir().join(format!("pgduet-{name}-{}", std::process::id()));
@@ -40,8 +40,51 @@ impl Own {
         own
     }
 
-    fn uri(&self, role: &str) -> String {
+    pub(super) fn uri(&self, role: &str) -> String {
         self.cluster.as_ref().unwrap().uri(role, "postgres")
+    }
+
+    /// Runs SQL as superuser.
+    pub(super) async fn superuser(&self, sql: &str) {
+        let (client, connection) =
+            tokio_postgres::connect(&self.uri("postgres"), tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(sql).await.unwrap();
+    }
+
+    /// Lets in whom these lines of `pg_hba.conf` let in.
+    pub(super) async fn rules(&self, lines: &str) {
+        fs::write(self.cluster.as_ref().unwrap().data_dir().join("pg_hba.conf"), lines).unwrap();
+        self.superuser("SELECT pg_reload_conf()").await;
+        // The server takes its new rules in its own time; it tells of them at once.
+        let probe = self.uri("authenticator");
+        until("the rules are in force", || {
+            let lets_in = lines.contains("all all trust");
+            let asked =
+                Command::new(self.binaries.program("psql")).arg("-wc").arg("").arg(&probe).output().unwrap();
+            (asked.status.success() == lets_in).then_some(())
+        });
+    }
+
+    /// A standby that is a copy of a server of its own, which has ended.
+    pub(super) async fn standby(name: &str) -> Self {
+        Self::start(&format!("{name}-primary")).await.copy_as_standby(name)
+    }
+
+    /// Stops, and starts a copy that begins to recover and gets nothing more: it can be read and neither written to nor
+    /// listened at.
+    fn copy_as_standby(&mut self, name: &str) -> Self {
+        self.stop();
+        let location = env::temp_dir().join(format!("pgduet-{name}-{}", std::process::id()));
+        let _left = fs::remove_dir_all(&location);
+        let copied = Command::new("cp").arg("-a").args([&self.location, &location]).status().unwrap();
+        assert!(copied.success());
+        fs::write(location.join("data/standby.signal"), "").unwrap();
+        let binaries =
+            Binaries::find(env::var_os("PGDUET_TEST_PG_BIN").map(PathBuf::from).as_deref()).unwrap();
+        let mut standby = Self { binaries, location, cluster: None };
+        standby.resume();
+        standby
     }
 
     fn stop(&mut self) {
@@ -130,16 +173,7 @@ async fn health_follows_the_database_whether_or_not_somebody_listens() {
 #[tokio::test]
 async fn the_listener_finds_the_primary_among_several_hosts() {
     let mut primary = Own::start("primary").await;
-    // A copy that begins to recover and gets nothing more: it can be read and neither written to nor listened at.
-    primary.stop();
-    let standby = env::temp_dir().join(format!("pgduet-standby-{}", std::process::id()));
-    let _left = fs::remove_dir_all(&standby);
-    let copied = Command::new("cp").arg("-a").args([&primary.location, &standby]).status().unwrap();
-    assert!(copied.success());
-    fs::write(standby.join("data/standby.signal"), "").unwrap();
-    let binaries = Binaries::find(env::var_os("PGDUET_TEST_PG_BIN").map(PathBuf::from).as_deref()).unwrap();
-    let mut standby = Own { binaries, location: standby, cluster: None };
-    standby.resume();
+    let standby = primary.copy_as_standby("standby");
     primary.resume();
     let uris = [standby.uri("authenticator"), primary.uri("authenticator")];
     let configs = uris.map(|uri| uri.parse::<tokio_postgres::Config>().unwrap());
@@ -155,7 +189,7 @@ async fn the_listener_finds_the_primary_among_several_hosts() {
     let server = Server::run(command);
     server.says("Listening for notifications", 1);
     let written = send(server.address(), "POST", "/items", &[], Some(r#"{"id":2}"#));
-    assert_eq!(written.code().as_deref(), Some("0A000"), "requests are at the standby");
+    assert_eq!(written.code().as_deref(), Some("25006"), "requests are at the standby");
     let (client, connection) =
         tokio_postgres::connect(&primary.uri("postgres"), tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -195,7 +229,7 @@ async fn a_wrong_password_ends_the_start() {
     };
     // The server takes its new rules in its own time.
     until("passwords are asked for", || {
-        (ended(with("wrong").arg("--dump-config")).0 != Some(0)).then_some(())
+        (ended(with("wrong").arg("--dump-schema")).0 != Some(0)).then_some(())
     });
     let (code, text) = ended(&mut with("wrong"));
     assert_eq!(code, Some(1), "{text}");

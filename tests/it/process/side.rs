@@ -64,8 +64,8 @@ async fn connections_that_nobody_needs_are_closed() {
     server.says("Listening for notifications", 1);
     assert!(answers(&server));
     let client = database.client().await;
-    // The one that listens.
-    while sessions(&client, &database).await != 1 {
+    // The one that listens, and the one that asks whether PostgreSQL answers.
+    while sessions(&client, &database).await != 2 {
         tokio::task::yield_now().await;
     }
     assert!(answers(&server) && is_serving(&server));

@@ -203,9 +203,9 @@ fn a_socket_file_serves_and_its_removal_is_noticed() {
     let ready = || ended(pgduet().envs(more).arg("--ready"));
     assert_eq!(curl(&main, "/items?select=id"), r#"[{"id":1}]200"#);
     until("the access log has a line", || server.access_log().starts_with("- - anonymous [").then_some(()));
-    assert_eq!((curl(&admin, "/live"), curl(&admin, "/ready")), ("200".to_owned(), "200".to_owned()));
+    assert_eq!((curl(&admin, "/live"), curl(&admin, "/ready")), ("200".to_owned(), "loaded\n200".to_owned()));
     assert_eq!(ready(), (Some(0), format!("OK: unix:{admin}:/ready\n")));
     fs::remove_file(&main).unwrap();
-    assert_eq!((curl(&admin, "/live"), curl(&admin, "/ready")), ("500".to_owned(), "500".to_owned()));
+    assert_eq!((curl(&admin, "/live"), curl(&admin, "/ready")), ("500".to_owned(), "loaded\n500".to_owned()));
     assert_eq!(ready(), (Some(1), format!("ERROR: unix:{admin}:/ready\n")));
 }

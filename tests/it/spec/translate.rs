@@ -1,7 +1,6 @@
 //! Cases over gRPC: a read of a relation as the List call that says the same, and its rows as REST would show them.
 //!
-//! What cannot be said is left out: aliases, casts, paths into JSON, spreads, aggregates, hints, orders and ranges of
-//! embeds, limits without an order. The documented differences are undone: NULL and empty arrays are absent, what is
+//! What cannot be said is left out: aliases, casts, paths into JSON, spreads, aggregates, hints, limits without an order. The documented differences are undone: NULL and empty arrays are absent, what is
 //! text in protobuf is a string, enum values have their labels' names with a prefix, embeds are called in the singular
 //! or plural.
 
@@ -78,11 +77,16 @@ impl Call {
         let (path, message, rows) = list(client, relation)?;
         let mut request = Map::new();
         let mut filter = Vec::new();
-        for (name, value) in pairs(query).ok()? {
+        let mut embeds = Map::new();
+        let mut pairs = pairs(query).ok()?;
+        // What is said of embeds is added to those that are selected.
+        pairs.sort_by_key(|(name, _)| name != "select");
+        for (name, value) in pairs {
             let value = value?;
             match name.as_ref() {
                 "select" => {
-                    request.insert("readMask".to_owned(), mask(&message, &value)?.join(",").into());
+                    request
+                        .insert("readMask".to_owned(), mask(&message, &value, &mut embeds)?.join(",").into());
                 }
                 // Messages are ordered by their own fields.
                 "order" if value.contains('(') => return None,
@@ -99,8 +103,10 @@ impl Call {
                 "columns" | "on_conflict" => return None,
                 name => {
                     let logic = ["and", "or", "not.and", "not.or"].contains(&name);
-                    if name.contains('.') && !logic {
-                        return None;
+                    if let Some((path, key)) = name.rsplit_once('.').filter(|_| !logic) {
+                        let path: Vec<&str> = path.split('.').collect();
+                        of_embed(&mut embeds, &message, &path, key, &value)?;
+                        continue;
                     }
                     filter.push(format!("{}={}", encode(name), encode(&value)));
                 }
@@ -110,6 +116,9 @@ impl Call {
             return None;
         }
         request.insert("filter".to_owned(), filter.join("&").into());
+        if !embeds.is_empty() {
+            request.insert("embeds".to_owned(), embeds.into());
+        }
         Some(Call { path, request: request.into(), message, rows })
     }
 }
@@ -125,8 +134,41 @@ fn list(client: &Client, relation: &str) -> Option<(String, MessageDescriptor, S
     Some((path, message, name))
 }
 
-/// A select list as the paths of a mask.
-fn mask(message: &MessageDescriptor, select: &str) -> Option<Vec<String>> {
+/// Says of the embed at `path` what `key=value` says of it in a URL.
+fn of_embed(
+    embeds: &mut Map<String, Value>,
+    message: &MessageDescriptor,
+    path: &[&str],
+    key: &str,
+    value: &str,
+) -> Option<()> {
+    let (first, rest) = path.split_first()?;
+    let field = embed(message, first)?;
+    let Kind::Message(target) = field.kind() else { return None };
+    let said = embeds.entry(field.json_name()).or_insert_with(|| json!({})).as_object_mut()?;
+    if !rest.is_empty() {
+        let inner = said.entry("embeds").or_insert_with(|| json!({})).as_object_mut()?;
+        return of_embed(inner, &target, rest, key, value);
+    }
+    match key {
+        "order" => said.insert("orderBy".to_owned(), value.into()),
+        "limit" => said.insert("limit".to_owned(), value.parse::<u32>().ok()?.into()),
+        "offset" => said.insert("skip".to_owned(), value.parse::<u32>().ok()?.into()),
+        "not" | "select" => return None,
+        column => {
+            let condition = format!("{}={}", encode(column), encode(value));
+            let filter = match said.get("filter").and_then(Value::as_str) {
+                Some(others) => format!("{others}&{condition}"),
+                None => condition,
+            };
+            said.insert("filter".to_owned(), filter.into())
+        }
+    };
+    Some(())
+}
+
+/// A select list as the paths of a mask; what it says of embeds besides is added to `embeds`.
+fn mask(message: &MessageDescriptor, select: &str, embeds: &mut Map<String, Value>) -> Option<Vec<String>> {
     let mut paths = Vec::new();
     for item in split(select)? {
         match item.split_once('(') {
@@ -136,9 +178,24 @@ fn mask(message: &MessageDescriptor, select: &str) -> Option<Vec<String>> {
                 paths.push(field.name().to_owned());
             }
             Some((relation, inner)) => {
+                let (relation, required) = match relation.strip_suffix("!inner") {
+                    Some(relation) => (relation, true),
+                    None => (relation, false),
+                };
                 let field = embed(message, relation)?;
                 let Kind::Message(target) = field.kind() else { return None };
-                let inner = mask(&target, inner.strip_suffix(')')?)?;
+                let mut below = Map::new();
+                let inner = mask(&target, inner.strip_suffix(')')?, &mut below)?;
+                let mut said = Map::new();
+                if required {
+                    said.insert("required".to_owned(), true.into());
+                }
+                if !below.is_empty() {
+                    said.insert("embeds".to_owned(), below.into());
+                }
+                if !said.is_empty() {
+                    embeds.insert(field.json_name().to_owned(), said.into());
+                }
                 paths.extend(inner.iter().map(|path| format!("{}.{path}", field.name())));
             }
         }

@@ -54,6 +54,11 @@ impl Connection {
         Self { address: address.to_owned(), stream: BufReader::new(stream) }
     }
 
+    /// From now on an answer is waited for as long as this.
+    pub(crate) fn patience(&mut self, patience: Duration) {
+        self.stream.get_ref().set_read_timeout(Some(patience)).unwrap();
+    }
+
     /// Sends a request and waits for its answer.
     pub(crate) fn send(
         &mut self,

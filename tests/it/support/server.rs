@@ -49,7 +49,8 @@ impl Server {
         let (say, heard) = mpsc::channel();
         let log = collect(child.stderr.take().unwrap(), move |line| {
             if let Some((_, address)) = line.split_once(LISTENING) {
-                let _ = say.send(address.trim().to_owned());
+                // In a log for programs a quotation mark ends it.
+                let _ = say.send(address.split('"').next().unwrap_or_default().trim().to_owned());
             }
         });
         let access = collect(child.stdout.take().unwrap(), |_| ());
