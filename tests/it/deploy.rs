@@ -14,7 +14,8 @@ use std::{
     collections::BTreeSet,
     env, fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{self, Command, Output},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 #[path = "../../build/commit.rs"]
@@ -33,9 +34,11 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// An empty directory.
+/// An empty directory of the caller's own: tests run beside each other.
 fn directory(name: &str) -> PathBuf {
-    let directory = env::temp_dir().join(format!("pgduet-deploy-{name}-{}", std::process::id()));
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let directory = env::temp_dir().join(format!("pgduet-{name}-{}-{number}", process::id()));
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).unwrap();
     directory
