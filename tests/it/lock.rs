@@ -87,11 +87,6 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("add unique keys", "ALTER TABLE api.students ADD UNIQUE (name, email), ADD CONSTRAINT of_points UNIQUE (points)"),
     ("rename a unique key and a column of another", "ALTER TABLE api.students RENAME email TO mail"),
     ("drop a unique key", "ALTER TABLE api.students DROP CONSTRAINT of_points"),
-    ("give a function an argument that is called as what is read of its rows", "
-        DROP FUNCTION api.search;
-        CREATE FUNCTION api.search(most int DEFAULT 10, query text DEFAULT '', read_mask text DEFAULT '')
-        RETURNS SETOF api.students LANGUAGE sql STABLE
-        AS 'SELECT * FROM api.students WHERE name ~ query LIMIT most'"),
     ("add a table whose message would have a name that is taken", "CREATE TABLE api.student (id int PRIMARY KEY)"),
     ("drop a table", "DROP TABLE api.classrooms"),
 ];

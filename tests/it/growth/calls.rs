@@ -1,6 +1,7 @@
 //! Inputs of gRPC, whose messages are written by hand, and tokens, which both sides take.
 
 use super::{Input, Request, filled};
+use crate::support::grpc::number;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 
@@ -65,6 +66,14 @@ pub(super) const ALL: &[Input] = &[
     }),
     row("conditions of which any has to hold", MESSAGE, INVALID_ARGUMENT, |n| {
         list(bytes(WHERE, &bytes(OR, &bytes(1, &varint(1, 1))).repeat(n / 7)))
+    }),
+    row("conditions on related rows", MESSAGE, INVALID_ARGUMENT, |n| {
+        let exists = bytes(OR, &bytes(number("!parent"), &bytes(1, b"")));
+        list(bytes(WHERE, &exists.repeat(n / exists.len())))
+    }),
+    row("embeds merged", MESSAGE, INVALID_ARGUMENT, |n| {
+        let required = bytes(EMBEDS, &bytes(number("!parent"), &varint(2, 1)));
+        list(required.repeat(n / required.len()))
     }),
     row("a batch of keys", MESSAGE, INVALID_ARGUMENT, |n| {
         call(
@@ -133,6 +142,7 @@ const FILTER: u32 = 4;
 const ORDER_BY: u32 = 5;
 const READ_MASK: u32 = 6;
 const SKIP: u32 = 7;
+const EMBEDS: u32 = 9;
 /// Of conditions.
 const OR: u32 = 2002;
 
