@@ -21,13 +21,14 @@ test-openapi: ## All that schemathesis can think of, against an awkward schema
 	tools/install
 	PGDUET_OPENAPI_COVERAGE=1 cargo test --locked --test it -- openapi::fuzzed $(ARGS)
 
-lint: ## Format, clippy, licences and bans, protos
+lint: ## Format, clippy, licences and bans, protos, workflows
 	tools/install
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- --deny warnings
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	$(BUF) lint
 	tools/breaking $(BUF)
+	$(TOOLS)/bin/actionlint
 
 # About ten minutes; ROUNDS=1 SECONDS=1 takes two.
 ROUNDS ?= 5

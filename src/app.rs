@@ -23,6 +23,7 @@ use crate::{
     admin::Admin,
     auth::Authenticator,
     catalog::watch::Event,
+    cli,
     config::{self, Config, Sources},
     error,
     execute::{Options, Pool},
@@ -82,7 +83,7 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
         let logs = logs.clone();
         async move { logs.tell().await }
     });
-    tracing::info!("Starting pgduet {}", env!("CARGO_PKG_VERSION"));
+    tracing::info!("Starting pgduet {}", cli::VERSION);
     let (connection, connection_warnings) = config.connection().map_err(Error::Config)?;
     for warning in warnings.iter().chain(&connection_warnings) {
         tracing::warn!("{warning}");

@@ -8,6 +8,9 @@ use clap::{Arg, ArgAction, ArgMatches, builder::PathBufValueParser, error::Error
 
 use crate::config::{self, APP_SETTINGS, OPTIONS, Sources};
 
+/// What `--version` tells: version, commit, profile and target. `build.rs` says which.
+pub const VERSION: &str = env!("PGDUET_VERSION");
+
 /// What to do.
 #[derive(Debug)]
 pub enum Command {
@@ -226,7 +229,7 @@ fn grammar() -> clap::Command {
         .after_help(
             "A FILE named like a command needs a path: pgduet ./demo. CONFIG.md explains the options.",
         )
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(VERSION)
         .disable_version_flag(true)
         .disable_help_subcommand(true)
         .arg(switch("version", "Print the version").short('v').action(ArgAction::Version))

@@ -91,7 +91,7 @@ impl tower::Service<Request<RequestBody>> for Front {
                     seen.answered(docs.answer(&request.into_parts().0, services, &config).await, None)
                 })
             }
-            (Branch::Rest, Ok((services, _))) if docs::is_meant(&request, &services) => {
+            (Branch::Rest, Ok((ref services, _))) if docs::is_meant(&request, services) => {
                 Box::pin(std::future::ready(seen.answered(docs::lead(), None)))
             }
             (Branch::Grpc, Ok((services, held))) => Box::pin(async move {

@@ -84,5 +84,5 @@ fn answers_and_mistakes_are_told_apart() {
     ] {
         assert!(matches!(run(line), Err(Exit::Unchecked(_))), "{line}");
     }
-    assert_eq!(run("-v").err(), Some(Exit::Answer(format!("pgduet {}\n", env!("CARGO_PKG_VERSION")))));
+    assert_eq!(run("-v").err(), Some(Exit::Answer(format!("pgduet {VERSION}\n"))));
 }

@@ -10,6 +10,7 @@ mod conditional;
 mod connect;
 mod crash;
 mod demo;
+mod deploy;
 mod design;
 mod differential;
 mod embedded;

@@ -104,9 +104,13 @@ pub(super) fn all(relations: &[&Relation]) -> Map<String, Value> {
     shared.chain(own).collect()
 }
 
-/// References to the filters of every column.
+/// Keys of a query string that are no column's filter, whatever columns there are.
+const TAKEN: [&str; 6] = ["select", "columns", "on_conflict", "order", "limit", "offset"];
+
+/// References to the filters of every column that can be filtered by its name: a parameter is there once.
 pub(super) fn column_filters(relation: &Relation) -> impl Iterator<Item = Value> + '_ {
-    relation.columns.iter().map(|column| refer(&filter_key(relation, column)))
+    let columns = relation.columns.iter().filter(|column| !TAKEN.contains(&column.name.as_str()));
+    columns.map(|column| refer(&filter_key(relation, column)))
 }
 
 /// A reference to the body that holds a row.

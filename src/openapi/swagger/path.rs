@@ -47,6 +47,11 @@ const READ: Method = Method {
     responses: &[Response::Rows("200", "OK"), Response::Empty("206", "Partial Content")],
 };
 
+/// A name in a path. Braces would be a parameter's, and are encoded; all else is as PostgREST has it.
+fn literal(name: &str) -> String {
+    name.replace('{', "%7B").replace('}', "%7D")
+}
+
 /// All of them are there where one is possible.
 const WRITES: [Method; 3] = [
     Method {
@@ -78,9 +83,10 @@ pub(super) fn all(
 ) -> Map<String, Value> {
     let searched = source.searched();
     let root = std::iter::once(("/".to_owned(), root()));
-    let relations = relations.iter().map(|found| (format!("/{}", found.name), relation(found)));
-    let functions =
-        functions.iter().map(|found| (format!("/rpc/{}", found.name), function(source, found, &searched)));
+    let relations = relations.iter().map(|found| (format!("/{}", literal(&found.name)), relation(found)));
+    let functions = functions
+        .iter()
+        .map(|found| (format!("/rpc/{}", literal(&found.name)), function(source, found, &searched)));
     root.chain(relations).chain(functions).collect()
 }
 
