@@ -5,7 +5,6 @@
 mod blame;
 mod call;
 mod code;
-mod codec;
 mod connect;
 mod decode;
 mod descriptor;
@@ -15,6 +14,7 @@ pub mod export;
 mod extent;
 #[cfg(test)]
 mod fixture;
+mod framing;
 pub mod health;
 mod infrastructure;
 mod intake;
@@ -37,8 +37,7 @@ mod surface;
 
 use crate::{
     auth::Authenticator,
-    catalog::Catalog,
-    config::{PackageTemplate, Verbosity},
+    config::Verbosity,
     engine::Engine,
     error::{Caller, Error, Result},
     server::shutdown::Shutdown,
@@ -51,7 +50,7 @@ use http::{Request, Response};
 use lock::Lock;
 use page_token::{OwnSecret, Sealer};
 use reflection::{Index, Reflection};
-use services::{Services, Signature};
+use services::{Method, Services, Signature};
 use std::sync::Arc;
 pub use surface::SurfaceError;
 use tonic::body::Body;
@@ -85,7 +84,7 @@ impl Lasting {
 pub struct Grpc {
     engine: Arc<Engine>,
     authenticator: Arc<Authenticator>,
-    services: Services,
+    services: Arc<Services>,
     sealer: Sealer,
     reflection: Reflection,
     health: Health,
@@ -103,8 +102,9 @@ impl Grpc {
         let Lasting { health, secret, shutdown } = lasting;
         let config = engine.config();
         let lock = Lock::of_server(config.grpc_lock.as_deref()).map_err(services::unusable)?;
-        let (services, index) = described(engine.catalog(), &config.grpc_package, &lock)?;
-        let reflection = Reflection::new(Arc::new(index), shutdown);
+        let services = Arc::new(Services::new(engine.catalog(), &config.grpc_package, &lock)?);
+        let described = services.clone();
+        let reflection = Reflection::new(services.names(), move || index(&described), shutdown);
         let sealer = Sealer::new(config, authenticator.secret(), &secret)?;
         let infrastructure = infrastructure::Methods::new(config.grpc_reflection)?;
         let cors = serve::cors(&config.server_cors_allowed_origins);
@@ -142,7 +142,15 @@ impl Grpc {
         }
     }
 
-    /// The full names of the services, sorted.
+    /// Says whether the schema has changed since the lock file was written.
+    pub fn warn_of_lock(&self) {
+        let Ok(lock) = Lock::of_server(self.engine.config().grpc_lock.as_deref()) else { return };
+        if lock != Lock::default() && self.services.lock() != lock {
+            tracing::warn!("The schema has changed since the gRPC lock file was written: export the protos");
+        }
+    }
+
+    /// The full names of the services.
     pub fn names(&self) -> Vec<String> {
         self.services.names()
     }
@@ -152,31 +160,47 @@ impl Grpc {
         self.services.knows(service) || self.infrastructure.knows(service)
     }
 
-    /// What goes into the method at this path and comes out of it.
-    fn signature(&self, path: &str) -> Option<&Signature> {
-        let own = self.services.method(path).map(|method| &method.signature);
-        own.or_else(|| self.infrastructure.signature(path))
+    /// The method at this path.
+    fn method(&self, path: &str) -> Option<Callable> {
+        let own = self.services.method(path).map(Callable::Catalog);
+        own.or_else(|| self.infrastructure.method(path).cloned().map(Callable::Infrastructure))
     }
 
     /// Answers a request of the gRPC branch.
     pub async fn serve<B>(self: Arc<Self>, request: Request<B>) -> Response<Body>
     where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let memory = self.engine.memory().clone();
-        let response = serve::serve(self, intake::request(request)).await;
-        response.map(|body| intake::answer(body, memory))
+        serve::serve(self, request).await
     }
 }
 
-/// What calls are looked up in, and what reflection says of it.
-fn described(catalog: &Catalog, package: &PackageTemplate, lock: &Lock) -> Result<(Services, Index)> {
-    let (services, mut files) = Services::new(catalog, package, lock)?;
+/// A method that can be called.
+#[derive(Clone, Debug)]
+enum Callable {
+    /// Of the catalog's.
+    Catalog(Method),
+    /// Of what is there whatever the catalog.
+    Infrastructure(infrastructure::Method),
+}
+
+impl Callable {
+    /// How it is called.
+    fn signature(&self) -> Signature {
+        match self {
+            Self::Catalog(method) => method.signature,
+            Self::Infrastructure(method) => method.signature,
+        }
+    }
+}
+
+/// What reflection says of services.
+fn index(services: &Services) -> Result<Index> {
+    let mut files = services.files()?;
     files.extend_from_slice(tonic_types::pb::FILE_DESCRIPTOR_SET);
     files.extend(reflection::own_descriptors().concat());
-    let index = Index::new(files, services.names()).map_err(services::broken)?;
-    Ok((services, index))
+    Index::new(files).map_err(services::broken)
 }
 
 /// The answer to a call that no service has seen.

@@ -47,7 +47,7 @@ fn row(number: i32) -> Columns {
 }
 
 pub(crate) fn measure(length: Length, out: &mut impl Write) -> io::Result<()> {
-    let made = measure::make(&tables(1)).map_err(io::Error::other)?;
+    let made = measure::make(tables(1)).map_err(io::Error::other)?;
     let rows = made.rows("books_1").ok_or_else(|| io::Error::other("there is no such relation"))?;
     let fields: Vec<FieldDescriptor> =
         COLUMNS.iter().filter_map(|(name, ..)| rows.message().get_field_by_name(name)).collect();

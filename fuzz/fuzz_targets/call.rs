@@ -10,12 +10,12 @@ use pgduet::{
 use std::sync::LazyLock;
 
 static MADE: LazyLock<Made> =
-    LazyLock::new(|| measure::make(&pgduet_fuzz::catalog()).expect("the catalog is right"));
+    LazyLock::new(|| measure::make(pgduet_fuzz::catalog()).expect("the catalog is right"));
 static CONFIG: LazyLock<Config> = LazyLock::new(pgduet_fuzz::config);
-static PATHS: LazyLock<Vec<&str>> = LazyLock::new(|| MADE.paths());
+static PATHS: LazyLock<Vec<String>> = LazyLock::new(|| MADE.paths());
 
 fuzz_target!(|input: &[u8]| {
     let Some((which, message)) = input.split_first() else { return };
-    let path = PATHS[usize::from(*which) % PATHS.len()];
+    let path = &PATHS[usize::from(*which) % PATHS.len()];
     let _ = MADE.request(path, Bytes::copy_from_slice(message), &CONFIG);
 });

@@ -19,7 +19,7 @@ use crate::{
     server::ready::{self, NotReady, Ready},
     typescript,
 };
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 /// A check that takes longer than this has no answer.
 const CHECK_TIME: Duration = Duration::from_secs(60);
@@ -66,7 +66,7 @@ pub async fn ready(sources: Sources) -> Result<Result<Ready, NotReady>, Error> {
 /// server has been told of.
 pub async fn proto(mut sources: Sources, out: &Path, schema: &SchemaSource) -> Result<String, Error> {
     let config = configuration_for(&mut sources, schema).await?;
-    let catalog = catalog(&config, schema).await?;
+    let catalog = Arc::new(catalog(&config, schema).await?);
     let path = config.grpc_lock.clone().unwrap_or_else(|| out.join(lock::FILE));
     let lock = Lock::read(&path).map_err(Error::Lock)?.unwrap_or_default();
     let export = export::export(&catalog, &config.grpc_package, &lock).map_err(|error| match error {

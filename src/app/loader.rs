@@ -256,6 +256,9 @@ impl Loader {
         let services = Arc::new(loaded?);
         self.grpc.health().serving().replace_services(&services.grpc.names());
         self.services.store(Some(services.clone()));
+        // All of the schema is described for it, and nobody waits for that.
+        let grpc = services.grpc.clone();
+        tokio::task::spawn_blocking(move || grpc.warn_of_lock());
         // Cached plans of what has changed are of no use.
         self.pool.renew((&**services.engine.config()).into());
         // Whoever is answered by it finds it counted.

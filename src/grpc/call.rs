@@ -4,12 +4,13 @@
 use super::{
     Grpc,
     blame::Asked,
+    connect::Compression,
     decode::{self, Answer, Keyed, MAX_BYTES, Missing, Paging, Returned, Surroundings, Told},
     encode::{
         Envelope, KeyedSink, MessageEncoder, Page, PageSink, Progress, StreamSink, WholeSink, number_field,
         text_field,
     },
-    metadata,
+    framing, metadata,
     method::number,
     respond,
     services::Method,
@@ -22,10 +23,9 @@ use crate::{
     request::{Context, Request},
     server::tls::Subject,
 };
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, Response,
     header::{AUTHORIZATION, COOKIE},
 };
 use serde_json::json;
@@ -34,7 +34,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::mpsc;
-use tonic::Status;
+use tonic::{Status, body::Body};
 
 /// Batches of rows that wait for a slow client; PostgreSQL waits behind them.
 const WAITING_BATCHES: usize = 2;
@@ -59,10 +59,19 @@ impl Asker {
     }
 }
 
+/// What a call brings besides its path.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message<'a> {
+    pub(super) headers: &'a HeaderMap,
+    /// Of the client's certificate, if it has shown one.
+    pub(super) subject: Option<&'a Subject>,
+    pub(super) bytes: &'a [u8],
+}
+
 /// What answers a unary call.
 #[derive(Debug)]
 pub(super) struct Answered {
-    pub(super) message: Bytes,
+    pub(super) message: Vec<u8>,
     /// Initial metadata.
     pub(super) metadata: HeaderMap,
 }
@@ -72,24 +81,24 @@ pub(super) async fn unary(
     grpc: &Grpc,
     method: &Method,
     path: &str,
-    asker: Asker,
-    request: tonic::Request<Bytes>,
+    asker: &Asker,
+    request: Message<'_>,
 ) -> std::result::Result<Answered, Status> {
     let Asker { identity, deadline } = asker;
     let refused = |error: Box<Error>| grpc.refusal(&error, identity.caller);
-    let call = decode(grpc, method, path, deadline, request).map_err(refused)?;
+    let call = decode(grpc, method, path, *deadline, request).map_err(refused)?;
     let asked = Asked::of(&call.request);
-    let answered = answer(grpc, call, &asked, &identity).await.and_then(|(message, headers)| {
-        Ok(Answered { message: Bytes::from(message), metadata: metadata::initial(&headers)? })
-    });
+    let answered = answer(grpc, call, &asked, identity)
+        .await
+        .and_then(|(message, headers)| Ok(Answered { message, metadata: metadata::initial(&headers)? }));
     answered.map_err(|error| grpc.refusal_of(&asked, &error, identity.caller))
 }
 
 /// A message, and what the database set as `response.headers`.
-type Message = (Vec<u8>, Vec<(String, String)>);
+type Reply = (Vec<u8>, Vec<(String, String)>);
 
 /// The one message that answers a call.
-async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Identity) -> Result<Message> {
+async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Identity) -> Result<Reply> {
     let engine = &grpc.engine;
     let decode::Call { otherwise, told, .. } = call;
     Ok(match call.answer {
@@ -167,7 +176,7 @@ async fn page(
     rows: Arc<MessageEncoder>,
     mut paging: Paging,
     identity: &Identity,
-) -> Result<Message> {
+) -> Result<Reply> {
     let mut sink = PageSink::new(rows, Envelope::Field(number::ROWS), paging.page);
     let outcome = grpc.engine.stream(request, identity, &mut sink).await?;
     let total = match paging.count.take() {
@@ -197,12 +206,14 @@ pub(super) fn streaming(
     grpc: &Grpc,
     method: &Method,
     path: &str,
-    asker: Asker,
-    request: tonic::Request<Bytes>,
-) -> std::result::Result<impl Stream<Item = std::result::Result<Bytes, Status>> + Send + use<>, Status> {
+    asker: &Asker,
+    request: Message<'_>,
+    compression: Option<Compression>,
+) -> std::result::Result<Response<Body>, Status> {
     let Asker { identity, deadline } = asker;
-    let caller = identity.caller;
-    let call = decode(grpc, method, path, deadline, request).map_err(|error| grpc.refusal(&error, caller))?;
+    let (identity, caller) = (identity.clone(), identity.caller);
+    let call =
+        decode(grpc, method, path, *deadline, request).map_err(|error| grpc.refusal(&error, caller))?;
     let Answer::Stream(envelope) = call.answer else {
         return Err(grpc.refusal(&mismatch(), caller));
     };
@@ -210,7 +221,8 @@ pub(super) fn streaming(
     let config = grpc.engine.config();
     let progress = Progress::new(config.stream_idle_timeout.0);
     let asked = Asked::of(&call.request);
-    let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), progress.clone(), config.db_max_rows);
+    let most = config.db_max_rows;
+    let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), compression, progress.clone(), most);
     let (engine, told) = (grpc.engine.clone(), grpc.engine.clone());
     let run = async move {
         tokio::select! {
@@ -229,12 +241,8 @@ pub(super) fn streaming(
         None => tokio::spawn(run),
     };
     let rows = stream::unfold(receiver, |mut receiver| async {
-        let batch = receiver.recv().await?;
-        Some((stream::iter(batch), receiver))
-    });
-    let rows = rows.flatten().map(move |row| {
-        progress.note();
-        Ok(row)
+        let frames = receiver.recv().await?;
+        Some((Ok(frames), receiver))
     });
     // The trailers tell how the transaction ended, after the last row.
     let end = stream::once(running).filter_map(move |ended| {
@@ -254,7 +262,7 @@ pub(super) fn streaming(
         });
         std::future::ready(status)
     });
-    Ok(rows.chain(end))
+    Ok(framing::several(rows.chain(end), compression, progress, grpc.engine.memory().clone()))
 }
 
 fn mismatch() -> Box<Error> {
@@ -276,24 +284,23 @@ fn decode(
     method: &Method,
     path: &str,
     deadline: Option<Instant>,
-    request: tonic::Request<Bytes>,
+    request: Message<'_>,
 ) -> Result<decode::Call> {
     let deadline = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     if deadline.is_some_and(|left| left.is_zero()) {
         return Err(Error::new(Fault::DeadlineExceeded, "The deadline passed before the call began"));
     }
-    let (metadata, extensions, message) = request.into_parts();
-    let subject = extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
-    let headers = metadata.into_headers();
-    let context = Context { tls_subject: subject, ..Context::new("POST", path, told(&headers)) };
+    let Message { headers, subject, bytes } = request;
+    let subject = subject.map(|Subject(subject)| subject.clone());
+    let context = Context { tls_subject: subject, ..Context::new("POST", path, told(headers)) };
     let surroundings = Surroundings {
         context,
         deadline,
-        timezone: timezone(&headers)?,
+        timezone: timezone(headers)?,
         sealer: &grpc.sealer,
         max_rows: grpc.engine.config().db_max_rows,
     };
-    decode::decode(&grpc.services, method, message, surroundings)
+    decode::decode(&grpc.services, method, bytes, surroundings)
 }
 
 /// The metadata `timezone`, which is what `Prefer: timezone=…` is on the REST side.

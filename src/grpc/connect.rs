@@ -20,23 +20,20 @@ mod request;
 mod stream;
 
 use super::{
-    Grpc,
-    ended::Ended,
-    intake, metadata,
-    protocol::NotTaken,
+    Callable, Grpc, ended::Ended, intake, metadata, method::Responses, protocol::NotTaken,
     serve::SHORTEST_COMPRESSED,
-    services::{Responses, Signature},
 };
 use crate::error::Fault;
 use bytes::Bytes;
 use codec::Schema;
-use compression::Compression;
 use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
 use http_body_util::BodyExt;
 use request::Query;
+use std::sync::Arc;
 use tonic::{Status, body::Body};
 
 pub(crate) use codec::Codec;
+pub(crate) use compression::Compression;
 pub(crate) use request::Form;
 
 /// What a frame begins with: a flag byte and the length.
@@ -71,9 +68,9 @@ fn unimplemented(why: impl AsRef<str>) -> Status {
 #[derive(Clone, Copy)]
 pub(super) struct Known<'a> {
     /// Where.
-    pub(super) grpc: &'a Grpc,
-    /// What goes into it and comes out of it.
-    pub(super) signature: &'a Signature,
+    pub(super) grpc: &'a Arc<Grpc>,
+    /// Which.
+    pub(super) method: &'a Callable,
 }
 
 /// Answers a request in this form by a gRPC service. Of a method that is not known the service
@@ -100,22 +97,21 @@ async fn translate<F: Future<Output = Response<Body>>>(
     service: impl FnOnce(Request<Body>) -> F,
 ) -> Result<Response<Body>, Refusal> {
     form.check(head)?;
-    let signature = known.map(|known| known.signature);
     match form {
         Form::Get => {
             let query = Query::of(head.uri.query().unwrap_or_default())?;
-            let schema = Schema::new(query.codec, signature);
+            let schema = Schema::new(query.codec, known);
             let message = schema.request(query.message(limit(known))?)?;
             let metadata = request::metadata(head, form, query.codec)?;
             let request = request::call(head, metadata, frame(0, &message));
             unary(service(request).await, query.codec, &schema, request::accepted(head, form)).await
         }
         Form::Unary(codec) => {
-            let schema = Schema::new(codec, signature);
+            let schema = Schema::new(codec, known);
             let metadata = request::metadata(head, form, codec)?;
             let is_compressed = u8::from(metadata.contains_key("grpc-encoding"));
             let compression = match (&schema, codec) {
-                (Schema::Json { .. }, _) => request::compression(head, form)?,
+                (Schema::Json(_), _) => request::compression(head, form)?,
                 (Schema::Proto, Codec::Proto | Codec::Json) => None,
             };
             let mut message = whole(known, head, body).await?;
@@ -126,7 +122,9 @@ async fn translate<F: Future<Output = Response<Body>>>(
             let request = request::call(head, metadata, frame(is_compressed, &message));
             unary(service(request).await, codec, &schema, request::accepted(head, form)).await
         }
-        Form::Stream(_) if signature.is_some_and(|signature| signature.responses == Responses::One) => {
+        Form::Stream(_)
+            if known.is_some_and(|known| known.method.signature().responses == Responses::One) =>
+        {
             let path = head.uri.path();
             Err(unimplemented(format!(
                 "{path} answers by one message: it takes application/json, application/proto"
@@ -134,7 +132,7 @@ async fn translate<F: Future<Output = Response<Body>>>(
             .into())
         }
         Form::Stream(codec) => {
-            let schema = Schema::new(codec, signature);
+            let schema = Schema::new(codec, known);
             let metadata = request::metadata(head, form, codec)?;
             let compression = match codec {
                 Codec::Proto => None,
@@ -142,7 +140,7 @@ async fn translate<F: Future<Output = Response<Body>>>(
             };
             let body = match &schema {
                 Schema::Proto => body,
-                Schema::Json { .. } => {
+                Schema::Json(_) => {
                     stream::request(&whole(known, head, body).await?, &schema, compression, limit(known))?
                 }
             };

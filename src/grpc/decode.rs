@@ -18,12 +18,13 @@ pub(crate) use super::encode::Missing;
 pub(crate) use page::{MAX_BYTES, Paging};
 
 use super::{
+    descriptor::Side,
     encode::{Envelope, MessageEncoder, Wanted},
     method::{RelationMethod, number},
     page_token::Sealer,
     refuse::refuse,
     selection::Selection,
-    services::{Method, Services, Target},
+    services::{Method, Services, Target, gone},
     surface::{Package, Resource},
 };
 use crate::{
@@ -36,7 +37,6 @@ use crate::{
         select::Field,
     },
 };
-use bytes::Bytes;
 use prost_reflect::{DynamicMessage, Value};
 use std::{sync::Arc, time::Duration};
 
@@ -129,16 +129,14 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) fn decode(
     services: &Services,
     method: &Method,
-    message: Bytes,
+    message: &[u8],
     surroundings: Surroundings<'_>,
 ) -> Result<Call> {
-    let input = &method.signature.input;
-    let message = DynamicMessage::decode(input.clone(), message)
-        .map_err(|error| Error::new(Fault::InvalidMessage, format!("{}: {error}", input.full_name())))?;
+    let message = services.read(method, Side::Request, message)?;
     let (package, encoders) = services.package(method.package).ok_or_else(gone)?;
     match method.target {
         Target::Relation { resource: at, method } => {
-            let resource = package.resources.get(at).ok_or_else(gone)?;
+            let resource = package.resource(at).ok_or_else(gone)?;
             let decoder = Relation { package, resource, at, encoders, message: &message };
             match method {
                 RelationMethod::Get => decoder.get(surroundings),
@@ -160,11 +158,6 @@ pub(crate) fn decode(
             function::call(package, encoders, function, &message, surroundings)
         }
     }
-}
-
-/// The method table is of the same surface, so this does not happen.
-fn gone() -> Box<Error> {
-    Error::new(Fault::Internal, "the method table is broken")
 }
 
 /// A call of a relation's method.

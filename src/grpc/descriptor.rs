@@ -1,29 +1,36 @@
-//! Descriptors: from the [`Surface`] to protobuf's own description of files,
+//! Descriptors: from the surface to protobuf's own description of files,
 //! messages and services, comments included. It decides nothing: names, numbers
 //! and types are the surface's.
+//!
+//! Whole files are made for reflection and for the export. Messages are read and written by parts of them ([`Part`]).
 
 mod draft;
 mod embeds;
 mod messages;
+mod part;
 mod predicates;
 mod reading;
 mod services;
 
-use super::surface::{Package, Surface};
+use super::surface::Package;
 use crate::catalog::descriptor::FILE_DESCRIPTOR_SET;
 use draft::FileDraft;
 use prost::Message as _;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
-/// The files of every package, with everything that they import before them.
-pub(crate) fn files(surface: &Surface) -> Result<FileDescriptorSet, prost::DecodeError> {
+pub(crate) use part::{Part, Root, Side};
+
+/// The files of packages, with everything that they import before them.
+pub(crate) fn files<'a>(
+    packages: impl Iterator<Item = &'a Package>,
+) -> Result<FileDescriptorSet, prost::DecodeError> {
     let mut set = imports()?;
-    set.file.extend(surface.packages.iter().map(file));
+    set.file.extend(packages.map(file));
     Ok(set)
 }
 
 /// What generated files import: protobuf's well-known types and `pgduet.query.v1` and `pgduet.types.v1`.
-fn imports() -> Result<FileDescriptorSet, prost::DecodeError> {
+pub(crate) fn imports() -> Result<FileDescriptorSet, prost::DecodeError> {
     let mut set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET)?;
     set.file.retain(|file| {
         let package = file.package();

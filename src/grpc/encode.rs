@@ -24,7 +24,10 @@ use crate::{
     error::{Error, Fault, Origin, Result},
     outcome::Row,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 use value::Reader;
 use wire::Tag;
 
@@ -234,11 +237,11 @@ fn unexpected(column: &str) -> Box<Error> {
         .cause(format!("binary form of column {column}"))
 }
 
-/// The encoders of a package, made once per reload.
+/// The encoders of a package: those of a resource are made when its rows are first asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Encoders {
     /// By resource, then by field.
-    resources: Vec<Vec<Arc<ColumnEncoder>>>,
+    resources: Vec<OnceLock<Vec<Arc<ColumnEncoder>>>>,
     labels: Vec<Arc<Labels>>,
     records: Vec<Arc<MessageEncoder>>,
 }
@@ -258,8 +261,7 @@ impl Encoders {
         let mut encoders = Encoders { labels: labels.collect(), ..Encoders::default() };
         encoders.records =
             (0..package.records.len()).map(|at| encoders.record(package, at, MAX_DEPTH)).collect();
-        encoders.resources =
-            package.resources.iter().map(|resource| encoders.fields(&resource.fields)).collect();
+        encoders.resources.resize_with(package.resource_count(), OnceLock::new);
         encoders
     }
 
@@ -304,9 +306,10 @@ impl Encoders {
         }
     }
 
-    /// The encoder of a resource's column.
-    pub(crate) fn of_resource(&self, resource: usize, field: usize) -> Option<Arc<ColumnEncoder>> {
-        self.resources.get(resource)?.get(field).cloned()
+    /// The encoders of a resource's columns.
+    pub(crate) fn of_resource(&self, package: &Package, at: usize) -> &[Arc<ColumnEncoder>] {
+        let made = || package.resource(at).map(|resource| self.fields(&resource.fields)).unwrap_or_default();
+        self.resources.get(at).map(|encoders| encoders.get_or_init(made).as_slice()).unwrap_or_default()
     }
 }
 

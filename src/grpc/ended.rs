@@ -36,10 +36,14 @@ impl Ended {
         named(self.code().unwrap_or(Code::Cancelled)).http
     }
 
+    /// The call has ended so. What was said first counts.
+    pub(super) fn set(&self, code: Code) {
+        let _ = self.0.set(code);
+    }
+
     fn read(&self, headers: &HeaderMap) {
         if let Some(status) = Status::from_header_map(headers) {
-            // What was said first counts.
-            let _ = self.0.set(status.code());
+            self.set(status.code());
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{catalog::Catalog, config::PackageTemplate};
 pub use archive::archive;
 pub use listing::listing;
 use prost::Message as _;
-use std::{fmt, fs, io, path::Path};
+use std::{fmt, fs, io, path::Path, sync::Arc};
 
 /// What `buf lint` is run with. What is Google's is not ours to style; a schema may be called
 /// google, too.
@@ -115,10 +115,11 @@ impl fmt::Display for ExportError {
 impl std::error::Error for ExportError {}
 
 /// The export of a catalog. `package` is the option `grpc-package`.
-pub fn export(catalog: &Catalog, package: &PackageTemplate, lock: &Lock) -> Result<Export, ExportError> {
+pub fn export(catalog: &Arc<Catalog>, package: &PackageTemplate, lock: &Lock) -> Result<Export, ExportError> {
     let former = lock;
-    let (surface, lock) = surface(catalog, package, former).map_err(ExportError::Surface)?;
-    let set = descriptor::files(&surface).map_err(ExportError::Descriptors)?;
+    let surface = surface(catalog, package, former).map_err(ExportError::Surface)?;
+    let lock = surface.lock();
+    let set = descriptor::files(surface.packages.iter()).map_err(ExportError::Descriptors)?;
     let mut files = vec![
         file("buf.yaml", BUF_YAML),
         file("buf.gen.yaml", BUF_GEN_YAML),

@@ -3,6 +3,7 @@
 //! themselves.
 
 use super::{
+    method::{Effects, Responses},
     reflection::own_descriptors,
     services::{Signature, broken},
 };
@@ -11,7 +12,8 @@ use crate::{
     config::GrpcReflection,
     error::{Caller, Error, Fault, Result},
 };
-use prost_reflect::DescriptorPool;
+use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
+use prost_types::{MethodOptions, method_options::IdempotencyLevel};
 use std::collections::{HashMap, HashSet};
 use tonic_health::pb::health_server;
 use tonic_reflection::pb::{v1, v1alpha};
@@ -33,10 +35,34 @@ const NAMES: [(&str, Infrastructure); 3] = [
     (v1alpha::server_reflection_server::SERVICE_NAME, Infrastructure::ReflectionAlpha),
 ];
 
+/// A method of theirs.
+#[derive(Clone, Debug)]
+pub(super) struct Method {
+    pub(super) of: Infrastructure,
+    pub(super) signature: Signature,
+    /// Its request.
+    pub(super) input: MessageDescriptor,
+    /// Its response.
+    pub(super) output: MessageDescriptor,
+}
+
+impl Method {
+    fn described(of: Infrastructure, method: &MethodDescriptor) -> Self {
+        let options = method.method_descriptor_proto().options.as_ref();
+        let effects = match options.map(MethodOptions::idempotency_level) {
+            Some(IdempotencyLevel::NoSideEffects) => Effects::None,
+            Some(IdempotencyLevel::Idempotent | IdempotencyLevel::IdempotencyUnknown) | None => Effects::Some,
+        };
+        let responses = if method.is_server_streaming() { Responses::Stream } else { Responses::One };
+        let signature = Signature { effects, responses };
+        Self { of, signature, input: method.input(), output: method.output() }
+    }
+}
+
 /// Their methods, by path.
 #[derive(Debug)]
 pub(super) struct Methods {
-    methods: HashMap<String, (Infrastructure, Signature)>,
+    methods: HashMap<String, Method>,
     services: HashSet<&'static str>,
     reflection: GrpcReflection,
 }
@@ -49,11 +75,8 @@ impl Methods {
         for (name, service) in NAMES {
             if is_offered(service, reflection) {
                 let described = pool.get_service_by_name(name).ok_or_else(|| broken(name))?;
-                let method = |method| {
-                    (
-                        format!("/{name}/{}", prost_reflect::MethodDescriptor::name(&method)),
-                        (service, Signature::of(&method)),
-                    )
+                let method = |method: MethodDescriptor| {
+                    (format!("/{name}/{}", method.name()), Method::described(service, &method))
                 };
                 found.methods.extend(described.methods().map(method));
                 found.services.insert(name);
@@ -62,14 +85,9 @@ impl Methods {
         Ok(found)
     }
 
-    /// The service that has the method at this path.
-    pub(super) fn method(&self, path: &str) -> Option<Infrastructure> {
-        self.methods.get(path).map(|(service, _)| *service)
-    }
-
-    /// What goes into the method at this path and comes out of it.
-    pub(super) fn signature(&self, path: &str) -> Option<&Signature> {
-        self.methods.get(path).map(|(_, signature)| signature)
+    /// The method at this path.
+    pub(super) fn method(&self, path: &str) -> Option<&Method> {
+        self.methods.get(path)
     }
 
     /// Whether the service of this full name is one of them.

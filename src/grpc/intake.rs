@@ -15,6 +15,8 @@ use http_body_util::BodyExt;
 use std::sync::{Arc, OnceLock};
 use tonic::{Status, body::Body};
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// How the body of a call broke; in the extensions of its request, for on the way gRPC-Web replaces what it was.
 #[derive(Clone, Debug, Default)]
 struct Failure(Arc<OnceLock<Status>>);
@@ -23,32 +25,37 @@ struct Failure(Arc<OnceLock<Status>>);
 pub(super) fn request<B>(request: Request<B>) -> Request<Body>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<BoxError>,
 {
     let failure = Failure::default();
     let told = failure.clone();
     let mut request = request.map(|body| {
-        Body::new(body.map_err(move |error| {
-            let error = error.into();
-            let status = match error.downcast_ref() {
-                Some(Broken::Stalled(_)) => status(Fault::BodyTimeout, "The message stopped coming"),
-                Some(Broken::Connection(_)) | None => Status::from_error(error),
-            };
-            told.0.get_or_init(|| status).clone()
-        }))
+        Body::new(body.map_err(move |error| told.0.get_or_init(|| broken(error.into())).clone()))
     });
     request.extensions_mut().insert(failure);
     request
 }
 
+/// The status of a body that breaks off.
+fn broken(error: BoxError) -> Status {
+    match error.downcast_ref() {
+        Some(Broken::Stalled(_)) => status(Fault::BodyTimeout, "The message stopped coming"),
+        Some(Broken::Connection(_)) | None => Status::from_error(error),
+    }
+}
+
 /// All of a body of at most `limit` bytes. A length that a frame announces is a claim: with all that there is at hand,
 /// nobody takes room for what never comes.
-pub(super) async fn whole(
+pub(super) async fn whole<B>(
     grpc: &Grpc,
     extensions: &Extensions,
-    body: Body,
+    body: B,
     limit: usize,
-) -> Result<Bytes, Status> {
+) -> Result<Bytes, Status>
+where
+    B: http_body::Body,
+    B::Error: Into<BoxError>,
+{
     body::collect(body, limit, grpc.engine.memory()).await.map_err(|uncollected| match uncollected {
         Uncollected::TooLarge(_) | Uncollected::Full(Full::Ever) => {
             serve::too_large(grpc.engine.config().grpc_max_receive_bytes)
@@ -56,7 +63,7 @@ pub(super) async fn whole(
         Uncollected::Full(full @ Full::Now) => status(Fault::MemoryExhausted, full.to_string()),
         Uncollected::Broken(error) => match extensions.get::<Failure>().and_then(|failure| failure.0.get()) {
             Some(status) => status.clone(),
-            None => Status::from_error(error),
+            None => broken(error),
         },
     })
 }

@@ -3,7 +3,7 @@
 //! connection. It keeps nothing, and does not wait for long.
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{HeaderMap, Request, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use std::{
@@ -49,12 +49,30 @@ impl Rest {
     /// not; what it sends after that is thrown away beside the answer.
     pub(super) async fn drain(self) {
         let body = self.place.lock().ok().and_then(|mut place| place.take());
-        let fits = |body: &Body| body.size_hint().lower() <= u64::try_from(MOST).unwrap_or(u64::MAX);
-        let Some(body) = body.filter(|body| !self.is_held_back && fits(body)) else { return };
-        let mut drain = Drain { body, left: MOST, until: Instant::now() + WITHIN };
-        if let Step::Quiet = drain.go_on(QUIET).await {
-            tokio::spawn(async move { drain.go_on(WITHIN).await });
+        if let Some(body) = body.filter(|_| !self.is_held_back) {
+            throw_away(body).await;
         }
+    }
+}
+
+/// As [`Rest::drain`], of a body that was not lent.
+pub(super) async fn drain<B>(body: B, headers: &HeaderMap)
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if !body.is_end_stream() && !headers.contains_key(header::EXPECT) {
+        throw_away(Body::new(body.map_err(|error| Status::from_error(error.into())))).await;
+    }
+}
+
+async fn throw_away(body: Body) {
+    if body.size_hint().lower() > u64::try_from(MOST).unwrap_or(u64::MAX) {
+        return;
+    }
+    let mut drain = Drain { body, left: MOST, until: Instant::now() + WITHIN };
+    if let Step::Quiet = drain.go_on(QUIET).await {
+        tokio::spawn(async move { drain.go_on(WITHIN).await });
     }
 }
 

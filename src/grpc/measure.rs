@@ -5,8 +5,9 @@
 
 use super::{
     decode::{Surroundings, decode},
-    described,
+    descriptor::Side,
     encode::MessageEncoder,
+    index,
     lock::Lock,
     page_token::{Binding, OwnSecret, Position, Sealer},
     refuse::refuse,
@@ -22,10 +23,9 @@ use crate::{
 };
 use bytes::Bytes;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
-use std::hint::black_box;
+use std::sync::Arc;
 
-/// What a reload makes of a catalog: the surface, descriptors, method table,
-/// encoders and the index of reflection.
+/// What a reload makes of a catalog: the names of services, and whatever else is there when it is first asked for.
 #[derive(Debug)]
 pub struct Made(Services);
 
@@ -33,10 +33,8 @@ pub struct Made(Services);
 ///
 /// # Errors
 /// The catalog cannot be described.
-pub fn make(catalog: &Catalog) -> Result<Made> {
-    let (services, index) = described(catalog, &PackageTemplate::default(), &Lock::default())?;
-    black_box(index);
-    Ok(Made(services))
+pub fn make(catalog: impl Into<Arc<Catalog>>) -> Result<Made> {
+    Services::new(&catalog.into(), &PackageTemplate::default(), &Lock::default()).map(Made)
 }
 
 /// The rows of one relation.
@@ -47,14 +45,27 @@ pub struct Rows {
 }
 
 impl Made {
-    /// How many methods there are.
-    pub fn methods(&self) -> usize {
-        self.0.methods()
+    /// The full names of the services.
+    pub fn services(&self) -> Vec<String> {
+        self.0.names()
+    }
+
+    /// Makes what reflection answers from, and gives the number of bytes of the files in it.
+    ///
+    /// # Errors
+    /// The catalog cannot be described.
+    pub fn reflect(&self) -> Result<usize> {
+        index(&self.0).map(|index| index.bytes())
+    }
+
+    /// What has changed for clients since `former`, a line each.
+    pub fn changes_since(&self, former: &Self) -> Vec<String> {
+        self.0.changes_since(&former.0)
     }
 
     /// The paths of the methods.
-    pub fn paths(&self) -> Vec<&str> {
-        let mut paths: Vec<_> = self.0.paths().collect();
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths = self.0.paths();
         paths.sort_unstable();
         paths
     }
@@ -69,7 +80,7 @@ impl Made {
         let context = Context::default();
         let surroundings =
             Surroundings { context, deadline: None, timezone: None, sealer: &sealer, max_rows: None };
-        Ok(Some(decode(&self.0, method, message, surroundings)?.request))
+        Ok(Some(decode(&self.0, &method, &message, surroundings)?.request))
     }
 
     /// Reads `token` as one of this method, and `place` as what is in one; the latter has to survive.
@@ -80,7 +91,8 @@ impl Made {
         let broken = |why: &str| Error::new(Fault::Internal, why);
         let method = self.0.method(path).ok_or_else(|| broken("no such method"))?;
         let sealer = Sealer::new(config, None, &OwnSecret::random()?)?;
-        let binding = Binding::new(path, &DynamicMessage::new(method.signature.input.clone()));
+        let query = DynamicMessage::new(self.0.part(&method, Side::Request)?.message().clone());
+        let binding = Binding::new(path, &query);
         if sealer.open(token, &binding).is_ok() {
             return Err(broken("a token was guessed"));
         }
@@ -94,11 +106,12 @@ impl Made {
     /// The rows of a relation of the first schema, with every column.
     pub fn rows(&self, relation: &str) -> Option<Rows> {
         let (package, encoders) = self.0.package(0)?;
-        let at = package.resources.iter().position(|resource| resource.relation == relation)?;
-        let resource = package.resources.get(at)?;
+        let at = package.all_resources().position(|resource| resource.relation == relation)?;
+        let resource = package.resource(at)?;
         let encoder = Selection::all(resource).encoder(package, encoders, at);
         let list = format!("/{}.{}/List{}", package.name, resource.names.service(), resource.names.plural);
-        let pool = self.0.method(&list)?.signature.output.parent_pool().clone();
+        let part = self.0.part(&self.0.method(&list)?, Side::Response).ok()?;
+        let pool = part.message().parent_pool().clone();
         let message = pool.get_message_by_name(&format!("{}.{}", package.name, resource.names.singular))?;
         Some(Rows { encoder, message })
     }

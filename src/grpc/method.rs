@@ -2,8 +2,11 @@
 //! method's name, its request's fields and whether it streams; descriptors and
 //! decoders read it. A new kind is a variant here and its row there.
 
+mod kind;
 pub(crate) mod number;
 mod table;
+
+pub(crate) use kind::{Effects, Responses};
 
 use super::surface::{Resource, ResourceNames};
 use crate::catalog::descriptor::Relation;
@@ -179,7 +182,12 @@ impl RelationMethod {
 
     /// The method's name for a resource.
     pub(crate) fn name(self, names: &ResourceNames) -> String {
-        let noun = match self {
+        format!("{}{}", self.row().verb, self.noun(names))
+    }
+
+    /// What its name is about.
+    fn noun(self, names: &ResourceNames) -> &str {
+        match self {
             Self::List
             | Self::Stream
             | Self::BatchGet
@@ -189,8 +197,26 @@ impl RelationMethod {
             | Self::Patch
             | Self::Purge => &names.plural,
             Self::Get | Self::Create | Self::Update | Self::Delete => &names.singular,
-        };
-        format!("{}{noun}", self.row().verb)
+        }
+    }
+
+    /// Whether the method has this name for a resource.
+    pub(crate) fn is_called(self, name: &str, names: &ResourceNames) -> bool {
+        name.strip_prefix(self.row().verb).is_some_and(|noun| noun == self.noun(names))
+    }
+
+    /// How many messages it answers with.
+    pub(crate) const fn responses(self) -> Responses {
+        match self.row().answer {
+            Answer::Rows => Responses::Stream,
+            Answer::Empty
+            | Answer::Row
+            | Answer::CreatedRow
+            | Answer::Page
+            | Answer::Batch
+            | Answer::CreatedRows
+            | Answer::Affected => Responses::One,
+        }
     }
 
     /// Whether this can work at all with a relation of this key.
@@ -206,10 +232,10 @@ impl RelationMethod {
         }
     }
 
-    /// Whether calling it changes nothing.
-    pub(crate) fn reads_only(self) -> bool {
+    /// What calling it changes.
+    pub(crate) fn effects(self) -> Effects {
         match self {
-            Self::Get | Self::List | Self::Stream | Self::BatchGet => true,
+            Self::Get | Self::List | Self::Stream | Self::BatchGet => Effects::None,
             Self::Create
             | Self::Update
             | Self::Delete
@@ -217,7 +243,7 @@ impl RelationMethod {
             | Self::BatchUpdate
             | Self::BatchDelete
             | Self::Patch
-            | Self::Purge => false,
+            | Self::Purge => Effects::Some,
         }
     }
 

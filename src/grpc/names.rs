@@ -63,8 +63,8 @@ impl Claims {
         loop {
             let found = candidate(attempt);
             let wanted = names(&found);
-            let distinct: HashSet<&String> = wanted.iter().collect();
-            if distinct.len() == wanted.len() && !wanted.iter().any(|name| self.0.contains(name)) {
+            let are_distinct = || wanted.iter().collect::<HashSet<_>>().len() == wanted.len();
+            if !wanted.iter().any(|name| self.0.contains(name)) && (wanted.len() == 1 || are_distinct()) {
                 self.0.extend(wanted);
                 return found;
             }

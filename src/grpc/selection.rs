@@ -71,7 +71,7 @@ impl Selection {
             return extent.add(package, resource.fields.get(at)?.shape, rest);
         }
         let at = resource.embeds.iter().position(|embed| embed.name == **first)?;
-        let target = package.resources.get(resource.embeds.get(at)?.resource)?;
+        let target = package.resource(resource.embeds.get(at)?.resource)?;
         let inner = match self.embeds.iter().position(|(known, _)| *known == at) {
             Some(known) => known,
             None => {
@@ -89,7 +89,7 @@ impl Selection {
         let fields = fields.map(|field| column(field, None));
         let embeds = self.embeds.iter().filter_map(|(at, inner)| {
             let embed = resource.embeds.get(*at)?;
-            let target = package.resources.get(embed.resource)?;
+            let target = package.resource(embed.resource)?;
             Some(SelectItem::Embed(selected(embed, inner.select(package, target))))
         });
         fields.chain(embeds).collect()
@@ -97,11 +97,12 @@ impl Selection {
 
     /// The encoder of the rows that the select list gives.
     pub(crate) fn encoder(&self, package: &Package, encoders: &Encoders, resource: usize) -> MessageEncoder {
-        let found = package.resources.get(resource);
+        let found = package.resource(resource);
+        let columns = encoders.of_resource(package, resource);
         let fields = self.fields.iter().filter_map(|(at, extent)| {
-            let column = encoders.of_resource(resource, *at)?;
+            let column = columns.get(*at)?;
             Some(match extent {
-                Extent::Whole => column,
+                Extent::Whole => column.clone(),
                 Extent::Parts(parts) => Arc::new(column.of_parts(parts)),
             })
         });

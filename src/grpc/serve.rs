@@ -3,35 +3,31 @@
 //! be is refused before anything of it is read; see [`Protocol`].
 
 use super::{
-    Grpc, call as calls,
+    Callable, Grpc, call as calls,
     call::{Answered, Asker},
-    codec::RawCodec,
-    connect::{self, Form, Known, PREFIX},
+    connect::{self, Compression, Form, Known, PREFIX},
     ended::{Ended, watched},
+    framing,
     infrastructure::Infrastructure,
     intake,
-    lent::lend,
+    lent::{drain, lend},
+    method::{Effects, Responses},
     protocol::{NotTaken, Protocol},
     respond,
-    services::{Effects, Method, Responses, Signature},
+    services::{Method, Signature},
 };
 use crate::{
     config::{Origins, Verbosity},
     error::{Caller, Error, Fault},
+    server::tls::Subject,
 };
 use bytes::Bytes;
-use futures_util::{future::BoxFuture, stream};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version, header};
+use futures_util::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version, header, request::Parts};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
-use tonic::{
-    Code, Status,
-    body::Body,
-    codec::CompressionEncoding,
-    metadata::{MetadataMap, MetadataValue},
-    server::{ServerStreamingService, UnaryService},
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tonic::{Code, Status, body::Body, metadata::MetadataValue};
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -57,16 +53,41 @@ const PREFLIGHT: Duration = Duration::from_secs(86_400);
 /// Answers a request of the gRPC branch: gRPC, gRPC-Web, Connect or a preflight.
 pub(super) async fn serve<B>(grpc: Arc<Grpc>, request: Request<B>) -> Response<Body>
 where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
 {
+    let (head, mut body) = request.into_parts();
+    let Some(method) = called_as_it_is(&grpc, &head) else {
+        let memory = grpc.engine.memory().clone();
+        let request = intake::request(Request::from_parts(head, body));
+        return around(grpc, request).await.map(|body| intake::answer(body, memory));
+    };
+    let response = call(&grpc, &method, &head, &mut body).await;
+    if is_refusal(&response) {
+        drain(body, &head.headers).await;
+    }
+    response
+}
+
+/// The method, if the request is a call of the catalog's services in gRPC itself, and of no browser: around it nothing has
+/// to be translated.
+fn called_as_it_is(grpc: &Grpc, head: &Parts) -> Option<Method> {
+    let is_grpc = matches!(Protocol::of(head), Ok(Protocol::Grpc));
+    let is_plain = is_grpc && !head.headers.contains_key(header::ORIGIN);
+    is_plain.then(|| grpc.services.method(head.uri.path()))?
+}
+
+/// Answers what has to be translated, and tells browsers what they may read.
+async fn around(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     let cors = grpc.cors.clone();
     let service = tower::service_fn(move |request| {
         let grpc = grpc.clone();
         async move { Ok(enter(grpc, request).await) }
     });
-    infallible(cors.layer(service).oneshot(request.map(Body::new)).await).map(Body::new)
+    infallible(cors.layer(service).oneshot(request).await).map(Body::new)
 }
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What browsers are told; `allowed` is the option `server-cors-allowed-origins`.
 pub(super) fn cors(allowed: &Origins) -> CorsLayer {
@@ -88,15 +109,21 @@ pub(super) fn cors(allowed: &Origins) -> CorsLayer {
 async fn enter(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     let (request, rest) = lend(request);
     let path = request.uri().path().to_owned();
-    let known = grpc.signature(&path).map(|signature| Known { grpc: &grpc, signature });
+    let method = grpc.method(&path);
+    let known = method.as_ref().map(|method| Known { grpc: &grpc, method });
     let called = grpc.clone();
     let service = move |request| answer(called.clone(), request);
     let response = translated(request, known, service).await;
-    let ended = response.extensions().get::<Ended>().and_then(Ended::code);
-    if ended.is_some_and(|code| code != Code::Ok) {
+    if is_refusal(&response) {
         rest.drain().await;
     }
     response
+}
+
+/// Whether a call has failed by now.
+fn is_refusal(response: &Response<Body>) -> bool {
+    let ended = response.extensions().get::<Ended>().and_then(Ended::code);
+    ended.is_some_and(|code| code != Code::Ok)
 }
 
 /// Refuses a call that no service has seen, in its own protocol.
@@ -143,7 +170,7 @@ async fn translated<F: Future<Output = Response<Body>>>(
 /// The protocol, if the method can be called so: with one message in Connect only what answers
 /// by one, and by GET only what changes nothing.
 fn fitting(protocol: Protocol, known: Option<Known<'_>>, path: &str) -> Result<Protocol, NotTaken> {
-    let Some(Known { signature: Signature { responses, effects, .. }, .. }) = known else {
+    let Some(Signature { responses, effects }) = known.map(|known| known.method.signature()) else {
         return Ok(protocol);
     };
     match (protocol, responses, effects) {
@@ -175,12 +202,16 @@ fn with_trailers(response: Response<Body>) -> Response<Body> {
 async fn answer(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     let limit = grpc.engine.config().grpc_max_receive_bytes;
     let path = request.uri().path().to_owned();
-    let answered = match (grpc.services.method(&path), grpc.infrastructure.method(&path)) {
-        (Some(method), _) => call(&grpc, path, method, request, limit).await,
-        (None, Some(service)) => infrastructure(&grpc, service, request, limit).await,
-        (None, None) => Err(missing(&path)),
-    };
-    watched(mended(answered.unwrap_or_else(Status::into_http), limit))
+    let (head, mut body) = request.into_parts();
+    match grpc.method(&path) {
+        Some(Callable::Catalog(method)) => call(&grpc, &method, &head, &mut body).await,
+        Some(Callable::Infrastructure(method)) => {
+            let request = Request::from_parts(head, body);
+            let answered = infrastructure(&grpc, method.of, request, limit).await;
+            watched(mended(answered.unwrap_or_else(Status::into_http), limit))
+        }
+        None => watched(missing(&path).into_http()),
+    }
 }
 
 /// Answers a call of what is there whatever the catalog.
@@ -209,47 +240,56 @@ async fn infrastructure(
 
 /// Answers a call of a method of the catalog's. Who asks and how long it may take is known before
 /// anything of the message is read.
-async fn call(
-    grpc: &Arc<Grpc>,
-    path: String,
-    method: &Method,
-    request: Request<Body>,
-    limit: usize,
-) -> Result<Response<Body>, Status> {
-    let asker = Asker::of(grpc, request.headers())?;
-    let identity = asker.identity.clone();
-    let responses = method.signature.responses;
-    let mut server = tonic::server::Grpc::new(RawCodec).max_decoding_message_size(limit);
-    // The messages of a stream are compressed one by one, as long as a row each. Most
-    // clients say by themselves that they take that; those that want it do so, too.
-    let sends_compressed = match responses {
-        Responses::One => true,
-        Responses::Stream => is_compressed(request.headers()),
+async fn call<B>(grpc: &Grpc, method: &Method, head: &Parts, body: &mut B) -> Response<Body>
+where
+    B: http_body::Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    let asker = match Asker::of(grpc, &head.headers) {
+        Ok(asker) => asker,
+        Err(status) => return watched(status.into_http()),
     };
-    for encoding in [CompressionEncoding::Zstd, CompressionEncoding::Gzip] {
-        server = server.accept_compressed(encoding);
-        if sends_compressed {
-            server = server.send_compressed(encoding);
-        }
-    }
-    known_compression(request.headers())?;
-    let (head, body) = request.into_parts();
-    let message = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
-    one(&message)?;
-    // Counted until the call is answered; the decoder has a copy.
-    let _held = message.clone();
-    let request = Request::from_parts(head, Body::new(http_body_util::Full::new(message)));
-    let handler = Handler { grpc: grpc.clone(), path, asker: Some(asker) };
-    let mut response = match responses {
-        Responses::One => server.unary(handler, request).await,
-        Responses::Stream => server.server_streaming(handler, request).await,
-    };
-    response.extensions_mut().insert(identity);
-    Ok(response)
+    let answered = carried_out(grpc, method, head, body, &asker).await;
+    let mut response = answered.unwrap_or_else(|status| watched(status.into_http()));
+    response.extensions_mut().insert(asker.identity);
+    response
 }
 
-/// No method takes a stream: the body is one message in its frame
-/// (<https://grpc.github.io/grpc/core/md_doc_statuscodes.html>). A frame that is cut off is told of by its decoder.
+async fn carried_out<B>(
+    grpc: &Grpc,
+    method: &Method,
+    head: &Parts,
+    body: &mut B,
+    asker: &Asker,
+) -> Result<Response<Body>, Status>
+where
+    B: http_body::Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    let limit = grpc.engine.config().grpc_max_receive_bytes;
+    let compression = compression(&head.headers)?;
+    let frame = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
+    let message = framing::message(&frame, compression, limit)?;
+    let subject = head.extensions.get::<Subject>();
+    let message = calls::Message { headers: &head.headers, subject, bytes: &message };
+    let accepted = Compression::accepted(head.headers.get(ACCEPTED));
+    let path = head.uri.path();
+    match method.signature.responses {
+        Responses::One => {
+            let Answered { message, metadata } = calls::unary(grpc, method, path, asker, message).await?;
+            framing::one(&message, metadata, accepted, grpc.engine.memory())
+                .map_err(|error| grpc.refusal(&error, asker.identity.caller))
+        }
+        // The messages of a stream are compressed one by one, as long as a row each. Most clients say by themselves that
+        // they take that; those that want it do so, too.
+        Responses::Stream => {
+            let accepted = accepted.filter(|_| compression.is_some());
+            calls::streaming(grpc, method, path, asker, message, accepted)
+        }
+    }
+}
+
+/// As [`framing::message`], for what decodes its messages by itself: a frame that is cut off is told of by its decoder.
 fn one(body: &Bytes) -> Result<(), Status> {
     let Some((prefix, rest)) = body.split_first_chunk::<PREFIX>() else {
         return match body.is_empty() {
@@ -271,24 +311,14 @@ fn infallible<T>(answered: Result<T, Infallible>) -> T {
     }
 }
 
-/// Whether a request's messages are, or may be.
-fn is_compressed(headers: &HeaderMap) -> bool {
-    headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity")
-}
-
-/// Compression that there is not is refused before anything is read.
-fn known_compression(headers: &HeaderMap) -> Result<(), Status> {
-    let known = ["identity", "gzip", "zstd"];
-    match headers.get("grpc-encoding").map(|encoding| encoding.to_str().unwrap_or("an unknown encoding")) {
-        None => Ok(()),
-        Some(encoding) if known.contains(&encoding) => Ok(()),
-        Some(encoding) => {
-            let mut status =
-                fault(Fault::NotImplemented, &format!("Nothing is compressed by {encoding} here"));
-            status.metadata_mut().insert(ACCEPTED, MetadataValue::from_static("zstd,gzip,identity"));
-            Err(status)
-        }
-    }
+/// How a request's message is compressed. What there is not is refused before anything is read.
+fn compression(headers: &HeaderMap) -> Result<Option<Compression>, Status> {
+    let encoding = headers.get("grpc-encoding");
+    let name = encoding.map(|encoding| encoding.to_str().unwrap_or("an unknown encoding"));
+    Compression::of(name).map_err(|mut status| {
+        status.metadata_mut().insert(ACCEPTED, MetadataValue::from_static("zstd,gzip,identity"));
+        status
+    })
 }
 
 /// What tonic refuses before a message is read, it says in its own words and without details,
@@ -328,60 +358,4 @@ pub(super) fn too_large(limit: usize) -> Status {
 
 fn missing(path: &str) -> Status {
     fault(Fault::MethodMissing, &format!("There is no method {path}"))
-}
-
-/// One call.
-struct Handler {
-    grpc: Arc<Grpc>,
-    path: String,
-    /// Until it is made.
-    asker: Option<Asker>,
-}
-
-impl Handler {
-    fn take(&mut self) -> Option<(Arc<Grpc>, String, Asker)> {
-        Some((self.grpc.clone(), std::mem::take(&mut self.path), self.asker.take()?))
-    }
-}
-
-/// A handler is made for one call, so this does not happen.
-fn called_twice() -> Status {
-    fault(Fault::Internal, "Internal error")
-}
-
-impl UnaryService<Bytes> for Handler {
-    type Response = Bytes;
-    type Future = BoxFuture<'static, Result<tonic::Response<Bytes>, Status>>;
-
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let taken = self.take();
-        Box::pin(async move {
-            let (grpc, path, asker) = taken.ok_or_else(called_twice)?;
-            let method = grpc.services.method(&path).ok_or_else(|| missing(&path))?;
-            let Answered { message, metadata } = calls::unary(&grpc, method, &path, asker, request).await?;
-            let is_short = message.len() < SHORTEST_COMPRESSED;
-            let mut response = tonic::Response::new(message);
-            *response.metadata_mut() = MetadataMap::from_headers(metadata);
-            if is_short {
-                response.disable_compression();
-            }
-            Ok(response)
-        })
-    }
-}
-
-impl ServerStreamingService<Bytes> for Handler {
-    type Response = Bytes;
-    type ResponseStream = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, Status>> + Send>>;
-    type Future = BoxFuture<'static, Result<tonic::Response<Self::ResponseStream>, Status>>;
-
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let taken = self.take();
-        Box::pin(async move {
-            let (grpc, path, asker) = taken.ok_or_else(called_twice)?;
-            let method = grpc.services.method(&path).ok_or_else(|| missing(&path))?;
-            let rows = calls::streaming(&grpc, method, &path, asker, request)?;
-            Ok(tonic::Response::new(Box::pin(rows) as Self::ResponseStream))
-        })
-    }
 }

@@ -1,67 +1,91 @@
-//! Services: everything that calls are looked up in, made once per reload from
-//! one surface: the methods by their paths, the encoders, the descriptors.
+//! Services: everything that calls are looked up in. A reload gives services their names; which methods one has, what
+//! reads and writes its messages and what encodes its rows is made when it is first called. Descriptors of whole files
+//! are made for whoever asks for them, and not kept here.
 
 use super::{
-    descriptor,
+    descriptor::{self, Part, Root, Side},
     encode::Encoders,
     lock::Lock,
-    method::RelationMethod,
-    surface::{FUNCTIONS_SERVICE, Package, changes, surface},
+    method::{Effects, RelationMethod, Responses},
+    surface::{FUNCTIONS_SERVICE, Package, Surface, changes, surface},
 };
 use crate::{
     catalog::Catalog,
     config::PackageTemplate,
     error::{Error, Fault, Result},
 };
+use arc_swap::ArcSwapOption;
 use prost::Message as _;
-use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
-use prost_types::{MethodOptions, method_options::IdempotencyLevel};
-use std::collections::{HashMap, HashSet};
+use prost_reflect::DynamicMessage;
+use prost_types::FileDescriptorProto;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, OnceLock},
+};
 
 /// Everything that calls are looked up in.
 #[derive(Debug)]
 pub(crate) struct Services {
-    packages: Vec<(Package, Encoders)>,
-    /// By path: `/api.v1.StudentsService/GetStudent`.
-    methods: HashMap<String, Method>,
-    names: HashSet<String>,
+    surface: Surface,
+    /// What is made of each package when it is called.
+    made: Vec<Made>,
+    /// By full name: `api.v1.StudentsService`.
+    services: HashMap<String, Service>,
+    /// The files that generated ones import, without comments.
+    imports: OnceLock<Vec<FileDescriptorProto>>,
+}
+
+/// What is made of a package when it is called.
+#[derive(Debug)]
+struct Made {
+    encoders: Encoders,
+    /// Those of the methods of each resource.
+    resources: Vec<OnceLock<Box<[Parts; RelationMethod::ALL.len()]>>>,
+    functions: Vec<Parts>,
+    functions_by_method: HashMap<String, usize>,
+}
+
+/// What reads and writes the messages of one method: of the request and of the response.
+#[derive(Debug, Default)]
+struct Parts {
+    request: ArcSwapOption<Part>,
+    response: ArcSwapOption<Part>,
+}
+
+/// A service.
+#[derive(Clone, Copy, Debug)]
+struct Service {
+    package: usize,
+    of: Of,
+}
+
+/// What a service is about.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    /// This of the package's resources.
+    Resource(usize),
+    /// The package's functions.
+    Functions,
 }
 
 /// A method.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Method {
     /// Which package it is of.
     pub(crate) package: usize,
     /// What it is about.
     pub(crate) target: Target,
-    /// What goes in and comes out.
+    /// How it is called.
     pub(crate) signature: Signature,
 }
 
-/// What goes into a method and comes out of it.
-#[derive(Debug)]
+/// How a method is called.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Signature {
-    /// Its request.
-    pub(crate) input: MessageDescriptor,
-    /// Its response.
-    pub(crate) output: MessageDescriptor,
     /// What it changes.
     pub(crate) effects: Effects,
     /// How it answers.
     pub(crate) responses: Responses,
-}
-
-impl Signature {
-    /// That of a described method.
-    pub(crate) fn of(method: &MethodDescriptor) -> Self {
-        let options = method.method_descriptor_proto().options.as_ref();
-        let effects = match options.map(MethodOptions::idempotency_level) {
-            Some(IdempotencyLevel::NoSideEffects) => Effects::None,
-            Some(IdempotencyLevel::Idempotent | IdempotencyLevel::IdempotencyUnknown) | None => Effects::Some,
-        };
-        let responses = if method.is_server_streaming() { Responses::Stream } else { Responses::One };
-        Self { input: method.input(), output: method.output(), effects, responses }
-    }
 }
 
 /// What a method is about.
@@ -81,130 +105,215 @@ pub(crate) enum Target {
     },
 }
 
-/// What a method changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effects {
-    /// Nothing, as it is declared.
-    None,
-    /// Something.
-    Some,
-}
-
-/// How a method answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Responses {
-    /// By one message.
-    One,
-    /// By any number of them.
-    Stream,
-}
-
 impl Services {
-    /// The services of a catalog, and their encoded descriptors with all imports;
-    /// `template` is the option `grpc-package`.
-    pub(crate) fn new(catalog: &Catalog, template: &PackageTemplate, lock: &Lock) -> Result<(Self, Vec<u8>)> {
-        let (surface, next) = surface(catalog, template, lock).map_err(unusable)?;
-        if *lock != Lock::default() && next != *lock {
-            tracing::warn!("The schema has changed since the gRPC lock file was written: export the protos");
-        }
-        let mut files = descriptor::files(&surface).map_err(broken)?;
-        let encoded = files.encode_to_vec();
-        // Calls need no comments, which are many.
-        for file in &mut files.file {
-            file.source_code_info = None;
-        }
-        let bare = files.encode_to_vec();
-        drop(files);
-        // A pool passes over a second file of one name, so each reload has its own.
-        let pool = DescriptorPool::decode(bare.as_slice()).map_err(broken)?;
-        drop(bare);
-        let mut services = Self { packages: Vec::new(), methods: HashMap::new(), names: HashSet::new() };
+    /// The services of a catalog; `template` is the option `grpc-package`.
+    pub(crate) fn new(catalog: &Arc<Catalog>, template: &PackageTemplate, lock: &Lock) -> Result<Self> {
+        let surface = surface(catalog, template, lock).map_err(unusable)?;
+        let made = surface.packages.iter().map(Made::of).collect();
+        let mut services = HashMap::with_capacity(surface.packages.iter().map(Package::resource_count).sum());
         for (at, package) in surface.packages.iter().enumerate() {
-            services.add(at, package, &pool)?;
-        }
-        services.packages = surface
-            .packages
-            .into_iter()
-            .map(|package| {
-                let encoders = Encoders::new(&package);
-                (package, encoders)
-            })
-            .collect();
-        Ok((services, encoded))
-    }
-
-    fn add(&mut self, at: usize, package: &Package, pool: &DescriptorPool) -> Result<()> {
-        for (resource, found) in package.resources.iter().enumerate() {
-            let service = format!("{}.{}", package.name, found.names.service());
-            for &method in &found.methods {
-                let target = Target::Relation { resource, method };
-                self.add_method(pool, &service, &method.name(&found.names), at, target)?;
+            for resource in 0..package.resource_count() {
+                if let Some(names) = package.names(resource) {
+                    let name = format!("{}.{}", package.name, names.service());
+                    services.insert(name, Service { package: at, of: Of::Resource(resource) });
+                }
+            }
+            if !package.functions.is_empty() {
+                let name = format!("{}.{FUNCTIONS_SERVICE}", package.name);
+                services.insert(name, Service { package: at, of: Of::Functions });
             }
         }
-        let service = format!("{}.{FUNCTIONS_SERVICE}", package.name);
-        for (function, found) in package.functions.iter().enumerate() {
-            self.add_method(pool, &service, &found.method, at, Target::Function { function })?;
-        }
-        Ok(())
-    }
-
-    fn add_method(
-        &mut self,
-        pool: &DescriptorPool,
-        service: &str,
-        name: &str,
-        package: usize,
-        target: Target,
-    ) -> Result<()> {
-        let declared = pool.get_service_by_name(service);
-        let method = declared.and_then(|declared| declared.methods().find(|method| method.name() == name));
-        let method = method.ok_or_else(|| broken(format!("{service}/{name} is not described")))?;
-        let method = Method { package, target, signature: Signature::of(&method) };
-        self.methods.insert(format!("/{service}/{name}"), method);
-        self.names.insert(service.to_owned());
-        Ok(())
+        Ok(Self { surface, made, services, imports: OnceLock::new() })
     }
 
     /// What has another number or another meaning than in these, a line each.
     pub(crate) fn changes_since(&self, former: &Self) -> Vec<String> {
-        changes(former.described(), self.described())
+        changes(former.surface.packages.iter(), self.surface.packages.iter())
     }
 
-    fn described(&self) -> impl Iterator<Item = &Package> {
-        self.packages.iter().map(|(package, _)| package)
+    /// The lock that keeps names and numbers as they are.
+    pub(crate) fn lock(&self) -> Lock {
+        self.surface.lock()
+    }
+
+    /// The encoded descriptors of all packages, with all imports and comments.
+    pub(crate) fn files(&self) -> Result<Vec<u8>> {
+        Ok(descriptor::files(self.surface.packages.iter()).map_err(broken)?.encode_to_vec())
     }
 
     /// The package at this place, and its encoders.
     pub(crate) fn package(&self, at: usize) -> Option<(&Package, &Encoders)> {
-        self.packages.get(at).map(|(package, encoders)| (package, encoders))
+        Some((self.surface.packages.get(at)?, &self.made.get(at)?.encoders))
     }
 
-    /// The method at this path.
-    pub(crate) fn method(&self, path: &str) -> Option<&Method> {
-        self.methods.get(path)
+    /// The method at this path: `/api.v1.StudentsService/GetStudent`.
+    pub(crate) fn method(&self, path: &str) -> Option<Method> {
+        let (service, name) = path.strip_prefix('/')?.split_once('/')?;
+        let Service { package: at, of } = *self.services.get(service)?;
+        let package = self.surface.packages.get(at)?;
+        match of {
+            Of::Resource(at_resource) => {
+                let resource = package.resource(at_resource)?;
+                let found = resource.methods.iter().find(|method| method.is_called(name, &resource.names));
+                found.map(|method| Method::of_relation(at, at_resource, *method))
+            }
+            Of::Functions => {
+                let function = *self.made.get(at)?.functions_by_method.get(name)?;
+                let found = package.functions.get(function)?;
+                let signature = Signature { effects: found.effects(), responses: found.responses() };
+                Some(Method { package: at, target: Target::Function { function }, signature })
+            }
+        }
     }
 
     /// The paths of the methods.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
-        self.methods.keys().map(String::as_str)
-    }
-
-    /// How many methods there are.
-    pub(crate) fn methods(&self) -> usize {
-        self.methods.len()
+    pub(crate) fn paths(&self) -> Vec<String> {
+        let mut paths = Vec::new();
+        for package in &self.surface.packages {
+            for resource in package.all_resources() {
+                let service = resource.names.service();
+                let name = |method: &RelationMethod| method.name(&resource.names);
+                let path = |name| format!("/{}.{service}/{name}", package.name);
+                paths.extend(resource.methods.iter().map(name).map(path));
+            }
+            let path = |method| format!("/{}.{FUNCTIONS_SERVICE}/{method}", package.name);
+            paths.extend(package.functions.iter().map(|function| path(&function.method)));
+        }
+        paths
     }
 
     /// Whether there is a service of this full name.
     pub(crate) fn knows(&self, service: &str) -> bool {
-        self.names.contains(service)
+        self.services.contains_key(service)
     }
 
-    /// The full names of the services, sorted.
+    /// The full names of the services.
     pub(crate) fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.names.iter().cloned().collect();
-        names.sort_unstable();
-        names
+        self.services.keys().cloned().collect()
     }
+
+    /// Reads a message of a method.
+    pub(crate) fn read(&self, method: &Method, side: Side, bytes: &[u8]) -> Result<DynamicMessage> {
+        self.by_part(method, side, |part| {
+            let message = DynamicMessage::decode(part.message().clone(), bytes).map_err(|error| {
+                let name = part.message().full_name();
+                Error::new(Fault::InvalidMessage, format!("{name}: {error}"))
+            })?;
+            let lacking = part.lacking(&message);
+            Ok((message, lacking))
+        })
+    }
+
+    /// The part of the description that a message in JSON needs.
+    pub(crate) fn part_for_json(
+        &self,
+        method: &Method,
+        side: Side,
+        json: &serde_json::Value,
+    ) -> Result<Arc<Part>> {
+        self.by_part(method, side, |part| Ok((part.clone(), part.lacking_in_json(json))))
+    }
+
+    /// What `read` gives by a part that lacks nothing. It says what a part lacks.
+    fn by_part<T>(
+        &self,
+        method: &Method,
+        side: Side,
+        read: impl Fn(&Arc<Part>) -> Result<(T, BTreeSet<String>)>,
+    ) -> Result<T> {
+        // Messages before this one may have made it as large as it can be.
+        for part in [Self::part, Self::fresh_part] {
+            let mut part = part(self, method, side)?;
+            loop {
+                let (found, lacking) = read(&part)?;
+                if lacking.is_empty() {
+                    return Ok(found);
+                }
+                let Some(grown) = part.grown(self.root(method, side)?, self.imports()?, &lacking)? else {
+                    break;
+                };
+                part = self.keep(method, side, grown)?;
+            }
+        }
+        let most = format!("It can hold something of {} relations at most.", Part::MOST_RESOURCES);
+        Err(Error::new(Fault::RequestTooComplex, "The message is too complex").details(most))
+    }
+
+    /// What describes a message of a method, and what messages of it have held so far.
+    pub(crate) fn part(&self, method: &Method, side: Side) -> Result<Arc<Part>> {
+        match self.place(method, side)?.load_full() {
+            Some(part) => Ok(part),
+            None => self.fresh_part(method, side),
+        }
+    }
+
+    fn fresh_part(&self, method: &Method, side: Side) -> Result<Arc<Part>> {
+        self.keep(method, side, Part::new(self.root(method, side)?, self.imports()?)?)
+    }
+
+    /// Keeps a part in place of the one before.
+    fn keep(&self, method: &Method, side: Side, part: Part) -> Result<Arc<Part>> {
+        let part = Arc::new(part);
+        self.place(method, side)?.store(Some(part.clone()));
+        Ok(part)
+    }
+
+    fn root(&self, method: &Method, side: Side) -> Result<Root<'_>> {
+        let package = self.surface.packages.get(method.package).ok_or_else(gone)?;
+        Ok(Root { package, target: method.target, side })
+    }
+
+    fn imports(&self) -> Result<&[FileDescriptorProto]> {
+        if let Some(imports) = self.imports.get() {
+            return Ok(imports);
+        }
+        let mut files = descriptor::imports().map_err(broken)?.file;
+        for file in &mut files {
+            file.source_code_info = None;
+        }
+        Ok(self.imports.get_or_init(|| files))
+    }
+
+    /// Where the part of a method's message is kept.
+    fn place(&self, method: &Method, side: Side) -> Result<&ArcSwapOption<Part>> {
+        let made = self.made.get(method.package).ok_or_else(gone)?;
+        let parts = match method.target {
+            Target::Relation { resource, method } => {
+                let parts = made.resources.get(resource).map(|parts| parts.get_or_init(Default::default));
+                parts.and_then(|parts| parts.get(method as usize))
+            }
+            Target::Function { function } => made.functions.get(function),
+        };
+        let parts = parts.ok_or_else(gone)?;
+        Ok(match side {
+            Side::Request => &parts.request,
+            Side::Response => &parts.response,
+        })
+    }
+}
+
+impl Made {
+    fn of(package: &Package) -> Self {
+        let functions = package.functions.iter().enumerate();
+        Self {
+            encoders: Encoders::new(package),
+            resources: (0..package.resource_count()).map(|_| OnceLock::new()).collect(),
+            functions: package.functions.iter().map(|_| Parts::default()).collect(),
+            functions_by_method: functions.map(|(at, function)| (function.method.clone(), at)).collect(),
+        }
+    }
+}
+
+impl Method {
+    fn of_relation(package: usize, resource: usize, method: RelationMethod) -> Self {
+        let signature = Signature { effects: method.effects(), responses: method.responses() };
+        Self { package, target: Target::Relation { resource, method }, signature }
+    }
+}
+
+/// The method table is of the same surface, so this does not happen.
+pub(super) fn gone() -> Box<Error> {
+    Error::new(Fault::Internal, "the method table is broken")
 }
 
 /// A lock or a template that cannot be used.
@@ -216,3 +325,6 @@ pub(super) fn unusable(error: impl std::fmt::Display) -> Box<Error> {
 pub(super) fn broken(error: impl std::fmt::Display) -> Box<Error> {
     Error::new(Fault::Internal, "The schema cannot be described as gRPC services").cause(error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
-//! The surface: what the gRPC side offers, worked out of the catalog once per
-//! reload: packages, resources, fields with their names and numbers, functions.
-//! Descriptors, decoders and encoders are all made from it, so that they cannot
+//! The surface: what the gRPC side offers, worked out of the catalog: packages, resources, fields with their names and
+//! numbers, functions. A reload gives relations their names; what is in a resource is worked out when somebody asks for
+//! it ([`Package::resource`]). Descriptors, decoders and encoders are all made from the surface, so that they cannot
 //! differ. It holds no protobuf types and no SQL.
 
 mod build;
@@ -9,6 +9,7 @@ mod embed;
 mod function;
 mod locked;
 mod number;
+mod resource;
 mod types;
 mod unique;
 
@@ -16,20 +17,30 @@ pub use build::SurfaceError;
 pub(crate) use build::{FUNCTIONS_SERVICE, surface};
 pub(crate) use change::changes;
 pub(crate) use number::{Numbered, Numbers};
+pub(crate) use resource::Resources;
 pub(crate) use unique::Uniques;
 
 use crate::{
-    catalog::descriptor::Volatility,
-    grpc::{method::RelationMethod, names::upper_snake},
+    catalog::{Catalog, descriptor::Volatility},
+    grpc::{
+        lock::{Ledger, Lock, PackageLock},
+        method::{Effects, RelationMethod, Responses},
+        names::upper_snake,
+    },
     request::select::Texts,
 };
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// Everything offered.
 #[derive(Debug, Default)]
 pub(crate) struct Surface {
     /// One package for each exposed schema, in their order.
     pub(crate) packages: Vec<Package>,
+    /// What the next lock has besides relations.
+    lock: Lock,
 }
 
 /// What is offered of one schema.
@@ -44,7 +55,7 @@ pub(crate) struct Package {
     /// The file, such as `api/v1/api.proto`.
     pub(crate) file: String,
     /// Relations, by name.
-    pub(crate) resources: Vec<Resource>,
+    resources: Resources,
     /// Functions, by name and arguments.
     pub(crate) functions: Vec<Function>,
     /// Enums that fields above or below have.
@@ -53,6 +64,15 @@ pub(crate) struct Package {
     pub(crate) records: Vec<Record>,
     /// Arrays that are text, where they are no columns.
     pub(crate) texts: Texts,
+    /// Where resources come from when they are asked for.
+    catalog: Arc<Catalog>,
+    /// The names and numbers that are locked.
+    lock: Arc<PackageLock>,
+    /// What columns, attributes and arguments of these types are, by OID: enums and composites.
+    types: HashMap<u32, Scalar>,
+    /// The unique keys of relations, by OID, where a value has not the name that follows from its columns: something else
+    /// of the package has it.
+    renamed_uniques: HashMap<u32, Ledger>,
 }
 
 /// A relation, as a message and a service.
@@ -413,11 +433,19 @@ impl Function {
         }
     }
 
-    /// Whether calling it changes nothing.
-    pub(crate) fn reads_only(&self) -> bool {
+    /// What calling it changes.
+    pub(crate) fn effects(&self) -> Effects {
         match self.volatility {
-            Volatility::Stable | Volatility::Immutable => true,
-            Volatility::Volatile | Volatility::Unspecified => false,
+            Volatility::Stable | Volatility::Immutable => Effects::None,
+            Volatility::Volatile | Volatility::Unspecified => Effects::Some,
+        }
+    }
+
+    /// How many messages it answers with.
+    pub(crate) fn responses(&self) -> Responses {
+        match self.multiplicity {
+            Multiplicity::One => Responses::One,
+            Multiplicity::Many => Responses::Stream,
         }
     }
 }

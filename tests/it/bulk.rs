@@ -46,6 +46,11 @@ pub(crate) fn peak_memory(process: u32) -> usize {
     memory(process, "VmHWM:")
 }
 
+/// The memory that a process has now, in bytes.
+pub(crate) fn resident_memory(process: u32) -> usize {
+    memory(process, "VmRSS:")
+}
+
 /// What `/proc` says of a process's memory under this name, in bytes.
 fn memory(process: u32, name: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
@@ -95,7 +100,7 @@ fn the_memory_of_a_large_body_is_given_back() {
     let mut insert = |note: &str| {
         let body = format!(r#"{{"id":1,"sensor":"s","note":"{note}"}}"#);
         assert_eq!(connection.send("POST", "/readings", &[], Some(body.as_bytes())).unwrap().status, 201);
-        memory(server.id(), "VmRSS:")
+        resident_memory(server.id())
     };
     let before = insert("small");
     let large = "x".repeat(BODY);

@@ -19,6 +19,7 @@ mod growth;
 mod grpc;
 mod hostile;
 mod lock;
+mod many;
 mod openapi;
 mod planning;
 mod pooler;

@@ -1,10 +1,15 @@
 //! Messages in the form that the client wants: protobuf as it is, or its JSON
 //! (<https://protobuf.dev/programming-guides/json/>).
 
-use super::{Refusal, Signature, invalid, leap};
+use super::{Known, Refusal, invalid, leap};
+use crate::{
+    error::Caller,
+    grpc::{Callable, Grpc, descriptor::Side, services::broken},
+};
 use bytes::Bytes;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
+use std::sync::Arc;
 use tonic::Status;
 
 /// The form of messages.
@@ -49,21 +54,23 @@ pub(super) enum Schema {
     /// They pass as they are.
     Proto,
     /// They are read and written by what describes them.
-    Json {
-        /// The request.
-        input: MessageDescriptor,
-        /// The response.
-        output: MessageDescriptor,
-    },
+    Json(Described),
+}
+
+/// A method and what describes its messages.
+#[derive(Clone, Debug)]
+pub(super) struct Described {
+    grpc: Arc<Grpc>,
+    method: Callable,
 }
 
 impl Schema {
     /// The messages of a method. Of one that is not known there are none: what is answered
     /// is an error.
-    pub(super) fn new(codec: Codec, signature: Option<&Signature>) -> Self {
-        match (codec, signature) {
-            (Codec::Json, Some(signature)) => {
-                Self::Json { input: signature.input.clone(), output: signature.output.clone() }
+    pub(super) fn new(codec: Codec, known: Option<Known<'_>>) -> Self {
+        match (codec, known) {
+            (Codec::Json, Some(Known { grpc, method })) => {
+                Self::Json(Described { grpc: grpc.clone(), method: method.clone() })
             }
             (Codec::Json, None) | (Codec::Proto, _) => Self::Proto,
         }
@@ -71,29 +78,55 @@ impl Schema {
 
     /// A request as protobuf. JSON without anything in it is an empty message, as no bytes are.
     pub(super) fn request(&self, message: Bytes) -> Result<Bytes, Refusal> {
-        let Self::Json { input, .. } = self else { return Ok(message) };
+        let Self::Json(described) = self else { return Ok(message) };
         if message.is_empty() {
             return Ok(message);
         }
         let wrong = |error: serde_json::Error| invalid(format!("The JSON is wrong: {error}"));
-        if let Some(text) = leap::second(&message, input) {
+        let input = described.input(&message)?;
+        if let Some(text) = leap::second(&message, &input) {
             return Err(invalid(format!("The JSON is wrong: {text} has no second 60")).into());
         }
         let mut json = serde_json::Deserializer::from_slice(&message);
-        let message = DynamicMessage::deserialize(input.clone(), &mut json).map_err(wrong)?;
+        let message = DynamicMessage::deserialize(input, &mut json).map_err(wrong)?;
         json.end().map_err(wrong)?;
         Ok(message.encode_to_vec().into())
     }
 
     /// A response as the client wants it.
     pub(super) fn response(&self, message: &[u8]) -> Result<Bytes, Status> {
-        let Self::Json { output, .. } = self else { return Ok(Bytes::copy_from_slice(message)) };
+        let Self::Json(described) = self else { return Ok(Bytes::copy_from_slice(message)) };
         let broken = |error: &dyn std::fmt::Display| {
-            tracing::error!("{} has no JSON form: {error}", output.full_name());
+            tracing::error!("A response has no JSON form: {error}");
             Status::internal("Internal error")
         };
-        let message = DynamicMessage::decode(output.clone(), message).map_err(|error| broken(&error))?;
+        let message = described.output(message).map_err(|error| broken(&error))?;
         let json = serde_json::to_vec(&message).map_err(|error| broken(&error))?;
         Ok(json.into())
+    }
+}
+
+impl Described {
+    /// What describes a request, and what this one has in it. Text that is no JSON is described, too: who reads it says
+    /// what is wrong.
+    fn input(&self, json: &Bytes) -> Result<MessageDescriptor, Status> {
+        match &self.method {
+            Callable::Infrastructure(method) => Ok(method.input.clone()),
+            Callable::Catalog(method) => {
+                let json = serde_json::from_slice(json).unwrap_or_default();
+                let part = self.grpc.services.part_for_json(method, Side::Request, &json);
+                part.map(|part| part.message().clone())
+                    .map_err(|error| self.grpc.refusal(&error, Caller::Anonymous))
+            }
+        }
+    }
+
+    fn output(&self, message: &[u8]) -> crate::error::Result<DynamicMessage> {
+        match &self.method {
+            Callable::Infrastructure(method) => {
+                DynamicMessage::decode(method.output.clone(), message).map_err(broken)
+            }
+            Callable::Catalog(method) => self.grpc.services.read(method, Side::Response, message),
+        }
     }
 }

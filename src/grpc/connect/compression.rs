@@ -1,33 +1,34 @@
-//! Compression of what is read and written here: JSON, and what stands in a query. Protobuf passes to the gRPC service
-//! compressed as it is. Nothing is expanded beyond the limit of a message.
+//! Compression of messages: those in gRPC's frames, and Connect's JSON and what stands in its queries. Nothing is expanded
+//! beyond the limit of a message.
 
-use super::{Refusal, unimplemented};
+use super::unimplemented;
 use crate::grpc::serve;
 use bytes::Bytes;
 use flate2::{read::MultiGzDecoder, write::GzEncoder};
 use http::HeaderValue;
 use std::io::{self, Read, Write};
+use tonic::Status;
 
 /// Ways to compress, both of them known to gRPC by the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Compression {
+pub(crate) enum Compression {
     Gzip,
     Zstd,
 }
 
 impl Compression {
     /// What a header or a query says of a message; none if it is not compressed.
-    pub(super) fn of(name: Option<&str>) -> Result<Option<Self>, Refusal> {
+    pub(crate) fn of(name: Option<&str>) -> Result<Option<Self>, Status> {
         match name {
             None | Some("identity") => Ok(None),
             Some("gzip") => Ok(Some(Self::Gzip)),
             Some("zstd") => Ok(Some(Self::Zstd)),
-            Some(other) => Err(unimplemented(format!("Nothing is compressed by {other} here")).into()),
+            Some(other) => Err(unimplemented(format!("Nothing is compressed by {other} here"))),
         }
     }
 
     /// The first of those that a client takes.
-    pub(super) fn accepted(header: Option<&HeaderValue>) -> Option<Self> {
+    pub(crate) fn accepted(header: Option<&HeaderValue>) -> Option<Self> {
         let text = header?.to_str().ok()?;
         text.split(',').find_map(|item| {
             let (name, weight) = item.split_once(';').unwrap_or((item, ""));
@@ -38,7 +39,7 @@ impl Compression {
     }
 
     /// The name.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
@@ -46,7 +47,7 @@ impl Compression {
     }
 
     /// What the bytes were, if that is at most `limit` bytes.
-    pub(super) fn expand(self, bytes: &[u8], limit: usize) -> Result<Bytes, Refusal> {
+    pub(crate) fn expand(self, bytes: &[u8], limit: usize) -> Result<Bytes, Status> {
         let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         let mut out = Vec::new();
         let read = match self {
@@ -60,13 +61,13 @@ impl Compression {
             super::invalid(format!("The message is not compressed by {}: {error}", self.name()))
         })?;
         match out.len() > limit {
-            true => Err(serve::too_large(limit).into()),
+            true => Err(serve::too_large(limit)),
             false => Ok(out.into()),
         }
     }
 
     /// The bytes, compressed.
-    pub(super) fn compress(self, bytes: &[u8]) -> io::Result<Bytes> {
+    pub(crate) fn compress(self, bytes: &[u8]) -> io::Result<Bytes> {
         let out = Vec::with_capacity(bytes.len() / 4);
         let out = match self {
             Self::Gzip => {

@@ -109,7 +109,7 @@ impl Query {
                 .map_err(|error| invalid(format!("The message is no base64: {error}")))?,
         };
         match self.compression {
-            Some(compression) => compression.expand(&bytes, limit),
+            Some(compression) => Ok(compression.expand(&bytes, limit)?),
             None => Ok(bytes),
         }
     }
@@ -129,7 +129,7 @@ const fn compression_headers(form: Form) -> (Option<&'static str>, &'static str)
 pub(super) fn compression(head: &Parts, form: Form) -> Result<Option<Compression>, Refusal> {
     let (name, _) = compression_headers(form);
     let value = name.and_then(|name| head.headers.get(name));
-    Compression::of(value.map(|value| value.to_str().unwrap_or("an unknown encoding")))
+    Ok(Compression::of(value.map(|value| value.to_str().unwrap_or("an unknown encoding")))?)
 }
 
 /// How the messages of the answer may be compressed.

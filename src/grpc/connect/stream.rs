@@ -111,7 +111,7 @@ async fn step(mut rest: Rest) -> (Bytes, Option<Rest>) {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => match rest.schema {
                     Schema::Proto => return (data, Some(rest)),
-                    Schema::Json { .. } => rest.frames.extend_from_slice(&data),
+                    Schema::Json(_) => rest.frames.extend_from_slice(&data),
                 },
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();

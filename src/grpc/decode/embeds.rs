@@ -45,7 +45,7 @@ impl Relation<'_> {
         for (descriptor, value) in said.fields() {
             let embed = self.resource.embeds.iter().find(|embed| embed.number == descriptor.number());
             let (Some(embed), Some(message)) = (embed, value.as_message()) else { continue };
-            let Some(target) = self.package.resources.get(embed.resource) else { continue };
+            let Some(target) = self.package.resource(embed.resource) else { continue };
             all_known(message, &format!("{place}.{}", embed.name))?;
             self.embed(embed, target, message, path, select, query)
                 .map_err(|error| within(&format!("{place}.{}", embed.name), error))?;

@@ -11,7 +11,7 @@ use crate::{
     error::Result,
     grpc::{
         encode::{Encoders, Envelope, MessageEncoder},
-        method::number,
+        method::{Effects, number},
         refuse::refuse,
         selection::column,
         surface::{Field, Function, Multiplicity, Package, Passing, Presence, Returns},
@@ -57,11 +57,11 @@ pub(super) fn call(
             ..query
         },
         preferences: Preferences { timezone, ..Preferences::default() },
-        accept: match (function.reads_only(), function.multiplicity) {
-            (true, _) => Accept::Columns,
-            (false, Multiplicity::One) => kept_if_answered(&rows),
+        accept: match (function.effects(), function.multiplicity) {
+            (Effects::None, _) => Accept::Columns,
+            (Effects::Some, Multiplicity::One) => kept_if_answered(&rows),
             // There may be too many.
-            (false, Multiplicity::Many) => Accept::CheckedColumns,
+            (Effects::Some, Multiplicity::Many) => Accept::CheckedColumns,
         },
         context,
         deadline,
@@ -89,7 +89,7 @@ fn result(
             let query = Query { select, ..Query::default() };
             (query, MessageEncoder::new(encoders.fields(fields)), Envelope::Bare)
         }
-        Returns::Resource(at) => match package.resources.get(*at) {
+        Returns::Resource(at) => match package.resource(*at) {
             Some(resource) => {
                 let relation = Relation { package, resource, at: *at, encoders, message };
                 let (query, rows) = relation.of_call(function.multiplicity)?;

@@ -119,7 +119,7 @@ fn related(
     out: &mut Vec<Logic>,
 ) -> Result<()> {
     all_known(predicate, at)?;
-    let Some(target) = package.resources.get(embed.resource) else { return Ok(()) };
+    let Some(target) = package.resource(embed.resource) else { return Ok(()) };
     let before = out.len();
     for (descriptor, value) in predicate.fields() {
         let existence = match descriptor.number() {

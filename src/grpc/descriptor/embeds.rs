@@ -17,14 +17,17 @@ pub(super) fn all(package: &Package, resource: &Resource) -> Draft<DescriptorPro
     let comment = format!("What is said of rows that are related to rows of `{}`.", resource.relation);
     let mut message = Draft::message(resource.names.embeds(), comment);
     for embed in &resource.embeds {
-        let Some(target) = package.resources.get(embed.resource) else { continue };
+        let Some((target, relation)) = package.names(embed.resource).zip(package.relation(embed.resource))
+        else {
+            continue;
+        };
         message.field(FieldDraft {
             name: embed.name.clone(),
             number: embed.number,
-            of: FieldType::Message(local(package, &target.names.embed())),
+            of: FieldType::Message(local(package, &target.embed())),
             cardinality: Cardinality::Explicit,
             json: None,
-            comment: format!("Of related rows of `{}`.", target.relation),
+            comment: format!("Of related rows of `{}`.", relation.name),
         });
     }
     message.reserve(&resource.reserved_embeds);

@@ -19,37 +19,73 @@ use std::collections::HashSet;
 /// Declares every message and enum of the package.
 pub(super) fn declare(file: &mut FileDraft, package: &Package) {
     let embedded: HashSet<usize> =
-        package.resources.iter().flat_map(|resource| &resource.embeds).map(|embed| embed.resource).collect();
-    for (at, resource) in package.resources.iter().enumerate() {
-        file.add_message(resource_message(package, resource));
-        file.add_message(predicates::relation(package, resource));
-        if resource.has_embeds() {
-            file.add_message(embeds::all(package, resource));
-        }
+        package.all_resources().flat_map(|resource| &resource.embeds).map(|embed| embed.resource).collect();
+    for (at, resource) in (0..package.resource_count()).filter_map(|at| Some((at, package.resource(at)?))) {
+        declare_row(file, package, resource);
         if embedded.contains(&at) {
-            file.add_message(embeds::one(package, resource));
-            file.add_message(predicates::related(package, resource));
+            declare_related(file, package, resource);
         }
-        if let Some(uniques) = &resource.uniques {
-            file.add_message(on_conflict(package, resource));
-            file.add_enum(enumeration(&uniques.found));
-        }
-        for method in &resource.methods {
-            file.add_message(request(package, resource, *method));
-            file.add_message(response(package, resource, *method));
-        }
+        declare_methods(file, package, resource);
     }
     for function in &package.functions {
-        file.add_message(arguments(package, function));
-        file.add_message(result(package, function));
+        declare_function(file, package, function);
     }
     for record in package.records.iter().filter(|record| record.declared == Declared::Here) {
         file.add_message(record_message(package, record));
     }
     for found in &package.enums {
-        file.add_message(predicates::enumeration(package, found));
-        file.add_enum(enumeration(found));
+        declare_enum(file, package, found);
     }
+}
+
+/// Declares a row of a resource, conditions on rows, and what can be said of their embeds.
+pub(super) fn declare_row(file: &mut FileDraft, package: &Package, resource: &Resource) {
+    file.add_message(resource_message(package, resource));
+    file.add_message(predicates::relation(package, resource));
+    if resource.has_embeds() {
+        file.add_message(embeds::all(package, resource));
+    }
+}
+
+/// Declares what messages of other resources can say of rows of this one that are related to theirs.
+pub(super) fn declare_related(file: &mut FileDraft, package: &Package, resource: &Resource) {
+    file.add_message(embeds::one(package, resource));
+    file.add_message(predicates::related(package, resource));
+}
+
+/// Declares the messages of a resource's methods.
+pub(super) fn declare_methods(file: &mut FileDraft, package: &Package, resource: &Resource) {
+    if let Some(uniques) = &resource.uniques {
+        file.add_message(on_conflict(package, resource));
+        file.add_enum(enumeration(&uniques.found));
+    }
+    for method in &resource.methods {
+        file.add_message(request(package, resource, *method));
+        file.add_message(response(package, resource, *method));
+    }
+}
+
+/// Declares the messages of a function.
+pub(super) fn declare_function(file: &mut FileDraft, package: &Package, function: &Function) {
+    file.add_message(arguments(package, function));
+    file.add_message(result(package, function));
+}
+
+/// Declares the enum or the composite of this name, if it is one that the package declares by itself.
+pub(super) fn declare_type(file: &mut FileDraft, package: &Package, name: &str) {
+    let found = |found: &&Enum| found.name == name || found.predicate() == name;
+    if let Some(found) = package.enums.iter().find(found) {
+        declare_enum(file, package, found);
+    }
+    let record = package.records.iter().find(|record| record.message == name);
+    if let Some(record) = record.filter(|record| record.declared == Declared::Here) {
+        file.add_message(record_message(package, record));
+    }
+}
+
+fn declare_enum(file: &mut FileDraft, package: &Package, found: &Enum) {
+    file.add_message(predicates::enumeration(package, found));
+    file.add_enum(enumeration(found));
 }
 
 pub(super) fn local(package: &Package, name: &str) -> String {
@@ -124,20 +160,17 @@ fn comment(written: Option<&str>, otherwise: String) -> String {
 }
 
 fn embed(package: &Package, embed: &Embed) -> FieldDraft {
-    let target = package.resources.get(embed.resource);
+    let relation = package.relation(embed.resource).map_or("", |target| target.name.as_str());
     FieldDraft {
         name: embed.name.clone(),
         number: embed.number,
-        of: FieldType::Message(local(package, target.map_or("", |target| target.names.singular.as_str()))),
+        of: FieldType::Message(local(package, package.message(embed.resource))),
         cardinality: match embed.multiplicity {
             Multiplicity::One => Cardinality::Explicit,
             Multiplicity::Many => Cardinality::Repeated,
         },
         json: None,
-        comment: format!(
-            "Related rows of `{}`; only when a read_mask names them.",
-            target.map_or("", |target| target.relation.as_str())
-        ),
+        comment: format!("Related rows of `{relation}`; only when a read_mask names them."),
     }
 }
 
@@ -379,7 +412,7 @@ fn arguments(package: &Package, function: &Function) -> Draft<DescriptorProto> {
     let taken = function.arguments.iter().map(|field| &field.name).chain(&function.reserved_arguments.names);
     taken.for_each(|name| names.take_field(name));
     if let Returns::Resource(at) = function.returns
-        && let Some(resource) = package.resources.get(at)
+        && let Some(resource) = package.resource(at)
     {
         for field in reading::of_call(package, resource, function.multiplicity, &mut names) {
             message.field(field);
@@ -417,7 +450,7 @@ fn result(package: &Package, function: &Function) -> Draft<DescriptorProto> {
             comment: "The value.".to_owned(),
         }),
         Returns::Resource(at) => {
-            let singular = package.resources.get(*at).map_or("", |resource| resource.names.singular.as_str());
+            let singular = package.message(*at);
             message.field(FieldDraft {
                 name: snake(singular),
                 number: number::ROWS,

@@ -32,14 +32,17 @@ pub(super) fn relation(package: &Package, resource: &Resource) -> Draft<Descript
         });
     }
     for embed in &resource.embeds {
-        let Some(target) = package.resources.get(embed.resource) else { continue };
+        let Some((target, relation)) = package.names(embed.resource).zip(package.relation(embed.resource))
+        else {
+            continue;
+        };
         message.field(FieldDraft {
             name: predicate_name(resource, &embed.name),
             number: number::of_predicate(embed.number),
-            of: FieldType::Message(local(package, &target.names.related_predicate())),
+            of: FieldType::Message(local(package, &target.related_predicate())),
             cardinality: Cardinality::Explicit,
             json: None,
-            comment: format!("Conditions on related rows of `{}`.", target.relation),
+            comment: format!("Conditions on related rows of `{}`.", relation.name),
         });
     }
     let logic = [

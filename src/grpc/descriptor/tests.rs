@@ -11,18 +11,19 @@ use prost_reflect::{Cardinality, DescriptorPool};
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots/grpc/school.proto");
 
-fn surface(catalog: &Catalog) -> Surface {
-    surface::surface(catalog, &PackageTemplate::default(), &Lock::default()).unwrap().0
+fn surface(catalog: Catalog) -> surface::Surface {
+    surface::surface(&catalog.into(), &PackageTemplate::default(), &Lock::default()).unwrap()
 }
 
 fn pool() -> DescriptorPool {
-    let set = files(&surface(&school())).unwrap();
+    let set = files(surface(school()).packages.iter()).unwrap();
     DescriptorPool::from_file_descriptor_set(set).unwrap()
 }
 
 #[test]
 fn the_school_is_described_as_in_the_snapshot() {
-    let files = export::export(&school(), &PackageTemplate::default(), &Lock::default()).unwrap().files;
+    let files =
+        export::export(&school().into(), &PackageTemplate::default(), &Lock::default()).unwrap().files;
     let file = files.iter().find(|file| file.path == "api/v1/api.proto").unwrap();
     let text = String::from_utf8(file.contents.clone()).unwrap();
     if std::env::var_os("UPDATE").is_some() {
@@ -105,7 +106,7 @@ fn functions_stream_sets_and_overloads_are_named_by_their_arguments() {
 
 #[test]
 fn sql_comments_travel_with_the_descriptor() {
-    let set = files(&surface(&school())).unwrap();
+    let set = files(surface(school()).packages.iter()).unwrap();
     let file = set.file.iter().find(|file| file.name() == "api/v1/api.proto").unwrap();
     let at = file.message_type.iter().position(|message| message.name() == "Student").unwrap();
     let comment = file.source_code_info.iter().flat_map(|info| &info.location).find_map(|location| {
@@ -166,7 +167,7 @@ fn whatever_things_are_called_the_descriptors_are_valid() {
         types: (1..).zip(&names).map(found).collect(),
         ..Database::default()
     });
-    let set = files(&surface(&catalog)).unwrap();
+    let set = files(surface(catalog).packages.iter()).unwrap();
     let pool = DescriptorPool::from_file_descriptor_set(set).unwrap();
     assert_eq!(pool.services().len(), names.len());
     for message in pool.all_messages() {

@@ -4,9 +4,9 @@
 use super::{MessageEncoder, in_row, progress::Progress, wire};
 use crate::{
     error::{Error, Fault, Result},
+    grpc::{connect::Compression, framing},
     outcome::{Pace, Row, Sink},
 };
-use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -141,14 +141,16 @@ pub(crate) fn number_field(number: u32, value: u64, out: &mut Vec<u8>) {
     wire::varint(value, out);
 }
 
-/// Feeds a response stream, one message for each row.
+/// Feeds a response stream, one message for each row, each in its frame.
 #[derive(Debug)]
 pub(crate) struct StreamSink {
     rows: Arc<MessageEncoder>,
     envelope: Envelope,
-    out: mpsc::Sender<Vec<Bytes>>,
+    out: mpsc::Sender<Vec<u8>>,
+    /// How each message is compressed.
+    compression: Option<Compression>,
     progress: Progress,
-    pending: Vec<Bytes>,
+    pending: Vec<u8>,
     /// How many rows have come.
     came: u64,
     /// How many rows may come.
@@ -161,11 +163,13 @@ impl StreamSink {
     pub(crate) fn new(
         rows: Arc<MessageEncoder>,
         envelope: Envelope,
-        out: mpsc::Sender<Vec<Bytes>>,
+        out: mpsc::Sender<Vec<u8>>,
+        compression: Option<Compression>,
         progress: Progress,
         most: Option<u64>,
     ) -> Self {
-        Self { rows, envelope, out, progress, pending: Vec::new(), came: 0, most: most.unwrap_or(u64::MAX) }
+        let most = most.unwrap_or(u64::MAX);
+        Self { rows, envelope, out, compression, progress, pending: Vec::new(), came: 0, most }
     }
 }
 
@@ -190,10 +194,8 @@ impl Sink for StreamSink {
         if self.came > self.most {
             return Err(too_many());
         }
-        let mut message = Vec::with_capacity(64);
-        self.envelope.write(&self.rows, row, self.came, &mut message)?;
-        self.pending.push(message.into());
-        Ok(())
+        let Self { rows, envelope, came, compression, pending, .. } = self;
+        framing::frame(*compression, pending, |out| envelope.write(rows, row, *came, out))
     }
 
     async fn ready(&mut self) -> Result<()> {

@@ -45,17 +45,18 @@ fn array(element: i32, elements: &[Option<&[u8]>]) -> Vec<u8> {
 
 /// Encodes a row of `students`; columns are by name, the others NULL.
 fn student(columns: &[(&str, Vec<u8>)]) -> Result<DynamicMessage> {
-    let surface = surface(&school(), &PackageTemplate::default(), &Lock::default()).unwrap().0;
+    let surface = surface(&school().into(), &PackageTemplate::default(), &Lock::default()).unwrap();
     let package = &surface.packages[0];
-    let at = package.resources.iter().position(|resource| resource.relation == "students").unwrap();
-    let fields = &package.resources[at].fields;
-    let encoder = MessageEncoder::new(Encoders::new(package).resources[at].clone());
+    let at = package.all_resources().position(|resource| resource.relation == "students").unwrap();
+    let fields = &package.resource(at).unwrap().fields;
+    let encoder = MessageEncoder::new(Encoders::new(package).of_resource(package, at).to_vec());
     let value =
         |name: &str| columns.iter().find(|(column, _)| *column == name).map(|(_, bytes)| bytes.clone());
     let row = Columns(fields.iter().map(|field| value(&field.column)).collect());
     let mut out = Vec::new();
     encoder.row(&row, &mut out)?;
-    let pool = DescriptorPool::from_file_descriptor_set(descriptor::files(&surface).unwrap()).unwrap();
+    let pool = DescriptorPool::from_file_descriptor_set(descriptor::files(surface.packages.iter()).unwrap())
+        .unwrap();
     let message = pool.get_message_by_name("api.v1.Student").unwrap();
     Ok(DynamicMessage::decode(message, out.as_slice()).unwrap())
 }

@@ -14,7 +14,7 @@ pub(super) type Behaviors = HashMap<(String, u32), Vec<&'static str>>;
 /// Those of a package's fields.
 pub(super) fn behaviors(package: &Package) -> Behaviors {
     let mut behaviors = Behaviors::new();
-    for resource in &package.resources {
+    for resource in package.all_resources() {
         let message = &resource.names.singular;
         for (at, field) in resource.fields.iter().enumerate() {
             let of_field = of_column(resource, at, field);

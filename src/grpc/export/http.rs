@@ -5,7 +5,7 @@
 //! a header, which the option does not have.
 
 use crate::grpc::{
-    method::{RelationMethod, number},
+    method::{Effects, RelationMethod, number},
     surface::{FUNCTIONS_SERVICE, Field, Function, Multiplicity, Package, Passing, Returns, Scalar, Shape},
 };
 use prost_types::FileDescriptorProto;
@@ -25,7 +25,7 @@ pub(super) type Rules = BTreeMap<(String, String), Rule>;
 
 /// The rules of the first schema's package, whose file this is.
 pub(super) fn rules(package: &Package, file: &FileDescriptorProto) -> Rules {
-    let lists = package.resources.iter().filter(|resource| is_literal(&resource.relation)).map(|resource| {
+    let lists = package.all_resources().filter(|resource| is_literal(&resource.relation)).map(|resource| {
         let method = RelationMethod::List.name(&resource.names);
         let response_body = body(file, &format!("{method}Response"));
         let rule = Rule { get: format!("/{}", resource.relation), response_body };
@@ -54,7 +54,7 @@ fn is_said_by_get(function: &Function) -> bool {
         Returns::Void => false,
         Returns::Value(_) | Returns::Resource(_) | Returns::Columns(_) => true,
     };
-    function.reads_only()
+    function.effects() == Effects::None
         && has_body
         && function.multiplicity == Multiplicity::One
         && function.passing == Passing::Named

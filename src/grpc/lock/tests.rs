@@ -6,19 +6,25 @@ use crate::{
     config::PackageTemplate,
     grpc::{
         export::export,
-        fixture::school,
         surface::{Surface, surface},
     },
 };
+use std::sync::Arc;
 
-fn changed(change: impl FnOnce(&mut Database)) -> Catalog {
+fn changed(change: impl FnOnce(&mut Database)) -> Arc<Catalog> {
     let mut database = school().descriptor().clone();
     change(&mut database);
-    Catalog::new(database)
+    Catalog::new(database).into()
 }
 
-fn locked(catalog: &Catalog, lock: &Lock) -> (Surface, Lock) {
-    surface(catalog, &PackageTemplate::default(), lock).unwrap()
+fn school() -> Arc<Catalog> {
+    crate::grpc::fixture::school().into()
+}
+
+fn locked(catalog: &Arc<Catalog>, lock: &Lock) -> (Surface, Lock) {
+    let surface = surface(catalog, &PackageTemplate::default(), lock).unwrap();
+    let lock = surface.lock();
+    (surface, lock)
 }
 
 fn first() -> Lock {
@@ -79,7 +85,7 @@ fn numbers_outlive_those_of_a_restored_database() {
     });
     let (surface, lock) = locked(&restored, &first());
     assert_eq!(lock, first());
-    let resource = surface.packages[0].resources.iter().find(|found| found.relation == "students").unwrap();
+    let resource = surface.packages[0].all_resources().find(|found| found.relation == "students").unwrap();
     let shoe = resource.fields.iter().find(|field| field.column == "Shoe Size").unwrap();
     assert_eq!(shoe.number, 187_951);
 }
@@ -102,7 +108,7 @@ fn a_dropped_columns_name_and_number_stay_reserved() {
     let dropped = changed(|database| students(database).columns.retain(|column| column.name != "score"));
     let (surface, lock) = locked(&dropped, &first());
     assert_eq!(text(&columns(&lock).reserved), ["double score = 39053"]);
-    let resource = surface.packages[0].resources.iter().find(|found| found.relation == "students").unwrap();
+    let resource = surface.packages[0].all_resources().find(|found| found.relation == "students").unwrap();
     assert!(resource.reserved.numbers.contains(&39_053) && resource.reserved.names.contains("score"));
     let (_, again) = locked(&school(), &lock);
     assert_eq!(columns(&again).fields["score"].to_string(), "double score_2 = 204942");
@@ -158,8 +164,7 @@ fn names_can_be_chosen_by_hand_and_new_ones_give_way() {
     });
     let (surface, _) = locked(&with_sums, &lock);
     let names: Vec<_> = surface.packages[0]
-        .resources
-        .iter()
+        .all_resources()
         .map(|resource| (resource.relation.as_str(), resource.names.service()))
         .collect();
     assert!(names.contains(&("totals", "SumsService".to_owned())), "{names:?}");
@@ -197,8 +202,8 @@ fn a_lock_that_gave_away_the_names_of_messages_that_came_later_is_still_good() {
     relations.values_mut().for_each(|relation| relation.uniques = Ledger::default());
     let (surface, next) = locked(&school(), &lock);
     let names = |relation: &str| {
-        let resources = &surface.packages[0].resources;
-        resources.iter().find(|resource| resource.relation == relation).unwrap().names.clone()
+        let mut resources = surface.packages[0].all_resources();
+        resources.find(|resource| resource.relation == relation).unwrap().names.clone()
     };
     assert_eq!([names("totals").singular, names("grades").singular], ["StudentEmbeds", "StudentUnique"]);
     let students = names("students");
@@ -206,7 +211,7 @@ fn a_lock_that_gave_away_the_names_of_messages_that_came_later_is_still_good() {
     assert!(students.embeds().starts_with("Student") && students.embeds() != "StudentEmbeds");
     assert_eq!(names("enrollments").embeds(), "EnrollmentEmbeds", "the others have theirs");
     let (again, _) = locked(&school(), &next);
-    let same = again.packages[0].resources.iter().find(|resource| resource.relation == "students").unwrap();
+    let same = again.packages[0].all_resources().find(|resource| resource.relation == "students").unwrap();
     assert_eq!(same.names.embeds(), students.embeds());
     export(&school(), &PackageTemplate::default(), &next).unwrap();
 }
@@ -228,7 +233,7 @@ fn a_unique_key_keeps_its_value_and_one_that_is_gone_is_reserved() {
     let after = changed(|database| students(database).unique_keys = vec![key(&["email"])]);
     let (surface, next) = locked(&after, &lock);
     assert_eq!(uniques(&next).fields["email"], uniques(&lock).fields["email"]);
-    let resource = surface.packages[0].resources.iter().find(|resource| resource.relation == "students");
+    let resource = surface.packages[0].all_resources().find(|resource| resource.relation == "students");
     let reserved = &resource.unwrap().uniques.as_ref().unwrap().found.reserved;
     assert!(reserved.names.contains("STUDENT_UNIQUE_FIRST_NAME_RANK"));
 }

@@ -2,7 +2,6 @@
 //! decoded for the names in it, and never encoded again, for that would lose
 //! custom options.
 
-use super::OWN_SERVICES;
 use bytes::Bytes;
 use prost::{DecodeError, Message as _};
 use std::{
@@ -86,7 +85,6 @@ struct Named {
 pub struct Index {
     files: HashMap<Arc<str>, File>,
     declarations: Declarations,
-    services: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -97,12 +95,11 @@ struct File {
 
 impl Index {
     /// Reads an encoded `FileDescriptorSet` that has every import of its files; of
-    /// two files of one name, the first counts. `services` are the full names to
-    /// list; reflection and health themselves are listed besides.
+    /// two files of one name, the first counts.
     ///
     /// # Errors
     /// `encoded` is no encoded `FileDescriptorSet`.
-    pub fn new(encoded: impl Into<Bytes>, services: Vec<String>) -> Result<Self, DecodeError> {
+    pub fn new(encoded: impl Into<Bytes>) -> Result<Self, DecodeError> {
         let mut files = HashMap::new();
         let mut declarations = Declarations::default();
         for encoded in EncodedFiles::decode(encoded.into())?.file {
@@ -113,16 +110,12 @@ impl Index {
                 entry.insert(File { encoded, imports: proto.imports });
             }
         }
-        let mut services = services;
-        services.extend(OWN_SERVICES.map(str::to_owned));
-        services.sort_unstable();
-        services.dedup();
-        Ok(Self { files, declarations, services })
+        Ok(Self { files, declarations })
     }
 
-    /// The full names of the services to list, sorted.
-    pub(super) fn services(&self) -> &[String] {
-        &self.services
+    /// How many bytes the files have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.files.values().map(|file| file.encoded.len()).sum()
     }
 
     /// The file of this name.

@@ -21,8 +21,10 @@ const SCHEMA: &str = "pgduet/schema/v1/schema.proto";
 const COUNT_MODE: &str = "pgduet/query/v1/count_mode.proto";
 const TIMESTAMP: &str = "google/protobuf/timestamp.proto";
 
-fn index(encoded: &[u8]) -> Index {
-    Index::new(encoded.to_vec(), vec!["api.v1.StudentsService".to_owned()]).unwrap()
+fn reflection(encoded: &[u8], shutdown: Shutdown) -> Reflection {
+    let encoded = encoded.to_vec();
+    let index = move || Ok(Index::new(encoded.clone()).unwrap());
+    Reflection::new(vec!["api.v1.StudentsService".to_owned()], index, shutdown)
 }
 
 async fn open(
@@ -36,15 +38,15 @@ async fn open(
 }
 
 /// One stream with these requests, and the answers.
-async fn ask_index(index: Index, requests: Vec<MessageRequest>) -> Vec<MessageResponse> {
+async fn ask_index(encoded: &[u8], requests: Vec<MessageRequest>) -> Vec<MessageResponse> {
     let (_trigger, shutdown) = shutdown_channel();
-    let reflection = Reflection::new(Arc::new(index), shutdown);
+    let reflection = reflection(encoded, shutdown);
     let answers = open(&reflection, stream::iter(requests)).await;
     answers.map(|answer| answer.unwrap().message_response.unwrap()).collect().await
 }
 
 async fn ask(requests: Vec<MessageRequest>) -> Vec<MessageResponse> {
-    ask_index(index(FILE_DESCRIPTOR_SET), requests).await
+    ask_index(FILE_DESCRIPTOR_SET, requests).await
 }
 
 fn symbol(name: &str) -> MessageRequest {
@@ -109,7 +111,7 @@ async fn every_kind_of_symbol_is_found_by_its_full_name_and_packages_are_not() {
 #[tokio::test]
 async fn enum_values_and_messages_nested_in_messages_are_found_at_any_depth() {
     let answers = ask_index(
-        index(tonic_health::pb::FILE_DESCRIPTOR_SET),
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
         vec![
             symbol("grpc.health.v1.HealthCheckResponse.NOT_SERVING"),
             symbol("grpc.health.v1.HealthCheckResponse.ServingStatus.NOT_SERVING"),
@@ -125,7 +127,7 @@ async fn enum_values_and_messages_nested_in_messages_are_found_at_any_depth() {
     let proto =
         FileDescriptorProto { name: Some("a.proto".into()), message_type: vec![outer], ..Default::default() };
     let set = FileDescriptorSet { file: vec![proto] }.encode_to_vec();
-    assert_eq!(names(&ask_index(index(&set), vec![symbol("A.B.C")]).await[0]), ["a.proto"]);
+    assert_eq!(names(&ask_index(&set, vec![symbol("A.B.C")]).await[0]), ["a.proto"]);
 }
 
 #[tokio::test]
@@ -138,7 +140,7 @@ async fn services_and_methods_of_reflection_and_health_are_described_when_merged
         symbol("grpc.health.v1.Health.Watch"),
         symbol("pgduet.query.v1.CountMode"),
     ];
-    let answers = ask_index(index(&merged), requests).await;
+    let answers = ask_index(&merged, requests).await;
     assert_eq!(answers.iter().map(|answer| names(answer).len()).collect::<Vec<_>>(), [1; 5]);
 }
 
@@ -162,7 +164,7 @@ async fn imports_of_imports_go_out_and_imports_in_a_circle_come_to_an_end() {
     };
     let file_set = vec![proto("a", "b"), proto("b", "c"), proto("c", "a"), proto("d", "missing")];
     let set = FileDescriptorSet { file: file_set }.encode_to_vec();
-    let answers = ask_index(index(&set), vec![file("a"), file("c"), file("d")]).await;
+    let answers = ask_index(&set, vec![file("a"), file("c"), file("d")]).await;
     assert_eq!(names(&answers[0]), ["a", "b", "c"]);
     assert_eq!(names(&answers[1]), ["c"]);
     assert_eq!(names(&answers[2]), ["d"]);
@@ -177,13 +179,13 @@ async fn files_go_out_as_they_were_encoded_with_options_that_nobody_here_knows()
     with_option.extend([0x42, 0x04, 0x80, 0xb5, 0x18, 0x01]);
     let mut set = vec![0x0a, u8::try_from(with_option.len()).unwrap()];
     set.extend(&with_option);
-    assert_eq!(encoded(&ask_index(index(&set), vec![file("a.proto")]).await[0]), [with_option]);
+    assert_eq!(encoded(&ask_index(&set, vec![file("a.proto")]).await[0]), [with_option]);
 }
 
 #[test]
 fn what_is_no_descriptor_set_is_refused() {
-    assert!(Index::new(vec![0x0a, 0xff], Vec::new()).is_err());
-    assert!(Index::new(vec![0x0a, 0x01, 0x0a], Vec::new()).is_err());
+    assert!(Index::new(vec![0x0a, 0xff]).is_err());
+    assert!(Index::new(vec![0x0a, 0x01, 0x0a]).is_err());
 }
 
 #[tokio::test]
@@ -217,7 +219,7 @@ async fn extensions_are_found_by_number_and_a_type_without_any_has_an_empty_list
         numbers(known),
         numbers("a.Nothing"),
     ];
-    let answers = ask_index(index(&set), requests).await;
+    let answers = ask_index(&set, requests).await;
     let listed = |name: &str, numbers: &[i32]| {
         MessageResponse::AllExtensionNumbersResponse(ExtensionNumberResponse {
             base_type_name: name.to_owned(),
@@ -251,7 +253,7 @@ async fn the_services_are_listed_with_reflection_and_health_among_them() {
 #[tokio::test]
 async fn an_answer_carries_its_question_and_one_that_asks_nothing_is_an_error_answer() {
     let (_trigger, shutdown) = shutdown_channel();
-    let reflection = Reflection::new(Arc::new(index(FILE_DESCRIPTOR_SET)), shutdown);
+    let reflection = reflection(FILE_DESCRIPTOR_SET, shutdown);
     let request = ServerReflectionRequest { host: "here".to_owned(), message_request: None };
     let mut client = ServerReflectionClient::new(reflection.v1());
     let answers = client.server_reflection_info(stream::iter([request.clone()])).await.unwrap();
@@ -268,7 +270,7 @@ async fn v1alpha_answers_the_same_bytes() {
         server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
     };
     let (_trigger, shutdown) = shutdown_channel();
-    let reflection = Reflection::new(Arc::new(index(FILE_DESCRIPTOR_SET)), shutdown);
+    let reflection = reflection(FILE_DESCRIPTOR_SET, shutdown);
     let message_request = Some(MessageRequest::FileByFilename(PREDICATES.to_owned()));
     let request = ServerReflectionRequest { host: String::new(), message_request };
     let mut client = ServerReflectionClient::new(reflection.v1alpha());
@@ -283,7 +285,7 @@ async fn v1alpha_answers_the_same_bytes() {
 #[tokio::test]
 async fn a_stream_that_the_client_keeps_open_ends_when_the_server_goes_down() {
     let (trigger, shutdown) = shutdown_channel();
-    let reflection = Reflection::new(Arc::new(index(FILE_DESCRIPTOR_SET)), shutdown);
+    let reflection = reflection(FILE_DESCRIPTOR_SET, shutdown);
     let requests = stream::iter([file(COUNT_MODE)]).chain(stream::pending());
     let mut answers = open(&reflection, requests).await;
     assert!(answers.message().await.unwrap().is_some());

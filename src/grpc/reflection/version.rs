@@ -38,7 +38,8 @@ macro_rules! version {
                     &self,
                     request: Request<Streaming<ServerReflectionRequest>>,
                 ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
-                    let conversation = Conversation { index: self.index.clone(), sent: HashSet::new() };
+                    let conversation =
+                        Conversation { described: self.described.clone(), sent: HashSet::new() };
                     let state = (request.into_inner(), conversation, self.shutdown.clone());
                     let responses = stream::unfold(state, async |mut state| {
                         let (requests, conversation, shutdown) = &mut state;
@@ -47,24 +48,26 @@ macro_rules! version {
                             () = shutdown.announced() => return None,
                             request = requests.message() => request.transpose()?,
                         };
-                        let response =
-                            request.map(|request| respond(conversation, request)).map_err(malformed);
+                        let response = match request {
+                            Ok(request) => respond(conversation, request).await,
+                            Err(status) => Err(malformed(status)),
+                        };
                         Some((response, state))
                     });
                     Ok(Response::new(Box::pin(responses)))
                 }
             }
 
-            fn respond(
+            async fn respond(
                 conversation: &mut Conversation,
                 request: ServerReflectionRequest,
-            ) -> ServerReflectionResponse {
-                let answer = conversation.answer(request.message_request.as_ref().map(question));
-                ServerReflectionResponse {
+            ) -> Result<ServerReflectionResponse, Status> {
+                let answer = conversation.answer(request.message_request.as_ref().map(question)).await?;
+                Ok(ServerReflectionResponse {
                     valid_host: request.host.clone(),
                     message_response: Some(response(answer)),
                     original_request: Some(request),
-                }
+                })
             }
 
             fn question(request: &MessageRequest) -> Question<'_> {

@@ -2,23 +2,19 @@
 //! types and to functions, among equals by [`Claims::settle`]: so neither OIDs nor an order in the
 //! database have a say.
 
-use super::{
-    Field, Numbered, Package, Presence, Reserved, Resource, ResourceNames, Scalar, Shape, Surface,
-    types::compared,
-};
+use super::{Numbered, Package, ResourceNames, Resources, Surface};
 use crate::{
     catalog::{
         Catalog,
-        descriptor::{Column, Identity, Relation, RelationKind, Schema},
+        descriptor::{Relation, RelationKind, Schema},
     },
     config::package::{self, PackageTemplate},
     grpc::{
         lock::{Lock, LockError, PackageLock},
-        method::RelationMethod,
         names::{Claims, pascal, plural, singular, snake},
     },
 };
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 /// The one service that all functions of a schema share.
 pub(crate) const FUNCTIONS_SERVICE: &str = "FunctionsService";
@@ -67,38 +63,51 @@ impl fmt::Display for SurfaceError {
     }
 }
 
-/// Works out the surface, and the lock that keeps it so. `template` is the option
-/// `grpc-package`; names and numbers are those of `lock` as far as it has them.
+/// Works out the surface. `template` is the option `grpc-package`; names and numbers are those of `lock` as far as it
+/// has them.
 pub(crate) fn surface(
-    catalog: &Catalog,
+    catalog: &Arc<Catalog>,
     template: &PackageTemplate,
     lock: &Lock,
-) -> Result<(Surface, Lock), SurfaceError> {
+) -> Result<Surface, SurfaceError> {
     let mut packages = Claims::of(TAKEN);
-    let mut next = lock.clone();
-    let mut surface = Surface::default();
+    let mut surface = Surface { packages: Vec::new(), lock: lock.clone() };
     let schemas = &catalog.descriptor().schemas;
     for (schema, (name, stem)) in schemas.iter().zip(package_names(schemas, template, &mut packages)?) {
+        let locked = Arc::new(lock.schemas.get(&schema.name).cloned().unwrap_or_default());
         let package = Package {
             schema: schema.name.clone(),
             comment: schema.comment.clone(),
             file: format!("{}/{stem}.proto", name.replace('.', "/")),
             name,
+            catalog: catalog.clone(),
+            lock: locked.clone(),
             ..Package::default()
         };
-        let locked = lock.schemas.get(&schema.name).cloned().unwrap_or_default();
         let mut builder = Builder {
             catalog,
             claims: Claims::default(),
-            types: HashMap::new(),
             related: HashMap::new(),
-            next: locked.clone(),
+            next: PackageLock::clone(&locked),
             lock: locked,
         };
         surface.packages.push(builder.build(package)?);
-        next.schemas.insert(schema.name.clone(), builder.next);
+        surface.lock.schemas.insert(schema.name.clone(), builder.next);
     }
-    Ok((surface, next))
+    Ok(surface)
+}
+
+impl Surface {
+    /// The lock that keeps the surface as it is. It makes every resource anew, without keeping it.
+    pub(crate) fn lock(&self) -> Lock {
+        let mut lock = self.lock.clone();
+        for package in &self.packages {
+            if let Some(next) = lock.schemas.get_mut(&package.schema) {
+                next.relations.extend(package.relation_locks());
+            }
+        }
+        lock
+    }
 }
 
 /// A schema, its name without a version, and the version.
@@ -146,13 +155,11 @@ pub(super) struct Builder<'a> {
     pub(super) catalog: &'a Catalog,
     /// Names of messages, enums, enum values and services: one scope in protobuf.
     pub(super) claims: Claims,
-    /// Enums and composites met so far, by OID.
-    pub(super) types: HashMap<u32, Scalar>,
     /// [`ResourceNames::related`] of locked relations, by name.
     pub(super) related: HashMap<String, String>,
     /// What is locked.
-    pub(super) lock: PackageLock,
-    /// What will be.
+    pub(super) lock: Arc<PackageLock>,
+    /// What will be, relations aside.
     pub(super) next: PackageLock,
 }
 
@@ -167,28 +174,19 @@ impl Builder<'_> {
             .collect();
         relations.sort_by(|a, b| a.name.cmp(&b.name));
         let mut names = self.relation_names(&relations);
-        for relation in &relations {
-            let mut resource = resource(relation, names.remove(&relation.oid));
-            self.uniques(relation, &mut resource);
-            package.resources.push(resource);
-        }
+        let named: Vec<_> = relations
+            .iter()
+            .map(|relation| {
+                let names = names.remove(&relation.oid).unwrap_or_else(|| names_of(&relation.name, 0));
+                (*relation, names)
+            })
+            .collect();
+        package.renamed_uniques = self.claim_uniques(&named);
+        package.resources =
+            Resources::named(named.into_iter().map(|(relation, names)| (relation.oid, names)));
         let functions = self.offered_functions(&package);
         self.declare_types(&mut package, &relations, &functions);
-        for (at, relation) in relations.iter().enumerate() {
-            let fields = self.columns(&package, relation);
-            if let Some(resource) = package.resources.get_mut(at) {
-                resource.key = key(relation, &fields);
-                resource.fields = fields;
-                self.lock_relation(resource);
-                resource.methods = RelationMethod::ALL
-                    .iter()
-                    .copied()
-                    .filter(|method| method.is_offered(relation, &resource.key))
-                    .collect();
-            }
-        }
         self.record_fields(&mut package);
-        self.embeds(&mut package);
         self.functions(&mut package, functions);
         Ok(package)
     }
@@ -204,27 +202,24 @@ impl Builder<'_> {
                     let (singular, plural) = (locked.message.clone(), locked.plural.clone());
                     names.insert(relation.oid, ResourceNames { singular, plural, related });
                 }
-                None => new.push(relation),
+                None => new.push((relation, names_of(&relation.name, 0))),
             }
         }
         // A relation whose name looks like another one's request message does not rename that other relation.
-        let is_derived = |relation: &&Relation| {
-            let name = names_of(&relation.name, 0).singular;
-            DERIVED.iter().any(|end| name.ends_with(end))
-        };
-        let (views, tables): (Vec<_>, Vec<_>) = new.into_iter().partition(|relation| is_view(relation));
-        let split = |relations: Vec<_>| -> [Vec<&Relation>; 2] {
+        let is_derived = |(_, plain): &Plain<'_>| DERIVED.iter().any(|end| plain.singular.ends_with(end));
+        let (views, tables): (Vec<_>, Vec<_>) = new.into_iter().partition(|(relation, _)| is_view(relation));
+        let split = |relations: Vec<_>| -> [Vec<Plain<'_>>; 2] {
             let (derived, own) = relations.into_iter().partition(is_derived);
             [own, derived]
         };
         for equals in [split(tables), split(views)].into_iter().flatten() {
-            let named = self.claims.settle(
-                &equals,
-                |relation, attempt| names_of(&relation.name, attempt),
-                ResourceNames::all,
-            );
-            for (relation, found) in equals.iter().zip(named) {
-                if found.singular != names_of(&relation.name, 0).singular {
+            let candidate = |(relation, plain): &Plain<'_>, attempt| match attempt {
+                0 => plain.clone(),
+                attempt => names_of(&relation.name, attempt),
+            };
+            let named = self.claims.settle(&equals, candidate, ResourceNames::all);
+            for ((relation, plain), found) in equals.iter().zip(named) {
+                if found.singular != plain.singular {
                     tracing::warn!(
                         relation = relation.name,
                         message = found.singular,
@@ -236,52 +231,10 @@ impl Builder<'_> {
         }
         names
     }
-
-    fn columns(&mut self, package: &Package, relation: &Relation) -> Vec<Field> {
-        let locked = self.lock.relations.get(&relation.name).map(|known| known.columns.clone());
-        let locked = locked.unwrap_or_default();
-        let field = |column: &Column| Field {
-            column: column.name.clone(),
-            name: column.name.clone(),
-            number: 0,
-            shape: self.shape(column.r#type, locked.kind(&column.name)),
-            presence: presence(column),
-            comment: column.comment.clone(),
-            sql_type: column.sql_type.clone(),
-            compared: compared(self.catalog, column.r#type),
-        };
-        let mut fields: Vec<Field> = relation.columns.iter().map(field).collect();
-        self.settle_columns(package, &relation.name, &mut fields);
-        fields
-    }
 }
 
-fn presence(column: &Column) -> Presence {
-    match (column.generated, column.identity(), column.not_null, &column.default) {
-        (true, ..) | (_, Identity::Always, ..) => Presence::Computed,
-        (_, Identity::ByDefault, true, _) | (.., true, Some(_)) => Presence::Defaulted,
-        (_, Identity::Unspecified, true, None) => Presence::Required,
-        (_, Identity::ByDefault | Identity::Unspecified, false, _) => Presence::Optional,
-    }
-}
-
-/// The relation with its names only: fields may have other relations' types.
-fn resource(relation: &Relation, names: Option<ResourceNames>) -> Resource {
-    Resource {
-        oid: relation.oid,
-        relation: relation.name.clone(),
-        comment: relation.comment.clone(),
-        names: names.unwrap_or_else(|| names_of(&relation.name, 0)),
-        fields: Vec::new(),
-        embeds: Vec::new(),
-        key: Vec::new(),
-        uniques: None,
-        methods: Vec::new(),
-        reserved: Reserved::default(),
-        reserved_embeds: Reserved::default(),
-        reserved_key: Reserved::default(),
-    }
-}
+/// A relation and what it is called if nothing else is called so.
+type Plain<'a> = (&'a Relation, ResourceNames);
 
 /// What a relation is called at this attempt: of `students` `Student` and `Students`, then `StudentsRow` and `StudentsRows`,
 /// then with a number of its own.
@@ -314,18 +267,6 @@ pub(super) fn is_view(relation: &Relation) -> bool {
         | RelationKind::PartitionedTable
         | RelationKind::Unspecified => false,
     }
-}
-
-/// The key, if all of it is there and of types that can stand in a request.
-fn key(relation: &Relation, fields: &[Field]) -> Vec<usize> {
-    let find = |name: &String| {
-        let at = fields.iter().position(|field| field.column == *name)?;
-        match fields.get(at)?.shape {
-            Shape::Many(_) | Shape::One(Scalar::Record(_)) => None,
-            Shape::One(_) => Some(at),
-        }
-    };
-    relation.primary_key.iter().map(find).collect::<Option<_>>().unwrap_or_default()
 }
 
 #[cfg(test)]

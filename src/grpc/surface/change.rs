@@ -1,8 +1,14 @@
 //! Changes between the surfaces of two catalogs that clients of the first cannot see coming: something has another number
 //! or another type, or its number or its name is something else's now. What is new and what is gone is no such change: to
 //! a client that is unknown and no more.
+//!
+//! Resources are compared where what they are made of differs: of the others nothing is made for it.
 
 use super::{Enum, EnumValue, Field, Multiplicity, Package, Resource, Returns};
+use crate::catalog::{
+    descriptor::Relation,
+    relationship::{Cardinality, Relationship},
+};
 use std::collections::HashMap;
 
 /// A field or a label, as it looks to clients.
@@ -30,19 +36,24 @@ pub(crate) fn changes<'a>(
 }
 
 fn in_package(before: &Package, after: &Package, found: &mut Vec<String>) {
-    let resources: HashMap<&str, &Resource> =
-        before.resources.iter().map(|former| (former.names.singular.as_str(), former)).collect();
-    for resource in &after.resources {
-        let message = resource.names.singular.as_str();
-        let Some(former) = resources.get(message) else { continue };
-        if former.relation != resource.relation {
-            let (was, is) = (&former.relation, &resource.relation);
-            found.push(format!("{message} was \"{was}\" and is \"{is}\""));
+    let places: HashMap<&str, usize> =
+        (0..before.resource_count()).map(|at| (before.message(at), at)).collect();
+    let same_types = have_same_types(before, after);
+    for at in 0..after.resource_count() {
+        let message = after.message(at);
+        let Some(former) = places.get(message) else { continue };
+        let (Some(was), Some(is)) = (before.relation(*former), after.relation(at)) else { continue };
+        if was.name != is.name {
+            found.push(format!("{message} was \"{}\" and is \"{}\"", was.name, is.name));
         }
-        let (was, is) = (of_resource(before, former), of_resource(after, resource));
-        compare(message, &was, &is, found);
-        if let (Some(was), Some(is)) = (&former.uniques, &resource.uniques) {
-            compare(&is.found.name, &of_labels(&was.found), &of_labels(&is.found), found);
+        if same_types && is_same(before, was, after, is) {
+            continue;
+        }
+        if let (Some(was), Some(is)) = (before.resource(*former), after.resource(at)) {
+            compare(message, &of_resource(before, was), &of_resource(after, is), found);
+            if let (Some(was), Some(is)) = (&was.uniques, &is.uniques) {
+                compare(&is.found.name, &of_labels(&was.found), &of_labels(&is.found), found);
+            }
         }
     }
     for record in &after.records {
@@ -77,6 +88,46 @@ fn in_package(before: &Package, after: &Package, found: &mut Vec<String>) {
     }
 }
 
+/// Whether columns of one type have one type over gRPC in both.
+fn have_same_types(before: &Package, after: &Package) -> bool {
+    let enums = |package: &Package| package.enums.iter().map(|found| found.name.clone()).collect::<Vec<_>>();
+    let records =
+        |package: &Package| package.records.iter().map(|record| record.message.clone()).collect::<Vec<_>>();
+    before.types == after.types
+        && enums(before) == enums(after)
+        && records(before) == records(after)
+        && before.catalog.descriptor().types == after.catalog.descriptor().types
+}
+
+/// Whether the resources of these relations are made of the same: columns, what is locked, what can be embedded.
+fn is_same(before: &Package, was: &Relation, after: &Package, is: &Relation) -> bool {
+    let relationships = before.catalog.relationships(was.oid);
+    let is_known = |oid: u32| as_seen(before, oid) == as_seen(after, oid);
+    let leads_to_same = |relationship: &Relationship| {
+        let through = match &relationship.cardinality {
+            Cardinality::ManyToMany(junction) => Some(junction.relation),
+            Cardinality::ManyToOne(_)
+            | Cardinality::OneToMany(_)
+            | Cardinality::OneToOneChild(_)
+            | Cardinality::OneToOneParent(_)
+            | Cardinality::Computed { .. } => None,
+        };
+        is_known(relationship.target) && through.is_none_or(is_known)
+    };
+    was == is
+        && before.renamed_uniques.get(&was.oid) == after.renamed_uniques.get(&is.oid)
+        && before.lock.relations.get(&was.name) == after.lock.relations.get(&is.name)
+        && relationships == after.catalog.relationships(is.oid)
+        && relationships.iter().all(leads_to_same)
+}
+
+/// What an embed shows of the relation with this OID: its name, its kind and its message.
+fn as_seen(package: &Package, oid: u32) -> Option<(&str, i32, Option<&str>)> {
+    let relation = package.catalog.relation_by_oid(oid)?;
+    let message = package.resource_of(oid).map(|at| package.message(at));
+    Some((&relation.name, relation.kind, message))
+}
+
 fn of_fields<'a>(package: &Package, fields: &'a [Field]) -> Vec<Seen<'a>> {
     let seen = |field: &'a Field| Seen {
         what: if field.column.is_empty() { &field.name } else { &field.column },
@@ -89,7 +140,7 @@ fn of_fields<'a>(package: &Package, fields: &'a [Field]) -> Vec<Seen<'a>> {
 
 fn of_resource<'a>(package: &Package, resource: &'a Resource) -> Vec<Seen<'a>> {
     let embeds = resource.embeds.iter().map(|embed| {
-        let message = package.resources.get(embed.resource).map_or("", |target| &target.names.singular);
+        let message = package.message(embed.resource);
         let label = match embed.multiplicity {
             Multiplicity::One => "",
             Multiplicity::Many => "repeated ",
@@ -113,9 +164,7 @@ fn row(package: &Package, returns: &Returns) -> String {
     match returns {
         Returns::Void => "nothing".to_owned(),
         Returns::Value(shape) => package.kind(*shape),
-        Returns::Resource(at) => {
-            package.resources.get(*at).map(|resource| resource.names.singular.clone()).unwrap_or_default()
-        }
+        Returns::Resource(at) => package.message(*at).to_owned(),
         Returns::Columns(_) => "columns".to_owned(),
     }
 }

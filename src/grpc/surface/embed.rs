@@ -6,17 +6,14 @@
 //! How a relationship is named in a select list is PostgREST's rule
 //! (<https://docs.postgrest.org/en/v14/references/api/resource_embedding.html>).
 
-use super::{
-    Embed, Multiplicity, Package,
-    build::{Builder, is_view},
-};
+use super::{Embed, Multiplicity, Package, Resource, build::is_view, locked::settle_embeds};
 use crate::{
     catalog::{
         Catalog,
         relationship::{Cardinality, Link, Relationship},
     },
     grpc::{
-        lock::Rank,
+        lock::{Rank, RelationLock},
         names::{field_name, plural, singular, snake},
     },
 };
@@ -35,52 +32,61 @@ struct Named {
     multiplicity: Multiplicity,
 }
 
-impl Builder<'_> {
-    /// Gives each of the package's resources its embeds.
-    pub(super) fn embeds(&mut self, package: &mut Package) {
-        let by_oid: HashMap<u32, (usize, String)> = package
-            .resources
-            .iter()
-            .enumerate()
-            .map(|(at, resource)| (resource.oid, (at, resource.relation.clone())))
-            .collect();
-        let messages: Vec<String> =
-            package.resources.iter().map(|resource| resource.names.singular.clone()).collect();
-        for resource in &mut package.resources {
-            let relationships = self.catalog.relationships(resource.oid);
-            let mut found: Vec<Named> = relationships
-                .iter()
-                .filter_map(|relationship| {
-                    let (target, name) = by_oid.get(&relationship.target)?;
-                    named(self.catalog, relationship, *target, name)
-                })
-                .collect();
-            drop_ambiguous(&mut found, &resource.relation);
-            found.sort_by(|a, b| (&a.names, &a.key).cmp(&(&b.names, &b.key)));
-            let names =
-                found.iter_mut().map(|found| (std::mem::take(&mut found.names), found.rank)).collect();
-            resource.embeds = found
-                .into_iter()
-                .map(|found| Embed {
-                    key: found.key,
-                    name: String::new(),
-                    number: 0,
-                    target: found.target,
-                    hint: found.hint,
-                    resource: found.resource,
-                    multiplicity: found.multiplicity,
-                })
-                .collect();
-            self.settle_embeds(&messages, resource, names);
+impl Package {
+    /// Gives one of the package's resources its embeds.
+    pub(super) fn embeds(&self, resource: &mut Resource, next: &mut RelationLock) {
+        let relationships = self.catalog.relationships(resource.oid);
+        let mut count: HashMap<u32, usize> = HashMap::new();
+        for relationship in relationships {
+            *count.entry(relationship.target).or_default() += 1;
         }
+        let mut found: Vec<Named> = relationships
+            .iter()
+            .filter_map(|relationship| {
+                let at = self.resource_of(relationship.target)?;
+                let siblings = match count.get(&relationship.target) {
+                    Some(1) => Siblings::None,
+                    Some(_) | None => Siblings::Some,
+                };
+                named(&self.catalog, relationship, at, &self.relation(at)?.name, siblings)
+            })
+            .collect();
+        drop_ambiguous(&mut found, &resource.relation);
+        found.sort_by(|a, b| (&a.names, &a.key).cmp(&(&b.names, &b.key)));
+        let names = found.iter_mut().map(|found| (std::mem::take(&mut found.names), found.rank)).collect();
+        resource.embeds = found
+            .into_iter()
+            .map(|found| Embed {
+                key: found.key,
+                name: String::new(),
+                number: 0,
+                target: found.target,
+                hint: found.hint,
+                resource: found.resource,
+                multiplicity: found.multiplicity,
+            })
+            .collect();
+        settle_embeds(self, resource, next, names);
     }
 }
 
+/// Whether other relationships lead to the same relation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Siblings {
+    None,
+    Some,
+}
+
 /// How `relationship` is named, if it can be.
-fn named(catalog: &Catalog, relationship: &Relationship, resource: usize, target: &str) -> Option<Named> {
+fn named(
+    catalog: &Catalog,
+    relationship: &Relationship,
+    resource: usize,
+    target: &str,
+    siblings: Siblings,
+) -> Option<Named> {
     let to_itself = relationship.source == relationship.target;
-    let all = catalog.relationships(relationship.source);
-    let alone = all.iter().filter(|other| other.target == relationship.target).count() == 1;
+    let alone = siblings == Siblings::None;
     let rank = match catalog.relation_by_oid(relationship.target) {
         Some(relation) if is_view(relation) => Rank::Third,
         Some(_) | None => Rank::Second,

@@ -108,8 +108,8 @@ impl<'a> Builder<'a> {
         let mut made = Vec::with_capacity(functions.len());
         for ((function, offered), key) in functions.into_iter().zip(keys) {
             let known = locked.remove(&key).unwrap_or_default();
-            let returns = self.returns(package, function, &offered.row, &known);
-            let arguments = self.arguments(function, &known.arguments);
+            let returns = returns(package, function, &offered.row, &known);
+            let arguments = arguments(package, function, &known.arguments);
             let multiplicity = if function.returns_set { Multiplicity::Many } else { Multiplicity::One };
             let signature = signature(package, &returns, multiplicity);
             // A method cannot answer otherwise than it did: then it is another one.
@@ -195,26 +195,12 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn arguments(&self, function: &descriptor::Function, locked: &Ledger) -> Vec<Field> {
-        let field = |argument: &Argument| Field {
-            column: argument.name.clone(),
-            name: argument_name(argument).to_owned(),
-            number: 0,
-            shape: self.shape(argument.r#type, locked.kind(&argument.name)),
-            presence: if argument.has_default { Presence::Optional } else { Presence::Required },
-            comment: None,
-            sql_type: argument.sql_type.clone(),
-            compared: Compared::WithValues,
-        };
-        function.arguments.iter().map(field).collect()
-    }
-
     /// What a row of the result is; none if it has no columns to speak of.
     fn row(&self, package: &Package, function: &'a descriptor::Function) -> Option<Row<'a>> {
         let found = self.catalog.base_type(function.return_type);
         let relation = found.map_or(0, |found| found.relation);
         if relation != 0
-            && let Some(at) = package.resources.iter().position(|resource| resource.oid == relation)
+            && let Some(at) = package.resource_of(relation)
         {
             return Some(Row::Resource(at));
         }
@@ -244,37 +230,50 @@ impl<'a> Builder<'a> {
             | TypeKind::Unspecified => Some(Row::Value),
         }
     }
+}
 
-    fn returns(
-        &self,
-        package: &mut Package,
-        function: &descriptor::Function,
-        row: &Row<'_>,
-        locked: &FunctionLock,
-    ) -> Returns {
-        match row {
-            Row::Void => Returns::Void,
-            Row::Resource(at) => Returns::Resource(*at),
-            Row::Value => {
-                let shape = self.shape(function.return_type, Some(locked.row()));
-                if shape == Shape::One(Scalar::OwnText) {
-                    Arc::make_mut(&mut package.texts).insert(Part::Result { of: function.oid });
-                }
-                Returns::Value(shape)
+fn arguments(package: &Package, function: &descriptor::Function, locked: &Ledger) -> Vec<Field> {
+    let field = |argument: &Argument| Field {
+        column: argument.name.clone(),
+        name: argument_name(argument).to_owned(),
+        number: 0,
+        shape: package.shape(argument.r#type, locked.kind(&argument.name)),
+        presence: if argument.has_default { Presence::Optional } else { Presence::Required },
+        comment: None,
+        sql_type: argument.sql_type.clone(),
+        compared: Compared::WithValues,
+    };
+    function.arguments.iter().map(field).collect()
+}
+
+fn returns(
+    package: &mut Package,
+    function: &descriptor::Function,
+    row: &Row<'_>,
+    locked: &FunctionLock,
+) -> Returns {
+    match row {
+        Row::Void => Returns::Void,
+        Row::Resource(at) => Returns::Resource(*at),
+        Row::Value => {
+            let shape = package.shape(function.return_type, Some(locked.row()));
+            if shape == Shape::One(Scalar::OwnText) {
+                Arc::make_mut(&mut package.texts).insert(Part::Result { of: function.oid });
             }
-            Row::Columns(columns) => {
-                let field = |(name, oid, sql_type): &(&str, u32, &str)| Field {
-                    column: (*name).to_owned(),
-                    name: (*name).to_owned(),
-                    number: 0,
-                    shape: self.shape(*oid, locked.columns.kind(name)),
-                    presence: Presence::Optional,
-                    comment: None,
-                    sql_type: (*sql_type).to_owned(),
-                    compared: Compared::WithValues,
-                };
-                Returns::Columns(columns.iter().map(field).collect())
-            }
+            Returns::Value(shape)
+        }
+        Row::Columns(columns) => {
+            let field = |(name, oid, sql_type): &(&str, u32, &str)| Field {
+                column: (*name).to_owned(),
+                name: (*name).to_owned(),
+                number: 0,
+                shape: package.shape(*oid, locked.columns.kind(name)),
+                presence: Presence::Optional,
+                comment: None,
+                sql_type: (*sql_type).to_owned(),
+                compared: Compared::WithValues,
+            };
+            Returns::Columns(columns.iter().map(field).collect())
         }
     }
 }

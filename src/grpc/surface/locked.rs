@@ -37,11 +37,12 @@ impl Package {
     }
 }
 
-/// Whether names of values have been claimed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    Already,
-    NotYet,
+/// Where values get their names.
+pub(super) enum Scope<'a> {
+    /// What they would be called is theirs.
+    Settled,
+    /// Others may have their names.
+    Open(&'a mut Claims),
 }
 
 fn repeated(kind: &str, many: bool) -> String {
@@ -58,7 +59,7 @@ impl Enum {
 
 /// Gives fields the names and numbers that they keep.
 /// `beside` are the other fields of their message.
-fn settle(package: &Package, ledger: &Ledger, fields: &mut [Field], beside: &Ledger) -> Ledger {
+pub(super) fn settle(package: &Package, ledger: &Ledger, fields: &mut [Field], beside: &Ledger) -> Ledger {
     // The one argument without a name is called after what it is.
     let key = |field: &Field| if field.column.is_empty() { &field.name } else { &field.column }.clone();
     let wanted = |field: &Field| {
@@ -119,120 +120,13 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Settles a relation's columns, and enters it into the next lock.
-    pub(super) fn settle_columns(&mut self, package: &Package, relation: &str, fields: &mut [Field]) {
-        let next = self.next.relations.entry(relation.to_owned()).or_default();
-        next.columns = settle(package, &next.columns, fields, &next.embeds);
-    }
-
-    /// Enters a relation's names and key into the next lock; tells it what is reserved.
-    pub(super) fn lock_relation(&mut self, resource: &mut Resource) {
-        let known = self.lock.relations.get(&resource.relation);
-        let former_key = known.map(|known| {
-            let were = known.key.iter().filter_map(|column| known.columns.fields.get(column));
-            let is_key = |number: u32| resource.key_columns().any(|field| field.number == number);
-            let mut former: Vec<_> = known.former_key.iter().chain(were).cloned().collect();
-            former.retain(|declaration| !is_key(declaration.number));
-            former
-        });
-        let key = resource.key_columns().map(|field| field.column.clone()).collect();
-        let next = self.next.relations.entry(resource.relation.clone()).or_default();
-        next.message.clone_from(&resource.names.singular);
-        next.plural.clone_from(&resource.names.plural);
-        next.key = key;
-        next.former_key = former_key.unwrap_or_default();
-        resource.reserved = next.columns.reserved_with_gaps();
-        let former_key = Ledger { reserved: next.former_key.clone(), ..Ledger::default() };
-        resource.reserved_key = former_key.reserved();
-    }
-
-    /// Settles a relation's embeds; `messages` are those of the package's resources, `named` what each embed would
-    /// be called and who goes first.
-    pub(super) fn settle_embeds(
-        &mut self,
-        messages: &[String],
-        resource: &mut Resource,
-        named: Vec<(Vec<String>, Rank)>,
-    ) {
-        let Some(next) = self.next.relations.get_mut(&resource.relation) else { return };
-        let kind = |embed: &Embed| {
-            let message = messages.get(embed.resource).map_or("", String::as_str);
-            repeated(message, embed.multiplicity == Multiplicity::Many)
-        };
-        // Locks of old have a relationship that is alone under its target's name.
-        let mut known = next.embeds.clone();
-        for embed in &resource.embeds {
-            let former = embed.former_key();
-            if !known.fields.contains_key(&embed.key)
-                && let Some(declaration) = known.fields.remove(&former)
-            {
-                known.fields.insert(embed.key.clone(), declaration);
-            }
-        }
-        let wanted: Vec<Wanted> = resource
-            .embeds
-            .iter()
-            .zip(named)
-            .map(|(embed, (names, rank))| Wanted { key: embed.key.clone(), kind: kind(embed), names, rank })
-            .collect();
-        next.embeds = known.settle_fields(&wanted, &next.columns);
-        for embed in &mut resource.embeds {
-            if let Some(declaration) = next.embeds.fields.get(&embed.key) {
-                embed.name.clone_from(&declaration.name);
-                embed.number = declaration.number;
-            }
-        }
-        resource.reserved_embeds = next.embeds.reserved();
-    }
-
     /// Settles an enum's values.
     pub(super) fn settle_labels(&mut self, key: &str, found: &mut Enum) {
         let labels = self.lock.enums.get(key).map(|known| known.labels.clone()).unwrap_or_default();
         // Without a lock the enum's names have been taken together with its own.
-        let taken = if labels.is_empty() { Taken::Already } else { Taken::NotYet };
-        let settled = self.settle_values(&labels, found, taken);
+        let scope = if labels.is_empty() { Scope::Settled } else { Scope::Open(&mut self.claims) };
+        let settled = settle_values(&labels, found, scope);
         self.next.enums.insert(key.to_owned(), EnumLock { name: found.name.clone(), labels: settled });
-    }
-
-    /// Settles the values of the enum of a relation's unique keys.
-    pub(super) fn settle_uniques(&mut self, relation: &str, found: &mut Enum) {
-        let known = self.lock.relations.get(relation).map(|known| known.uniques.clone()).unwrap_or_default();
-        let settled = self.settle_values(&known, found, Taken::NotYet);
-        self.next.relations.entry(relation.to_owned()).or_default().uniques = settled;
-    }
-
-    /// Gives an enum's values the names and numbers that they keep.
-    fn settle_values(&mut self, labels: &Ledger, found: &mut Enum, taken: Taken) -> Ledger {
-        let wanted = found.values.iter().map(|value| Wanted {
-            key: value.label.clone(),
-            kind: String::new(),
-            names: vec![value.name.clone()],
-            rank: Rank::First,
-        });
-        let wanted: Vec<Wanted> = wanted.collect();
-        let mut numbers =
-            Numbers::of(Numbered::Label, labels.all().map(|declaration| declaration.number).chain([0]));
-        let claims = &mut self.claims;
-        let settled = labels.settle(&wanted, &mut numbers, |wanted, reserved| {
-            let candidate = |wanted: &&Wanted, attempt| match wanted.names.first() {
-                Some(plain) if reserved.iter().any(|former| former.name == *plain) && attempt > 0 => {
-                    format!("{plain}_{}", attempt + 1)
-                }
-                Some(_) | None => wanted.name(attempt),
-            };
-            match taken {
-                Taken::Already => wanted.iter().map(|wanted| wanted.name(0)).collect(),
-                Taken::NotYet => claims.settle(wanted, candidate, |name| vec![name.clone()]),
-            }
-        });
-        for value in &mut found.values {
-            if let Some(declaration) = settled.fields.get(&value.label) {
-                value.name.clone_from(&declaration.name);
-                value.number = declaration.number;
-            }
-        }
-        found.reserved = settled.reserved();
-        settled
     }
 
     /// What is locked of the attributes of the package's record at this place.
@@ -315,6 +209,92 @@ impl Builder<'_> {
     }
 }
 
+/// Gives an enum's values the names and numbers that they keep.
+pub(super) fn settle_values(labels: &Ledger, found: &mut Enum, mut scope: Scope<'_>) -> Ledger {
+    let wanted = found.values.iter().map(|value| Wanted {
+        key: value.label.clone(),
+        kind: String::new(),
+        names: vec![value.name.clone()],
+        rank: Rank::First,
+    });
+    let wanted: Vec<Wanted> = wanted.collect();
+    let mut numbers =
+        Numbers::of(Numbered::Label, labels.all().map(|declaration| declaration.number).chain([0]));
+    let settled = labels.settle(&wanted, &mut numbers, |wanted, reserved| {
+        let candidate = |wanted: &&Wanted, attempt| match wanted.names.first() {
+            Some(plain) if reserved.iter().any(|former| former.name == *plain) && attempt > 0 => {
+                format!("{plain}_{}", attempt + 1)
+            }
+            Some(_) | None => wanted.name(attempt),
+        };
+        match &mut scope {
+            Scope::Settled => wanted.iter().map(|wanted| wanted.name(0)).collect(),
+            Scope::Open(claims) => claims.settle(wanted, candidate, |name| vec![name.clone()]),
+        }
+    });
+    for value in &mut found.values {
+        if let Some(declaration) = settled.fields.get(&value.label) {
+            value.name.clone_from(&declaration.name);
+            value.number = declaration.number;
+        }
+    }
+    found.reserved = settled.reserved();
+    settled
+}
+
+/// Enters a relation's names and key into its next lock; tells the resource what is reserved.
+pub(super) fn lock_relation(resource: &mut Resource, known: Option<&RelationLock>, next: &mut RelationLock) {
+    let former_key = known.map(|known| {
+        let were = known.key.iter().filter_map(|column| known.columns.fields.get(column));
+        let is_key = |number: u32| resource.key_columns().any(|field| field.number == number);
+        let mut former: Vec<_> = known.former_key.iter().chain(were).cloned().collect();
+        former.retain(|declaration| !is_key(declaration.number));
+        former
+    });
+    next.message.clone_from(&resource.names.singular);
+    next.plural.clone_from(&resource.names.plural);
+    next.key = resource.key_columns().map(|field| field.column.clone()).collect();
+    next.former_key = former_key.unwrap_or_default();
+    resource.reserved = next.columns.reserved_with_gaps();
+    let former_key = Ledger { reserved: next.former_key.clone(), ..Ledger::default() };
+    resource.reserved_key = former_key.reserved();
+}
+
+/// Settles a relation's embeds; `named` is what each embed would be called and who goes first.
+pub(super) fn settle_embeds(
+    package: &Package,
+    resource: &mut Resource,
+    next: &mut RelationLock,
+    named: Vec<(Vec<String>, Rank)>,
+) {
+    let kind =
+        |embed: &Embed| repeated(package.message(embed.resource), embed.multiplicity == Multiplicity::Many);
+    // Locks of old have a relationship that is alone under its target's name.
+    let mut known = next.embeds.clone();
+    for embed in &resource.embeds {
+        let former = embed.former_key();
+        if !known.fields.contains_key(&embed.key)
+            && let Some(declaration) = known.fields.remove(&former)
+        {
+            known.fields.insert(embed.key.clone(), declaration);
+        }
+    }
+    let wanted: Vec<Wanted> = resource
+        .embeds
+        .iter()
+        .zip(named)
+        .map(|(embed, (names, rank))| Wanted { key: embed.key.clone(), kind: kind(embed), names, rank })
+        .collect();
+    next.embeds = known.settle_fields(&wanted, &next.columns);
+    for embed in &mut resource.embeds {
+        if let Some(declaration) = next.embeds.fields.get(&embed.key) {
+            embed.name.clone_from(&declaration.name);
+            embed.number = declaration.number;
+        }
+    }
+    resource.reserved_embeds = next.embeds.reserved();
+}
+
 impl Embed {
     /// What locks of old call it.
     fn former_key(&self) -> String {
@@ -358,9 +338,7 @@ pub(super) fn signature(package: &Package, returns: &Returns, multiplicity: Mult
     let row = match returns {
         Returns::Void => "void".to_owned(),
         Returns::Value(shape) => package.kind(*shape),
-        Returns::Resource(at) => {
-            package.resources.get(*at).map(|resource| resource.names.singular.clone()).unwrap_or_default()
-        }
+        Returns::Resource(at) => package.message(*at).to_owned(),
         Returns::Columns(_) => "columns".to_owned(),
     };
     match multiplicity {

@@ -15,7 +15,7 @@ use crate::{
     request::select::Part,
 };
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -34,7 +34,9 @@ impl<'a> Builder<'a> {
         let columns =
             relations.iter().flat_map(|relation| relation.columns.iter().map(|column| column.r#type));
         let of_functions = functions.iter().flat_map(|(function, offered)| offered.types(function));
-        for oid in columns.chain(of_functions) {
+        // Columns are many, and their types few.
+        let mut seen = HashSet::new();
+        for oid in columns.chain(of_functions).filter(|oid| seen.insert(*oid)) {
             self.find(oid, &mut enums, &mut records);
         }
         self.declare_records(package, records.into_values().collect());
@@ -85,7 +87,7 @@ impl<'a> Builder<'a> {
             };
             if let Some(mut declared) = declared {
                 self.settle_labels(&qualified(found), &mut declared);
-                self.types.insert(found.oid, Scalar::Enum(package.enums.len()));
+                package.types.insert(found.oid, Scalar::Enum(package.enums.len()));
                 package.enums.push(declared);
             }
         }
@@ -94,10 +96,12 @@ impl<'a> Builder<'a> {
     /// Declares composites without their fields; of an exposed relation's row type the message
     /// is there already.
     fn declare_records(&mut self, package: &mut Package, found: Vec<&'a Type>) {
-        let resource = |found: &Type| {
-            let of_relation = |resource: &&super::Resource| resource.oid == found.relation;
-            package.resources.iter().find(of_relation).filter(|_| found.relation != 0)
-        };
+        let places: HashMap<u32, usize> = found
+            .iter()
+            .filter(|found| found.relation != 0)
+            .filter_map(|found| Some((found.oid, package.resource_of(found.relation)?)))
+            .collect();
+        let resource = |found: &Type| places.get(&found.oid);
         let is_new =
             |found: &Type| resource(found).is_none() && !self.lock.composites.contains_key(&qualified(found));
         let new: Vec<&Type> = found.iter().copied().filter(|found| is_new(found)).collect();
@@ -110,11 +114,11 @@ impl<'a> Builder<'a> {
         let mut records = Vec::with_capacity(found.len());
         for found in found {
             let (message, declared) = match (resource(found), self.lock.composites.get(&qualified(found))) {
-                (Some(resource), _) => (resource.names.singular.clone(), Declared::ByResource),
+                (Some(at), _) => (package.message(*at).to_owned(), Declared::ByResource),
                 (None, Some(locked)) => (locked.message.clone(), Declared::Here),
                 (None, None) => (named.next().unwrap_or_default(), Declared::Here),
             };
-            self.types.insert(found.oid, Scalar::Record(records.len()));
+            package.types.insert(found.oid, Scalar::Record(records.len()));
             records.push(Record {
                 of: found.oid,
                 message,
@@ -138,7 +142,7 @@ impl<'a> Builder<'a> {
             let ledger = self.attributes_of(package, at, found);
             let mut fields = Vec::with_capacity(found.attributes.len());
             for attribute in &found.attributes {
-                let shape = self.shape(attribute.r#type, ledger.kind(&attribute.name));
+                let shape = package.shape(attribute.r#type, ledger.kind(&attribute.name));
                 if shape == Shape::One(Scalar::OwnText) {
                     let part = Part::Attribute { of: found.oid, number: attribute.number };
                     Arc::make_mut(&mut package.texts).insert(part);
@@ -157,10 +161,12 @@ impl<'a> Builder<'a> {
             self.settle_attributes(package, at, found, &ledger, fields);
         }
     }
+}
 
+impl Package {
     /// The shape of a column of this type, which is locked as this.
     pub(super) fn shape(&self, oid: u32, locked: Option<&str>) -> Shape {
-        match form(self.catalog, oid) {
+        match form(&self.catalog, oid) {
             // The way out for values that the usual type cannot hold.
             Form::TimestampTz if locked == Some("string") => Shape::One(Scalar::TimestampText),
             Form::Array(element) if *element == Form::TimestampTz && locked == Some("repeated string") => {
