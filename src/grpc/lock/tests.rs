@@ -237,3 +237,35 @@ fn a_unique_key_keeps_its_value_and_one_that_is_gone_is_reserved() {
     let reserved = &resource.unwrap().uniques.as_ref().unwrap().found.reserved;
     assert!(reserved.names.contains("STUDENT_UNIQUE_FIRST_NAME_RANK"));
 }
+
+#[test]
+fn of_two_unique_keys_of_one_name_each_keeps_its_own_whichever_is_asked_for_first() {
+    use crate::catalog::descriptor::UniqueKey;
+    let key = |column: &str| {
+        vec![UniqueKey { name: "any".to_owned(), columns: vec![column.to_owned()], constraint: true }]
+    };
+    let catalog = changed(|database| {
+        let mut other = students(database).clone();
+        (other.oid, other.name, other.unique_keys) = (999, "student_unique_x".to_owned(), key("y"));
+        students(database).unique_keys = key("x_unique_y");
+        database.relations.push(other);
+    });
+    let value = |surface: &Surface, relation: &str, label: &str| {
+        let package = &surface.packages[0];
+        let at = (0..package.resource_count()).find(|at| package.relation(*at).unwrap().name == relation);
+        let uniques = package.resource(at.unwrap()).unwrap().uniques.as_ref().unwrap();
+        uniques.found.values.iter().find(|value| value.label == label).unwrap().name.clone()
+    };
+    let first = |surface: &Surface| value(surface, "student_unique_x", "y");
+    let second = |surface: &Surface| value(surface, "students", "x_unique_y");
+    let make = |lock: &Lock| surface(&catalog, &PackageTemplate::default(), lock).unwrap();
+    let (one, other) = (make(&Lock::default()), make(&Lock::default()));
+    let (names, turned) = ((first(&one), second(&one)), (second(&other), first(&other)));
+    assert_eq!(names, (turned.1, turned.0));
+    assert_eq!(names.0, "STUDENT_UNIQUE_X_UNIQUE_Y");
+    assert_ne!(names.0, names.1);
+    let lock = one.lock();
+    let again = make(&lock);
+    assert_eq!((names, lock), ((first(&again), second(&again)), again.lock()));
+    export(&catalog, &PackageTemplate::default(), &Lock::default()).unwrap();
+}
