@@ -18,7 +18,7 @@ use crate::{
     server::{
         base,
         body::RequestBody,
-        connection::COPIES,
+        connection::{COPIES, FIELD},
         head::{self, Flaw},
         listen::Peer,
         steer::{Branch, steer},
@@ -161,7 +161,7 @@ fn hold_head(request: &Request<RequestBody>, services: &Services) -> Result<Opti
     }
     let mut held = services.engine.memory().lease();
     let refused = |full: Full| Error::new(Fault::MemoryExhausted, full.to_string());
-    held.cover(head_bytes(request) * COPIES).map_err(refused)?;
+    held.cover(head_bytes(request) * COPIES + request.headers().len() * FIELD).map_err(refused)?;
     Ok(Some(held))
 }
 
@@ -309,9 +309,14 @@ impl Seen {
             notes,
             query: notes.query.as_deref().filter(|_| noted.values == Values::Logged),
         });
-        let target = match &self.noted {
-            Some(Noted { format: LogFormat::Json, values: Values::Withheld, .. }) => self.target.path(),
-            Some(_) | None => self.target.path_and_query().map_or("*", |target| target.as_str()),
+        let referer = text(&self.referer);
+        let (target, referer) = match &self.noted {
+            Some(Noted { format: LogFormat::Json, values: Values::Withheld, .. }) => {
+                (self.target.path(), referer.split(['?', '#']).next().unwrap_or_default())
+            }
+            Some(_) | None => {
+                (self.target.path_and_query().map_or("*", |target| target.as_str()), referer.as_str())
+            }
         };
         self.loader.logs().request(&Access {
             address: match self.peer {
@@ -328,7 +333,7 @@ impl Seen {
             },
             status: status.as_u16(),
             length,
-            referer: &text(&self.referer),
+            referer,
             agent: &text(&self.agent),
             grpc,
             more: more.as_ref(),

@@ -5,6 +5,10 @@
 use crate::error::{Error, Fault, Result};
 use serde_json::{Map, Value};
 
+/// More headers than this, or longer ones, no client takes, and a map of them has an end.
+const MOST: usize = 1000;
+const LONGEST: usize = 64 * 1024;
+
 /// Reads `response.headers`: a JSON array of objects with one key and a string
 /// each, such as `[{"Cache-Control": "no-cache"}]`. The same key may come twice.
 pub fn headers(setting: Option<&str>) -> Result<Vec<(String, String)>> {
@@ -23,7 +27,13 @@ pub fn headers(setting: Option<&str>) -> Result<Vec<(String, String)>> {
             (_, _) => Err(malformed()),
         }
     };
-    objects.into_iter().map(pair).collect()
+    let pairs: Vec<_> = objects.into_iter().map(pair).collect::<Result<_>>()?;
+    let length: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if pairs.len() > MOST || length > LONGEST {
+        let most = format!("response.headers can have {MOST} headers and {LONGEST} bytes at most");
+        return Err(Error::new(Fault::ResponseHeaders, most));
+    }
+    Ok(pairs)
 }
 
 /// Reads `response.status`: three digits, and perhaps words behind them.
@@ -48,6 +58,18 @@ fn given(setting: Option<&str>) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_are_no_more_headers_than_a_client_can_take() {
+        let listed = |count: usize, value: &str| {
+            let listed: Vec<_> =
+                (0..count).map(|number| serde_json::json!({format!("x-{number}"): value})).collect();
+            headers(Some(&serde_json::Value::from(listed).to_string())).map(|headers| headers.len())
+        };
+        assert_eq!(listed(MOST, "").unwrap(), MOST);
+        assert_eq!(listed(MOST + 1, "").unwrap_err().code(), "PGRST111");
+        assert_eq!(listed(1, &"x".repeat(LONGEST)).unwrap_err().code(), "PGRST111");
+    }
 
     #[test]
     fn headers_keep_their_order_and_may_repeat() {

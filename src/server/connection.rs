@@ -58,8 +58,8 @@ use super::tls::{self, Subject, Tls};
 use crate::memory::Memory;
 use answer::{AnswerBody, Unread};
 use deadline::WriteDeadline;
-pub use heads::COPIES;
 use heads::CountedHeads;
+pub use heads::{COPIES, FIELD};
 use opening::Protocol;
 
 type BoxError = Box<dyn Error + Send + Sync>;

@@ -4,12 +4,13 @@
 
 use std::fmt;
 
-use http::header::{AUTHORIZATION, HOST};
+use http::header::{AUTHORIZATION, COOKIE, HOST};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderValue, Version};
 
-/// Header fields that a request over HTTP/1 may have. HTTP/2 splits cookies into a field each, and limits bytes alone.
+/// Header fields that a request may have. Over HTTP/2 cookies, which may be split into a field each (RFC 9113, section
+/// 8.2.3), do not count.
 pub const MAX_FIELDS: usize = 100;
 
 /// What is wrong with a head.
@@ -30,7 +31,8 @@ pub enum Flaw {
 /// Looks for the first flaw.
 pub fn check(head: &Parts) -> Result<(), Flaw> {
     let is_http1 = head.version < Version::HTTP_2;
-    if is_http1 && head.headers.len() > MAX_FIELDS {
+    let uncounted = if is_http1 { 0 } else { head.headers.get_all(COOKIE).iter().count() };
+    if head.headers.len() - uncounted > MAX_FIELDS {
         return Err(Flaw::TooManyFields);
     }
     let mut hosts = head.headers.get_all(HOST).iter();
@@ -102,7 +104,9 @@ mod tests {
         let padding = vec![("x-pad", "x"); MAX_FIELDS];
         assert_eq!(checked(Version::HTTP_10, &padding)?, Ok(()));
         assert_eq!(checked(Version::HTTP_11, &[&padding[..], &[host]].concat())?, Err(Flaw::TooManyFields));
-        assert_eq!(checked(Version::HTTP_2, &[&padding[..], &[host]].concat())?, Ok(()));
+        assert_eq!(checked(Version::HTTP_2, &[&padding[..], &[host]].concat())?, Err(Flaw::TooManyFields));
+        let cookies = vec![("cookie", "a=b"); 2 * MAX_FIELDS];
+        assert_eq!(checked(Version::HTTP_2, &[&padding[..], &cookies].concat())?, Ok(()));
         Ok(())
     }
 }

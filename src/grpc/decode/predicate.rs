@@ -89,6 +89,7 @@ fn column(
     at: &str,
     out: &mut Vec<Logic>,
 ) -> Result<()> {
+    all_known(predicate, at)?;
     let before = out.len();
     let as_text = |value: &Value| match field.shape.scalar() {
         scalar @ Scalar::Enum(_) if matches!(value, Value::EnumNumber(_)) => text(package, scalar, value),

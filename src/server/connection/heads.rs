@@ -19,6 +19,8 @@ const UNCOUNTED: usize = PIECE;
 /// For each byte of a head so many are held: by the buffer that it came in, which grows ahead of it, and by what is made of
 /// the head for PostgreSQL.
 pub const COPIES: usize = 3;
+/// What the map of a head holds for each field besides its bytes: a name, a value, and places for both.
+pub const FIELD: usize = 256;
 
 /// A connection whose heads are counted while they come.
 #[derive(Debug)]
