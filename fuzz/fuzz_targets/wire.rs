@@ -92,7 +92,7 @@ fuzz_target!(|input: &[u8]| {
         let pool = Pool::new(&pgduet_fuzz::database(&PLACE), options).expect("there are no certificates");
         // Twice, for what the first left there.
         for _ in 0..2 {
-            let _ = pool.run(unit(which), &mut Columns::default()).await;
+            let _ = pool.run(&unit(which), &mut Columns::default()).await;
         }
     });
 });
