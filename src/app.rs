@@ -16,6 +16,7 @@ mod loader;
 mod manager;
 mod pulse;
 mod reloads;
+mod seen;
 mod services;
 mod status;
 
@@ -249,7 +250,7 @@ fn limits(config: &Config, memory: Memory) -> Limits {
     }
 }
 
-/// What is spoken on the listener, if not plain HTTP.
+/// TLS for the listener, if the options name a certificate.
 fn tls(config: &Config) -> Result<Option<Arc<Tls>>, Error> {
     let (Some(certificate), Some(key)) = (&config.server_tls_certificate, &config.server_tls_key) else {
         return Ok(None);

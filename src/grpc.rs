@@ -179,9 +179,9 @@ impl Grpc {
 /// A method that can be called.
 #[derive(Clone, Debug)]
 enum Callable {
-    /// Of the catalog's.
+    /// Of a service that is made of the catalog.
     Catalog(Method),
-    /// Of what is there whatever the catalog.
+    /// Of reflection or health, which every catalog is served with.
     Infrastructure(infrastructure::Method),
 }
 

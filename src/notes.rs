@@ -1,5 +1,5 @@
-//! What is noted of a request while it is answered, for the log. A leaf: whoever knows something notes it, and where
-//! nobody has asked for notes that costs a look at a thread's own memory.
+//! Notes on a request, taken while it is answered and written by the log. A leaf: any module can take a note, which costs
+//! one look at a thread-local variable where the log needs none.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -3,36 +3,31 @@
 
 use super::{
     docs::{self, Docs},
-    ended::logged,
     loader::Loader,
+    seen::Seen,
     services::Services,
 };
 use crate::{
     auth::Identity,
-    config::{Config, LogFormat, LogLevel},
     error::{Error, Fault},
     grpc,
     memory::{Full, Lease},
-    notes::Pad,
     rest,
     server::{
         base,
         body::RequestBody,
         connection::{COPIES, FIELD},
         head::{self, Flaw},
-        listen::Peer,
         steer::{Branch, steer},
     },
-    telemetry::{Access, More, shows},
 };
 use axum::body::Body;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Request, Response};
 use std::{
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
 };
 
 /// Cloned for each connection.
@@ -60,7 +55,7 @@ impl tower::Service<Request<RequestBody>> for Front {
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let (services, config) = (self.loader.services(), self.loader.config());
         let seen = Seen::of(&request, &config, &self.loader);
-        let pad = seen.noted.as_ref().map(|noted| noted.pad.clone());
+        let pad = seen.pad();
         let base = config.server_base_path.clone();
         let place = match base.as_deref().map(|base| base::below(base, request.uri())) {
             None => Place::Everywhere,
@@ -182,181 +177,4 @@ fn head_bytes(request: &Request<RequestBody>) -> usize {
         |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     target + request.headers().iter().map(line).sum::<usize>()
-}
-
-/// What the access log tells of a request, kept while it is answered.
-struct Seen {
-    level: LogLevel,
-    peer: Peer,
-    method: Method,
-    target: Uri,
-    version: http::Version,
-    referer: Option<HeaderValue>,
-    agent: Option<HeaderValue>,
-    is_preflight: bool,
-    loader: Arc<Loader>,
-    noted: Option<Noted>,
-}
-
-/// What is noted of a request where the log wants more than a line.
-struct Noted {
-    pad: Pad,
-    began: Instant,
-    request_id: String,
-    trace_id: Option<String>,
-    format: LogFormat,
-    /// Whether its SQL and its values are logged.
-    values: Values,
-}
-
-/// Whether what may be personal is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Values {
-    Logged,
-    Withheld,
-}
-
-impl Noted {
-    /// Notes are taken where the log is for programs, or shows the SQL.
-    fn of(headers: &HeaderMap, config: &Config) -> Option<Self> {
-        let values = match config.log_query {
-            true => Values::Logged,
-            false => Values::Withheld,
-        };
-        if config.log_level == LogLevel::Crit
-            || (values == Values::Withheld && config.log_format == LogFormat::Text)
-        {
-            return None;
-        }
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        Some(Self {
-            pad: Pad::default(),
-            began: Instant::now(),
-            request_id: header("x-request-id").map_or_else(request_id, str::to_owned),
-            trace_id: header("traceparent").and_then(trace_id),
-            format: config.log_format,
-            values,
-        })
-    }
-}
-
-/// An id for a request that came without one.
-fn request_id() -> String {
-    let mut bytes = [0; 8];
-    // Without randomness there is an id that says nothing.
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    format!("{:016x}", u64::from_ne_bytes(bytes))
-}
-
-/// `version-trace_id-parent_id-flags` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
-fn trace_id(parent: &str) -> Option<String> {
-    let id = parent.split('-').nth(1)?;
-    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
-}
-
-impl Seen {
-    fn of(request: &Request<RequestBody>, config: &Config, loader: &Arc<Loader>) -> Self {
-        let header = |name| request.headers().get(name).cloned();
-        Self {
-            level: config.log_level,
-            peer: request.body().peer(),
-            method: request.method().clone(),
-            target: request.uri().clone(),
-            version: request.version(),
-            referer: header(header::REFERER),
-            agent: header(header::USER_AGENT),
-            is_preflight: is_preflight(request.method(), request.headers()),
-            loader: loader.clone(),
-            noted: Noted::of(request.headers(), config),
-        }
-    }
-
-    /// The answer to `role`, which is logged, if it is to be, as soon as it is known how it ends.
-    fn answered(
-        self,
-        response: Response<Body>,
-        role: Option<Arc<Identity>>,
-    ) -> Result<Response<Body>, Infallible> {
-        match response.extensions().get::<grpc::Ended>().cloned() {
-            Some(ended) => {
-                let (status, level) = (response.status(), self.level);
-                let log = move |name, length| self.log(role, status, Some(length), Some(name));
-                return Ok(logged(response, ended, level, log));
-            }
-            None if !self.is_preflight && shows(self.level, response.status().as_u16()) => {
-                self.log(role, response.status(), length(&response), None);
-            }
-            None => {}
-        }
-        Ok(response)
-    }
-
-    fn log(
-        &self,
-        role: Option<Arc<Identity>>,
-        status: StatusCode,
-        length: Option<u64>,
-        grpc: Option<&'static str>,
-    ) {
-        let text = |value: &Option<HeaderValue>| {
-            value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-        };
-        let notes = self.noted.as_ref().map(|noted| noted.pad.notes());
-        let more = self.noted.as_ref().zip(notes.as_ref()).map(|(noted, notes)| More {
-            request_id: &noted.request_id,
-            trace_id: noted.trace_id.as_deref(),
-            took: noted.began.elapsed(),
-            notes,
-            query: notes.query.as_deref().filter(|_| noted.values == Values::Logged),
-        });
-        let referer = text(&self.referer);
-        let (target, referer) = match &self.noted {
-            Some(Noted { format: LogFormat::Json, values: Values::Withheld, .. }) => {
-                (self.target.path(), referer.split(['?', '#']).next().unwrap_or_default())
-            }
-            Some(_) | None => {
-                (self.target.path_and_query().map_or("*", |target| target.as_str()), referer.as_str())
-            }
-        };
-        self.loader.logs().request(&Access {
-            address: match self.peer {
-                Peer::Ip(address) => Some(address),
-                Peer::Local => None,
-            },
-            role: role.as_ref().map(|identity| identity.role.as_str()),
-            method: self.method.as_str(),
-            target,
-            version: match self.version {
-                http::Version::HTTP_10 => "HTTP/1.0",
-                http::Version::HTTP_2 => "HTTP/2.0",
-                _ => "HTTP/1.1",
-            },
-            status: status.as_u16(),
-            length,
-            referer,
-            agent: &text(&self.agent),
-            grpc,
-            more: more.as_ref(),
-        });
-        if let (Some(Noted { format: LogFormat::Text, .. }), Some(query)) =
-            (&self.noted, more.and_then(|more| more.query))
-        {
-            tracing::info!("{query}");
-        }
-    }
-}
-
-/// The length of a body, where it is known.
-fn length(response: &Response<Body>) -> Option<u64> {
-    let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    length
-        .and_then(|length| length.parse().ok())
-        .or_else(|| http_body::Body::size_hint(response.body()).exact())
-}
-
-/// A CORS preflight, which PostgREST does not log; a plain OPTIONS is no preflight.
-fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::OPTIONS
-        && headers.contains_key(header::ORIGIN)
-        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }

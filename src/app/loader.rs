@@ -360,7 +360,7 @@ enum Read {
     Keep,
 }
 
-/// What was there before a load.
+/// The state before a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
     /// Nothing that could be served.

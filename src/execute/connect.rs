@@ -111,7 +111,7 @@ pub struct Opened {
 
 /// Who speaks on a line.
 pub(super) trait Begin: Sync {
-    /// What has begun then.
+    /// The session that [`Begin::begin`] gives.
     type Session: Send;
 
     /// Begins a session.

@@ -310,7 +310,8 @@ impl Pool {
         }
     }
 
-    /// A connection. Where PostgreSQL has no more to give, it is one of those that there are, when it is free.
+    /// Leases a connection. Where PostgreSQL refuses to open another one because it is full, this waits until one of the
+    /// pool's connections is given back.
     async fn lease(&self) -> Result<Lease> {
         let until = Instant::now() + self.acquisition_timeout;
         loop {

@@ -1,5 +1,5 @@
-//! What is told when PostgreSQL answers again after it did not: on new connections, that is. Those from before may never
-//! hear another word, although nobody has closed them, because something between forgot them.
+//! The news that PostgreSQL answers again, on new connections, after a time without an answer. Connections from before may
+//! stay silent for ever: neither side has closed them, but the network between has forgotten them.
 
 use futures_util::{Stream, stream};
 use std::{collections::HashSet, sync::Arc};

@@ -60,7 +60,8 @@ pub enum Code {
     Dynamic,
 }
 
-/// What is known of this code. It outlives the configuration.
+/// Whether code of the database's authors can prepare statements, as the last load of the catalog found. A reload of the
+/// configuration keeps this.
 #[derive(Debug, Default)]
 pub(super) struct CodeOfAuthors {
     is_dynamic: AtomicBool,

@@ -77,7 +77,7 @@ pub(super) struct Conversation<'a> {
     naming: Naming,
     start: Start,
     vetting: Vetting,
-    /// What is left in the session once it is put back.
+    /// The trace that stays in the session after this unit.
     left: Trace,
 }
 

@@ -112,7 +112,7 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// Whether other processes listen on the same address.
     pub sharing: Sharing,
-    /// What is spoken on TCP connections, if not plain HTTP.
+    /// TLS for TCP connections; without it they carry plain HTTP.
     pub tls: Option<Arc<Tls>>,
 }
 

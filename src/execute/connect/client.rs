@@ -24,7 +24,7 @@ use tokio_postgres::{
 const NO_PASSWORD: &str = "password missing";
 const INVALID_PASSWORD: &str = "28P01";
 
-/// What has to be polled for a client.
+/// The connection of a client. A task has to poll it, or no call of the client is ever answered.
 pub type Connection = tokio_postgres::Connection<Opened, Opened>;
 
 /// Clients of tokio-postgres.

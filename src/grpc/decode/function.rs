@@ -69,7 +69,7 @@ pub(super) fn call(
     Ok(Call { request, rows: Arc::new(rows), answer, otherwise: None, told: Told::Nothing })
 }
 
-/// What is read of a result, and the encoder of its rows.
+/// The query that reads a function's result, the encoder of its rows, and the envelope around them.
 fn result(
     package: &Package,
     encoders: &Encoders,
