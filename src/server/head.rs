@@ -10,8 +10,9 @@ use http::uri::Authority;
 use http::{HeaderValue, Version};
 
 /// Header fields that a request may have. Over HTTP/2 cookies, which may be split into a field each (RFC 9113, section
-/// 8.2.3), do not count.
-pub const MAX_FIELDS: usize = 100;
+/// 8.2.3), do not count. Over HTTP/1 hyper reads 100, and answers what has more by 431 without a body; to read another number
+/// it would take memory for each request.
+pub const MAX_FIELDS: usize = 80;
 
 /// What is wrong with a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
