@@ -24,7 +24,7 @@ use tokio::runtime::Runtime;
 const SECRET: &str = "reallyreallyreallyreallyverysafe";
 
 /// `mine` tells what the transaction knows of who asks, and what an earlier one has left in the session; it leaves its own
-/// user in the session, as code should not. `both` writes two rows, or none.
+/// user in the session, as code should not. `pair` writes two rows, or none.
 const SCHEMA: &str = "
     CREATE SCHEMA api;
     CREATE TABLE api.notes (id int PRIMARY KEY, owner text NOT NULL, part int NOT NULL DEFAULT 0);
@@ -43,11 +43,11 @@ const SCHEMA: &str = "
         PERFORM set_config('app.left', api.sub(), false), pg_advisory_lock_shared(7);
         RETURN told;
     END $$;
-    CREATE FUNCTION api.both(id int) RETURNS void LANGUAGE plpgsql AS $$
+    CREATE FUNCTION api.pair(id int) RETURNS void LANGUAGE plpgsql AS $$
     BEGIN
-        INSERT INTO api.notes VALUES (both.id, api.sub(), 1);
+        INSERT INTO api.notes VALUES (pair.id, api.sub(), 1);
         PERFORM pg_sleep(0.004);
-        INSERT INTO api.notes VALUES (-1000000 - both.id, api.sub(), 2);
+        INSERT INTO api.notes VALUES (-1000000 - pair.id, api.sub(), 2);
     END $$;
     CREATE FUNCTION api.fails() RETURNS int LANGUAGE plpgsql AS $$
     BEGIN
@@ -62,7 +62,7 @@ const RUNNING: &str = "
     SELECT count(*) FROM pg_stat_activity
     WHERE state <> 'idle' AND pid <> pg_backend_pid() AND datname = current_database()";
 
-/// Rows of `both` without the other one.
+/// Rows of `pair` without the other one.
 const HALVES: &str = "
     SELECT count(*) FROM api.notes AS one WHERE one.part > 0 AND NOT EXISTS (
         SELECT FROM api.notes AS other
@@ -137,7 +137,7 @@ fn rest(server: &Server, mut user: User, requests: usize, next: &AtomicU32) {
                 let id = next.fetch_add(1, Ordering::Relaxed);
                 let body = json!({"id": id}).to_string();
                 let request = format!(
-                    "POST /rpc/both HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer}\r\nContent-Type: application/json\r\n\
+                    "POST /rpc/pair HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer}\r\nContent-Type: application/json\r\n\
                      Content-Length: {}\r\n\r\n{body}",
                     body.len()
                 );
@@ -175,7 +175,7 @@ fn grpc(client: &Client, mut user: User, requests: usize, next: &AtomicU32) {
                 let id = next.fetch_add(1, Ordering::Relaxed);
                 let timeout = Some(Duration::from_micros(500 + user.any(12_000)));
                 let options = Options { timeout, ..options.clone() };
-                if let Err(status) = client.call_with("FunctionsService/Both", json!({"id": id}), &options) {
+                if let Err(status) = client.call_with("FunctionsService/Pair", json!({"id": id}), &options) {
                     assert_eq!(status.code(), tonic::Code::DeadlineExceeded, "{status:?}");
                 }
             }
