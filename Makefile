@@ -2,7 +2,7 @@
 # ARGS is handed on: make demo ARGS=--fresh, make test ARGS=embedded.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-openapi lint bench bench-messages fuzz generate audit
+.PHONY: help demo test test-openapi soak lint bench bench-messages fuzz generate audit
 
 TOOLS := target/tools
 BUF := $(TOOLS)/node_modules/.bin/buf
@@ -20,6 +20,9 @@ test: ## Every test, on a PostgreSQL that the suite starts itself
 test-openapi: ## All that schemathesis can think of, against an awkward schema
 	tools/install
 	PGDUET_OPENAPI_COVERAGE=1 cargo test --locked --test it -- openapi::fuzzed $(ARGS)
+
+soak: ## Both protocols under load for half an hour, while the database restarts and the schema changes
+	PGDUET_SOAK_SECONDS=$${PGDUET_SOAK_SECONDS:-1800} cargo test --locked --test it -- soak --nocapture $(ARGS)
 
 lint: ## Format, clippy, licences and bans, protos, workflows
 	tools/install

@@ -11,6 +11,7 @@ mod rolling;
 mod side;
 mod signals;
 mod silence;
+mod soak;
 mod start;
 mod tls;
 

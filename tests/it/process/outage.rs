@@ -87,11 +87,11 @@ impl Own {
         standby
     }
 
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.cluster.take().unwrap().stop().unwrap();
     }
 
-    fn resume(&mut self) {
+    pub(super) fn resume(&mut self) {
         let location = Location::Kept(self.location.clone());
         self.cluster = Some(Cluster::open(&self.binaries, location, Durability::Throwaway).unwrap());
     }
