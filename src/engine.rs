@@ -74,7 +74,16 @@ impl Engine {
             true => Code::Dynamic,
             false => Code::Static,
         });
-        Self { catalog, config, pool, roles, renewal, memory, templates: Templates::default(), privileges: Kept::default() }
+        Self {
+            catalog,
+            config,
+            pool,
+            roles,
+            renewal,
+            memory,
+            templates: Templates::default(),
+            privileges: Kept::default(),
+        }
     }
 
     /// The catalog of the database's schemas.

@@ -93,14 +93,20 @@ impl Known {
 
 impl Engine {
     /// What the role of `identity` may do in `schema`, in a transaction as each request has it: `db-pre-request` may refuse.
-    pub async fn privileges(&self, schema: &str, identity: &Identity, context: Context) -> Result<Arc<Privileges>> {
+    pub async fn privileges(
+        &self,
+        schema: &str,
+        identity: &Identity,
+        context: Context,
+    ) -> Result<Arc<Privileges>> {
         let key = (schema.to_owned(), identity.role.clone());
         let known = self.privileges.get(&key);
         let statement = sql::privileges(schema, known.as_ref().map_or("", |known| &known.state));
         let role_settings = self.role_settings(identity);
         let told = Told { context, ..Told::default() };
         let unit = Unit {
-            settings: Settings::in_schema(&self.config, schema, role_settings).of_transaction(identity, &told),
+            settings: Settings::in_schema(&self.config, schema, role_settings)
+                .of_transaction(identity, &told),
             access: Access::ReadOnly,
             isolation: plan::isolation(role_settings, None),
             pre_request: sql::pre_request(&self.config).map(Cow::Owned),

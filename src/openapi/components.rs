@@ -11,10 +11,7 @@ use std::{
     rc::Rc,
 };
 use utoipa::openapi::{
-    Header, Ref, RefOr, Response,
-    path::Parameter,
-    schema::Schema,
-    security::SecurityScheme,
+    Header, Ref, RefOr, Response, path::Parameter, schema::Schema, security::SecurityScheme,
 };
 
 /// JSON by its name.
@@ -43,7 +40,13 @@ struct Built {
 
 impl<'a> Components<'a> {
     pub(super) fn new(source: &'a Source<'a>) -> Self {
-        Self { source, claimed: HashSet::new(), stems: HashMap::new(), built: Built::default(), failure: None }
+        Self {
+            source,
+            claimed: HashSet::new(),
+            stems: HashMap::new(),
+            built: Built::default(),
+            failure: None,
+        }
     }
 
     pub(super) fn source(&self) -> &'a Source<'a> {

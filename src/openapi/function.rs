@@ -8,7 +8,9 @@ use super::{
     operation::{Link, Method, Operation, Path, Used},
     parameter::{self, LOGIC, PAGE, Profile, Shared},
     relation::is_conditional,
-    response::{self, Answers, Content, Failure, KINDS_OF_JSON, Nothing, Told, content, media_of_rows, with_headers},
+    response::{
+        self, Answers, Content, Failure, KINDS_OF_JSON, Nothing, Told, content, media_of_rows, with_headers,
+    },
     row::{self, Use},
     schema::{anything, array, described, in_query, items, nullable, of_type, string},
 };
@@ -126,7 +128,11 @@ fn head<'f>(components: &mut Components<'_>, overloads: &[&'f Function]) -> Oper
         false => vec![("200", nothing.clone().into()), ("206", nothing.into())],
     };
     responses.extend(response::failures(components, Content::None, &READING));
-    Operation { parameters: arguments_in_query(components, overloads), responses, ..operation(overloads, "probe") }
+    Operation {
+        parameters: arguments_in_query(components, overloads),
+        responses,
+        ..operation(overloads, "probe")
+    }
 }
 
 /// The parameters of a call whose arguments are in the query string.
@@ -323,8 +329,7 @@ fn successes(components: &mut Components<'_>, overloads: &[&Function], results: 
         }
         Results::OfSome => result(components, &valued).into(),
     };
-    let mut answers: Answers =
-        statuses.into_iter().map(|status| (status, answer(components))).collect();
+    let mut answers: Answers = statuses.into_iter().map(|status| (status, answer(components))).collect();
     if !void.is_empty() {
         answers.push(("204", response::nothing(components, Nothing::Done).into()));
     }
@@ -333,7 +338,8 @@ fn successes(components: &mut Components<'_>, overloads: &[&Function], results: 
 
 fn result(components: &mut Components<'_>, overloads: &[&Function]) -> Response {
     let response = ResponseBuilder::new().description("The result.");
-    let headers = response::of_content(components, &[Told::ContentRange], response::etag(components).as_slice());
+    let headers =
+        response::of_content(components, &[Told::ContentRange], response::etag(components).as_slice());
     let response = with_headers(components, response, &headers);
     if let Some((relation, _)) = visible(components, overloads)
         && overloads.iter().all(|function| function.returns_set)

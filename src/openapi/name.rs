@@ -141,7 +141,8 @@ fn own(stem: String, name: &str) -> String {
 
 /// Whether generators call the answer with some status so.
 fn is_status(stem: &str) -> bool {
-    stem.strip_prefix(['N', 'H']).is_some_and(|rest| rest.len() == 3 && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    stem.strip_prefix(['N', 'H'])
+        .is_some_and(|rest| rest.len() == 3 && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn tagged(words: &str, name: &str) -> String {
@@ -264,8 +265,15 @@ mod tests {
             assert_eq!(camel.insert(pascal(&key), (relation, column)), None, "{key}");
         }
         assert_eq!(of_column("books", "author_id"), "books.author_id.f");
-        assert_eq!((key("books", Kind::Rows), of_filter("id", "int4")), ("books.r".into(), "id.int4.q".into()));
-        assert!(key("größe", Kind::Order).bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte)));
+        assert_eq!(
+            (key("books", Kind::Rows), of_filter("id", "int4")),
+            ("books.r".into(), "id.int4.q".into())
+        );
+        assert!(
+            key("größe", Kind::Order)
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte))
+        );
     }
 
     #[test]

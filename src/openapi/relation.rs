@@ -10,10 +10,7 @@ use super::{
     row::{self, Use},
     schema::string,
 };
-use crate::{
-    catalog::descriptor::Relation,
-    outcome::RelationPrivileges,
-};
+use crate::{catalog::descriptor::Relation, outcome::RelationPrivileges};
 use std::rc::Rc;
 use utoipa::openapi::{
     Ref, Required,

@@ -197,7 +197,8 @@ pub(super) fn failures(components: &mut Components<'_>, of: Content, failures: &
         let link = match of {
             Content::Full => components.response(row.key, |components| of_error(components, &row)),
             Content::None => components.response(row.bare, |components| {
-                with_headers(components, ResponseBuilder::new().description(row.description), row.headers).build()
+                with_headers(components, ResponseBuilder::new().description(row.description), row.headers)
+                    .build()
             }),
         };
         (row.status, link.into())

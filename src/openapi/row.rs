@@ -7,7 +7,6 @@ use super::{
     constraint::{self, Bounds},
     embed::{self, Embed},
     members::{Members, Others},
-
     schema::{anything, array, described, nullable, of_type},
 };
 use crate::{
@@ -148,10 +147,7 @@ pub(super) fn insert_body(
     let name = components.stem(&relation.name).to_string() + "InsertBody";
     let row = insert(components, relation, may);
     if components.claim(&name) {
-        let one_or_many = OneOfBuilder::new()
-            .item(row.clone())
-            .item(array(row))
-            .build();
+        let one_or_many = OneOfBuilder::new().item(row.clone()).item(array(row)).build();
         components.schema_named(&name, Schema::OneOf(one_or_many));
     }
     Ref::from_schema_name(name)

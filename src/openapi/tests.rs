@@ -169,7 +169,8 @@ fn operations_keep_their_names_whatever_is_beside_them() {
         let document = document(&source);
         let paths = document["paths"].as_object().cloned().unwrap_or_default();
         let ids = paths.iter().flat_map(|(path, item)| {
-            let operations = item.as_object().into_iter().flatten().filter(|(method, _)| *method != "parameters");
+            let operations =
+                item.as_object().into_iter().flatten().filter(|(method, _)| *method != "parameters");
             operations.map(move |(method, operation)| {
                 (format!("{method} {path}"), operation["operationId"].clone())
             })

@@ -10,6 +10,7 @@ use crate::support::{
     tools::stdout,
 };
 use flate2::read::GzDecoder;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::{collections::BTreeMap, fs, io::Read, process::Command};
 
@@ -156,6 +157,35 @@ fn whoever_the_function_before_requests_refuses_gets_no_document() {
         assert!(get(&server, "/", &[]).text().contains("\"/items\""));
         assert!(!get(&server, "/", &[("X-Role", "1")]).text().contains("\"/items\""));
     }
+}
+
+#[test]
+fn examples_of_arguments_in_a_query_are_taken() {
+    let database = Database::fresh(super::described::AWKWARD);
+    database.execute(
+        r#"
+        CREATE FUNCTION api.dated(days date[], keys uuid[], points api.nested[], spans interval[], yes bool[])
+            RETURNS int STABLE LANGUAGE sql AS 'SELECT cardinality(days)';
+        CREATE FUNCTION api.held(everything api.nested) RETURNS boolean STABLE LANGUAGE sql AS 'SELECT true';
+        "#,
+    );
+    let server = served(&database, &[]);
+    let document: Value = serde_json::from_slice(&get(&server, "/", &[]).body).unwrap();
+    let mut count = 0;
+    for name in ["with_array", "with_composite", "with_json", "dated", "held"] {
+        let parameters = document["paths"][format!("/rpc/{name}")]["get"]["parameters"].as_array().unwrap();
+        let given = parameters.iter().filter_map(|parameter| {
+            Some((parameter["name"].as_str()?, parameter["schema"]["examples"][0].as_str()?))
+        });
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let given: Vec<_> =
+            given.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        count += given.len();
+        let query = given.join("&");
+        let answer = get(&server, &format!("/rpc/{name}?{query}"), &[]);
+        assert_eq!(answer.status, 200, "{name}?{query}: {}", answer.text());
+    }
+    assert_eq!(count, 11);
 }
 
 #[test]
