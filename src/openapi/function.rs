@@ -7,7 +7,6 @@ use super::{
     name::{self, Kind},
     operation::{Link, Method, Operation, Path, Used},
     parameter::{self, LOGIC, PAGE, Profile, Shared},
-    relation::is_conditional,
     response::{
         self, Answers, Content, Failure, KINDS_OF_JSON, Nothing, Told, content, media_of_rows, with_headers,
     },
@@ -113,7 +112,7 @@ fn post<'f>(components: &mut Components<'_>, overloads: &[&'f Function]) -> Oper
 fn get<'f>(components: &mut Components<'_>, overloads: &[&'f Function], results: Results) -> Operation<'f> {
     let mut parameters = arguments_in_query(components, overloads);
     let mut responses = successes(components, overloads, results);
-    if is_conditional(components, Method::Get) {
+    if response::is_conditional(components, Method::Get) {
         parameters.push(parameter::shared(components, Shared::IfNoneMatch).into());
         responses.push(response::not_modified(components));
     }

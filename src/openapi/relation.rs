@@ -1,7 +1,7 @@
 //! The path of a relation: an operation for each method that the role may use.
 
 use super::{
-    ETags, FORM, JSON, comment,
+    FORM, JSON, comment,
     components::Components,
     name,
     operation::{Link, Method, Operation, Path},
@@ -234,8 +234,9 @@ fn operation<'r>(components: &mut Components<'_>, row: &Row, subject: &Subject<'
         };
         responses.push((*status, link.into()));
     }
-    let is_conditional = is_conditional(components, row.method);
-    responses.extend(is_conditional.then(|| response::not_modified(components)));
+    if response::is_conditional(components, row.method) {
+        responses.push(response::not_modified(components));
+    }
     let content = match row.method {
         Method::Head => Content::None,
         Method::Get | Method::Post | Method::Put | Method::Patch | Method::Delete => Content::Full,
@@ -250,11 +251,6 @@ fn operation<'r>(components: &mut Components<'_>, row: &Row, subject: &Subject<'
         request_body: body(components, row.body, relation, may),
         responses,
     }
-}
-
-/// Whether answers carry an `ETag`, and 304 is one of them.
-pub(super) fn is_conditional(components: &Components<'_>, method: Method) -> bool {
-    method == Method::Get && components.source().etags == ETags::Sent
 }
 
 fn parameters(components: &mut Components<'_>, row: &Row, subject: &Subject<'_, '_>) -> Vec<Link> {
@@ -276,7 +272,7 @@ fn parameters(components: &mut Components<'_>, row: &Row, subject: &Subject<'_, 
         Method::Post | Method::Put | Method::Patch | Method::Delete => {}
     }
     found.extend(row.shared.iter().map(|shared| parameter::shared(components, *shared)));
-    if is_conditional(components, row.method) {
+    if response::is_conditional(components, row.method) {
         found.push(parameter::shared(components, Shared::IfNoneMatch));
     }
     found.extend(parameter::profile(components, row.profile));

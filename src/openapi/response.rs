@@ -5,7 +5,7 @@ use super::{
     components::Components,
     embed,
     name::{self, ERROR, Kind},
-    operation::{Link, Used},
+    operation::{Link, Method, Used},
     schema::{anything, array, items, string},
 };
 use crate::catalog::descriptor::Relation;
@@ -350,6 +350,11 @@ pub(super) fn rows(components: &mut Components<'_>, relation: &Relation, row: &R
         let response = with_headers(components, response, &headers);
         media_of_rows(components, response, RefOr::Ref(row.clone()), Some(relation)).build()
     })
+}
+
+/// Whether answers to the method carry an `ETag`, and 304 is one of them.
+pub(super) fn is_conditional(components: &Components<'_>, method: Method) -> bool {
+    method == Method::Get && components.source().etags == ETags::Sent
 }
 
 /// The version of what a GET answers.

@@ -52,8 +52,8 @@ struct Key {
     format: Format,
 }
 
-/// Privileges are as long as the schema has relations. Those of two roles seldom have the same numbers of entries, and the
-/// comparison of one role's with themselves is that of two pointers.
+/// Privileges are as long as the schema has relations, so their numbers stand for them here; the comparison of those of one
+/// role is one of two pointers.
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let sizes = self.privileges.as_ref().map(|found| (found.relations.len(), found.functions.len()));
