@@ -19,15 +19,16 @@ use crate::{
     execute::{Body, Code, Pool, Unit, configuration::RoleSettings},
     memory::Memory,
     notes,
-    outcome::{Outcome, Privileges, Sink},
+    outcome::{Outcome, Sink},
     plan::{
         self, Plan,
         transaction::{Access, End, Expectation, Isolation, ResponseSettings},
     },
     request::{Request, payload::Arguments, shape::Shape},
-    sql::{self, Setting, Statement},
+    sql::{Setting, Statement},
 };
 use outdated::{Attempts, Watched};
+use privileges::Kept;
 use std::{borrow::Cow, sync::Arc, time::Instant};
 use template::Template;
 use templates::Templates;
@@ -45,6 +46,7 @@ pub struct Engine {
     renewal: Arc<Renewal>,
     memory: Memory,
     templates: Templates,
+    privileges: Kept,
 }
 
 /// What an engine is made of.
@@ -72,7 +74,16 @@ impl Engine {
             true => Code::Dynamic,
             false => Code::Static,
         });
-        Self { catalog, config, pool, roles, renewal, memory, templates: Templates::default() }
+        Self {
+            catalog,
+            config,
+            pool,
+            roles,
+            renewal,
+            memory,
+            templates: Templates::default(),
+            privileges: Kept::default(),
+        }
     }
 
     /// The catalog of the database's schemas.
@@ -176,23 +187,18 @@ impl Engine {
         template.outcome(report)
     }
 
-    /// What the role of `identity` may do in `schema`.
-    pub async fn privileges(&self, schema: &str, identity: &Identity) -> Result<Privileges> {
-        let statement = sql::privileges(schema);
-        let unit = question(&statement, as_role_of(identity), &self.memory);
-        let mut collector = privileges::Collector::default();
-        self.pool.run(&unit, &mut collector).await?;
-        Ok(collector.0)
-    }
-
     fn template(&self, shape: &Shape, identity: &Identity) -> Result<Arc<Template>> {
         let make = |shape| self.plan(shape, identity).map(|plan| Template::of(&plan));
         self.templates.get(&identity.role, shape, make)
     }
 
     fn plan(&self, shape: Shape, identity: &Identity) -> Result<Plan<'_>> {
-        let settings = self.roles.get(&identity.role).map(Vec::as_slice).unwrap_or_default();
-        plan::plan(shape, &self.catalog, &self.config, settings)
+        plan::plan(shape, &self.catalog, &self.config, self.role_settings(identity))
+    }
+
+    /// What `ALTER ROLE … SET` gave the role of `identity`.
+    fn role_settings(&self, identity: &Identity) -> &[(String, String)] {
+        self.roles.get(&identity.role).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// A plan whose rows are those that the engine `first` would have had.

@@ -12,6 +12,7 @@ mod function;
 mod info;
 mod members;
 mod name;
+mod operation;
 mod parameter;
 mod relation;
 mod response;
@@ -31,10 +32,13 @@ use crate::{
     outcome::{Columns, Privileges, RelationPrivileges},
 };
 use components::Components;
-use serde::Serialize;
-use std::collections::HashMap;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+};
 use utoipa::openapi::{
-    OpenApi, OpenApiBuilder, PathsBuilder,
+    ExternalDocs, Info, SecurityRequirement,
     tag::{Tag, TagBuilder},
 };
 
@@ -132,6 +136,22 @@ impl<'a> Server<'a> {
     }
 }
 
+/// Whether answers to GET carry an `ETag`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ETags {
+    /// They do.
+    Sent,
+    /// They do not.
+    Omitted,
+}
+
+impl ETags {
+    /// What the configuration says.
+    pub fn of(config: &Config) -> Self {
+        if config.server_etag { ETags::Sent } else { ETags::Omitted }
+    }
+}
+
 /// What a document is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
@@ -147,31 +167,14 @@ pub struct Source<'a> {
     pub server: Server<'a>,
     /// Whether everybody may download the `.proto` files.
     pub protos: Protos,
+    /// Whether answers to GET carry an `ETag`.
+    pub etags: ETags,
     /// Schemas that a role's requests search besides its own.
     pub extra_search_path: &'a [String],
     /// Whom to ask about the API.
     pub contact: Option<&'a Contact>,
     /// The licence of its use.
     pub license: Option<&'a License>,
-}
-
-/// A document of one version or the other; its JSON is what it serializes to.
-#[derive(Serialize)]
-#[serde(untagged)]
-#[allow(missing_debug_implementations, reason = "utoipa has it only with a feature")]
-pub enum Document {
-    /// OpenAPI 3.1.
-    OpenApi(Box<OpenApi>),
-    /// Swagger 2.0.
-    Swagger(serde_json::Value),
-}
-
-/// Makes the document.
-pub fn document(source: &Source<'_>, version: OpenApiVersion) -> Document {
-    match version {
-        OpenApiVersion::V3_1 => Document::OpenApi(Box::new(openapi(source))),
-        OpenApiVersion::V2_0 => Document::Swagger(swagger::document(source)),
-    }
 }
 
 /// How a document is written.
@@ -222,53 +225,91 @@ impl Format {
     }
 }
 
-/// Makes the document and writes it.
+/// Writes the document.
 ///
 /// # Errors
 /// The document cannot be written.
 pub fn written(source: &Source<'_>, version: OpenApiVersion, format: Format) -> serde_json::Result<Vec<u8>> {
-    let document = document(source, version);
+    let json = match version {
+        OpenApiVersion::V3_1 => openapi(source)?,
+        OpenApiVersion::V2_0 => serde_json::to_vec(&swagger::document(source))?,
+    };
     match format {
-        Format::Json => serde_json::to_vec(&document),
-        Format::Yaml => Ok(yaml::written(&serde_json::to_value(&document)?).into_bytes()),
+        Format::Json => Ok(json),
+        Format::Yaml => yaml::written(&json),
     }
 }
 
-fn openapi(source: &Source<'_>) -> OpenApi {
+/// A document of version 3.1. Its members are written in their order, and the first of the large ones, the paths, makes the
+/// others while it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    openapi: &'static str,
+    info: Info,
+    servers: [utoipa::openapi::Server; 1],
+    paths: Paths<'a>,
+    components: &'a RefCell<Components<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    security: Option<[SecurityRequirement; 2]>,
+    tags: &'a RefCell<Vec<Tag>>,
+    external_docs: ExternalDocs,
+}
+
+/// The paths, each of which is made, written and dropped: the memory that a document takes grows with its length alone.
+#[derive(Clone, Copy)]
+struct Paths<'a> {
+    source: &'a Source<'a>,
+    components: &'a RefCell<Components<'a>>,
+    tags: &'a RefCell<Vec<Tag>>,
+}
+
+impl Serialize for Paths<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let source = self.source;
+        let components = &mut *self.components.borrow_mut();
+        let tags = &mut *self.tags.borrow_mut();
+        let mut paths = serializer.serialize_map(None)?;
+        paths.serialize_entry("/", &info::root(components))?;
+        for relation in source.catalog.relations_in(source.schema) {
+            let Some(may) = source.relation_privileges(relation) else { continue };
+            tags.push(tag(&relation.name, relation.comment.as_deref(), || relation::rows_of(relation)));
+            let path = relation::path(components, relation, &may);
+            let (address, path) = address::placed(&[&relation.name], path);
+            paths.serialize_entry(&address, &path)?;
+        }
+        for overloads in source.overloads() {
+            let [first, ..] = overloads.as_slice() else { continue };
+            let name = function::tag(&first.name);
+            tags.push(tag(&name, first.comment.as_deref(), || function::call_of(&first.name)));
+            let path = function::path(components, &overloads);
+            let (address, path) = address::placed(&["rpc", &first.name], path);
+            paths.serialize_entry(&address, &path)?;
+        }
+        // A relation may be called like one of the document's own tags.
+        let mut named = HashSet::new();
+        tags.retain(|tag| named.insert(tag.name.clone()));
+        paths.end()
+    }
+}
+
+fn openapi(source: &Source<'_>) -> serde_json::Result<Vec<u8>> {
     let mut components = Components::new(source);
-    let mut paths = PathsBuilder::new().path("/", info::root(&mut components));
-    let mut tags = Vec::from(info::tags(source));
-
-    for relation in source.catalog.relations_in(source.schema) {
-        let Some(may) = source.relation_privileges(relation) else { continue };
-        tags.push(tag(&relation.name, relation.comment.as_deref(), || relation::rows_of(relation)));
-        let item = relation::path(&mut components, relation, &may);
-        let (path, item) = address::placed(&[&relation.name], item);
-        paths = paths.path(path, item);
-    }
-    for overloads in source.overloads() {
-        let [first, ..] = overloads.as_slice() else { continue };
-        let name = function::tag(&first.name);
-        tags.push(tag(&name, first.comment.as_deref(), || function::call_of(&first.name)));
-        let item = function::path(&mut components, &overloads);
-        let (path, item) = address::placed(&["rpc", &first.name], item);
-        paths = paths.path(path, item);
-    }
-    // A relation may be called like one of the document's own tags.
-    let mut named = std::collections::HashSet::new();
-    tags.retain(|tag| named.insert(tag.name.clone()));
-
-    let mut components = components.build();
-    let mut document = OpenApiBuilder::new()
-        .info(info::info(source))
-        .servers(Some(info::servers(source.server)))
-        .tags(Some(tags))
-        .external_docs(Some(info::manual()));
-    if let Some((scheme, required)) = info::security(source.security) {
-        components.add_security_scheme(SECURITY_SCHEME, scheme);
-        document = document.security(Some(required));
-    }
-    document.paths(paths).components(Some(components)).build()
+    let security = info::security(source.security).map(|(scheme, required)| {
+        components.security_scheme(SECURITY_SCHEME, &scheme);
+        required
+    });
+    let (components, tags) = (RefCell::new(components), RefCell::new(Vec::from(info::tags(source))));
+    serde_json::to_vec(&Document {
+        openapi: "3.1.0",
+        info: info::info(source),
+        servers: info::servers(source.server),
+        paths: Paths { source, components: &components, tags: &tags },
+        components: &components,
+        security,
+        tags: &tags,
+        external_docs: info::manual(),
+    })
 }
 
 /// A tag with the first line of the comment.

@@ -111,7 +111,7 @@ pub trait Sink: Send {
 }
 
 /// What a role may do in a schema, for the OpenAPI document.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Privileges {
     /// Relations by OID.
     pub relations: BTreeMap<u32, RelationPrivileges>,
@@ -120,7 +120,7 @@ pub struct Privileges {
 }
 
 /// What a role may do with a relation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are SQL's")]
 pub struct RelationPrivileges {
     pub select: Columns,
@@ -130,7 +130,7 @@ pub struct RelationPrivileges {
 }
 
 /// The columns that a privilege is granted on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Columns {
     /// All that there are, on the whole relation.
     All,

@@ -313,7 +313,7 @@ fn end(configured: TxEnd, preferred: Option<TransactionEnd>) -> End {
 }
 
 /// The function's isolation level, or the role's.
-fn isolation(role_settings: &[(String, String)], function: Option<&Function>) -> Isolation {
+pub fn isolation(role_settings: &[(String, String)], function: Option<&Function>) -> Isolation {
     const LEVEL: &str = "default_transaction_isolation";
     let of_function = function.and_then(|f| f.settings.iter().rfind(|setting| setting.name == LEVEL));
     let of_role = || role_settings.iter().rfind(|(name, _)| name == LEVEL).map(|(_, value)| value);

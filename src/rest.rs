@@ -3,6 +3,7 @@
 
 mod accept;
 mod body;
+mod coding;
 mod conditional;
 mod cors;
 mod headers;
@@ -148,7 +149,7 @@ where
                 let Asked { profile, .. } = wanted.1;
                 root::describe(engine, documents, identity, head, profile, format, stopwatch).await
             }
-            None => run(engine, identity, wanted, stopwatch).await,
+            None => run(engine, identity, head, wanted, stopwatch).await,
         },
     }
 }
@@ -202,6 +203,7 @@ fn read(config: &Config, head: &Parts, body: Bytes) -> Result<Wish> {
 async fn run(
     engine: &Engine,
     identity: &Identity,
+    head: &Parts,
     wanted: Box<(Request, Asked)>,
     stopwatch: &mut Stopwatch,
 ) -> Result<Response<Body>> {
@@ -210,7 +212,7 @@ async fn run(
     let outcome = engine.run(request, identity).await?;
     stopwatch.lap_at(Stage::Plan, outcome.planned);
     stopwatch.lap(Stage::Transaction);
-    respond::success(outcome, &asked)
+    Ok(coding::coded(respond::success(outcome, &asked)?, &head.headers).await)
 }
 
 /// Completes a request whose action `action` takes from what was parsed.

@@ -15,7 +15,7 @@ use crate::{
         export::{self, ExportError},
         lock::{self, Lock},
     },
-    openapi::{self, Protos, Security, Server, Visibility},
+    openapi::{self, ETags, Format, Protos, Security, Server, Visibility},
     server::ready::{self, NotReady, Ready},
     typescript,
 };
@@ -97,12 +97,16 @@ pub async fn openapi(mut sources: Sources, schema: &SchemaSource) -> Result<Stri
         security: Security::Bearer,
         server: Server::of(&config),
         protos: Protos::of(&config),
+        etags: ETags::of(&config),
         extra_search_path: &config.db_extra_search_path,
         contact: config.openapi_contact.as_ref(),
         license: config.openapi_license.as_ref(),
     };
-    let document = openapi::document(&source, config.openapi_version);
-    serde_json::to_string_pretty(&document).map_err(|error| Error::Database(internal(&error)))
+    let pretty = || {
+        let document = openapi::written(&source, config.openapi_version, Format::Json)?;
+        serde_json::to_string_pretty(&serde_json::from_slice::<serde_json::Value>(&document)?)
+    };
+    pretty().map_err(|error: serde_json::Error| Error::Database(internal(&error)))
 }
 
 /// The exposed schemas as types of a language.

@@ -65,7 +65,7 @@ impl Template {
             form: Form::of(&statement.layout),
             isolation: transaction.isolation,
             settings: Settings::of(plan),
-            pre_request: sql::pre_request(plan),
+            pre_request: sql::pre_request(plan.config),
             statement,
             count: sql::count(plan),
             response_settings: transaction.response_settings,

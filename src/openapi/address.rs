@@ -3,10 +3,10 @@
 //! What would be taken for something else in a path cannot stand there, and not percent-encoded either: many readers decode
 //! the path that they look something up by. Each such character is a parameter of the path with that one value.
 
-use super::schema::string;
+use super::{operation::Path, schema::string};
 use utoipa::openapi::{
     Required,
-    path::{Parameter, ParameterBuilder, ParameterIn, PathItem},
+    path::{Parameter, ParameterBuilder, ParameterIn},
 };
 
 /// Characters that mean something in a path, and what the parameter that has one of them is called.
@@ -23,15 +23,15 @@ const PARAMETERS: [(char, &str); 9] = [
     ('`', "backtick"),
 ];
 
-/// The path of these segments, and `item` with the parameters that are in it.
-pub(super) fn placed(segments: &[&str], mut item: PathItem) -> (String, PathItem) {
-    let mut path = String::new();
+/// The address of these segments, and `path` with the parameters that are in it.
+pub(super) fn placed<'a>(segments: &[&str], mut path: Path<'a>) -> (String, Path<'a>) {
+    let mut address = String::new();
     let mut parameters: Vec<Parameter> = Vec::new();
     for segment in segments {
-        path.push('/');
+        address.push('/');
         for c in segment.chars() {
             let Some((_, name)) = PARAMETERS.iter().find(|(special, _)| *special == c) else {
-                path.push(c);
+                address.push(c);
                 continue;
             };
             // A template has each name once.
@@ -39,14 +39,12 @@ pub(super) fn placed(segments: &[&str], mut item: PathItem) -> (String, PathItem
                 0 => (*name).to_owned(),
                 known => format!("{name}_{}", known + 1),
             };
-            path.push_str(&format!("{{{name}}}"));
+            address.push_str(&format!("{{{name}}}"));
             parameters.push(parameter(&name, c));
         }
     }
-    if !parameters.is_empty() {
-        item.parameters = Some(parameters.into_iter().map(Into::into).collect());
-    }
-    (path, item)
+    path.parameters.splice(0..0, parameters.into_iter().map(Into::into));
+    (address, path)
 }
 
 fn parameter(name: &str, value: char) -> Parameter {
@@ -72,8 +70,8 @@ mod tests {
             ("a/b%", "/a{slash}b{percent_2}", 2),
             ("größe", "/größe", 0),
         ] {
-            let (path, item) = placed(&[name], PathItem::default());
-            assert_eq!((path.as_str(), item.parameters.unwrap_or_default().len()), (expected, parameters));
+            let (address, path) = placed(&[name], Path::default());
+            assert_eq!((address.as_str(), path.parameters.len()), (expected, parameters));
         }
     }
 }

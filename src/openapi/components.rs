@@ -1,22 +1,41 @@
-//! The components of a document in the making: each is made once, when it is first referred to.
+//! The components of a document in the making: each is made once, when it is first referred to, and kept as JSON. A tree of
+//! them for ten thousand tables would take gigabytes.
 
-use super::Source;
+use super::{Source, name, operation::Link};
 use crate::catalog::Catalog;
-use std::collections::{BTreeMap, HashSet};
-use utoipa::openapi::{
-    Header, Ref, RefOr, Response,
-    path::Parameter,
-    schema::{Components as Built, ComponentsBuilder, Schema},
+use serde::{Serialize, Serializer, ser::Error as _};
+use serde_json::value::{RawValue, to_raw_value};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, HashSet},
+    rc::Rc,
 };
+use utoipa::openapi::{
+    Header, Ref, RefOr, Response, path::Parameter, schema::Schema, security::SecurityScheme,
+};
+
+/// JSON by its name.
+type Written = BTreeMap<Cow<'static, str>, Box<RawValue>>;
 
 /// Components so far.
 pub(super) struct Components<'a> {
     source: &'a Source<'a>,
     claimed: HashSet<String>,
-    schemas: BTreeMap<String, RefOr<Schema>>,
-    parameters: BTreeMap<String, RefOr<Parameter>>,
-    responses: BTreeMap<String, RefOr<Response>>,
-    headers: BTreeMap<String, RefOr<Header>>,
+    stems: HashMap<String, Rc<str>>,
+    built: Built,
+    failure: Option<serde_json::Error>,
+}
+
+/// Components as the document has them.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Built {
+    schemas: Written,
+    responses: Written,
+    parameters: Written,
+    headers: Written,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    security_schemes: Written,
 }
 
 impl<'a> Components<'a> {
@@ -24,10 +43,9 @@ impl<'a> Components<'a> {
         Self {
             source,
             claimed: HashSet::new(),
-            schemas: BTreeMap::new(),
-            parameters: BTreeMap::new(),
-            responses: BTreeMap::new(),
-            headers: BTreeMap::new(),
+            stems: HashMap::new(),
+            built: Built::default(),
+            failure: None,
         }
     }
 
@@ -48,48 +66,87 @@ impl<'a> Components<'a> {
         self.catalog().descriptor().schemas.len() > 1
     }
 
+    /// What one row of the relation of this name is called. Finding the singular takes long.
+    pub(super) fn stem(&mut self, relation: &str) -> Rc<str> {
+        if let Some(known) = self.stems.get(relation) {
+            return known.clone();
+        }
+        let stem: Rc<str> = name::stem(relation).into();
+        self.stems.insert(relation.to_owned(), stem.clone());
+        stem
+    }
+
     /// Whether the schema of this name has yet to be made; it is claimed then. A schema that refers to itself ends here.
     pub(super) fn claim(&mut self, name: &str) -> bool {
-        self.claimed.insert(name.to_owned())
+        !self.claimed.contains(name) && self.claimed.insert(name.to_owned())
     }
 
     /// Adds a schema.
     pub(super) fn schema_named(&mut self, name: &str, schema: impl Into<RefOr<Schema>>) -> Ref {
-        self.schemas.insert(name.to_owned(), schema.into());
+        let written = self.written(&schema.into());
+        self.built.schemas.insert(name.to_owned().into(), written);
         Ref::from_schema_name(name)
     }
 
     /// A reference to the parameter of this key, which is made if need be.
-    pub(super) fn parameter(&mut self, key: &str, make: impl FnOnce(&mut Self) -> Parameter) -> Ref {
-        if !self.parameters.contains_key(key) {
+    pub(super) fn parameter(
+        &mut self,
+        key: impl Into<Cow<'static, str>>,
+        make: impl FnOnce(&mut Self) -> Parameter,
+    ) -> Link {
+        let key = key.into();
+        if !self.built.parameters.contains_key(&key) {
             let made = make(self);
-            self.parameters.insert(key.to_owned(), RefOr::T(made));
+            let written = self.written(&made);
+            self.built.parameters.insert(key.clone(), written);
         }
-        Ref::new(format!("#/components/parameters/{key}"))
+        Link::Parameter(key)
     }
 
     /// A reference to the response of this key, which is made if need be.
-    pub(super) fn response(&mut self, key: &str, make: impl FnOnce(&mut Self) -> Response) -> Ref {
-        if !self.responses.contains_key(key) {
+    pub(super) fn response(
+        &mut self,
+        key: impl Into<Cow<'static, str>>,
+        make: impl FnOnce(&mut Self) -> Response,
+    ) -> Link {
+        let key = key.into();
+        if !self.built.responses.contains_key(&key) {
             let made = make(self);
-            self.responses.insert(key.to_owned(), RefOr::T(made));
+            let written = self.written(&made);
+            self.built.responses.insert(key.clone(), written);
         }
-        Ref::from_response_name(key)
+        Link::Response(key)
     }
 
     /// A reference to the header of this key, which is made if need be.
-    pub(super) fn header(&mut self, key: &str, make: impl FnOnce() -> Header) -> Ref {
-        self.headers.entry(key.to_owned()).or_insert_with(|| RefOr::T(make()));
+    pub(super) fn header(&mut self, key: &'static str, make: impl FnOnce() -> Header) -> Ref {
+        if !self.built.headers.contains_key(key) {
+            let written = self.written(&make());
+            self.built.headers.insert(key.into(), written);
+        }
         Ref::new(format!("#/components/headers/{key}"))
     }
 
-    /// All of them.
-    pub(super) fn build(self) -> Built {
-        let mut built = ComponentsBuilder::new().build();
-        built.schemas = self.schemas;
-        built.parameters = self.parameters;
-        built.responses = self.responses;
-        built.headers = self.headers;
-        built
+    pub(super) fn security_scheme(&mut self, name: &'static str, scheme: &SecurityScheme) {
+        let written = self.written(scheme);
+        self.built.security_schemes.insert(name.into(), written);
+    }
+
+    /// The value as JSON.
+    fn written(&mut self, value: &impl Serialize) -> Box<RawValue> {
+        to_raw_value(value).unwrap_or_else(|error| {
+            self.failure.get_or_insert(error);
+            RawValue::NULL.to_owned()
+        })
+    }
+}
+
+/// All of them so far. What could not be written fails the document.
+impl Serialize for Components<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.failure {
+            Some(error) => Err(S::Error::custom(error)),
+            None => self.built.serialize(serializer),
+        }
     }
 }

@@ -41,7 +41,7 @@ impl Bounds {
         let modifiers = modifiers(sql_type);
         match (base.name.as_str(), modifiers.as_slice()) {
             ("int2", _) => (bounds.minimum, bounds.maximum) = (Some(-32_768.0), Some(32_767.0)),
-            ("int4", _) => (bounds.minimum, bounds.maximum) = (Some(-2_147_483_648.0), Some(2_147_483_647.0)),
+            // What `int4` holds says its format.
             ("oid", _) => (bounds.minimum, bounds.maximum) = (Some(0.0), Some(4_294_967_295.0)),
             ("varchar" | "bpchar" | "bit" | "varbit", [length]) => {
                 bounds.max_length = u32::try_from(*length).ok()
@@ -180,14 +180,16 @@ fn bound_number(object: &mut Object, bounds: &Bounds) {
     let (minimum, maximum) = (lowest(object, bounds), highest(object, bounds));
     (object.minimum, object.exclusive_minimum) = minimum;
     (object.maximum, object.exclusive_maximum) = maximum;
-    object.enum_values = bounds.values.clone().filter(|values| values.iter().all(Value::is_number));
+    let values = bounds.values.clone().filter(|values| values.iter().all(Value::is_number));
+    object.enum_values = object.enum_values.take().or(values);
 }
 
 /// Of a bound that is excluded and one that is not, the narrower one.
 fn lowest(object: &Object, bounds: &Bounds) -> (Option<Limit>, Option<Limit>) {
     let known = value_of(object.minimum.as_ref());
     let minimum = bounds.minimum.into_iter().chain(known).reduce(f64::max);
-    match (minimum, bounds.exclusive_minimum) {
+    let known = value_of(object.exclusive_minimum.as_ref());
+    match (minimum, bounds.exclusive_minimum.into_iter().chain(known).reduce(f64::max)) {
         (Some(minimum), Some(excluded)) if minimum > excluded => (limit(minimum), None),
         (_, Some(excluded)) => (None, limit(excluded)),
         (minimum, None) => (minimum.and_then(limit), None),
@@ -197,7 +199,8 @@ fn lowest(object: &Object, bounds: &Bounds) -> (Option<Limit>, Option<Limit>) {
 fn highest(object: &Object, bounds: &Bounds) -> (Option<Limit>, Option<Limit>) {
     let known = value_of(object.maximum.as_ref());
     let maximum = bounds.maximum.into_iter().chain(known).reduce(f64::min);
-    match (maximum, bounds.exclusive_maximum) {
+    let known = value_of(object.exclusive_maximum.as_ref());
+    match (maximum, bounds.exclusive_maximum.into_iter().chain(known).reduce(f64::min)) {
         (Some(maximum), Some(excluded)) if maximum < excluded => (limit(maximum), None),
         (_, Some(excluded)) => (None, limit(excluded)),
         (maximum, None) => (maximum.and_then(limit), None),

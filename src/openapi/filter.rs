@@ -3,9 +3,13 @@
 
 use super::{components::Components, name, schema::string};
 use crate::{
-    catalog::descriptor::{Type, TypeKind},
+    catalog::{
+        Catalog,
+        descriptor::{Type, TypeKind},
+    },
     request::operator::{Operand, Operator},
 };
+use std::borrow::Cow;
 use utoipa::openapi::{Ref, schema::Object};
 
 /// Types that have the same operators.
@@ -90,6 +94,26 @@ const OTHER: Family =
     Family { name: "AnyFilter", types: &[], operators: Operator::ALL, examples: &["eq.value", "is.null"] };
 
 const BY_NAME: [&Family; 7] = [&TEXT, &NUMBER, &BOOLEAN, &TIME, &UUID, &JSONB, &SEARCH];
+
+/// What a type of PostgreSQL's own is called in keys of components, and in SQL; `None` of another type.
+pub(super) fn own_type(catalog: &Catalog, oid: u32) -> Option<(Cow<'_, str>, &str)> {
+    let of_base = |oid| {
+        let found = catalog.type_of(oid)?;
+        let is_word = found.name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (found.schema == "pg_catalog" && is_word).then_some(found)
+    };
+    let found = catalog.type_of(oid)?;
+    let word = match found.kind() {
+        TypeKind::Base | TypeKind::Range => of_base(oid)?.name.as_str().into(),
+        TypeKind::Array => format!("{}.array", of_base(found.element)?.name).into(),
+        TypeKind::Enum
+        | TypeKind::Composite
+        | TypeKind::Domain
+        | TypeKind::Pseudo
+        | TypeKind::Unspecified => return None,
+    };
+    Some((word, &found.sql_name))
+}
 
 /// A reference to the schema of filters by columns of this type.
 pub(super) fn of_type(components: &mut Components<'_>, oid: u32) -> Ref {

@@ -4,9 +4,12 @@ use super::{
     FORM, JSON, comment,
     components::Components,
     members::{Members, Others},
-    name,
-    parameter::{self, LOGIC, PAGE, Shared},
-    response::{self, Failure, KINDS_OF_JSON, Nothing, Told, content, media_of_rows, with_headers},
+    name::{self, Kind},
+    operation::{Link, Method, Operation, Path, Used},
+    parameter::{self, LOGIC, PAGE, Profile, Shared},
+    response::{
+        self, Answers, Content, Failure, KINDS_OF_JSON, Nothing, Told, content, media_of_rows, with_headers,
+    },
     row::{self, Use},
     schema::{anything, array, described, in_query, items, nullable, of_type, string},
 };
@@ -19,10 +22,8 @@ use crate::{
 };
 use std::collections::HashSet;
 use utoipa::openapi::{
-    HttpMethod, Ref, RefOr, Required, Response, ResponseBuilder,
-    path::{
-        Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterStyle, PathItem, PathItemBuilder,
-    },
+    Ref, RefOr, Required, Response, ResponseBuilder,
+    path::{Parameter, ParameterBuilder, ParameterStyle},
     request_body::{RequestBody, RequestBodyBuilder},
     schema::{AnyOfBuilder, ObjectBuilder, OneOfBuilder, Schema, Type},
 };
@@ -57,16 +58,27 @@ pub(super) fn call_of(name: &str) -> String {
 }
 
 /// The path of the functions of one name.
-pub(super) fn path(components: &mut Components<'_>, overloads: &[&Function]) -> PathItem {
-    let mut path = PathItemBuilder::new().operation(HttpMethod::Post, post(components, overloads));
+pub(super) fn path<'f>(components: &mut Components<'_>, overloads: &[&'f Function]) -> Path<'f> {
+    let mut operations = Vec::new();
     let readable: Vec<&Function> =
         overloads.iter().copied().filter(|function| is_readable(function)).collect();
+    let results = match readable.len() == overloads.len() {
+        true => Results::OfAll,
+        false => Results::OfSome,
+    };
     if !readable.is_empty() {
-        path = path
-            .operation(HttpMethod::Get, get(components, &readable, "get"))
-            .operation(HttpMethod::Head, get(components, &readable, "probe"));
+        operations.push((Method::Get, get(components, &readable, results)));
+        operations.push((Method::Head, head(components, &readable)));
     }
-    path.build()
+    operations.push((Method::Post, post(components, overloads)));
+    Path { operations, ..Path::default() }
+}
+
+/// Whether an operation calls each function of the name: what it answers is a component then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Results {
+    OfAll,
+    OfSome,
 }
 
 /// Whether GET can call it: it does not write, and a query string can have each argument that it needs.
@@ -83,57 +95,75 @@ fn is_required(argument: &Argument) -> bool {
     !argument.has_default && !argument.variadic
 }
 
-fn post(components: &mut Components<'_>, overloads: &[&Function]) -> Operation {
-    let mut operation = operation(overloads, "call").request_body(body(components, overloads));
-    for parameter in of_result(components, overloads, &HashSet::new()) {
-        operation = operation.parameter_ref(parameter);
+fn post<'f>(components: &mut Components<'_>, overloads: &[&'f Function]) -> Operation<'f> {
+    let mut parameters = of_result(components, overloads, &HashSet::new());
+    parameters.push(parameter::shared(components, Shared::PreferCall));
+    parameters.extend(parameter::profile(components, Profile::Content));
+    let mut responses = successes(components, overloads, Results::OfAll);
+    responses.extend(response::failures(components, Content::Full, &CALLING));
+    Operation {
+        request_body: Some(body(components, overloads)),
+        parameters: parameters.into_iter().map(Into::into).collect(),
+        responses,
+        ..operation(overloads, "call")
     }
-    operation = operation.parameter_ref(parameter::shared(components, Shared::PreferCall));
-    if let Some(profile) = parameter::profile(components, "Content-Profile") {
-        operation = operation.parameter_ref(profile);
-    }
-    let operation = successes(components, operation, overloads);
-    response::failures(components, operation, &CALLING).build()
 }
 
-fn get(components: &mut Components<'_>, overloads: &[&Function], id: &str) -> Operation {
-    let mut operation = operation(overloads, id);
+fn get<'f>(components: &mut Components<'_>, overloads: &[&'f Function], results: Results) -> Operation<'f> {
+    let mut parameters = arguments_in_query(components, overloads);
+    let mut responses = successes(components, overloads, results);
+    if response::is_conditional(components, Method::Get) {
+        parameters.push(parameter::shared(components, Shared::IfNoneMatch).into());
+        responses.push(response::not_modified(components));
+    }
+    responses.extend(response::failures(components, Content::Full, &READING));
+    Operation { parameters, responses, ..operation(overloads, "get") }
+}
+
+fn head<'f>(components: &mut Components<'_>, overloads: &[&'f Function]) -> Operation<'f> {
+    let nothing = response::nothing(components, Nothing::Head);
+    let mut responses: Answers = match overloads.iter().all(|function| is_void(components, function)) {
+        true => vec![("204", nothing.into())],
+        false => vec![("200", nothing.clone().into()), ("206", nothing.into())],
+    };
+    responses.extend(response::failures(components, Content::None, &READING));
+    Operation {
+        parameters: arguments_in_query(components, overloads),
+        responses,
+        ..operation(overloads, "probe")
+    }
+}
+
+/// The parameters of a call whose arguments are in the query string.
+fn arguments_in_query(components: &mut Components<'_>, overloads: &[&Function]) -> Vec<Used<Parameter>> {
+    let mut found: Vec<Used<Parameter>> = Vec::new();
     let (mut given, mut identifiers) = (HashSet::new(), HashSet::new());
     for argument in overloads.iter().flat_map(|function| &function.arguments) {
         let Some(identifier) = name::in_query(&argument.name) else { continue };
         if given.insert(argument.name.as_str()) && identifiers.insert(identifier) {
-            operation = operation.parameter(query_argument(components, argument, overloads));
+            found.push(query_argument(components, argument, overloads).into());
         }
     }
-    for parameter in of_result(components, overloads, &given) {
-        operation = operation.parameter_ref(parameter);
-    }
-    operation = operation.parameter_ref(parameter::shared(components, Shared::PreferCall));
-    if let Some(profile) = parameter::profile(components, "Accept-Profile") {
-        operation = operation.parameter_ref(profile);
-    }
-    if id == "get" {
-        let operation = successes(components, operation, overloads);
-        return response::failures(components, operation, &READING).build();
-    }
-    let nothing = response::nothing(components, Nothing::Head);
-    let operation = match overloads.iter().all(|function| is_void(components, function)) {
-        true => operation.response("204", nothing),
-        false => operation.response("200", nothing.clone()).response("206", nothing),
-    };
-    response::bare_failures(components, operation, &READING).build()
+    found.extend(of_result(components, overloads, &given).into_iter().map(Into::into));
+    found.push(parameter::shared(components, Shared::PreferCall).into());
+    found.extend(parameter::profile(components, Profile::Accept).map(Into::into));
+    found
 }
 
-fn operation(overloads: &[&Function], id: &str) -> OperationBuilder {
+fn operation<'f>(overloads: &[&'f Function], id: &str) -> Operation<'f> {
     let name = overloads.first().map(|function| function.name.as_str()).unwrap_or_default();
     let comments = overloads.iter().filter_map(|function| function.comment.as_deref());
     let (title, _) = comment::split(comments.clone().next());
     let all: Vec<_> = comments.collect();
-    OperationBuilder::new()
-        .tag(tag(name))
-        .operation_id(Some(format!("{id}{}", name::word(name))))
-        .summary(Some(title.unwrap_or(name)))
-        .description(Some(if all.is_empty() { call_of(name) } else { comment::markdown(&all.join("\n\n")) }))
+    Operation {
+        tags: [tag(name).into()],
+        summary: title.map_or_else(|| format!("Call {name}"), comment::markdown),
+        description: (!all.is_empty()).then(|| comment::markdown(&all.join("\n\n"))),
+        operation_id: format!("{id}{}", name::word(name)),
+        parameters: Vec::new(),
+        request_body: None,
+        responses: Vec::new(),
+    }
 }
 
 /// An argument in the query string; it is required if every overload wants it.
@@ -183,7 +213,7 @@ fn of_result(
     components: &mut Components<'_>,
     overloads: &[&Function],
     arguments: &HashSet<&str>,
-) -> Vec<Ref> {
+) -> Vec<Link> {
     let mut found = Vec::new();
     let relation = visible(components, overloads);
     if let Some((relation, may)) = &relation {
@@ -197,7 +227,7 @@ fn of_result(
             }
         }
         found.extend(LOGIC.map(|shared| parameter::shared(components, shared)));
-        found.push(parameter::select(components, relation, &columns));
+        found.push(parameter::select(components, relation));
         found.push(parameter::order(components, relation, &columns));
     }
     if overloads.iter().any(|function| function.returns_set) {
@@ -217,7 +247,7 @@ fn visible<'c>(
     (relation.schema == source.schema).then_some((relation, may))
 }
 
-fn body(components: &mut Components<'_>, overloads: &[&Function]) -> Option<RequestBody> {
+fn body(components: &mut Components<'_>, overloads: &[&Function]) -> RequestBody {
     let mut body = RequestBodyBuilder::new();
     let mut named: Vec<&Function> = Vec::new();
     let mut is_optional = false;
@@ -236,12 +266,11 @@ fn body(components: &mut Components<'_>, overloads: &[&Function]) -> Option<Requ
     }
     if !named.is_empty() {
         let arguments = arguments(components, &named);
-        let csv = string().description(Some("A line with the arguments' names, then one with their values."));
         body = body.content(JSON, content(arguments.clone())).content(FORM, content(arguments));
-        body = body.content("text/csv", content(csv));
+        body = body.content("text/csv", content(string()));
     }
     let required = if is_optional { Required::False } else { Required::True };
-    Some(body.required(Some(required)).build())
+    body.required(Some(required)).build()
 }
 
 /// A reference to the arguments of functions of one name: an object of them, or one of several.
@@ -280,35 +309,41 @@ fn is_void(components: &Components<'_>, function: &Function) -> bool {
     matches!(function.shape(components.catalog()), Some(Shape::Void))
 }
 
-/// The operation with what its overloads answer when they succeed.
-fn successes(
-    components: &mut Components<'_>,
-    mut operation: OperationBuilder,
-    overloads: &[&Function],
-) -> OperationBuilder {
+/// What the overloads answer when they succeed.
+fn successes(components: &mut Components<'_>, overloads: &[&Function], results: Results) -> Answers {
     let (void, valued): (Vec<&Function>, Vec<&Function>) =
         overloads.iter().partition(|function| is_void(components, function));
-    if !void.is_empty() {
-        operation = operation.response("204", response::nothing(components, Nothing::Done));
+    let mut statuses = Vec::new();
+    if !valued.is_empty() {
+        statuses.push("200");
     }
-    if valued.is_empty() {
-        return operation;
-    }
-    let result = result(components, &valued);
     if valued.iter().any(|function| function.returns_set) {
-        operation = operation.response("206", result.clone());
+        statuses.push("206");
     }
-    operation.response("200", result)
+    let name = overloads.first().map(|function| function.name.as_str()).unwrap_or_default();
+    let answer = |components: &mut Components<'_>| match results {
+        Results::OfAll => {
+            let make = |components: &mut Components<'_>| result(components, &valued);
+            components.response(name::key(name, Kind::Result), make).into()
+        }
+        Results::OfSome => result(components, &valued).into(),
+    };
+    let mut answers: Answers = statuses.into_iter().map(|status| (status, answer(components))).collect();
+    if !void.is_empty() {
+        answers.push(("204", response::nothing(components, Nothing::Done).into()));
+    }
+    answers
 }
 
 fn result(components: &mut Components<'_>, overloads: &[&Function]) -> Response {
     let response = ResponseBuilder::new().description("The result.");
-    let headers = response::of_content(components, &[Told::ContentRange], &[]);
+    let headers =
+        response::of_content(components, &[Told::ContentRange], response::etag(components).as_slice());
     let response = with_headers(components, response, &headers);
     if let Some((relation, _)) = visible(components, overloads)
         && overloads.iter().all(|function| function.returns_set)
     {
-        let row = RefOr::Ref(Ref::from_schema_name(name::stem(&relation.name)));
+        let row = RefOr::Ref(Ref::from_schema_name(&*components.stem(&relation.name)));
         return media_of_rows(components, response, row, Some(relation)).build();
     }
     let mut media = Vec::new();
@@ -357,7 +392,7 @@ fn one_result(components: &mut Components<'_>, function: &Function) -> RefOr<Sch
         }
         Some(Shape::Relation(relation)) if let Some((_, may)) = visible(components, &[function]) => {
             match function.returns_set {
-                true => RefOr::Ref(Ref::from_schema_name(name::stem(&relation.name))),
+                true => RefOr::Ref(Ref::from_schema_name(&*components.stem(&relation.name))),
                 false => RefOr::Ref(row::or_nulls(components, relation, &may)),
             }
         }

@@ -1,31 +1,32 @@
 //! What the document says of itself: title, address, licence, whom to ask, how to authorize, and where gRPC is.
 
-use super::{Protos, SECURITY_SCHEME, Security, Server, Source, comment, response, ui};
+use super::{
+    Protos, SECURITY_SCHEME, Security, Server, Source, comment,
+    components::Components,
+    operation::{Method, Operation, Path},
+    parameter::{self, Shared},
+    response::{self, Content, Failure, Told, content},
+    schema::string,
+    ui,
+};
 use crate::config::{Contact, License};
 use utoipa::openapi::{
-    ExternalDocs, HttpMethod, Info, Required, ResponseBuilder, SecurityRequirement,
+    ExternalDocs, Info, ResponseBuilder, SecurityRequirement,
     external_docs::ExternalDocsBuilder,
     info::{ContactBuilder, InfoBuilder, LicenseBuilder},
-    path::{OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathItemBuilder},
     schema::ObjectBuilder,
     security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     server::ServerBuilder,
     tag::{Tag, TagBuilder},
 };
 
-use super::{
-    components::Components,
-    response::{Failure, Told, content},
-    schema::string,
-};
-
 /// The grammar of query strings, which is PostgREST's.
 const MANUAL: &str = "https://docs.postgrest.org/en/v16/references/api.html";
-/// What answers under `*/*` are, for which OpenAPI has no place of its own.
-const KINDS_OF_JSON: &str = "Rows are JSON arrays, or what `Accept` asks for: `text/csv`; \
+/// What bodies are, for which OpenAPI has no place of its own, or one in each operation.
+const BODIES: &str = "Rows are JSON arrays, or what `Accept` asks for: `text/csv`; \
     `application/vnd.pgrst.object+json`, the one row that there is; with `;nulls=stripped` behind it or behind \
     `application/vnd.pgrst.array+json`, rows without the members that are null; and `application/geo+json`, the feature \
-    collection of a relation with a geometry.";
+    collection of a relation with a geometry. A body of CSV begins with a line of the columns' or arguments' names.";
 /// The tag of the document itself.
 const INTROSPECTION: &str = "Introspection";
 const GRPC: &str = "gRPC";
@@ -102,7 +103,7 @@ pub(super) fn tags(source: &Source<'_>) -> [Tag; 2] {
 }
 
 /// The path of the document itself.
-pub(super) fn root(components: &mut Components<'_>) -> PathItem {
+pub(super) fn root(components: &mut Components<'_>) -> Path<'static> {
     let document = ObjectBuilder::new().description(Some("An OpenAPI document.")).build();
     let found = response::with_headers(
         components,
@@ -111,30 +112,25 @@ pub(super) fn root(components: &mut Components<'_>) -> PathItem {
     );
     let found = found
         .content("application/openapi+json", content(document))
-        .content("application/yaml", content(string()));
-    let operation = OperationBuilder::new()
-        .tag(INTROSPECTION)
-        .operation_id(Some("describe"))
-        .summary(Some("This document"))
-        .description(Some(format!(
+        .content("application/yaml", content(string()))
+        .build();
+    let mut responses = vec![("200", found.into()), response::not_modified(components)];
+    let failures = [Failure::Unauthorized, Failure::NotAcceptable];
+    responses.extend(response::failures(components, Content::Full, &failures));
+    let operation = Operation {
+        tags: [INTROSPECTION.into()],
+        summary: "This document".to_owned(),
+        description: Some(format!(
             "The API as the role may use it: OpenAPI, as JSON or, with `Accept: application/yaml`, as YAML. Also at \
              `/openapi.json` and `/openapi.yaml`, unless a relation is called so. An answer is compressed with gzip or \
-             zstd where `Accept-Encoding` has them.\n\n{KINDS_OF_JSON}"
-        )))
-        .parameter(
-            ParameterBuilder::new()
-                .name("If-None-Match")
-                .parameter_in(ParameterIn::Header)
-                .required(Required::False)
-                .description(Some("The `ETag` of a document that the client has."))
-                .schema(Some(string().build()))
-                .build(),
-        )
-        .response("200", found)
-        .response("304", ResponseBuilder::new().description("The client has this document already."));
-    let operation =
-        response::failures(components, operation, &[Failure::Unauthorized, Failure::NotAcceptable]);
-    PathItemBuilder::new().operation(HttpMethod::Get, operation).build()
+             zstd where `Accept-Encoding` has them.\n\n{BODIES}"
+        )),
+        operation_id: "describe".to_owned(),
+        parameters: vec![parameter::shared(components, Shared::IfNoneMatch).into()],
+        request_body: None,
+        responses,
+    };
+    Path { operations: vec![(Method::Get, operation)], ..Path::default() }
 }
 
 /// How requests are authorized: without a token, as the anonymous role, or with one.

@@ -2,9 +2,11 @@
 //! in the database and of nothing else, so that no neighbour ever renames it, and two names never end at one.
 
 use crate::name::{pascal, plural, singular};
+use std::borrow::Cow;
 
-/// Last words of the document's own components: a relation whose name ends with one is told apart by its hash.
-const OWN_LAST_WORDS: [&str; 15] = [
+/// Last words of the document's own components, and of what generators make of operations: a relation whose name ends with
+/// one is told apart by its hash.
+const OWN_LAST_WORDS: [&str; 21] = [
     "Arguments",
     "Body",
     "Composite",
@@ -12,7 +14,6 @@ const OWN_LAST_WORDS: [&str; 15] = [
     "Filter",
     "Insert",
     "Key",
-    "Param",
     "Params",
     "Request",
     "Response",
@@ -20,6 +21,13 @@ const OWN_LAST_WORDS: [&str; 15] = [
     "Row",
     "Update",
     "Upsert",
+    "F",
+    "O",
+    "P",
+    "Q",
+    "R",
+    "S",
+    "X",
 ];
 
 /// The component that describes error bodies.
@@ -58,21 +66,64 @@ pub(super) fn of_type(described: &str, schema: &str, name: &str, last: &str) -> 
     }
 }
 
-/// The key of a component that belongs to these: letters, digits and `_` stay, all else is `-HEX-`.
-pub(super) fn key(parts: &[&str]) -> String {
-    let mut key = String::new();
-    for (at, part) in parts.iter().enumerate() {
-        if at > 0 {
-            key.push('.');
-        }
-        for c in part.chars() {
-            match c {
-                'A'..='Z' | 'a'..='z' | '0'..='9' | '_' => key.push(c),
-                other => key.push_str(&format!("-{:X}-", u32::from(other))),
-            }
+/// A component of a relation, or of a column. Their keys are short: a document has thousands of references to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The filter by a column.
+    Filter,
+    /// The filter by a column of PUT's key.
+    Key,
+    /// `order`.
+    Order,
+    /// What a function answers with.
+    Result,
+    /// The answer with rows.
+    Rows,
+    /// `select`.
+    Select,
+}
+
+impl Kind {
+    const fn last_word(self) -> &'static str {
+        match self {
+            Kind::Filter => "f",
+            Kind::Key => "key",
+            Kind::Order => "o",
+            Kind::Result => "x",
+            Kind::Rows => "r",
+            Kind::Select => "s",
         }
     }
-    key
+}
+
+/// The key of a component that belongs to what is called so: `books.r`.
+pub(super) fn key(name: &str, kind: Kind) -> String {
+    format!("{}.{}", part(name), kind.last_word())
+}
+
+/// The key of the filter that columns of this name and type of PostgreSQL's own share: `id.int4.q`, `tags.text.array.q`.
+pub(super) fn of_filter(column: &str, typed: &str) -> String {
+    format!("{}.{typed}.q", part(column))
+}
+
+/// The key of the filter that one column has for itself: `books.genre.f`. Generators leave out what stands between words,
+/// and only of the first word do they know where it ends.
+pub(super) fn of_column(relation: &str, column: &str) -> String {
+    let last = Kind::Filter.last_word();
+    match is_plain(relation) && !relation.contains('_') && is_plain(column) {
+        true => format!("{relation}.{column}.{last}"),
+        false => {
+            let words = pascal(relation) + &pascal(column);
+            format!("{}.{last}", tagged(&words, &format!("{relation}.{column}")))
+        }
+    }
+}
+
+fn part(name: &str) -> Cow<'_, str> {
+    match is_plain(name) {
+        true => name.into(),
+        false => word(name).into(),
+    }
 }
 
 /// Whether it is `snake_case` whose words begin with letters: such names and their `PascalCase` are one to one.
@@ -84,8 +135,14 @@ pub(super) fn is_plain(name: &str) -> bool {
 }
 
 fn own(stem: String, name: &str) -> String {
-    let taken = stem == ERROR || OWN_LAST_WORDS.iter().any(|last| stem.ends_with(last));
+    let taken = stem == ERROR || is_status(&stem) || OWN_LAST_WORDS.iter().any(|last| stem.ends_with(last));
     if taken { tagged(&stem, name) } else { stem }
+}
+
+/// Whether generators call the answer with some status so.
+fn is_status(stem: &str) -> bool {
+    stem.strip_prefix(['N', 'H'])
+        .is_some_and(|rest| rest.len() == 3 && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn tagged(words: &str, name: &str) -> String {
@@ -188,12 +245,35 @@ mod tests {
             "datum",
             "data",
             "api_errors",
+            "n400",
+            "plan_q",
         ];
         let (mut stems, mut words) = (HashMap::new(), HashMap::new());
         for name in names {
             assert_eq!(stems.insert(stem(name), name), None, "{name}");
             assert_eq!(words.insert(word(name), name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn keys_of_components_are_told_apart_without_what_stands_between_their_words() {
+        let mut camel = HashMap::new();
+        for (relation, column) in
+            [("a", "b"), ("a", "b_c"), ("a_b", "c"), ("A", "b"), ("a b", "c"), ("a", "b c"), ("a", "B")]
+        {
+            let key = of_column(relation, column);
+            assert_eq!(camel.insert(pascal(&key), (relation, column)), None, "{key}");
+        }
+        assert_eq!(of_column("books", "author_id"), "books.author_id.f");
+        assert_eq!(
+            (key("books", Kind::Rows), of_filter("id", "int4")),
+            ("books.r".into(), "id.int4.q".into())
+        );
+        assert!(
+            key("größe", Kind::Order)
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte))
+        );
     }
 
     #[test]

@@ -4,14 +4,16 @@ use super::{
     comment,
     components::Components,
     embed::{self, Embed},
-    filter, name,
+    filter,
+    name::{self, Kind},
+    operation::Link,
     schema::string,
 };
 use crate::catalog::descriptor::{Column, Relation};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use utoipa::openapi::{
-    Ref, RefOr, Required,
+    RefOr, Required,
     extensions::Extensions,
     path::{Parameter, ParameterBuilder, ParameterIn},
     schema::{ObjectBuilder, Schema, Type},
@@ -33,6 +35,12 @@ pub(super) enum Shared {
     PreferDelete,
     PreferUpsert,
     PreferCall,
+    /// The columns of a body that count.
+    Columns,
+    OnConflict,
+    /// `select` where nothing can be embedded.
+    Select,
+    IfNoneMatch,
 }
 
 /// How rows are chosen, besides by their columns.
@@ -70,22 +78,28 @@ impl Shared {
     #[rustfmt::skip]
     const fn row(self) -> Row {
         match self {
-            Shared::And    => Row { key: "and.param",    name: "and",     kind: tree, example: "(id.gt.1,id.lt.9)", description: "Conditions that all hold, such as `(id.gt.1,or(id.lt.9,id.eq.20))`.", ..QUERY },
-            Shared::Or     => Row { key: "or.param",     name: "or",      kind: tree, example: "(id.lt.1,id.gt.9)", description: "Conditions of which one holds.", ..QUERY },
-            Shared::NotAnd => Row { key: "not_and.param", name: "not.and", kind: tree, example: "(id.gt.1,id.lt.9)", description: "Conditions that do not all hold.", ..QUERY },
-            Shared::NotOr  => Row { key: "not_or.param", name: "not.or",  kind: tree, example: "(id.lt.1,id.gt.9)", description: "Conditions of which none holds.", ..QUERY },
-            Shared::Limit  => Row { key: "limit.param",  name: "limit",   kind: natural, description: "The largest number of rows.", ..QUERY },
-            Shared::Offset => Row { key: "offset.param", name: "offset",  kind: natural, description: "The number of rows to skip.", ..QUERY },
-            Shared::Range  => Row { key: "range.param",  name: "Range",   kind: range, example: "0-24", description: "The rows by their positions, in place of `limit` and `offset`.", ..HEADER },
-            Shared::PreferRead   => Row { key: "prefer_read.param",   kind: || preferences(&[COUNT, HANDLING, TIMEZONE, TX]), example: "count=exact", ..PREFER },
-            Shared::PreferInsert => Row { key: "prefer_insert.param", kind: || preferences(&[RETURN, RESOLUTION, MISSING, COUNT, HANDLING, TIMEZONE, TX]), example: "return=representation, resolution=merge-duplicates", ..PREFER },
-            Shared::PreferUpdate => Row { key: "prefer_update.param", kind: || preferences(&[RETURN, MISSING, COUNT, HANDLING, MAX_AFFECTED, TIMEZONE, TX]), example: "return=representation", ..PREFER },
-            Shared::PreferDelete => Row { key: "prefer_delete.param", kind: || preferences(&[RETURN, COUNT, HANDLING, MAX_AFFECTED, TIMEZONE, TX]), example: "handling=strict, max-affected=1", ..PREFER },
-            Shared::PreferUpsert => Row { key: "prefer_upsert.param", kind: || preferences(&[RETURN, COUNT, HANDLING, TIMEZONE, TX]), example: "return=representation", ..PREFER },
-            Shared::PreferCall   => Row { key: "prefer_call.param",   kind: || preferences(&[COUNT, HANDLING, MAX_AFFECTED, TIMEZONE, TX]), example: "count=exact", ..PREFER },
+            Shared::And    => Row { key: "and.p",    name: "and",     kind: tree, example: "(id.gt.1,id.lt.9)", description: "Conditions that all hold, such as `(id.gt.1,or(id.lt.9,id.eq.20))`.", ..QUERY },
+            Shared::Or     => Row { key: "or.p",     name: "or",      kind: tree, example: "(id.lt.1,id.gt.9)", description: "Conditions of which one holds.", ..QUERY },
+            Shared::NotAnd => Row { key: "not_and.p", name: "not.and", kind: tree, example: "(id.gt.1,id.lt.9)", description: "Conditions that do not all hold.", ..QUERY },
+            Shared::NotOr  => Row { key: "not_or.p", name: "not.or",  kind: tree, example: "(id.lt.1,id.gt.9)", description: "Conditions of which none holds.", ..QUERY },
+            Shared::Limit  => Row { key: "limit.p",  name: "limit",   kind: natural, description: "The largest number of rows.", ..QUERY },
+            Shared::Offset => Row { key: "offset.p", name: "offset",  kind: natural, description: "The number of rows to skip.", ..QUERY },
+            Shared::Range  => Row { key: "range.p",  name: "Range",   kind: range, example: "0-24", description: "The rows by their positions, in place of `limit` and `offset`.", ..HEADER },
+            Shared::PreferRead   => Row { key: "prefer_read.p",   kind: || preferences(&[COUNT, HANDLING, TIMEZONE, TX]), example: "count=exact", ..PREFER },
+            Shared::PreferInsert => Row { key: "prefer_insert.p", kind: || preferences(&[RETURN, RESOLUTION, MISSING, COUNT, HANDLING, TIMEZONE, TX]), example: "return=representation, resolution=merge-duplicates", ..PREFER },
+            Shared::PreferUpdate => Row { key: "prefer_update.p", kind: || preferences(&[RETURN, MISSING, COUNT, HANDLING, MAX_AFFECTED, TIMEZONE, TX]), example: "return=representation", ..PREFER },
+            Shared::PreferDelete => Row { key: "prefer_delete.p", kind: || preferences(&[RETURN, COUNT, HANDLING, MAX_AFFECTED, TIMEZONE, TX]), example: "handling=strict, max-affected=1", ..PREFER },
+            Shared::PreferUpsert => Row { key: "prefer_upsert.p", kind: || preferences(&[RETURN, COUNT, HANDLING, TIMEZONE, TX]), example: "return=representation", ..PREFER },
+            Shared::PreferCall   => Row { key: "prefer_call.p",   kind: || preferences(&[COUNT, HANDLING, MAX_AFFECTED, TIMEZONE, TX]), example: "count=exact", ..PREFER },
+            Shared::Columns     => Row { key: "columns.p",       name: "columns",       example: "id", description: "The keys of the body to write; others are ignored.", ..QUERY },
+            Shared::OnConflict  => Row { key: "on_conflict.p",   name: "on_conflict",   example: "id", description: "The columns of the unique key that tells duplicates, where it is not the primary key.", ..QUERY },
+            Shared::Select      => Row { key: "select.p",        name: "select",        example: "id", description: SELECT, ..QUERY },
+            Shared::IfNoneMatch => Row { key: "if_none_match.p", name: "If-None-Match", description: "The `ETag` of an answer that the client has.", ..HEADER },
         }
     }
 }
+
+const SELECT: &str = "Columns, each perhaps with an alias (`alias:column`), a cast (`column::text`) or a JSON path (`column->key`).";
 
 const PREFER: Row = Row {
     name: "Prefer",
@@ -117,7 +131,7 @@ fn preferences(known: &[&str]) -> ObjectBuilder {
 }
 
 /// A reference to a shared parameter.
-pub(super) fn shared(components: &mut Components<'_>, which: Shared) -> Ref {
+pub(super) fn shared(components: &mut Components<'_>, which: Shared) -> Link {
     let row = which.row();
     components.parameter(row.key, |_| {
         let place = (row.place)();
@@ -129,7 +143,7 @@ pub(super) fn shared(components: &mut Components<'_>, which: Shared) -> Ref {
             .schema(Some((row.kind)().build()));
         // A column may be called so too, and Go has one struct for both.
         if is_header {
-            let name = name::identifier(row.key.trim_end_matches(".param")).unwrap_or_default() + "Header";
+            let name = name::identifier(row.key.trim_end_matches(".p")).unwrap_or_default() + "Header";
             parameter = parameter.extensions(Some(Extensions::from_iter([("x-go-name", name)])));
         }
         with_example(parameter.build(), Some(row.example.into()).filter(|_| !row.example.is_empty()))
@@ -137,15 +151,18 @@ pub(super) fn shared(components: &mut Components<'_>, which: Shared) -> Ref {
 }
 
 /// A reference to the header that chooses the schema, where there are several.
-pub(super) fn profile(components: &mut Components<'_>, header: &'static str) -> Option<Ref> {
+pub(super) fn profile(components: &mut Components<'_>, header: Profile) -> Option<Link> {
     let catalog = components.catalog();
     let schema = components.schema();
     if !components.has_profiles() {
         return None;
     }
     let is_default = catalog.descriptor().schemas.first().is_some_and(|first| first.name == schema);
-    let key = name::key(&[&header.to_ascii_lowercase().replace('-', "_"), "param"]);
-    Some(components.parameter(&key, |_| {
+    let (key, header) = match header {
+        Profile::Accept => ("accept_profile.p", "Accept-Profile"),
+        Profile::Content => ("content_profile.p", "Content-Profile"),
+    };
+    Some(components.parameter(key, |_| {
         ParameterBuilder::new()
             .name(header)
             .parameter_in(ParameterIn::Header)
@@ -154,6 +171,15 @@ pub(super) fn profile(components: &mut Components<'_>, header: &'static str) -> 
             .schema(Some(string().enum_values(Some([schema])).build()))
             .build()
     }))
+}
+
+/// A header that chooses the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Profile {
+    /// Where something is read.
+    Accept,
+    /// Where something is written.
+    Content,
 }
 
 /// The columns of a relation that are parameters: generators make one identifier of some names, and of others none.
@@ -165,13 +191,22 @@ pub(super) fn filterable(relation: &Relation) -> HashSet<&str> {
         .collect()
 }
 
-/// A reference to the filter that a column makes.
-pub(super) fn filter(components: &mut Components<'_>, relation: &Relation, column: &Column) -> Ref {
-    let key = name::key(&[&relation.name, &column.name, "filter"]);
-    components.parameter(&key, |components| {
+/// A reference to the filter that a column makes. Columns of one name and one of PostgreSQL's own types share it, unless
+/// there is more to say of one.
+pub(super) fn filter(components: &mut Components<'_>, relation: &Relation, column: &Column) -> Link {
+    let shared = match column.comment {
+        None => filter::own_type(components.catalog(), column.r#type),
+        Some(_) => None,
+    };
+    let (key, sql_type) = match shared {
+        Some((word, sql_name)) => (name::of_filter(&column.name, &word), sql_name),
+        None => (name::of_column(&relation.name, &column.name), column.sql_type.as_str()),
+    };
+    components.parameter(key, |components| {
+        let kind = format!("Type `{sql_type}`.");
         let description = match &column.comment {
-            Some(comment) => format!("{}\n\nType `{}`.", comment::markdown(comment), column.sql_type),
-            None => format!("Type `{}`.", column.sql_type),
+            Some(comment) => format!("{}\n\n{kind}", comment::markdown(comment)),
+            None => kind,
         };
         let schema = filter::of_type(components, column.r#type);
         query(&column.name, Required::False, description, schema)
@@ -179,26 +214,21 @@ pub(super) fn filter(components: &mut Components<'_>, relation: &Relation, colum
 }
 
 /// A reference to the filter by which PUT names the row.
-pub(super) fn of_key(components: &mut Components<'_>, relation: &Relation, column: &Column) -> Ref {
-    let key = name::key(&[&relation.name, &column.name, "key"]);
-    components.parameter(&key, |_| {
+pub(super) fn of_key(components: &mut Components<'_>, column: &str) -> Link {
+    components.parameter(name::key(column, Kind::Key), |_| {
         let description = "The key of the row, which the body has too.".to_owned();
         let schema = string().pattern(Some(r"^eq\.")).build();
-        with_example(query(&column.name, Required::True, description, schema), Some("eq.1".into()))
+        with_example(query(column, Required::True, description, schema), Some("eq.1".into()))
     })
 }
 
-/// A reference to `select` with the relation's columns and embeds.
-pub(super) fn select(components: &mut Components<'_>, relation: &Relation, columns: &[&Column]) -> Ref {
-    let key = name::key(&[&relation.name, "select", "param"]);
-    components.parameter(&key, |components| {
-        let names = listed(columns);
-        let mut description = format!(
-            "Columns, and what is related, each perhaps with an alias (`alias:column`), a cast (`column::text`) or a JSON \
-             path (`column->key`).\n\nColumns: {names}."
-        );
-        let mut example: Vec<String> = columns.iter().take(2).map(|column| name::quoted(&column.name)).collect();
-        let embeds = embed::embeds(components.source(), relation);
+/// A reference to `select` with what can be embedded in the relation.
+pub(super) fn select(components: &mut Components<'_>, relation: &Relation) -> Link {
+    let embeds = embed::embeds(components.source(), relation);
+    if embeds.is_empty() {
+        return shared(components, Shared::Select);
+    }
+    components.parameter(name::key(&relation.name, Kind::Select), |_| {
         let mut named: HashMap<&str, usize> = HashMap::new();
         embeds.iter().for_each(|embed| *named.entry(embed.name).or_default() += 1);
         let is_alone = |embed: &&Embed<'_>| named.get(embed.name) == Some(&1);
@@ -207,84 +237,26 @@ pub(super) fn select(components: &mut Components<'_>, relation: &Relation, colum
             false => embed.told_apart(),
         });
         let texts: Vec<_> = texts.map(|text| format!("`{text}`")).collect();
+        let mut description = SELECT.to_owned();
         if !texts.is_empty() {
             description.push_str(&format!("\n\nRelated: {}.", texts.join(", ")));
         }
-        example.extend(embeds.iter().find(is_alone).map(Embed::alone));
-        let parameter = query("select", Required::False, description, string().build());
-        with_example(parameter, Some(example.join(",").into()).filter(|_| !example.is_empty()))
+        let example = embeds.iter().find(is_alone).map(|embed| format!("*,{}", embed.alone()).into());
+        with_example(query("select", Required::False, description, string().build()), example)
     })
 }
 
 /// A reference to `order` with the relation's columns.
-pub(super) fn order(components: &mut Components<'_>, relation: &Relation, columns: &[&Column]) -> Ref {
-    let key = name::key(&[&relation.name, "order", "param"]);
-    components.parameter(&key, |_| {
+pub(super) fn order(components: &mut Components<'_>, relation: &Relation, columns: &[&Column]) -> Link {
+    components.parameter(name::key(&relation.name, Kind::Order), |_| {
+        let names: Vec<_> = columns.iter().map(|column| format!("`{}`", column.name)).collect();
         let description = format!(
-            "Columns to sort by, each perhaps with `.asc` or `.desc` and `.nullsfirst` or `.nullslast`.\n\nColumns: {}.",
-            listed(columns)
+            "Columns to sort by, each perhaps with `.desc`, `.nullsfirst` or `.nullslast`: {}.",
+            names.join(", ")
         );
-        let example = columns.first().map(|column| format!("{}.desc.nullslast", name::quoted(&column.name)).into());
+        let example = columns.first().map(|column| format!("{}.desc", name::quoted(&column.name)).into());
         with_example(query("order", Required::False, description, string().build()), example)
     })
-}
-
-/// A reference to a list of the relation's columns by which something is chosen.
-pub(super) fn columns(
-    components: &mut Components<'_>,
-    relation: &Relation,
-    which: ColumnList,
-    columns: &[&Column],
-) -> Ref {
-    let row = which.row();
-    let key = name::key(&[&relation.name, row.key, "param"]);
-    components.parameter(&key, |_| {
-        let description = format!("{}\n\nColumns: {}.", row.description, listed(columns));
-        let example = columns.first().map(|column| name::quoted(&column.name).into());
-        with_example(query(row.name, Required::False, description, string().build()), example)
-    })
-}
-
-/// A list of columns in the query string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ColumnList {
-    /// `columns` of an insert.
-    Insert,
-    /// `columns` of an update.
-    Update,
-    /// `on_conflict`.
-    OnConflict,
-}
-
-struct ColumnListRow {
-    key: &'static str,
-    name: &'static str,
-    description: &'static str,
-}
-
-const KEYS_THAT_COUNT: &str = "The keys of the body to write; others are ignored.";
-
-impl ColumnList {
-    const fn row(self) -> ColumnListRow {
-        match self {
-            ColumnList::Insert => {
-                ColumnListRow { key: "insert_columns", name: "columns", description: KEYS_THAT_COUNT }
-            }
-            ColumnList::Update => {
-                ColumnListRow { key: "update_columns", name: "columns", description: KEYS_THAT_COUNT }
-            }
-            ColumnList::OnConflict => ColumnListRow {
-                key: "on_conflict",
-                name: "on_conflict",
-                description: "The columns of the unique key that tells duplicates, where it is not the primary key.",
-            },
-        }
-    }
-}
-
-fn listed(columns: &[&Column]) -> String {
-    let names: Vec<_> = columns.iter().map(|column| format!("`{}`", column.name)).collect();
-    names.join(", ")
 }
 
 /// A parameter in the query string.

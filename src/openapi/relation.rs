@@ -4,35 +4,32 @@ use super::{
     FORM, JSON, comment,
     components::Components,
     name,
-    parameter::{self, ColumnList, LOGIC, PAGE, Shared},
-    response::{self, Failure, Nothing, Rows, content},
+    operation::{Link, Method, Operation, Path},
+    parameter::{self, LOGIC, Profile, Shared},
+    response::{self, Content, Failure, Nothing, content},
     row::{self, Use},
     schema::string,
 };
-use crate::{
-    catalog::descriptor::{Column, Relation},
-    outcome::RelationPrivileges,
-};
+use crate::{catalog::descriptor::Relation, outcome::RelationPrivileges};
+use std::rc::Rc;
 use utoipa::openapi::{
-    HttpMethod, Ref, Required,
-    path::{Operation, OperationBuilder, PathItem, PathItemBuilder},
+    Ref, Required,
     request_body::{RequestBody, RequestBodyBuilder},
 };
 
 /// One operation of a relation.
-struct Method {
-    http: HttpMethod,
+struct Row {
+    method: Method,
     /// The first word of its `operationId`.
     id: &'static str,
     verb: &'static str,
     allowed: fn(&RelationPrivileges, &Relation) -> bool,
     filters: Filters,
     shared: &'static [Shared],
-    columns: &'static [ColumnList],
     body: Body,
     successes: &'static [(&'static str, Success)],
     failures: &'static [Failure],
-    profile: &'static str,
+    profile: Profile,
 }
 
 #[derive(Clone, Copy)]
@@ -52,12 +49,9 @@ enum Body {
 
 #[derive(Clone, Copy)]
 enum Success {
-    Rows(Rows),
+    Rows,
     Nothing(Nothing),
 }
-
-const ACCEPT_PROFILE: &str = "Accept-Profile";
-const CONTENT_PROFILE: &str = "Content-Profile";
 
 /// What every request may meet.
 const ALWAYS: [Failure; 5] = [
@@ -83,88 +77,82 @@ const PUTTING: [Failure; 8] = [
 ];
 const DELETING: [Failure; 6] = [ALWAYS[0], ALWAYS[1], ALWAYS[2], ALWAYS[3], ALWAYS[4], Failure::Conflict];
 
-const METHODS: [Method; 6] = [
-    Method {
-        http: HttpMethod::Get,
+const METHODS: [Row; 6] = [
+    Row {
+        method: Method::Get,
         id: "list",
         verb: "Read",
         allowed: |may, _| !may.select.is_empty(),
         filters: Filters::ByColumns,
-        shared: &[Shared::PreferRead],
-        columns: &[],
+        shared: &[Shared::Limit, Shared::Offset, Shared::Range, Shared::PreferRead],
         body: Body::None,
-        successes: &[("200", Success::Rows(Rows::Read)), ("206", Success::Rows(Rows::Read))],
+        successes: &[("200", Success::Rows), ("206", Success::Rows)],
         failures: &READING,
-        profile: ACCEPT_PROFILE,
+        profile: Profile::Accept,
     },
-    Method {
-        http: HttpMethod::Head,
+    Row {
+        method: Method::Head,
         id: "head",
         verb: "Count",
         allowed: |may, _| !may.select.is_empty(),
         filters: Filters::ByColumns,
-        shared: &[Shared::PreferRead],
-        columns: &[],
+        shared: &[Shared::Limit, Shared::Offset, Shared::Range, Shared::PreferRead],
         body: Body::None,
         successes: &[("200", Success::Nothing(Nothing::Head)), ("206", Success::Nothing(Nothing::Head))],
         failures: &READING,
-        profile: ACCEPT_PROFILE,
+        profile: Profile::Accept,
     },
-    Method {
-        http: HttpMethod::Post,
+    Row {
+        method: Method::Post,
         id: "insert",
         verb: "Insert into",
         allowed: |may, relation| relation.insertable && !may.insert.is_empty(),
         filters: Filters::None,
-        shared: &[Shared::PreferInsert],
-        columns: &[ColumnList::Insert, ColumnList::OnConflict],
+        shared: &[Shared::Columns, Shared::OnConflict, Shared::PreferInsert],
         body: Body::RowsToInsert,
-        successes: &[("200", Success::Rows(Rows::Changed)), ("201", Success::Rows(Rows::Created))],
+        successes: &[("200", Success::Rows), ("201", Success::Rows)],
         failures: &WRITING,
-        profile: CONTENT_PROFILE,
+        profile: Profile::Content,
     },
-    Method {
-        http: HttpMethod::Patch,
+    Row {
+        method: Method::Patch,
         id: "update",
         verb: "Update",
         allowed: |may, relation| relation.updatable && !may.update.is_empty(),
         filters: Filters::ByColumns,
-        shared: &[Shared::PreferUpdate],
-        columns: &[ColumnList::Update],
+        shared: &[Shared::Columns, Shared::PreferUpdate],
         body: Body::RowToUpdate,
-        successes: &[("200", Success::Rows(Rows::Changed)), ("204", Success::Nothing(Nothing::Done))],
+        successes: &[("200", Success::Rows), ("204", Success::Nothing(Nothing::Done))],
         failures: &WRITING,
-        profile: CONTENT_PROFILE,
+        profile: Profile::Content,
     },
-    Method {
-        http: HttpMethod::Put,
+    Row {
+        method: Method::Put,
         id: "upsert",
         verb: "Insert or replace one row of",
         allowed: may_upsert,
         filters: Filters::ByKey,
         shared: &[Shared::PreferUpsert],
-        columns: &[],
         body: Body::RowToUpsert,
         successes: &[
-            ("200", Success::Rows(Rows::Changed)),
-            ("201", Success::Rows(Rows::Created)),
+            ("200", Success::Rows),
+            ("201", Success::Rows),
             ("204", Success::Nothing(Nothing::Done)),
         ],
         failures: &PUTTING,
-        profile: CONTENT_PROFILE,
+        profile: Profile::Content,
     },
-    Method {
-        http: HttpMethod::Delete,
+    Row {
+        method: Method::Delete,
         id: "delete",
         verb: "Delete from",
         allowed: |may, relation| relation.deletable && may.delete,
         filters: Filters::ByColumns,
         shared: &[Shared::PreferDelete],
-        columns: &[],
         body: Body::None,
-        successes: &[("200", Success::Rows(Rows::Changed)), ("204", Success::Nothing(Nothing::Done))],
+        successes: &[("200", Success::Rows), ("204", Success::Nothing(Nothing::Done))],
         failures: &DELETING,
-        profile: CONTENT_PROFILE,
+        profile: Profile::Content,
     },
 ];
 
@@ -188,114 +176,106 @@ pub(super) fn rows_of(relation: &Relation) -> String {
     format!("The rows of `{}`.", relation.name)
 }
 
+/// A relation, and what its operations have in common.
+struct Subject<'r, 'p> {
+    relation: &'r Relation,
+    may: &'p RelationPrivileges,
+    /// In the names of operations on rows, and on one row.
+    words: (String, Rc<str>),
+    description: Option<String>,
+    /// References to filters by its columns.
+    filters: Vec<Link>,
+    order: Option<Link>,
+    /// A row that the role may read.
+    row: Option<Ref>,
+}
+
 /// The path of a relation.
-pub(super) fn path(
+pub(super) fn path<'r>(
     components: &mut Components<'_>,
-    relation: &Relation,
+    relation: &'r Relation,
     may: &RelationPrivileges,
-) -> PathItem {
-    let allowed = METHODS.iter().filter(|method| (method.allowed)(may, relation));
-    allowed
-        .fold(PathItemBuilder::new(), |path, method| {
-            path.operation(method.http.clone(), operation(components, method, relation, may))
-        })
-        .build()
-}
-
-fn operation(
-    components: &mut Components<'_>,
-    method: &Method,
-    relation: &Relation,
-    may: &RelationPrivileges,
-) -> Operation {
-    let id = match method.filters {
-        // It is about one row, and named so.
-        Filters::ByKey => name::stem(&relation.name),
-        Filters::ByColumns | Filters::None => name::word(&relation.name),
-    };
-    let mut operation = OperationBuilder::new()
-        .tag(&relation.name)
-        .operation_id(Some(format!("{}{id}", method.id)))
-        .summary(Some(format!("{} {}", method.verb, relation.name)))
-        .description(Some(relation.comment.as_deref().map_or_else(|| rows_of(relation), comment::markdown)))
-        .request_body(body(components, method.body, relation, may));
-    for parameter in parameters(components, method, relation, may) {
-        operation = operation.parameter_ref(parameter);
-    }
-    let is_read = !may.select.is_empty();
-    for (status, success) in method.successes {
-        let reference = match success {
-            Success::Rows(rows) if is_read => {
-                let row = row::read(components, relation, may);
-                response::rows(components, relation, &row, *rows)
-            }
-            // Rows that the role may not read are in no answer.
-            Success::Rows(_) => response::nothing(components, Nothing::Done),
-            Success::Nothing(nothing) => response::nothing(components, *nothing),
-        };
-        operation = operation.response(*status, reference);
-    }
-    let operation = match method.http {
-        HttpMethod::Head => response::bare_failures(components, operation, method.failures),
-        HttpMethod::Get
-        | HttpMethod::Post
-        | HttpMethod::Put
-        | HttpMethod::Patch
-        | HttpMethod::Delete
-        | HttpMethod::Options
-        | HttpMethod::Trace => response::failures(components, operation, method.failures),
-    };
-    operation.build()
-}
-
-fn parameters(
-    components: &mut Components<'_>,
-    method: &Method,
-    relation: &Relation,
-    may: &RelationPrivileges,
-) -> Vec<Ref> {
+) -> Path<'r> {
     let readable = Use::Read.columns(relation, may);
+    let filterable = parameter::filterable(relation);
+    let filters = readable.iter().filter(|column| filterable.contains(column.name.as_str()));
+    let is_read = !readable.is_empty();
+    let subject = Subject {
+        relation,
+        may,
+        words: (name::word(&relation.name), components.stem(&relation.name)),
+        description: relation.comment.as_deref().map(comment::markdown),
+        filters: filters.map(|column| parameter::filter(components, relation, column)).collect(),
+        order: is_read.then(|| parameter::order(components, relation, &readable)),
+        row: is_read.then(|| row::read(components, relation, may)),
+    };
+    let select = is_read.then(|| parameter::select(components, relation));
+    let allowed = METHODS.iter().filter(|row| (row.allowed)(may, relation));
+    Path {
+        parameters: select.into_iter().map(Into::into).collect(),
+        operations: allowed.map(|row| (row.method, operation(components, row, &subject))).collect(),
+    }
+}
+
+fn operation<'r>(components: &mut Components<'_>, row: &Row, subject: &Subject<'r, '_>) -> Operation<'r> {
+    let Subject { relation, may, words: (rows, one), .. } = subject;
+    let id = match row.filters {
+        // It is about one row, and named so.
+        Filters::ByKey => one,
+        Filters::ByColumns | Filters::None => rows.as_str(),
+    };
+    let mut responses: response::Answers = Vec::new();
+    for (status, success) in row.successes {
+        let link = match (success, &subject.row) {
+            (Success::Rows, Some(row)) => response::rows(components, relation, row),
+            // Rows that the role may not read are in no answer.
+            (Success::Rows, None) => response::nothing(components, Nothing::Done),
+            (Success::Nothing(nothing), _) => response::nothing(components, *nothing),
+        };
+        responses.push((*status, link.into()));
+    }
+    if response::is_conditional(components, row.method) {
+        responses.push(response::not_modified(components));
+    }
+    let content = match row.method {
+        Method::Head => Content::None,
+        Method::Get | Method::Post | Method::Put | Method::Patch | Method::Delete => Content::Full,
+    };
+    responses.extend(response::failures(components, content, row.failures));
+    Operation {
+        tags: [relation.name.as_str().into()],
+        summary: format!("{} {}", row.verb, relation.name),
+        description: subject.description.clone(),
+        operation_id: format!("{}{id}", row.id),
+        parameters: parameters(components, row, subject).into_iter().map(Into::into).collect(),
+        request_body: body(components, row.body, relation, may),
+        responses,
+    }
+}
+
+fn parameters(components: &mut Components<'_>, row: &Row, subject: &Subject<'_, '_>) -> Vec<Link> {
     let mut found = Vec::new();
-    match method.filters {
+    match row.filters {
         Filters::ByColumns => {
-            let filterable = parameter::filterable(relation);
-            for column in readable.iter().filter(|column| filterable.contains(column.name.as_str())) {
-                found.push(parameter::filter(components, relation, column));
-            }
+            found.extend_from_slice(&subject.filters);
             found.extend(LOGIC.map(|shared| parameter::shared(components, shared)));
         }
         Filters::ByKey => {
-            let of_key = relation.columns.iter().filter(|column| relation.primary_key.contains(&column.name));
-            for column in of_key {
-                found.push(parameter::of_key(components, relation, column));
-            }
+            let key = &subject.relation.primary_key;
+            let columns = subject.relation.columns.iter().filter(|column| key.contains(&column.name));
+            found.extend(columns.map(|column| parameter::of_key(components, &column.name)));
         }
         Filters::None => {}
     }
-    if !readable.is_empty() {
-        found.push(parameter::select(components, relation, &readable));
+    match row.method {
+        Method::Get | Method::Head => found.extend(subject.order.clone()),
+        Method::Post | Method::Put | Method::Patch | Method::Delete => {}
     }
-    for list in method.columns {
-        let columns: Vec<&Column> = match list {
-            ColumnList::Insert | ColumnList::OnConflict => Use::Insert.columns(relation, may),
-            ColumnList::Update => Use::Update.columns(relation, may),
-        };
-        found.push(parameter::columns(components, relation, *list, &columns));
+    found.extend(row.shared.iter().map(|shared| parameter::shared(components, *shared)));
+    if response::is_conditional(components, row.method) {
+        found.push(parameter::shared(components, Shared::IfNoneMatch));
     }
-    match method.http {
-        HttpMethod::Get | HttpMethod::Head => {
-            found.push(parameter::order(components, relation, &readable));
-            found.extend(PAGE.map(|shared| parameter::shared(components, shared)));
-        }
-        HttpMethod::Post
-        | HttpMethod::Put
-        | HttpMethod::Patch
-        | HttpMethod::Delete
-        | HttpMethod::Options
-        | HttpMethod::Trace => {}
-    }
-    found.extend(method.shared.iter().map(|shared| parameter::shared(components, *shared)));
-    found.extend(parameter::profile(components, method.profile));
+    found.extend(parameter::profile(components, row.profile));
     found
 }
 
@@ -306,13 +286,12 @@ fn body(
     may: &RelationPrivileges,
 ) -> Option<RequestBody> {
     let built = RequestBodyBuilder::new().required(Some(Required::True));
-    let csv = || content(string().description(Some("A line with the columns' names, then one per row.")));
     Some(match body {
         Body::None => return None,
         Body::RowsToInsert => {
             let rows = row::insert_body(components, relation, may);
             let row = row::insert(components, relation, may);
-            let built = built.content(JSON, content(rows)).content("text/csv", csv());
+            let built = built.content(JSON, content(rows)).content("text/csv", content(string()));
             built.content(FORM, content(row)).build()
         }
         Body::RowToUpsert => built.content(JSON, content(row::upsert(components, relation, may))).build(),

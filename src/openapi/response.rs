@@ -1,18 +1,18 @@
 //! Answers: rows in every media type that there is, nothing at all, and each error with an example.
 
 use super::{
-    JSON,
+    ETags, JSON,
     components::Components,
     embed,
-    name::{self, ERROR},
+    name::{self, ERROR, Kind},
+    operation::{Link, Method, Used},
     schema::{anything, array, items, string},
 };
 use crate::catalog::descriptor::Relation;
 use serde_json::{Value, json};
 use utoipa::openapi::{
-    Content, ContentBuilder, Header, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder,
+    ContentBuilder, Header, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder,
     example::ExampleBuilder,
-    path::OperationBuilder,
     schema::{AnyOfBuilder, ObjectBuilder, Schema, SchemaType, Type},
 };
 
@@ -24,6 +24,8 @@ pub(super) const KINDS_OF_JSON: &str = "*/*";
 struct Row {
     status: &'static str,
     key: &'static str,
+    /// The key of what answers HEAD, without a body.
+    bare: &'static str,
     description: &'static str,
     headers: &'static [Told],
     example: fn() -> Value,
@@ -52,14 +54,16 @@ impl Failure {
         match self {
             Failure::BadRequest => Row {
                 status: "400",
-                key: "bad_request.response",
+                key: "400",
+                bare: "h400",
                 description: "The request is malformed, or a value does not fit its column.",
                 headers: OF_ERRORS,
                 example: || error("22P02", "invalid input syntax for type integer: \"one\"", None, None),
             },
             Failure::Unauthorized => Row {
                 status: "401",
-                key: "unauthorized.response",
+                key: "401",
+                bare: "h401",
                 description: "The token is not valid, or there is none and the anonymous role may not do this.",
                 headers: &[Told::ProxyStatus, Told::WwwAuthenticate],
                 example: || {
@@ -73,14 +77,16 @@ impl Failure {
             },
             Failure::Forbidden => Row {
                 status: "403",
-                key: "forbidden.response",
+                key: "403",
+                bare: "h403",
                 description: "The role may not do this, or a row-level security policy forbids it.",
                 headers: OF_ERRORS,
                 example: || error("42501", "permission denied for table books", None, None),
             },
             Failure::NotFound => Row {
                 status: "404",
-                key: "not_found.response",
+                key: "404",
+                bare: "h404",
                 description: "There is no such relation or function.",
                 headers: OF_ERRORS,
                 example: || {
@@ -94,7 +100,8 @@ impl Failure {
             },
             Failure::NotAcceptable => Row {
                 status: "406",
-                key: "not_acceptable.response",
+                key: "406",
+                bare: "h406",
                 description: "No media type asked for can be made, or one row was asked for and there is not exactly one.",
                 headers: OF_ERRORS,
                 example: || {
@@ -108,7 +115,8 @@ impl Failure {
             },
             Failure::Conflict => Row {
                 status: "409",
-                key: "conflict.response",
+                key: "409",
+                bare: "h409",
                 description: "A unique key or a foreign key is violated.",
                 headers: OF_ERRORS,
                 example: || {
@@ -122,14 +130,16 @@ impl Failure {
             },
             Failure::TooLarge => Row {
                 status: "413",
-                key: "too_large.response",
+                key: "413",
+                bare: "h413",
                 description: "The body is larger than the server takes.",
                 headers: OF_ERRORS,
                 example: || error("PGDUET01", "The body is larger than 1048576 bytes", None, None),
             },
             Failure::RangeNotSatisfiable => Row {
                 status: "416",
-                key: "range_not_satisfiable.response",
+                key: "416",
+                bare: "h416",
                 description: "There are fewer rows than the range begins at.",
                 headers: &[
                     Told::ProxyStatus,
@@ -148,7 +158,8 @@ impl Failure {
             },
             Failure::NotAllowed => Row {
                 status: "405",
-                key: "not_allowed.response",
+                key: "405",
+                bare: "h405",
                 description: "There are filters besides those by the key.",
                 headers: &[Told::ProxyStatus, Told::Allow],
                 example: || {
@@ -162,7 +173,8 @@ impl Failure {
             },
             Failure::Other => Row {
                 status: "default",
-                key: "other.response",
+                key: "error.r",
+                bare: "herror.r",
                 description: "Another error: of the database, of its functions, or of the server. Its status is 300 where an embed or the \
                               arguments of a function could be meant in several ways.",
                 headers: &[Told::ProxyStatus, Told::RetryAfter],
@@ -178,32 +190,42 @@ fn error(code: &str, message: &str, details: Option<&str>, hint: Option<&str>) -
     json!({"code": code, "message": message, "details": details, "hint": hint})
 }
 
-/// The operation with these errors.
-pub(super) fn failures(
-    components: &mut Components<'_>,
-    operation: OperationBuilder,
-    failures: &[Failure],
-) -> OperationBuilder {
-    failures.iter().chain([&Failure::Other]).fold(operation, |operation, failure| {
+/// The answers that are no successes, by their statuses.
+pub(super) fn failures(components: &mut Components<'_>, of: Content, failures: &[Failure]) -> Answers {
+    let answers = failures.iter().chain([&Failure::Other]).map(|failure| {
         let row = failure.row();
-        let reference = components.response(row.key, |components| of_error(components, &row));
-        operation.response(row.status, reference)
-    })
+        let link = match of {
+            Content::Full => components.response(row.key, |components| of_error(components, &row)),
+            Content::None => components.response(row.bare, |components| {
+                with_headers(components, ResponseBuilder::new().description(row.description), row.headers)
+                    .build()
+            }),
+        };
+        (row.status, link.into())
+    });
+    answers.collect()
 }
 
-/// The operation with these statuses and, as it answers HEAD, no bodies.
-pub(super) fn bare_failures(
-    components: &mut Components<'_>,
-    operation: OperationBuilder,
-    failures: &[Failure],
-) -> OperationBuilder {
-    failures.iter().chain([&Failure::Other]).fold(operation, |operation, failure| {
-        let row = failure.row();
-        let reference = components.response(&format!("bare_{}", row.key), |components| {
-            with_headers(components, ResponseBuilder::new().description(row.description), row.headers).build()
-        });
-        operation.response(row.status, reference)
-    })
+/// Answers by their statuses.
+pub(super) type Answers = Vec<(&'static str, Used<Response>)>;
+
+/// What answers of a method hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Bodies.
+    Full,
+    /// None, as of HEAD.
+    None,
+}
+
+/// 304, where the client may have the answer.
+pub(super) fn not_modified(components: &mut Components<'_>) -> (&'static str, Used<Response>) {
+    let link = components.response("304", |components| {
+        let response = ResponseBuilder::new().description("The client has this answer already.");
+        let headers = [Told::ETag, Told::ContentLocation, Told::PreferenceApplied, Told::Warning];
+        with_headers(components, response, &headers).build()
+    });
+    ("304", link.into())
 }
 
 fn of_error(components: &mut Components<'_>, row: &Row) -> Response {
@@ -293,7 +315,7 @@ impl Told {
             Told::Allow => ("The methods that there are.", "OPTIONS,GET,HEAD"),
             Told::RetryAfter => ("In how many seconds to try again.", "1"),
             Told::PreferenceApplied => ("The preferences that had an effect.", "count=exact"),
-            Told::ETag => ("The version of the document, for `If-None-Match`.", "\"1f8a3c\""),
+            Told::ETag => ("The version of the answer, for `If-None-Match`.", "\"1f8a3c\""),
         };
         HeaderBuilder::new()
             .description(Some(description))
@@ -315,39 +337,32 @@ pub(super) fn with_headers(
     })
 }
 
-/// What holds the rows of a relation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rows {
-    /// The answer to a read.
-    Read,
-    /// The answer to a write that has changed rows.
-    Changed,
-    /// The answer to a write that has created some.
-    Created,
-}
-
-/// A reference to the answer that holds rows of the relation.
-pub(super) fn rows(components: &mut Components<'_>, relation: &Relation, row: &Ref, which: Rows) -> Ref {
-    let (what, description, own): (_, _, &[Told]) = match which {
-        Rows::Read => ("rows", "The rows.", &[Told::ContentRange, Told::ContentLocation]),
-        Rows::Changed => (
-            "changed",
-            "Done; with the rows where `return=representation` asks for them.",
-            &[Told::ContentRange],
-        ),
-        Rows::Created => (
-            "created",
-            "Created; with the rows where `return=representation` asks for them.",
-            &[Told::ContentRange, Told::Location],
-        ),
-    };
-    let key = name::key(&[&relation.name, what, "response"]);
-    components.response(&key, |components| {
+/// A reference to the answer with rows of the relation: to all methods, for a document has one for each relation. Headers
+/// that are not of each method say themselves when they come.
+pub(super) fn rows(components: &mut Components<'_>, relation: &Relation, row: &Ref) -> Link {
+    components.response(name::key(&relation.name, Kind::Rows), |components| {
+        let response = ResponseBuilder::new().description("Rows.");
+        let location = (relation.insertable && !relation.primary_key.is_empty()).then_some(Told::Location);
+        let own: Vec<_> = [Told::ContentRange, Told::ContentLocation].into_iter().chain(location).collect();
         let has_embeds = !embed::embeds(components.source(), relation).is_empty();
-        let headers = of_content(components, own, if has_embeds { &[Told::Warning] } else { &[] });
-        let response = with_headers(components, ResponseBuilder::new().description(description), &headers);
+        let more: Vec<_> = has_embeds.then_some(Told::Warning).into_iter().chain(etag(components)).collect();
+        let headers = of_content(components, &own, &more);
+        let response = with_headers(components, response, &headers);
         media_of_rows(components, response, RefOr::Ref(row.clone()), Some(relation)).build()
     })
+}
+
+/// Whether answers to the method carry an `ETag`, and 304 is one of them.
+pub(super) fn is_conditional(components: &Components<'_>, method: Method) -> bool {
+    method == Method::Get && components.source().etags == ETags::Sent
+}
+
+/// The version of what a GET answers.
+pub(super) fn etag(components: &Components<'_>) -> Option<Told> {
+    match components.source().etags {
+        ETags::Sent => Some(Told::ETag),
+        ETags::Omitted => None,
+    }
 }
 
 /// The headers of an answer with rows, or that would have some.
@@ -403,21 +418,23 @@ pub(super) fn kinds(usual: RefOr<Schema>) -> RefOr<Schema> {
 }
 
 /// What stands under a media type.
-pub(super) fn content(schema: impl Into<RefOr<Schema>>) -> Content {
+pub(super) fn content(schema: impl Into<RefOr<Schema>>) -> utoipa::openapi::Content {
     ContentBuilder::new().schema(Some(schema)).build()
 }
 
 /// A reference to an answer that holds nothing: to HEAD, or to a write whose rows nobody wants.
-pub(super) fn nothing(components: &mut Components<'_>, which: Nothing) -> Ref {
-    let (key, description, headers) = match which {
-        Nothing::Head => (
-            "head.response",
-            "What GET would answer, without the rows.",
-            of_content(components, &[Told::ContentRange, Told::ContentLocation], &[Told::Warning]),
-        ),
-        Nothing::Done => ("done.response", "Done.", vec![Told::ContentRange, Told::PreferenceApplied]),
+pub(super) fn nothing(components: &mut Components<'_>, which: Nothing) -> Link {
+    let (key, description) = match which {
+        Nothing::Head => ("head.r", "What GET would answer, without the rows."),
+        Nothing::Done => ("done.r", "Done."),
     };
     components.response(key, |components| {
+        let headers = match which {
+            Nothing::Head => {
+                of_content(components, &[Told::ContentRange, Told::ContentLocation], &[Told::Warning])
+            }
+            Nothing::Done => vec![Told::ContentRange, Told::PreferenceApplied],
+        };
         with_headers(components, ResponseBuilder::new().description(description), &headers).build()
     })
 }

@@ -7,7 +7,6 @@ use super::{
     constraint::{self, Bounds},
     embed::{self, Embed},
     members::{Members, Others},
-    name,
     schema::{anything, array, described, nullable, of_type},
 };
 use crate::{
@@ -47,7 +46,7 @@ impl Use {
 
 /// A reference to a row as it is read. `select` may leave members out, so none is required, and add others: embeds.
 pub(super) fn read(components: &mut Components<'_>, relation: &Relation, may: &RelationPrivileges) -> Ref {
-    let stem = name::stem(&relation.name);
+    let stem = components.stem(&relation.name);
     if components.claim(&stem) {
         let mut object = Members::new(relation.comment.clone(), Others::Allowed);
         for column in Use::Read.columns(relation, may) {
@@ -59,7 +58,7 @@ pub(super) fn read(components: &mut Components<'_>, relation: &Relation, may: &R
         }
         components.schema_named(&stem, object.build());
     }
-    Ref::from_schema_name(stem)
+    Ref::from_schema_name(&*stem)
 }
 
 /// A reference to the row that a function answers with, whose members are all null where it has found none.
@@ -68,7 +67,7 @@ pub(super) fn or_nulls(
     relation: &Relation,
     may: &RelationPrivileges,
 ) -> Ref {
-    let name = name::stem(&relation.name) + "Result";
+    let name = components.stem(&relation.name).to_string() + "Result";
     if components.claim(&name) {
         let description = format!("A row of `{}`, or nulls where there is none.", relation.name);
         let mut object = Members::new(Some(description), Others::Allowed);
@@ -85,9 +84,9 @@ pub(super) fn or_nulls(
 
 /// A reference to a row as it is inserted.
 pub(super) fn insert(components: &mut Components<'_>, relation: &Relation, may: &RelationPrivileges) -> Ref {
-    let name = name::stem(&relation.name) + "Insert";
+    let name = components.stem(&relation.name).to_string() + "Insert";
     if components.claim(&name) {
-        let object = written(relation, "to insert");
+        let object = Members::new(None, Others::Refused);
         let made = to_insert(components, object, relation, may, is_needed);
         components.schema_named(&name, made);
     }
@@ -100,9 +99,9 @@ pub(super) fn upsert(components: &mut Components<'_>, relation: &Relation, may: 
     if relation.columns.iter().filter(|column| is_key(column)).all(is_needed) {
         return insert(components, relation, may);
     }
-    let name = name::stem(&relation.name) + "Upsert";
+    let name = components.stem(&relation.name).to_string() + "Upsert";
     if components.claim(&name) {
-        let object = written(relation, "to insert or replace");
+        let object = Members::new(None, Others::Refused);
         let made = to_insert(components, object, relation, may, |column| is_needed(column) || is_key(column));
         components.schema_named(&name, made);
     }
@@ -145,14 +144,10 @@ pub(super) fn insert_body(
     relation: &Relation,
     may: &RelationPrivileges,
 ) -> Ref {
-    let name = name::stem(&relation.name) + "InsertBody";
+    let name = components.stem(&relation.name).to_string() + "InsertBody";
     let row = insert(components, relation, may);
     if components.claim(&name) {
-        let one_or_many = OneOfBuilder::new()
-            .description(Some("One row, or several."))
-            .item(row.clone())
-            .item(array(row))
-            .build();
+        let one_or_many = OneOfBuilder::new().item(row.clone()).item(array(row)).build();
         components.schema_named(&name, Schema::OneOf(one_or_many));
     }
     Ref::from_schema_name(name)
@@ -160,9 +155,9 @@ pub(super) fn insert_body(
 
 /// A reference to a row as it is updated.
 pub(super) fn update(components: &mut Components<'_>, relation: &Relation, may: &RelationPrivileges) -> Ref {
-    let name = name::stem(&relation.name) + "Update";
+    let name = components.stem(&relation.name).to_string() + "Update";
     if components.claim(&name) {
-        let mut object = written(relation, "to update");
+        let mut object = Members::new(None, Others::Refused);
         for column in Use::Update.columns(relation, may) {
             let value = of_column(components, relation, column);
             object.add(&column.name, described(value, column.comment.clone()));
@@ -170,11 +165,6 @@ pub(super) fn update(components: &mut Components<'_>, relation: &Relation, may: 
         components.schema_named(&name, object.build());
     }
     Ref::from_schema_name(name)
-}
-
-/// What is written has columns and nothing else.
-fn written(relation: &Relation, what: &str) -> Members {
-    Members::new(Some(format!("Columns of `{}` {what}.", relation.name)), Others::Refused)
 }
 
 /// A column's value.
@@ -215,7 +205,7 @@ fn embeds(components: &mut Components<'_>, relation: &Relation) -> Vec<(String, 
     let mut found: Vec<(String, RefOr<Schema>)> = Vec::new();
     for Embed { name, target, is_one, .. } in embed::embeds(source, relation) {
         // Its component is made in its turn: a long chain of foreign keys is no deep recursion.
-        let row = RefOr::Ref(Ref::from_schema_name(name::stem(&target.name)));
+        let row = RefOr::Ref(Ref::from_schema_name(&*components.stem(&target.name)));
         let value = if is_one { nullable(row) } else { array(row) };
         match found.iter_mut().find(|(known, _)| known == name) {
             // By another key it may be several rows, or one; a hint decides.

@@ -174,31 +174,65 @@ pub(super) fn in_query(
     oid: u32,
     sql_type: &str,
 ) -> (RefOr<Schema>, Option<Value>) {
-    let Some(base) = components.catalog().base_type(oid) else { return (text(sql_type), None) };
-    let example = match base.kind() {
-        TypeKind::Array => Some("{1,2}"),
-        TypeKind::Composite => Some("(1,two)"),
-        TypeKind::Base if matches!(base.name.as_str(), "json" | "jsonb") => Some("{\"key\": 1}"),
-        TypeKind::Base
-        | TypeKind::Enum
-        | TypeKind::Domain
-        | TypeKind::Range
-        | TypeKind::Pseudo
-        | TypeKind::Unspecified => None,
-    };
-    match example {
-        Some(_) if base.kind() == TypeKind::Array => {
-            let element = components.catalog().base_type(base.element);
-            let labels = element.and_then(|element| element.labels.first());
-            let example = match (labels, element.map(|element| element.kind())) {
-                (Some(label), _) => format!("{{\"{label}\"}}"),
-                (None, Some(TypeKind::Composite)) => "{\"(1,two)\"}".to_owned(),
-                (None, _) => "{1,2}".to_owned(),
-            };
-            (text(sql_type), Some(example.into()))
+    let catalog = components.catalog();
+    let Some(base) = catalog.base_type(oid) else { return (text(sql_type), None) };
+    let is_text = match base.kind() {
+        TypeKind::Array | TypeKind::Composite => true,
+        TypeKind::Base => matches!(base.name.as_str(), "json" | "jsonb"),
+        TypeKind::Enum | TypeKind::Domain | TypeKind::Range | TypeKind::Pseudo | TypeKind::Unspecified => {
+            false
         }
-        Some(example) => (text(sql_type), Some(example.into())),
-        None => (of_type(components, oid, sql_type), None),
+    };
+    match is_text {
+        true => (text(sql_type), example(catalog, oid, DEEPEST).map(Value::from)),
+        false => (of_type(components, oid, sql_type), None),
+    }
+}
+
+/// How deep types are within each other in an example.
+const DEEPEST: u32 = 4;
+
+/// A value as PostgreSQL's own text; `None` where nobody here knows one.
+fn example(catalog: &Catalog, oid: u32, depth: u32) -> Option<String> {
+    let base = catalog.base_type(oid)?;
+    let within = |oid| depth.checked_sub(1).and_then(|depth| example(catalog, oid, depth));
+    match base.kind() {
+        // It may be empty.
+        TypeKind::Array => Some(match within(base.element) {
+            Some(element) => format!("{{{}}}", quoted(&element)),
+            None => "{}".to_owned(),
+        }),
+        // What is left out is NULL.
+        TypeKind::Composite => {
+            let attributes = base.attributes.iter();
+            let values = attributes.map(|attribute| within(attribute.r#type).map(|value| quoted(&value)));
+            let values: Vec<_> = values.map(Option::unwrap_or_default).collect();
+            Some(format!("({})", values.join(",")))
+        }
+        TypeKind::Enum => base.labels.first().cloned(),
+        TypeKind::Base => EXAMPLES
+            .iter()
+            .find(|(names, _)| names.contains(&base.name.as_str()))
+            .map(|(_, text)| (*text).to_owned()),
+        TypeKind::Domain | TypeKind::Range | TypeKind::Pseudo | TypeKind::Unspecified => None,
+    }
+}
+
+const EXAMPLES: &[(&[&str], &str)] = &[
+    (&["int2", "int4", "int8", "float4", "float8", "numeric"], "1"),
+    (&["bool"], "true"),
+    (&["text", "varchar"], "one"),
+    (&["date", "timestamp", "timestamptz"], "2024-01-01"),
+    (&["uuid"], "123e4567-e89b-12d3-a456-426614174000"),
+    (&["json", "jsonb"], "{\"key\": 1}"),
+];
+
+/// A value within another, in quotes where it would mean something else without.
+fn quoted(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    match !value.is_empty() && value.chars().all(is_plain) && !value.eq_ignore_ascii_case("null") {
+        true => value.to_owned(),
+        false => format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")),
     }
 }
 

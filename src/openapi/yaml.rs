@@ -1,21 +1,24 @@
-//! JSON values as YAML, in block style.
+//! JSON as YAML, in block style, read and written without a tree of either.
 //!
 //! Texts are always between quotes: readers of YAML 1.1 take `no`, `1:30` and `2024-01-01` for something else without them,
 //! and a serializer that follows YAML 1.2 does not write any there.
 
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// The media type (RFC 9512).
 pub(super) const MEDIA_TYPE: &str = "application/yaml";
 /// Plain words that YAML 1.1 takes for booleans and nulls.
 const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
-/// The value as a document.
-pub(super) fn written(value: &Value) -> String {
-    let mut out = String::new();
-    write(&mut out, value, 0, Place::Line);
-    out
+/// JSON as a document.
+pub(super) fn written(json: &[u8]) -> serde_json::Result<Vec<u8>> {
+    let mut out = String::with_capacity(json.len() + json.len() / 2);
+    let mut read = serde_json::Deserializer::from_slice(json);
+    Writer { out: &mut out, indent: 0, place: Place::Line }.deserialize(&mut read)?;
+    read.end()?;
+    Ok(out.into_bytes())
 }
 
 /// Where a value begins.
@@ -29,49 +32,132 @@ enum Place {
     Dash,
 }
 
-fn write(out: &mut String, value: &Value, indent: usize, place: Place) {
-    match value {
-        Value::Object(members) if !members.is_empty() => {
-            for (at, (key, value)) in members.iter().enumerate() {
-                begin(out, indent, place, at);
-                name(out, key);
-                out.push(':');
-                write(out, value, indent + 2, Place::Key);
-            }
+/// Writes the value that is read.
+struct Writer<'o> {
+    out: &'o mut String,
+    indent: usize,
+    place: Place,
+}
+
+impl Writer<'_> {
+    /// Begins the member or element at this position: the first one stands beside a dash, others on lines of their own.
+    fn begin(&mut self, at: usize) {
+        match (self.place, at) {
+            (Place::Dash, 0) => return self.out.push(' '),
+            (Place::Key, 0) => self.out.push('\n'),
+            (Place::Line | Place::Key | Place::Dash, _) => {}
         }
-        Value::Array(elements) if !elements.is_empty() => {
-            for (at, value) in elements.iter().enumerate() {
-                begin(out, indent, place, at);
-                out.push('-');
-                write(out, value, indent + 2, Place::Dash);
-            }
+        self.out.extend(std::iter::repeat_n(' ', self.indent));
+    }
+
+    /// A writer of what is within.
+    fn within(&mut self, place: Place) -> Writer<'_> {
+        Writer { out: self.out, indent: self.indent + 2, place }
+    }
+
+    fn scalar(self, write: impl FnOnce(&mut String)) {
+        match self.place {
+            Place::Line => {}
+            Place::Key | Place::Dash => self.out.push(' '),
         }
-        scalar => {
-            match place {
-                Place::Line => {}
-                Place::Key | Place::Dash => out.push(' '),
-            }
-            match scalar {
-                Value::String(string) => text(out, string),
-                Value::Number(value) => number(out, &value.to_string()),
-                // Nothing is in it, where it has elements at all.
-                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-                    let _ = write!(out, "{scalar}");
-                }
-            }
-            out.push('\n');
-        }
+        write(self.out);
+        self.out.push('\n');
+    }
+
+    fn plain(self, value: impl fmt::Display) {
+        self.scalar(|out| {
+            let _ = write!(out, "{value}");
+        });
     }
 }
 
-/// Begins the member or element at this position: the first one stands beside a dash, others on lines of their own.
-fn begin(out: &mut String, indent: usize, place: Place, at: usize) {
-    match (place, at) {
-        (Place::Dash, 0) => return out.push(' '),
-        (Place::Key, 0) => out.push('\n'),
-        (Place::Line | Place::Key | Place::Dash, _) => {}
+impl<'de> DeserializeSeed<'de> for Writer<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
     }
-    out.extend(std::iter::repeat_n(' ', indent));
+}
+
+impl<'de> Visitor<'de> for Writer<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        let mut count = 0;
+        while let Some(key) = members.next_key::<String>()? {
+            self.begin(count);
+            name(self.out, &key);
+            self.out.push(':');
+            members.next_value_seed(self.within(Place::Key))?;
+            count += 1;
+        }
+        if count == 0 {
+            self.plain("{}");
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
+        let mut count = 0;
+        // Whether there is an element is known when it is read, and it is written then.
+        while let Some(()) = elements.next_element_seed(Element { writer: &mut self, at: count })? {
+            count += 1;
+        }
+        if count == 0 {
+            self.plain("[]");
+        }
+        Ok(())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.scalar(|out| text(out, value));
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.plain(value);
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.plain(value);
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.scalar(|out| number(out, &Value::from(value).to_string()));
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.plain(value);
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.plain("null");
+        Ok(())
+    }
+}
+
+/// An element of a list.
+struct Element<'w, 'o> {
+    writer: &'w mut Writer<'o>,
+    at: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Element<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.writer.begin(self.at);
+        self.writer.out.push('-');
+        self.writer.within(Place::Dash).deserialize(deserializer)
+    }
 }
 
 fn name(out: &mut String, key: &str) {
@@ -106,6 +192,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn read(value: &Value) -> String {
+        String::from_utf8(written(&serde_json::to_vec(value).unwrap()).unwrap()).unwrap()
+    }
+
     #[test]
     fn a_document_reads_like_one_that_a_person_has_written() {
         let value = json!({
@@ -129,7 +219,7 @@ paths:
 \"200\": null
 \"on\": true
 ";
-        assert_eq!(written(&value), expected);
+        assert_eq!(read(&value), expected);
     }
 
     #[test]
@@ -163,7 +253,7 @@ paths:
             texts.iter().map(|text| ((*text).to_owned(), json!([text]))).collect();
         let value =
             json!({"texts": keyed, "numbers": [0, -1, 1.5, 1e300, 1.5e-9, u64::MAX], "nested": [[1, [2]]]});
-        let read: Value = serde_yaml_ng::from_str(&written(&value)).unwrap();
-        assert_eq!(read, value);
+        let back: Value = serde_yaml_ng::from_str(&read(&value)).unwrap();
+        assert_eq!(back, value);
     }
 }

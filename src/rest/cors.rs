@@ -8,6 +8,9 @@ use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
 const METHODS: &str = "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD";
 const EXPOSED: &str = "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, \
                        Transfer-Encoding, Range-Unit";
+/// The same of an answer that has a version.
+const EXPOSED_WITH_ETAG: &str = "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, ETag, Location, \
+                                 Server, Transfer-Encoding, Range-Unit";
 /// Safelisted, so that a browser need not ask for them.
 const SAFELISTED: &str = "Accept, Accept-Language, Content-Language";
 /// A day, in seconds.
@@ -39,7 +42,8 @@ pub(super) fn preflight(head: &Parts, allowed: &Origins) -> Option<Response<Body
 pub(super) fn expose(request: &HeaderMap, response: &mut HeaderMap, allowed: &Origins) {
     vary(response, allowed);
     if allow_origin(request, response, allowed).is_some() {
-        response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        let exposed = if response.contains_key(header::ETAG) { EXPOSED_WITH_ETAG } else { EXPOSED };
+        response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
     }
 }
 
@@ -100,6 +104,16 @@ mod tests {
         );
         assert_eq!(header(header::ACCESS_CONTROL_ALLOW_METHODS), METHODS);
         assert_eq!(header(header::ACCESS_CONTROL_MAX_AGE), "86400");
+    }
+
+    #[test]
+    fn the_version_of_an_answer_is_exposed_where_it_has_one() {
+        for (etag, expected) in [(None, EXPOSED), (Some("\"1\""), EXPOSED_WITH_ETAG)] {
+            let mut response: HeaderMap =
+                etag.into_iter().map(|etag| (header::ETAG, HeaderValue::from_static(etag))).collect();
+            expose(&head("GET", &[ORIGIN]).headers, &mut response, &Origins::Any);
+            assert_eq!(response[header::ACCESS_CONTROL_EXPOSE_HEADERS], expected);
+        }
     }
 
     #[test]

@@ -96,7 +96,7 @@ struct Draft {
 }
 
 /// The answer to a request that succeeded.
-pub(super) fn success(outcome: Outcome, asked: &Asked) -> Result<Response<Body>> {
+pub(super) fn success(outcome: Outcome, asked: &Asked) -> Result<Response<Bytes>> {
     if asked.plan == Plan::Possible && outcome.content_type.starts_with("application/vnd.pgrst.plan") {
         return Ok(explained(outcome, asked));
     }
@@ -218,7 +218,7 @@ fn mutation(with_rows: StatusCode, without: StatusCode, outcome: &Outcome, asked
 }
 
 /// A plan is not what the preferences, or functions by `response.headers`, are about.
-fn explained(outcome: Outcome, asked: &Asked) -> Response<Body> {
+fn explained(outcome: Outcome, asked: &Asked) -> Response<Bytes> {
     let mut headers = content_headers(&outcome, asked);
     put(&mut headers, header::WARNING, warning(&outcome.facts.legacy_names));
     headers.insert(header::VARY, VARY);
@@ -269,7 +269,7 @@ fn applied(outcome: &Outcome, asked: &Asked) -> Preferences {
 }
 
 /// The answer with what the database said of status and headers.
-fn overridden(draft: Draft, outcome: &Outcome, conditional: &Conditional) -> Result<Response<Body>> {
+fn overridden(draft: Draft, outcome: &Outcome, conditional: &Conditional) -> Result<Response<Bytes>> {
     let Draft { mut status, mut headers, mut body } = draft;
     if let Some(code) = outcome.status {
         status = StatusCode::from_u16(code).map_err(|_| {
@@ -305,8 +305,8 @@ fn frames(name: &HeaderName) -> bool {
     [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION].contains(name)
 }
 
-fn response(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
-    let mut response = Response::new(body.into());
+fn response<B>(status: StatusCode, body: B) -> Response<B> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response
 }

@@ -1,13 +1,13 @@
 //! The root: the OpenAPI document of a schema, as the caller's role sees it.
 //!
-//! Privileges can change at any moment, by a GRANT that no catalog shows: they are asked for with each request, and the
-//! document is kept under them. So a request costs one round trip, and the document is written once for all roles that may
-//! do the same. What else decides the document is the catalog and the configuration, and with either of them come other
-//! services and no kept document.
+//! Privileges can change at any moment, by a GRANT that no catalog shows: the database is asked with each request whether
+//! those that are known still hold, and the document is kept under them. So a request costs one round trip, and the document
+//! is written once for all roles that may do the same. What else decides the document is the catalog and the configuration,
+//! and with either of them come other services and no kept document.
 
 use super::{
     accept,
-    headers::Profile,
+    headers::{self, Profile},
     respond::{self, Asked, What},
     route::Verb,
     timing::Stopwatch,
@@ -19,16 +19,19 @@ use crate::{
     error::{Error, Fault, Result},
     media::MediaType,
     notes::Stage,
-    openapi::{self, Format, Protos, Security, Server, Source, Visibility},
+    openapi::{self, ETags, Format, Protos, Security, Server, Source, Visibility},
     outcome::Privileges,
     server::stored::{Coding, Store},
 };
 use axum::body::Body;
 use http::{HeaderMap, Response, request::Parts};
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 /// How many bytes of documents one engine keeps.
-const MOST_BYTES: usize = 64 << 20;
+const MOST_BYTES: usize = 128 << 20;
 
 /// The documents of one engine.
 #[derive(Debug)]
@@ -41,12 +44,21 @@ impl Default for Documents {
 }
 
 /// What decides a document of one engine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
     schema: String,
     /// `None` where the document shows everything.
     privileges: Option<Arc<Privileges>>,
     format: Format,
+}
+
+/// Privileges are as long as the schema has relations, so their numbers stand for them here; the comparison of those of one
+/// role is one of two pointers.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let sizes = self.privileges.as_ref().map(|found| (found.relations.len(), found.functions.len()));
+        (&self.schema, sizes, self.format).hash(state);
+    }
 }
 
 /// The format that is asked for.
@@ -82,8 +94,9 @@ pub(super) async fn describe(
     stopwatch: &mut Stopwatch,
 ) -> Result<Response<Body>> {
     stopwatch.lap(Stage::Parse);
+    let found = engine.privileges(&profile.schema, identity, headers::context(head)).await?;
     let privileges = match engine.config().openapi_mode {
-        OpenApiMode::FollowPrivileges => Some(Arc::new(engine.privileges(&profile.schema, identity).await?)),
+        OpenApiMode::FollowPrivileges => Some(found),
         OpenApiMode::IgnorePrivileges | OpenApiMode::Disabled => None,
     };
     stopwatch.lap(Stage::Transaction);
@@ -98,6 +111,7 @@ pub(super) async fn describe(
                 security: Security::of(&config),
                 server: Server::of(&config),
                 protos: Protos::of(&config),
+                etags: ETags::of(&config),
                 extra_search_path: &config.db_extra_search_path,
                 contact: config.openapi_contact.as_ref(),
                 license: config.openapi_license.as_ref(),

@@ -18,7 +18,7 @@ use std::{
 };
 
 /// A shorter answer is not compressed: it fits into one packet.
-const SHORTEST_COMPRESSED: usize = 1024;
+pub const SHORTEST_COMPRESSED: usize = 1024;
 
 /// A content coding (RFC 9110, section 8.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +53,14 @@ impl Coding {
         best.map_or(Self::Identity, |(_, coding)| coding)
     }
 
+    /// The value of `Content-Encoding`; `None` for bytes as they are.
+    pub fn token(self) -> Option<HeaderValue> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip | Self::Zstd => Some(HeaderValue::from_static(self.name())),
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -61,15 +69,28 @@ impl Coding {
         }
     }
 
+    /// Compresses what is kept for many clients.
     fn encode(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        self.encode_at(bytes, Compression::default(), zstd::DEFAULT_COMPRESSION_LEVEL)
+    }
+
+    /// Compresses what is sent once.
+    ///
+    /// # Errors
+    /// It cannot be compressed.
+    pub fn encode_fast(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        self.encode_at(bytes, Compression::fast(), 1)
+    }
+
+    fn encode_at(self, bytes: &[u8], gzip: Compression, zstd: i32) -> io::Result<Vec<u8>> {
         match self {
             Self::Identity => Ok(bytes.to_vec()),
             Self::Gzip => {
-                let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+                let mut encoder = GzEncoder::new(Vec::new(), gzip);
                 encoder.write_all(bytes)?;
                 encoder.finish()
             }
-            Self::Zstd => zstd::bulk::compress(bytes, zstd::DEFAULT_COMPRESSION_LEVEL),
+            Self::Zstd => zstd::bulk::compress(bytes, zstd),
         }
     }
 }
@@ -109,12 +130,7 @@ impl Stored {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
-        match self.coding {
-            Coding::Identity => {}
-            Coding::Gzip | Coding::Zstd => {
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(self.coding.name()));
-            }
-        }
+        headers.extend(self.coding.token().map(|token| (header::CONTENT_ENCODING, token)));
         if *method != Method::HEAD {
             *response.body_mut() = Body::from(self.bytes.clone());
         }

@@ -2,7 +2,7 @@
 //! PostgREST's order, and the call of the pre-request function.
 
 use super::Fragment;
-use crate::{auth::Identity, plan::Plan, request::shape::Told};
+use crate::{auth::Identity, config::Config, plan::Plan, request::shape::Told};
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -22,16 +22,21 @@ impl Settings {
     /// Those of this plan.
     pub fn of(plan: &Plan<'_>) -> Self {
         let transaction = &plan.transaction;
-        let pair = |name: &str, value: &str| (name.to_owned().into(), value.to_owned().into());
-        let mut before = vec![("search_path".into(), search_path(plan).into())];
-        before.extend(transaction.role_settings.iter().map(|(name, value)| pair(name, value)));
-        let mut after = Vec::new();
-        after.extend(transaction.function_settings.iter().map(|(name, value)| pair(name, value)));
-        after.extend(plan.config.app_settings.iter().map(|(name, value)| pair(name, value)));
+        let mut settings = Self::in_schema(plan.config, &transaction.schema, transaction.role_settings);
+        let of_function = transaction.function_settings.iter().map(|(name, value)| pair(name, value));
+        settings.after.splice(0..0, of_function);
         // EXPLAIN keeps no plan, and tells the settings that planning depends on.
         if plan.config.db_pre_request.is_some() && plan.explain.is_none() {
-            after.push(PLANNED_ANEW);
+            settings.after.push(PLANNED_ANEW);
         }
+        settings
+    }
+
+    /// Those of what is asked of a schema itself, by a role with these settings.
+    pub fn in_schema(config: &Config, schema: &str, role_settings: &[(String, String)]) -> Self {
+        let mut before = vec![("search_path".into(), search_path(config, schema).into())];
+        before.extend(role_settings.iter().map(|(name, value)| pair(name, value)));
+        let after = config.app_settings.iter().map(|(name, value)| pair(name, value)).collect();
         Self { before, after }
     }
 
@@ -61,10 +66,14 @@ impl Settings {
 /// statement may choose another role, which a plan that is kept would not know.
 const PLANNED_ANEW: Setting = (Cow::Borrowed("plan_cache_mode"), Bytes::from_static(b"force_custom_plan"));
 
+fn pair(name: &str, value: &str) -> Setting {
+    (name.to_owned().into(), value.to_owned().into())
+}
+
 /// The request's schema and those that are always searched.
-fn search_path(plan: &Plan<'_>) -> String {
+fn search_path(config: &Config, schema: &str) -> String {
     let mut path = Fragment::new();
-    let schemas = std::iter::once(&plan.transaction.schema).chain(&plan.config.db_extra_search_path);
+    let schemas = std::iter::once(schema).chain(config.db_extra_search_path.iter().map(String::as_str));
     path.separated(", ", schemas, |path, schema| {
         path.identifier(schema);
     });
@@ -72,8 +81,8 @@ fn search_path(plan: &Plan<'_>) -> String {
 }
 
 /// The call of `db-pre-request`.
-pub fn pre_request(plan: &Plan<'_>) -> Option<Fragment> {
-    let function = plan.config.db_pre_request.as_ref()?;
+pub fn pre_request(config: &Config) -> Option<Fragment> {
+    let function = config.db_pre_request.as_ref()?;
     let mut out = Fragment::new();
     // What it returns, of whatever type, is nobody's.
     out.sql("SELECT FROM ");

@@ -89,6 +89,8 @@ async function swaggerUi() {
   const updated = await execute(page, "patch", "/loans", { filters: { book_id: "eq.1", returned_on: "is.null" }, body: JSON.stringify({ due_on: "2030-01-01" }) });
   const kept = await execute(page, "delete", "/loans", { answer: "dismiss" });
   const called = await execute(page, "get", "/rpc/search_books", { filters: { query: "moon" } });
+  const counted = await execute(page, "head", "/loans", { filters: { id: "gte.1" } });
+  const put = await execute(page, "put", "/loans", { filters: { id: "eq.4711" }, body: JSON.stringify({ id: 4711, book_id: 1, due_on: "2030-01-01", returned_on: "2030-01-01" }) });
 
   // With the token that the browser has kept, the document is that of its role from the first.
   await page.reload();
@@ -107,7 +109,7 @@ async function swaggerUi() {
   await page.locator("#grpc .command").first().waitFor();
   const grpc = { commands: await page.locator("#grpc .command code").allInnerTexts(), link: await page.locator("#grpc a").getAttribute("href") };
   await context.close();
-  return { title, bar, anonymous, read, field, created, updated, kept, called, reloaded, deleted, refused, grpc, failed, phone: await phone() };
+  return { title, bar, anonymous, read, field, created, updated, kept, called, counted, put, reloaded, deleted, refused, grpc, failed, phone: await phone() };
 }
 
 // A phone: nothing is wider than the screen, neither closed nor open.

@@ -131,6 +131,7 @@ fn a_person_executes_in_swagger_ui_and_a_page_runs_the_official_clients() {
         (done("created"), done("updated"), done("called")),
         ((false, "201"), (false, "204"), (true, "200"))
     );
+    assert_eq!((done("counted"), done("put")), ((true, "200"), (false, "204")));
     assert!(ui["kept"]["asked"].as_str().unwrap().contains("every row of /loans"), "{ui}");
     assert_eq!((&ui["kept"]["executed"], done("deleted")), (&json!(0), (false, "204")));
     assert!(has(&ui["reloaded"], "/loans"), "a reload has the document of the role: {ui}");

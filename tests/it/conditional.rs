@@ -1,10 +1,12 @@
-//! Conditional reads of the REST side, as curl makes them: `ETag` and 304.
+//! Conditional reads of the REST side, as curl makes them: `ETag` and 304; and content codings of its answers.
 
 use crate::support::{
     database::Database,
+    http::send,
     server::Server,
     tools::{Answer, curl},
 };
+use std::io::Read;
 
 const FIXTURE: &str = r#"
     CREATE SCHEMA api;
@@ -106,4 +108,39 @@ fn only_reads_that_succeed_are_tagged_and_a_function_s_own_tag_counts() {
     let server = serve(&database, "false");
     let answer = curl(&["-H", "If-None-Match: *", &format!("{}/books", server.url())]);
     assert_eq!((answer.status, header(&answer, "etag")), (200, None), "off by default");
+}
+
+#[test]
+fn a_long_answer_is_compressed_for_who_takes_that() {
+    let database = Database::fresh(FIXTURE);
+    let server = serve(&database, "true");
+    database.execute("INSERT INTO api.books SELECT n, repeat('Emma ', 5) FROM generate_series(3, 4000) n");
+    let get = |target: &str, headers: &[(&str, &str)]| send(server.address(), "GET", target, headers, None);
+    // One is compressed where the request is handled, the other beside the requests.
+    for target in ["/books?limit=50", "/books"] {
+        let plain = get(target, &[]);
+        assert_eq!(plain.header("content-encoding"), None);
+        let gzip = get(target, &[("Accept-Encoding", "gzip, deflate")]);
+        let zstd = get(target, &[("Accept-Encoding", "gzip, zstd")]);
+        let mut unzipped = Vec::new();
+        flate2::read::GzDecoder::new(&*gzip.body).read_to_end(&mut unzipped).unwrap();
+        assert_eq!((gzip.header("content-encoding").as_deref(), &unzipped), (Some("gzip"), &plain.body));
+        let unpacked = zstd::bulk::decompress(&zstd.body, plain.body.len()).unwrap();
+        assert_eq!((zstd.header("content-encoding").as_deref(), &unpacked), (Some("zstd"), &plain.body));
+        let tag = plain.header("etag").unwrap();
+        for answer in [&gzip, &zstd] {
+            assert_eq!(answer.header("etag").unwrap(), format!("W/{tag}"));
+            assert_eq!(answer.header("content-range"), plain.header("content-range"));
+            assert!(answer.headers.iter().any(|(name, value)| name == "vary" && value == "Accept-Encoding"));
+        }
+        let had = format!("W/{tag}");
+        let again = get(target, &[("Accept-Encoding", "gzip"), ("If-None-Match", &had)]);
+        assert_eq!((again.status, again.body.len()), (304, 0));
+    }
+    let short = get("/books?limit=1", &[("Accept-Encoding", "gzip")]);
+    assert_eq!((short.header("content-encoding"), short.text().contains("Emma")), (None, true));
+    let refused = get("/books", &[("Accept-Encoding", "gzip;q=0, br")]);
+    assert_eq!(refused.header("content-encoding"), None);
+    let head = send(server.address(), "HEAD", "/books", &[("Accept-Encoding", "gzip")], None);
+    assert_eq!((head.status, head.body.len()), (200, 0));
 }

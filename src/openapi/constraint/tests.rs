@@ -63,6 +63,22 @@ fn lengths_lists_and_expressions_are_bounds_of_texts() {
 }
 
 #[test]
+fn a_column_has_the_bounds_of_its_type_and_its_own() {
+    let exact = PgType { name: "numeric".into(), ..PgType::default() };
+    let schema = RefOr::T(Schema::Object(ObjectBuilder::new().schema_type(Type::Number).build()));
+    let schema = bounded(schema, &Bounds::of_base(&exact, "numeric(5,2)"));
+    for (check, expected) in [
+        ("(a IS NOT NULL)", json!({"type": "number", "exclusiveMinimum": -1000, "exclusiveMaximum": 1000})),
+        ("(a >= 0)", json!({"type": "number", "minimum": 0, "exclusiveMaximum": 1000})),
+        ("(a > 0)", json!({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1000})),
+    ] {
+        let mut bounds = Bounds::default();
+        bounds.add_check(check, "a");
+        assert_eq!(serde_json::to_value(bounded(schema.clone(), &bounds)).unwrap(), expected, "{check}");
+    }
+}
+
+#[test]
 fn what_nests_without_end_says_nothing() {
     let deep = format!("{}\"c d\" > 0{}", "(".repeat(10_000), ")".repeat(10_000));
     assert_eq!(checked(Type::Integer, &[&deep]), json!({}));

@@ -21,7 +21,7 @@ const RETRY_AFTER: &str = "1";
 pub(in crate::rest) fn failure(error: &Error, caller: Caller, verbosity: Verbosity) -> Response<Body> {
     let class = classify(error, caller);
     let status = StatusCode::from_u16(class.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut answer = response(status, body(error, verbosity));
+    let mut answer = response(status, Body::from(body(error, verbosity)));
     if let Origin::PostgreSql(report) = &error.origin
         && let Some(raised) = &report.raised
         && let Some(text) = &raised.status_text

@@ -39,12 +39,12 @@ fn with(representation: Option<Return>, count: Option<Count>) -> Preferences {
     Preferences { representation, count, ..Preferences::default() }
 }
 
-async fn body_of(response: Response<Body>) -> String {
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+async fn body_of(response: Response<impl Into<Body>>) -> String {
+    let bytes = response.into_body().into().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-fn header<'r>(response: &'r Response<Body>, name: &str) -> Option<&'r str> {
+fn header<'r, B>(response: &'r Response<B>, name: &str) -> Option<&'r str> {
     response.headers().get(name).map(|value| value.to_str().unwrap())
 }
 

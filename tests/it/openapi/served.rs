@@ -10,6 +10,7 @@ use crate::support::{
     tools::stdout,
 };
 use flate2::read::GzDecoder;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::{collections::BTreeMap, fs, io::Read, process::Command};
 
@@ -98,15 +99,129 @@ fn a_document_is_as_the_privileges_are_now_and_differs_by_role() {
 }
 
 #[test]
+fn a_document_follows_each_kind_of_grant_at_once() {
+    let database = Database::fresh(SCHEMA);
+    database.execute("CREATE FUNCTION api.f() RETURNS int STABLE LANGUAGE sql AS 'SELECT 1'");
+    database.execute("REVOKE EXECUTE ON FUNCTION api.f() FROM public");
+    let server = served(&database, &[]);
+    let role = format!("{}_granted", database.name());
+    let mut former = etag(&get(&server, "/", &[]));
+    for change in [
+        "GRANT SELECT (id) ON api.hidden TO anonymous",
+        "GRANT UPDATE (id) ON api.hidden TO anonymous",
+        "REVOKE SELECT (id) ON api.hidden FROM anonymous",
+        "GRANT EXECUTE ON FUNCTION api.f() TO anonymous",
+        "ALTER TABLE api.hidden OWNER TO anonymous",
+        &format!("CREATE ROLE {role}; GRANT ALL ON api.items TO {role}; GRANT {role} TO anonymous"),
+        &format!("REVOKE {role} FROM anonymous"),
+        "REVOKE USAGE ON SCHEMA api FROM anonymous",
+    ] {
+        assert_eq!(get(&server, "/", &[("If-None-Match", &former)]).status, 304, "before {change}");
+        database.execute(change);
+        let answer = get(&server, "/", &[("If-None-Match", &former)]);
+        assert_eq!(answer.status, 200, "{change}");
+        former = etag(&answer);
+    }
+    database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+#[test]
+fn whoever_the_function_before_requests_refuses_gets_no_document() {
+    let database = Database::fresh(SCHEMA);
+    database.execute(
+        r#"
+        CREATE FUNCTION api.before() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+            IF current_setting('request.headers')::json->>'x-refused' IS NOT NULL THEN
+                RAISE insufficient_privilege USING message = current_setting('request.path');
+            END IF;
+            IF current_setting('request.headers')::json->>'x-role' IS NOT NULL THEN
+                SET LOCAL ROLE authenticated;
+            END IF;
+        END $$;
+        GRANT authenticated TO authenticator;
+        "#,
+    );
+    let before = ("PGRST_DB_PRE_REQUEST", "api.before");
+    for mode in ["follow-privileges", "ignore-privileges"] {
+        let server = served(&database, &[before, ("PGRST_OPENAPI_MODE", mode)]);
+        let first = get(&server, "/", &[]);
+        assert_eq!(first.status, 200, "{}", first.text());
+        let known = etag(&first);
+        let refused = get(&server, "/openapi.json", &[("X-Refused", "1"), ("If-None-Match", &known)]);
+        assert_eq!((refused.status, refused.code().as_deref()), (401, Some("42501")), "{mode}");
+        assert!(refused.text().contains("/openapi.json"), "{}", refused.text());
+    }
+    // The document is that of the role which the function has chosen.
+    let server = served(&database, &[before]);
+    for _ in 0..2 {
+        assert!(get(&server, "/", &[]).text().contains("\"/items\""));
+        assert!(!get(&server, "/", &[("X-Role", "1")]).text().contains("\"/items\""));
+    }
+}
+
+#[test]
+fn examples_of_arguments_in_a_query_are_taken() {
+    let database = Database::fresh(super::described::AWKWARD);
+    database.execute(
+        r#"
+        CREATE FUNCTION api.dated(days date[], keys uuid[], points api.nested[], spans interval[], yes bool[])
+            RETURNS int STABLE LANGUAGE sql AS 'SELECT cardinality(days)';
+        CREATE FUNCTION api.held(everything api.nested) RETURNS boolean STABLE LANGUAGE sql AS 'SELECT true';
+        "#,
+    );
+    let server = served(&database, &[]);
+    let document: Value = serde_json::from_slice(&get(&server, "/", &[]).body).unwrap();
+    let mut count = 0;
+    for name in ["with_array", "with_composite", "with_json", "dated", "held"] {
+        let parameters = document["paths"][format!("/rpc/{name}")]["get"]["parameters"].as_array().unwrap();
+        let given = parameters.iter().filter_map(|parameter| {
+            Some((parameter["name"].as_str()?, parameter["schema"]["examples"][0].as_str()?))
+        });
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let given: Vec<_> =
+            given.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        count += given.len();
+        let query = given.join("&");
+        let answer = get(&server, &format!("/rpc/{name}?{query}"), &[]);
+        assert_eq!(answer.status, 200, "{name}?{query}: {}", answer.text());
+    }
+    assert_eq!(count, 11);
+}
+
+#[test]
+fn versions_of_answers_are_described_and_exposed_where_they_are_sent() {
+    let database = Database::fresh(SCHEMA);
+    database.execute("CREATE FUNCTION api.f() RETURNS int STABLE LANGUAGE sql AS 'SELECT 1'");
+    let exposed = |answer: &Answer| answer.header("access-control-expose-headers").unwrap();
+    for (option, is_sent) in [("true", true), ("false", false)] {
+        let server = served(&database, &[("PGDUET_SERVER_ETAG", option)]);
+        let document: Value = serde_json::from_slice(&get(&server, "/", &[]).body).unwrap();
+        for path in ["/items", "/rpc/f"] {
+            let get = &document["paths"][path]["get"];
+            assert_eq!(get["responses"].get("304").is_some(), is_sent, "{path}");
+            assert_eq!(get["parameters"].to_string().contains("if_none_match"), is_sent, "{path}");
+            let answer = get["responses"]["200"]["$ref"].as_str().unwrap().trim_start_matches('#');
+            assert_eq!(document.pointer(answer).unwrap()["headers"].get("ETag").is_some(), is_sent, "{path}");
+            let head = &document["paths"][path]["head"];
+            assert_eq!(head["responses"].get("304"), None, "HEAD has no version");
+        }
+        let answer = get(&server, "/items", &[("Origin", "http://example.com")]);
+        assert_eq!(answer.header("etag").is_some(), is_sent);
+        assert_eq!(exposed(&answer).contains("ETag"), is_sent);
+        assert!(exposed(&get(&server, "/", &[("Origin", "http://example.com")])).contains("ETag"));
+    }
+}
+
+#[test]
 fn examples_of_refusals_are_what_the_server_answers() {
     let database = Database::fresh(SCHEMA);
     let server = served(&database, &[]);
     let document: Value = serde_json::from_slice(&get(&server, "/", &[]).body).unwrap();
     for (refusal, target, header, status) in [
-        ("unauthorized", "/items", ("Authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.AAAA"), 401),
-        ("not_acceptable", "/items", ("Accept", "application/vnd.pgrst.object+json"), 406),
+        ("401", "/items", ("Authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.AAAA"), 401),
+        ("406", "/items", ("Accept", "application/vnd.pgrst.object+json"), 406),
     ] {
-        let response = &document["components"]["responses"][format!("{refusal}.response")];
+        let response = &document["components"]["responses"][refusal];
         let example = &response["content"]["application/json"]["examples"]["error"]["value"];
         let answer = get(&server, target, &[header]);
         assert_eq!(answer.status, status);

@@ -48,7 +48,7 @@ fn settings_come_in_postgrest_s_order() {
             ("plan_cache_mode", "force_custom_plan"),
         ];
         assert_eq!(settings, expected);
-        assert_eq!(sql::pre_request(plan).unwrap().as_str(), r#"SELECT FROM "api"."check"()"#);
+        assert_eq!(sql::pre_request(plan.config).unwrap().as_str(), r#"SELECT FROM "api"."check"()"#);
     });
 }
 
