@@ -10,6 +10,7 @@ pub mod claim_path;
 pub mod connection;
 mod error;
 mod file;
+mod key_address;
 mod key_material;
 mod option;
 pub mod package;
@@ -26,6 +27,7 @@ pub use self::{
     claim_path::ClaimPath,
     connection::Connection,
     error::{Error, Invalid, Origin, Warning},
+    key_address::{KeyAddress, PlainHttp},
     key_material::{KeyMaterial, SHORTEST_SECRET},
     option::{Alias, Change, Family, InDatabase, OptionRow, Rules},
     package::PackageTemplate,
@@ -166,7 +168,9 @@ options! {
     jwt_cache_max_entries "jwt-cache-max-entries": usize = "1000", RELOAD;
     /// Where in the claims the role is.
     jwt_role_claim_key "jwt-role-claim-key": ClaimPath = "$.role", RELOAD.in_database().alias("role-claim-key");
-    /// What tokens are verified with: a text of at least 32 bytes, a JSON Web Key, or a set of them.
+    /// What tokens are verified with: a text of at least 32 bytes, a JSON Web Key, a set of them, or the `https` address of
+    /// a set or of an OpenID Connect issuer. From an address the keys are fetched again as its `Cache-Control` says, at most
+    /// each minute and at least each day, and where a token names an unknown key. An issuer's tokens have to name it (`iss`).
     jwt_secret "jwt-secret": Option<Secret> = "", RELOAD.in_database().or_file();
     /// Whether `jwt-secret` is the base64 of the secret.
     jwt_secret_is_base64 "jwt-secret-is-base64": bool = "false", RELOAD.in_database().alias("secret-is-base64");
@@ -224,6 +228,12 @@ options! {
     /// What the lines of both logs look like: `text`, or `json`, an object in each line. In JSON a request is told with its
     /// ids, how long each stage took, and how many rows it had, and its path without the query unless `log-query` is on.
     log_format "log-format": LogFormat = "text", RESTART.pgduet();
+    /// Issuer that tokens have to name (`iss`). Where `jwt-secret` is the address of an issuer, that one unless this option
+    /// names another.
+    jwt_issuer "jwt-issuer": Option<String> = "", RELOAD.in_database().pgduet();
+    /// Whether `jwt-secret` may be an address of plain `http` on another machine. Whoever can change answers on their way to
+    /// pgduet can then sign tokens.
+    jwt_secret_allow_http "jwt-secret-allow-http": bool = "false", RELOAD.pgduet();
     /// What page tokens are sealed with, the same on all replicas: a text of at least 32 bytes. Without it, derived from
     /// `jwt-secret` where that is a secret and not public keys, else another one for each process.
     page_token_secret "page-token-secret": Option<Secret> = "", RELOAD.pgduet().or_file();
@@ -308,6 +318,26 @@ impl Config {
         }
     }
 
+    /// The address of the keys, if `jwt-secret` is one.
+    pub fn key_address(&self) -> Result<Option<KeyAddress>, Error> {
+        let key = self.jwt_key()?.unwrap_or_default();
+        let unusable = |why| Error::Unusable(format!("jwt-secret {why}"));
+        match KeyMaterial::of(&key).map_err(unusable)? {
+            KeyMaterial::Address(text) => {
+                KeyAddress::parse(text, self.plain_http()).map(Some).map_err(unusable)
+            }
+            KeyMaterial::Text(_) | KeyMaterial::Object(_) => Ok(None),
+        }
+    }
+
+    /// Where keys may be fetched without encryption.
+    pub fn plain_http(&self) -> PlainHttp {
+        match self.jwt_secret_allow_http {
+            true => PlainHttp::Anywhere,
+            false => PlainHttp::Loopback,
+        }
+    }
+
     /// The names of the settings that are read inside the database, with their prefix.
     pub fn database_settings() -> impl Iterator<Item = String> {
         let allowed = OPTIONS.iter().filter(|row| row.rules.in_database == InDatabase::Allowed);
@@ -351,6 +381,7 @@ impl Config {
                 }
                 // Whether keys in JSON can be used, only a look inside tells.
                 Ok(KeyMaterial::Text(_) | KeyMaterial::Object(_)) => {}
+                Ok(KeyMaterial::Address(_)) => self.key_address().map(drop)?,
                 Err(why) => return Err(Error::Unusable(format!("jwt-secret {why}"))),
             }
         }
@@ -359,6 +390,9 @@ impl Config {
                 Ok(KeyMaterial::Text(text)) if text.len() >= SHORTEST_SECRET => None,
                 Ok(KeyMaterial::Text(_)) => Some("has to have at least 32 bytes"),
                 Ok(KeyMaterial::Object(_)) => Some("is JSON: it has to be a text that nobody else knows"),
+                Ok(KeyMaterial::Address(_)) => {
+                    Some("is an address: it has to be a text that nobody else knows")
+                }
                 Err(why) => Some(why),
             };
             if let Some(why) = why {

@@ -91,7 +91,7 @@ where
     let verbosity = engine.config().client_error_verbosity;
     let mut stopwatch = Stopwatch::start(engine.config());
     let authorization = head.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    let identity = match authenticator.authenticate(authorization, SystemTime::now()) {
+    let identity = match authenticator.authenticate(authorization, SystemTime::now()).await {
         Ok(identity) => identity,
         Err(error) => {
             if !head.headers.contains_key(header::EXPECT) {

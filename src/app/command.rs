@@ -44,7 +44,7 @@ pub async fn dump_config(mut sources: Sources) -> Result<Dump, Error> {
         }
         Err(error) => return Err(error),
     };
-    Authenticator::new(&config).map_err(Error::Config)?;
+    Authenticator::new(&config, None).map_err(Error::Config)?;
     Ok(Dump { text: config.dump(), without_database })
 }
 

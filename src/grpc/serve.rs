@@ -228,7 +228,7 @@ async fn infrastructure(
         let request = Request::from_parts(head, Body::new(http_body_util::Full::new(message)));
         return Ok(infallible(grpc.health.server().max_decoding_message_size(limit).oneshot(request).await));
     }
-    let identity = calls::identify(grpc, request.headers())?;
+    let identity = calls::identify(grpc, request.headers()).await?;
     grpc.infrastructure.may_reflect(&identity).map_err(|error| grpc.refusal(&error, identity.caller))?;
     let mut response = infallible(match service {
         Infrastructure::ReflectionAlpha => grpc.reflection.v1alpha().oneshot(request).await,
@@ -245,7 +245,7 @@ where
     B: http_body::Body + Unpin,
     B::Error: Into<BoxError>,
 {
-    let asker = match Asker::of(grpc, &head.headers) {
+    let asker = match Asker::of(grpc, &head.headers).await {
         Ok(asker) => asker,
         Err(status) => return watched(status.into_http()),
     };

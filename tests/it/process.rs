@@ -4,6 +4,7 @@
 mod base;
 mod commands;
 mod health;
+mod keys;
 mod logs;
 mod outage;
 mod refused;
