@@ -1,8 +1,9 @@
-//! Who asks: from the `Authorization` of a request, over REST or gRPC alike, to the role
+//! Who asks: from the token of a request, over REST or gRPC alike, to the role
 //! and the claims that its transaction runs with. Decides nothing about what a role may do;
 //! PostgreSQL does.
 
 mod cache;
+mod carrier;
 mod claims;
 mod fetch;
 mod jwks;
@@ -15,15 +16,17 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use self::{
     cache::Cache,
+    carrier::Places,
     jwks::Keys,
     jwt::{Expected, Refusal},
     remote::Remote,
 };
-pub use self::{cache::CacheCounters, claims::Claims};
+pub use self::{cache::CacheCounters, carrier::Effect, claims::Claims};
 use crate::{
     config::{self, ClaimPath, Config},
     error::{Caller, Error, Fault, Result},
@@ -66,6 +69,7 @@ impl Identity {
 /// and with it an empty cache.
 #[derive(Debug)]
 pub struct Authenticator {
+    places: Places,
     keys: Source,
     /// The issuer that tokens have to name, if the configuration names one.
     issuer: Option<String>,
@@ -112,6 +116,7 @@ impl Authenticator {
             (None, None) => Source::None,
         };
         Ok(Authenticator {
+            places: Places::of(config),
             keys,
             issuer: config.jwt_issuer.clone(),
             audience: config.jwt_aud.as_ref().map(|audience| audience.0.clone()),
@@ -131,9 +136,14 @@ impl Authenticator {
         }
     }
 
-    /// The identity behind an `Authorization` header. Other schemes than `Bearer` are none.
-    pub async fn authenticate(&self, authorization: Option<&[u8]>, now: SystemTime) -> Result<Arc<Identity>> {
-        let Some(token) = authorization.and_then(bearer) else {
+    /// The identity behind the headers of a request, which may have this effect.
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        effect: Effect,
+        now: SystemTime,
+    ) -> Result<Arc<Identity>> {
+        let Some(token) = self.places.token(headers, effect)? else {
             return self.anonymous.clone().ok_or_else(anonymous_disabled);
         };
         match (self.verify(token, now), self.remote()) {

@@ -9,9 +9,11 @@ mod base_path;
 pub mod claim_path;
 pub mod connection;
 mod error;
+mod fields;
 mod file;
 mod key_address;
 mod key_material;
+mod networks;
 mod option;
 pub mod package;
 mod publisher;
@@ -27,8 +29,10 @@ pub use self::{
     claim_path::ClaimPath,
     connection::Connection,
     error::{Error, Invalid, Origin, Warning},
+    fields::{CookieName, RequestHeader},
     key_address::{KeyAddress, PlainHttp},
     key_material::{KeyMaterial, SHORTEST_SECRET},
+    networks::Networks,
     option::{Alias, Change, Family, InDatabase, OptionRow, Rules},
     package::PackageTemplate,
     publisher::{Contact, License},
@@ -36,7 +40,7 @@ pub use self::{
     sources::{APP_SETTINGS, Sources},
     types::{
         Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogFormat, LogLevel,
-        OpenApiMode, OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TraceHeader, TxEnd,
+        OpenApiMode, OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TxEnd,
         Verbosity,
     },
 };
@@ -195,7 +199,7 @@ options! {
     /// Whether answers carry a `Server-Timing` header.
     server_timing_enabled "server-timing-enabled": bool = "false", RELOAD.in_database();
     /// Request header that is repeated in the answer.
-    server_trace_header "server-trace-header": Option<TraceHeader> = "", RELOAD.in_database();
+    server_trace_header "server-trace-header": Option<RequestHeader> = "", RELOAD.in_database();
     /// Unix socket that the server listens on; takes the place of host and port.
     server_unix_socket "server-unix-socket": Option<PathBuf> = "", RESTART;
     /// Permissions of the server's socket.
@@ -228,6 +232,11 @@ options! {
     /// What the lines of both logs look like: `text`, or `json`, an object in each line. In JSON a request is told with its
     /// ids, how long each stage took, and how many rows it had, and its path without the query unless `log-query` is on.
     log_format "log-format": LogFormat = "text", RESTART.pgduet();
+    /// Cookie that a token may come in, where neither `Authorization` nor `jwt-header` has one. It is not taken from a request
+    /// that another site may have made (docs/security.md).
+    jwt_cookie "jwt-cookie": Option<CookieName> = "", RELOAD.in_database().pgduet();
+    /// Request header that a token may come in, where `Authorization` has none, such as `apikey`.
+    jwt_header "jwt-header": Option<RequestHeader> = "", RELOAD.in_database().pgduet();
     /// Issuer that tokens have to name (`iss`). Where `jwt-secret` is the address of an issuer, that one unless this option
     /// names another.
     jwt_issuer "jwt-issuer": Option<String> = "", RELOAD.in_database().pgduet();
@@ -272,6 +281,10 @@ options! {
     server_tls_client_ca "server-tls-client-ca": Option<PathBuf> = "", RESTART.pgduet();
     /// Key of `server-tls-certificate`; a PEM file.
     server_tls_key "server-tls-key": Option<PathBuf> = "", RESTART.pgduet();
+    /// Proxies that are believed in what `Forwarded`, or else `X-Forwarded-For`, `-Host`, `-Proto` and `-Prefix`, says of a
+    /// request: the client's address for the access log, and the server's address for the root document, which
+    /// `openapi-server-proxy-uri` overrides. `unix` stands for clients of `server-unix-socket`.
+    server_trusted_proxies "server-trusted-proxies": Option<Networks> = "", RELOAD.pgduet();
     /// How long each 16 KiB of an answer may wait for the client to read it.
     server_write_timeout "server-write-timeout": Timeout = "60", RESTART.pgduet();
     /// How long a gRPC stream waits for a reader that takes nothing, before it ends and its connection is free again.

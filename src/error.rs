@@ -127,6 +127,7 @@ fault_table! {
     StreamsBusy             "PGDUET18" 503 ResourceExhausted  "STREAMS_BUSY",               "Streams hold as many connections as they may.";
     StreamsImpossible       "PGDUET19" 503 FailedPrecondition "STREAMS_IMPOSSIBLE",         "The pool has a single connection, which no stream may hold.";
     KeysUnavailable         "PGDUET20" 503 Unavailable        "KEYS_UNAVAILABLE",         "The keys that tokens are verified with are not there yet.";
+    CookieRefused           "PGDUET21" 403 PermissionDenied   "COOKIE_REFUSED",           "A cookie's token came with a request that another site may have made.";
     Internal                "PGDUET99" 500 Internal           "INTERNAL",                   "A fault of pgduet itself.";
 }
 

@@ -18,7 +18,7 @@ mod route;
 mod timing;
 
 use crate::{
-    auth::{Authenticator, Identity},
+    auth::{Authenticator, Effect, Identity},
     config::Config,
     engine::Engine,
     error::{Caller, Error, Result},
@@ -90,8 +90,11 @@ where
 {
     let verbosity = engine.config().client_error_verbosity;
     let mut stopwatch = Stopwatch::start(engine.config());
-    let authorization = head.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    let identity = match authenticator.authenticate(authorization, SystemTime::now()).await {
+    let effect = match head.method.is_safe() {
+        true => Effect::Read,
+        false => Effect::Change,
+    };
+    let identity = match authenticator.authenticate(&head.headers, effect, SystemTime::now()).await {
         Ok(identity) => identity,
         Err(error) => {
             if !head.headers.contains_key(header::EXPECT) {

@@ -95,7 +95,7 @@ pub async fn openapi(mut sources: Sources, schema: &SchemaSource) -> Result<Stri
         schema: described.unwrap_or_else(|| config.db_schemas.default_schema()),
         visibility: Visibility::Everything,
         security: Security::Bearer,
-        server: Server::of(&config),
+        server: Server::of(&config, None),
         protos: Protos::of(&config),
         extra_search_path: &config.db_extra_search_path,
         contact: config.openapi_contact.as_ref(),

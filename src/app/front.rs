@@ -17,6 +17,7 @@ use crate::{
         base,
         body::RequestBody,
         connection::{COPIES, FIELD},
+        forwarded::Forwarded,
         head::{self, Flaw},
         steer::{Branch, steer},
     },
@@ -54,6 +55,9 @@ impl tower::Service<Request<RequestBody>> for Front {
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let (services, config) = (self.loader.services(), self.loader.config());
+        if let Some(forwarded) = Forwarded::of(&request, request.body().peer(), &config) {
+            request.extensions_mut().insert(forwarded);
+        }
         let seen = Seen::of(&request, &config, &self.loader);
         let pad = seen.pad();
         let base = config.server_base_path.clone();

@@ -7,7 +7,7 @@ use crate::{
     config::{Config, LogFormat, LogLevel},
     grpc,
     notes::Pad,
-    server::{body::RequestBody, listen::Peer},
+    server::{body::RequestBody, forwarded::Forwarded, listen::Peer},
     telemetry::{Access, More, shows},
 };
 use axum::body::Body;
@@ -86,10 +86,11 @@ fn trace_id(parent: &str) -> Option<String> {
 
 impl Seen {
     pub(super) fn of(request: &Request<RequestBody>, config: &Config, loader: &Arc<Loader>) -> Self {
+        let forwarded = request.extensions().get::<Forwarded>().and_then(|forwarded| forwarded.client);
         let header = |name| request.headers().get(name).cloned();
         Self {
             level: config.log_level,
-            peer: request.body().peer(),
+            peer: forwarded.map_or(request.body().peer(), Peer::Ip),
             method: request.method().clone(),
             target: request.uri().clone(),
             version: request.version(),

@@ -5,6 +5,7 @@ mod tokens;
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::FutureExt;
+use http::{HeaderValue, header::AUTHORIZATION};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 
@@ -31,7 +32,10 @@ fn identify(
     authorization: Option<&str>,
     now: SystemTime,
 ) -> Result<Arc<Identity>> {
-    let identity = authenticator.authenticate(authorization.map(str::as_bytes), now).now_or_never();
+    let value = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|error| panic!("{error}"));
+    let headers = authorization.map(|text| (AUTHORIZATION, value(text)));
+    let headers = HeaderMap::from_iter(headers);
+    let identity = authenticator.authenticate(&headers, Effect::Change, now).now_or_never();
     identity.unwrap_or_else(|| panic!("it waits"))
 }
 

@@ -441,34 +441,6 @@ impl Value for Timeout {
     }
 }
 
-/// A header's name, as it was written; compared without case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TraceHeader {
-    text: String,
-    name: http::HeaderName,
-}
-
-impl TraceHeader {
-    /// The name for look-ups.
-    pub fn name(&self) -> &http::HeaderName {
-        &self.name
-    }
-}
-
-impl Value for TraceHeader {
-    const FORM: &'static str = "the name of a header";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match http::HeaderName::from_str(text) {
-            Ok(name) => Ok(TraceHeader { text: text.to_owned(), name }),
-            Err(_) => Err(Problem::Form),
-        }
-    }
-
-    fn render(&self) -> Rendered {
-        Rendered::Quoted(self.text.clone())
-    }
-}
 
 #[cfg(test)]
 mod tests;

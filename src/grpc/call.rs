@@ -16,7 +16,7 @@ use super::{
     services::Method,
 };
 use crate::{
-    auth::Identity,
+    auth::{Effect, Identity},
     error::{Caller, Error, Fault, Result},
     notes,
     outcome::Outcome,
@@ -271,10 +271,10 @@ fn mismatch() -> Box<Error> {
 
 /// Who asks.
 pub(super) async fn identify(grpc: &Grpc, headers: &HeaderMap) -> std::result::Result<Arc<Identity>, Status> {
-    let mut found = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    let mut found = headers.get_all(AUTHORIZATION).iter();
     let identity = match (found.next(), found.next()) {
         (_, Some(_)) => Err(Error::new(Fault::InvalidMessage, "There is more than one authorization")),
-        (authorization, None) => grpc.authenticator.authenticate(authorization, SystemTime::now()).await,
+        (_, None) => grpc.authenticator.authenticate(headers, Effect::Change, SystemTime::now()).await,
     };
     identity.map_err(|error| grpc.refusal(&error, Caller::Anonymous))
 }

@@ -21,10 +21,13 @@ use crate::{
     notes::Stage,
     openapi::{self, Format, Protos, Security, Server, Source, Visibility},
     outcome::Privileges,
-    server::stored::{Coding, Store},
+    server::{
+        forwarded::Forwarded,
+        stored::{Coding, Store},
+    },
 };
 use axum::body::Body;
-use http::{HeaderMap, Response, request::Parts};
+use http::{HeaderMap, Response, Uri, request::Parts};
 use std::sync::Arc;
 
 /// How many bytes of documents one engine keeps.
@@ -47,6 +50,8 @@ struct Key {
     /// `None` where the document shows everything.
     privileges: Option<Arc<Privileges>>,
     format: Format,
+    /// Where proxies were called for it.
+    address: Option<Uri>,
 }
 
 /// The format that is asked for.
@@ -87,7 +92,9 @@ pub(super) async fn describe(
         OpenApiMode::IgnorePrivileges | OpenApiMode::Disabled => None,
     };
     stopwatch.lap(Stage::Transaction);
-    let key = Key { schema: profile.schema.clone(), privileges, format };
+    let forwarded = head.extensions.get::<Forwarded>();
+    let address = forwarded.and_then(|forwarded| forwarded.address.clone());
+    let key = Key { schema: profile.schema.clone(), privileges, format, address };
     let make = {
         let (catalog, config, key) = (engine.catalog().clone(), engine.config().clone(), key.clone());
         move || {
@@ -96,7 +103,7 @@ pub(super) async fn describe(
                 schema: &key.schema,
                 visibility: key.privileges.as_deref().map_or(Visibility::Everything, Visibility::Role),
                 security: Security::of(&config),
-                server: Server::of(&config),
+                server: Server::of(&config, key.address.as_ref()),
                 protos: Protos::of(&config),
                 extra_search_path: &config.db_extra_search_path,
                 contact: config.openapi_contact.as_ref(),

@@ -2,6 +2,7 @@
 //! database. Times are not asserted here.
 
 mod base;
+mod carriers;
 mod commands;
 mod health;
 mod keys;

@@ -166,8 +166,7 @@ fn an_issuer_that_misbehaves_at_the_start_refuses_tokens_until_it_comes_back() {
     }
     let client = grpc::Client::new(&running[0].1, &database, "api");
     let options = grpc::Options { token: Some("a.b.c".to_owned()), ..Default::default() };
-    let status =
-        client.call_with("CallersService/ListCallers", serde_json::json!({}), &options).unwrap_err();
+    let status = client.call_with("CallersService/ListCallers", serde_json::json!({}), &options).unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     for (issuer, _) in &running {
         issuer.replies(publishes(&good));
