@@ -12,6 +12,7 @@ pub mod command;
 mod docs;
 mod ended;
 mod front;
+mod held;
 mod loader;
 mod manager;
 mod pulse;

@@ -40,7 +40,7 @@ pub use self::{
     sources::{APP_SETTINGS, Sources},
     types::{
         Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogFormat, LogLevel,
-        OpenApiMode, OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TxEnd,
+        Milliseconds, OpenApiMode, OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TxEnd,
         Verbosity,
     },
 };
@@ -223,15 +223,6 @@ options! {
     /// Who is told the services by reflection: `enabled`, everybody, or without `db-anon-role` whoever has a valid token;
     /// `authenticated`, whoever has a token for another role than the anonymous one; `disabled`, nobody.
     grpc_reflection "grpc-reflection": GrpcReflection = "enabled", RELOAD.pgduet();
-    /// Whom to ask about the API, for the root document.
-    openapi_contact "openapi-contact": Option<Contact> = "", RELOAD.in_database().pgduet();
-    /// Licence under which the API may be used, for the root document.
-    openapi_license "openapi-license": Option<License> = "", RELOAD.in_database().pgduet();
-    /// Version of the OpenAPI specification that the root document follows.
-    openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
-    /// What the lines of both logs look like: `text`, or `json`, an object in each line. In JSON a request is told with its
-    /// ids, how long each stage took, and how many rows it had, and its path without the query unless `log-query` is on.
-    log_format "log-format": LogFormat = "text", RESTART.pgduet();
     /// Cookie that a token may come in, where neither `Authorization` nor `jwt-header` has one. It is not taken from a request
     /// that another site may have made (docs/security.md).
     jwt_cookie "jwt-cookie": Option<CookieName> = "", RELOAD.in_database().pgduet();
@@ -243,6 +234,18 @@ options! {
     /// Whether `jwt-secret` may be an address of plain `http` on another machine. Whoever can change answers on their way to
     /// pgduet can then sign tokens.
     jwt_secret_allow_http "jwt-secret-allow-http": bool = "false", RELOAD.pgduet();
+    /// Whom to ask about the API, for the root document.
+    openapi_contact "openapi-contact": Option<Contact> = "", RELOAD.in_database().pgduet();
+    /// Licence under which the API may be used, for the root document.
+    openapi_license "openapi-license": Option<License> = "", RELOAD.in_database().pgduet();
+    /// Version of the OpenAPI specification that the root document follows.
+    openapi_version "openapi-version": OpenApiVersion = "3.1", RELOAD.in_database().pgduet();
+    /// What the lines of both logs look like: `text`, or `json`, an object in each line. In JSON a request is told with its
+    /// ids, how long each stage took, and how many rows it had, and its path without the query unless `log-query` is on.
+    log_format "log-format": LogFormat = "text", RESTART.pgduet();
+    /// Requests that take longer than so many milliseconds are told in the log, with their statement and how long each stage
+    /// took. Empty: none.
+    log_slow "log-slow": Option<Milliseconds> = "", RELOAD.pgduet();
     /// What page tokens are sealed with, the same on all replicas: a text of at least 32 bytes. Without it, derived from
     /// `jwt-secret` where that is a secret and not public keys, else another one for each process.
     page_token_secret "page-token-secret": Option<Secret> = "", RELOAD.pgduet().or_file();
@@ -268,6 +271,9 @@ options! {
     /// Bytes that the bodies and answers under way may hold together. Beyond it requests are answered with 503 and
     /// `Retry-After`, over gRPC with `RESOURCE_EXHAUSTED`.
     server_max_memory "server-max-memory": NonZeroUsize = "1073741824", RESTART.pgduet();
+    /// Largest number of requests that are answered at once, over REST and gRPC together; health and reflection are not
+    /// counted. Beyond it requests are answered with 503 and `Retry-After`, over gRPC with `UNAVAILABLE`. Empty: no limit.
+    server_max_requests "server-max-requests": Option<NonZeroUsize> = "", RELOAD.pgduet();
     /// How long each 16 KiB of a request's body, and its end, may take to come.
     server_read_timeout "server-read-timeout": Timeout = "30", RESTART.pgduet();
     /// How long the server goes on as before after a signal has announced the shutdown, while `/ready` and gRPC's health say

@@ -7,7 +7,7 @@
 mod sqlstate;
 
 use serde_json::Value;
-use std::fmt;
+use std::{fmt, time::Duration};
 
 pub use sqlstate::{Caller, Class, classify};
 
@@ -128,6 +128,8 @@ fault_table! {
     StreamsImpossible       "PGDUET19" 503 FailedPrecondition "STREAMS_IMPOSSIBLE",         "The pool has a single connection, which no stream may hold.";
     KeysUnavailable         "PGDUET20" 503 Unavailable        "KEYS_UNAVAILABLE",         "The keys that tokens are verified with are not there yet.";
     CookieRefused           "PGDUET21" 403 PermissionDenied   "COOKIE_REFUSED",           "A cookie's token came with a request that another site may have made.";
+    ServerBusy              "PGDUET22" 503 Unavailable        "SERVER_BUSY",              "As many requests are under way as `server-max-requests` allows.";
+    RoleLimit               "PGDUET23" 429 ResourceExhausted  "ROLE_LIMIT",               "A role has as many requests under way, or has begun as many in a time, as it may.";
     Internal                "PGDUET99" 500 Internal           "INTERNAL",                   "A fault of pgduet itself.";
 }
 
@@ -180,6 +182,8 @@ pub struct Error {
     pub details: Option<Value>,
     /// What to try.
     pub hint: Option<String>,
+    /// When to try again, where that is known.
+    pub retry_after: Option<Duration>,
     /// For the log alone.
     pub cause: Option<String>,
 }
@@ -195,6 +199,7 @@ impl Error {
             message: message.into(),
             details: None,
             hint: None,
+            retry_after: None,
             cause: None,
         })
     }
@@ -206,6 +211,7 @@ impl Error {
             message: message.into(),
             details: None,
             hint: None,
+            retry_after: None,
             cause: None,
         })
     }
@@ -221,6 +227,13 @@ impl Error {
     #[must_use]
     pub fn hint(mut self: Box<Self>, hint: impl Into<String>) -> Box<Self> {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// To be tried again after this time.
+    #[must_use]
+    pub fn retry_after(mut self: Box<Self>, time: Duration) -> Box<Self> {
+        self.retry_after = Some(time);
         self
     }
 

@@ -104,7 +104,16 @@ where
         }
     };
     stopwatch.lap(Stage::Jwt);
-    let response = match answer(engine, documents, &identity, head, body, &mut stopwatch).await {
+    let ticket = match engine.limits().enter(&identity.role) {
+        Ok(ticket) => ticket,
+        Err(error) => {
+            if !head.headers.contains_key(header::EXPECT) {
+                body::discard(body).await;
+            }
+            return (respond::failure(&error, identity.caller, verbosity), Some(identity));
+        }
+    };
+    let mut response = match answer(engine, documents, &identity, head, body, &mut stopwatch).await {
         Ok(mut response) => {
             stopwatch.lap(Stage::Response);
             response.headers_mut().extend(stopwatch.header().map(|value| (SERVER_TIMING, value)));
@@ -118,6 +127,9 @@ where
             response
         }
     };
+    if let Some(ticket) = ticket {
+        response.extensions_mut().insert(ticket);
+    }
     (response, Some(identity))
 }
 

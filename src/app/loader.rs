@@ -7,6 +7,7 @@
 use super::services::Services;
 use crate::{
     admin::{SchemaCacheMetrics, State},
+    admission::RoleLimits,
     auth::Authenticator,
     catalog::{Catalog, introspect::introspect},
     config::{self, Config, Sources},
@@ -280,7 +281,7 @@ impl Loader {
                 config => config?,
             },
         };
-        let roles = match config.db_config {
+        let mut roles = match config.db_config {
             true => configuration::role_settings(client).await?,
             false => Default::default(),
         };
@@ -307,7 +308,12 @@ impl Loader {
         }
         let making = tokio::task::spawn_blocking(move || {
             let catalog = Arc::new(Catalog::new(database));
-            let parts = Parts { catalog, config: known, pool, roles, renewal, memory };
+            let limits = former.as_ref().map(|former| former.engine.limits());
+            let (limits, unreadable) = RoleLimits::take(&mut roles, limits);
+            for limit in unreadable {
+                tracing::warn!("{limit}");
+            }
+            let parts = Parts { catalog, config: known, pool, roles, limits, renewal, memory };
             let made = Services::new(parts, grpc, former.as_deref())?;
             if let Some(former) = former {
                 made.grpc.warn_of_changes_since(&former.grpc);

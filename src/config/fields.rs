@@ -68,7 +68,10 @@ mod tests {
     fn a_header_keeps_its_spelling_and_is_found_without_case() {
         let header = RequestHeader::parse("X-Request-Id").ok();
         assert_eq!(header.as_ref().map(|header| header.name().as_str()), Some("x-request-id"));
-        assert_eq!(header.as_ref().map(|header| header.render().text().to_owned()).as_deref(), Some("X-Request-Id"));
+        assert_eq!(
+            header.as_ref().map(|header| header.render().text().to_owned()).as_deref(),
+            Some("X-Request-Id")
+        );
         assert_eq!(RequestHeader::parse("X Request"), Err(Problem::Form));
     }
 

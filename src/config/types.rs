@@ -422,6 +422,22 @@ impl Value for ProxyUri {
     }
 }
 
+/// A time in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Milliseconds(pub Duration);
+
+impl Value for Milliseconds {
+    const FORM: &'static str = "a whole number of milliseconds";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        u64::parse(text).map(|number| Milliseconds(Duration::from_millis(number)))
+    }
+
+    fn render(&self) -> Rendered {
+        Rendered::Bare(self.0.as_millis().to_string())
+    }
+}
+
 /// How long something is waited for: no time at all would be none to do anything in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeout(pub Duration);
@@ -440,7 +456,6 @@ impl Value for Timeout {
         self.0.render()
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use super::{
     protocol::{NotTaken, Protocol},
     respond,
     services::{Method, Signature},
+    timing,
 };
 use crate::{
     config::{Origins, Verbosity},
@@ -249,9 +250,17 @@ where
         Ok(asker) => asker,
         Err(status) => return watched(status.into_http()),
     };
-    let answered = carried_out(grpc, method, head, body, &asker).await;
+    let ticket = grpc.engine.limits().enter(&asker.identity.role);
+    let answered = match (&ticket, grpc.engine.config().server_timing_enabled) {
+        (Err(error), _) => Err(grpc.refusal(error, asker.identity.caller)),
+        (Ok(_), false) => carried_out(grpc, method, head, body, &asker).await,
+        (Ok(_), true) => timing::timed(Box::pin(carried_out(grpc, method, head, body, &asker))).await,
+    };
     let mut response = answered.unwrap_or_else(|status| watched(status.into_http()));
     response.extensions_mut().insert(asker.identity);
+    if let Ok(Some(ticket)) = ticket {
+        response.extensions_mut().insert(ticket);
+    }
     response
 }
 
