@@ -126,10 +126,10 @@ fault_table! {
     StreamIdle              "PGDUET17" 504 DeadlineExceeded   "STREAM_IDLE",                "The reader of a stream took nothing for too long.";
     StreamsBusy             "PGDUET18" 503 ResourceExhausted  "STREAMS_BUSY",               "Streams hold as many connections as they may.";
     StreamsImpossible       "PGDUET19" 503 FailedPrecondition "STREAMS_IMPOSSIBLE",         "The pool has a single connection, which no stream may hold.";
-    KeysUnavailable         "PGDUET20" 503 Unavailable        "KEYS_UNAVAILABLE",         "The keys that tokens are verified with are not there yet.";
-    CookieRefused           "PGDUET21" 403 PermissionDenied   "COOKIE_REFUSED",           "A cookie's token came with a request that another site may have made.";
-    ServerBusy              "PGDUET22" 503 Unavailable        "SERVER_BUSY",              "As many requests are under way as `server-max-requests` allows.";
-    RoleLimit               "PGDUET23" 429 ResourceExhausted  "ROLE_LIMIT",               "A role has as many requests under way, or has begun as many in a time, as it may.";
+    KeysUnavailable         "PGDUET21" 503 Unavailable        "KEYS_UNAVAILABLE",         "The keys that tokens are verified with are not there yet.";
+    CookieRefused           "PGDUET22" 403 PermissionDenied   "COOKIE_REFUSED",           "A cookie's token came with a request that another site may have made.";
+    ServerBusy              "PGDUET23" 503 Unavailable        "SERVER_BUSY",              "As many requests are under way as `server-max-requests` allows.";
+    RoleLimit               "PGDUET24" 429 ResourceExhausted  "ROLE_LIMIT",               "A role has as many requests under way, or has begun as many in a time, as it may.";
     Internal                "PGDUET99" 500 Internal           "INTERNAL",                   "A fault of pgduet itself.";
 }
 

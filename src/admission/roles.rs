@@ -209,7 +209,7 @@ mod tests {
         assert!(is_in(&first.enter("b")));
         let (second, _) = limits(&[("pgduet.max_requests", "2")], Some(&first));
         let refused = second.enter("a").unwrap_err();
-        assert_eq!((refused.code(), refused.retry_after), ("PGDUET23", Some(AGAIN)));
+        assert_eq!((refused.code(), refused.retry_after), ("PGDUET24", Some(AGAIN)));
         drop(one.clone());
         assert!(!is_in(&second.enter("a")));
         drop(one);

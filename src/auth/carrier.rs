@@ -187,7 +187,7 @@ mod tests {
                 (&listed, Effect::Read, reads_if_listed),
                 (&listed, Effect::Change, changes_if_listed),
             ] {
-                let expected = if is_taken { Ok(Some("c".to_owned())) } else { Err("PGDUET21".to_owned()) };
+                let expected = if is_taken { Ok(Some("c".to_owned())) } else { Err("PGDUET22".to_owned()) };
                 assert_eq!(found(places, &fields, effect), expected, "{fields:?} {effect:?}");
             }
         }

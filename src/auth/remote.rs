@@ -182,6 +182,9 @@ async fn follow(address: KeyAddress, plain: PlainHttp, state: Arc<State>) {
         due = Instant::now()
             + match taken {
                 Ok(fresh_for) => {
+                    if retry > FIRST_RETRY {
+                        tracing::info!("The keys of {address} can be fetched again");
+                    }
                     retry = FIRST_RETRY;
                     fresh_for.unwrap_or(USUAL).clamp(SHORTEST, LONGEST)
                 }

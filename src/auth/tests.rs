@@ -378,7 +378,7 @@ fn keys_of_an_issuer_that_were_not_fetched_yet_refuse_every_token_and_no_request
         let authenticator = authenticator(&[("jwt-secret", address)]);
         for token in [EDDSA, HS256, "", "x"] {
             let refused = refusal(
-                "PGDUET20",
+                "PGDUET21",
                 "The keys that tokens are verified with could not be fetched",
                 Value::Null,
             );

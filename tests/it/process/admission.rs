@@ -53,7 +53,7 @@ async fn beyond_server_max_requests_clients_are_told_to_come_back_and_probes_are
     for (method, target) in [("GET", "/items"), ("POST", "/items"), ("GET", "/docs/"), ("GET", "/")] {
         let refused = send(server.address(), method, target, &[], (method == "POST").then_some("{}"));
         let told = (refused.status, refused.code(), refused.header("retry-after"));
-        assert_eq!(told, (503, Some("PGDUET22".to_owned()), Some("1".to_owned())), "{method} {target}");
+        assert_eq!(told, (503, Some("PGDUET23".to_owned()), Some("1".to_owned())), "{method} {target}");
     }
     let called = grpcurl(&["-d", "{}", server.address(), "api.v1.ItemsService/ListItems"]).unwrap_err();
     assert!(called.contains("Unavailable") && called.contains("RetryInfo"), "{called}");
@@ -101,7 +101,7 @@ async fn a_role_has_the_requests_that_alter_role_gives_it() {
     }
     let refused = as_role(&server, "limited_many", "/callers");
     let told = (refused.status, refused.code(), refused.header("retry-after"));
-    assert_eq!(told, (429, Some("PGDUET23".to_owned()), Some("1".to_owned())), "{refused:?}");
+    assert_eq!(told, (429, Some("PGDUET24".to_owned()), Some("1".to_owned())), "{refused:?}");
     let authorization = format!("authorization: {}", bearer("limited_many"));
     let list = ["-H", &authorization, "-d", "{}", server.address(), "api.v1.CallersService/ListCallers"];
     let called = grpcurl(&list).unwrap_err();
@@ -233,18 +233,20 @@ fn server_timing_is_trailing_metadata_over_grpc_where_it_is_on() {
     let database = Database::fresh(SCHEMA);
     let on = serve(&database, &[("PGRST_SERVER_TIMING_ENABLED", "true")]);
     let off = serve(&database, &[]);
-    let seen = |server: &Server, method: &str| {
+    let seen = |server: &Server, method: &str, message: &str| {
         let printed = stdout(
             Command::new(tool("bin/grpcurl"))
-                .args(["-plaintext", "-v", "-d", r#"{"id":1}"#, server.address()])
+                .args(["-plaintext", "-v", "-d", message, server.address()])
                 .arg(format!("api.v1.ItemsService/{method}")),
         );
         let (_, trailers) = printed.split_once("Response trailers received:").unwrap();
         trailers.lines().find(|line| line.starts_with("server-timing: ")).map(str::to_owned)
     };
-    let told = seen(&on, "GetItem").unwrap();
-    for stage in ["wait;dur=", "database;dur=", "total;dur="] {
-        assert!(told.contains(stage), "{told}");
+    for (method, message) in [("GetItem", r#"{"id":1}"#), ("ListItems", "{}"), ("StreamItems", "{}")] {
+        let told = seen(&on, method, message).unwrap();
+        for stage in ["wait;dur=", "database;dur=", "total;dur="] {
+            assert!(told.contains(stage), "{method}: {told}");
+        }
+        assert_eq!(seen(&off, method, message), None, "{method}");
     }
-    assert_eq!(seen(&off, "GetItem"), None);
 }

@@ -100,7 +100,7 @@ fn another_site_cannot_use_the_cookie() {
         &[("Sec-Fetch-Site", "same-site"), ("Origin", "https://evil.app.example")],
     ] {
         let (status, text) = post(headers);
-        assert!(status == 403 && text.contains("PGDUET21"), "{headers:?} {status} {text}");
+        assert!(status == 403 && text.contains("PGDUET22"), "{headers:?} {status} {text}");
     }
     let call = |site: &str| {
         let fields = [format!("cookie: {cookie}"), format!("sec-fetch-site: {site}")];

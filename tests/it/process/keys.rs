@@ -159,7 +159,7 @@ fn an_issuer_that_misbehaves_at_the_start_refuses_tokens_until_it_comes_back() {
     for (_, server) in &running {
         let refused = ask(server, &signer.bearer(CLAIMS));
         let told = (refused.status, refused.code(), refused.header("retry-after"));
-        assert_eq!(told, (503, Some("PGDUET20".to_owned()), Some("1".to_owned())), "{refused:?}");
+        assert_eq!(told, (503, Some("PGDUET21".to_owned()), Some("1".to_owned())), "{refused:?}");
         assert!(!refused.text().contains("localhost"), "{refused:?}");
         let anonymous = send(server.address(), "GET", "/callers", &[], None);
         assert_eq!((anonymous.status, anonymous.text().as_str()), (200, r#"[{"role":"anonymous"}]"#));
