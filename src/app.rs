@@ -12,6 +12,7 @@ pub mod command;
 mod docs;
 mod ended;
 mod front;
+mod held;
 mod loader;
 mod manager;
 mod pulse;
@@ -90,7 +91,7 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
         tracing::warn!("{warning}");
     }
     // A secret that cannot be used stops the start, not the first request; a lock file too.
-    Authenticator::new(&config).map_err(Error::Config)?;
+    Authenticator::new(&config, None).map_err(Error::Config)?;
     Lock::of_server(config.grpc_lock.as_deref()).map_err(Error::Lock)?;
     let tls = tls(&config)?;
     let pool = Pool::new(&connection, Options::from(&config)).map_err(Error::Database)?;

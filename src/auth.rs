@@ -1,11 +1,14 @@
-//! Who asks: from the `Authorization` of a request, over REST or gRPC alike, to the role
+//! Who asks: from the token of a request, over REST or gRPC alike, to the role
 //! and the claims that its transaction runs with. Decides nothing about what a role may do;
 //! PostgreSQL does.
 
 mod cache;
+mod carrier;
 mod claims;
+mod fetch;
 mod jwks;
 mod jwt;
+mod remote;
 
 use std::{
     sync::Arc,
@@ -13,10 +16,17 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use self::{cache::Cache, jwks::Keys};
-pub use self::{cache::CacheCounters, claims::Claims};
+use self::{
+    cache::Cache,
+    carrier::Places,
+    jwks::Keys,
+    jwt::{Expected, Refusal},
+    remote::Remote,
+};
+pub use self::{cache::CacheCounters, carrier::Effect, claims::Claims};
 use crate::{
     config::{self, ClaimPath, Config},
     error::{Caller, Error, Fault, Result},
@@ -59,8 +69,10 @@ impl Identity {
 /// and with it an empty cache.
 #[derive(Debug)]
 pub struct Authenticator {
-    /// None: no token can be verified.
-    keys: Option<Keys>,
+    places: Places,
+    keys: Source,
+    /// The issuer that tokens have to name, if the configuration names one.
+    issuer: Option<String>,
     audience: Option<String>,
     role_path: ClaimPath,
     /// None: requests without a token are refused.
@@ -70,13 +82,43 @@ pub struct Authenticator {
     cache: Cache,
 }
 
+/// Where the keys come from.
+#[derive(Debug)]
+enum Source {
+    /// No token can be verified.
+    None,
+    /// They stand in the configuration.
+    Given(Keys),
+    /// They are fetched.
+    Remote(Arc<Remote>),
+}
+
+/// The generation of keys that never change.
+const UNCHANGING: u64 = 0;
+
 impl Authenticator {
-    /// Fails where `jwt-secret` is no secret.
-    pub fn new(config: &Config) -> std::result::Result<Authenticator, config::Error> {
+    /// Fails where `jwt-secret` is no secret. Keys that have to be fetched are those of `former`, if they are of the same
+    /// address; [`Authenticator::keep_keys`] fetches them.
+    pub fn new(
+        config: &Config,
+        former: Option<&Authenticator>,
+    ) -> std::result::Result<Authenticator, config::Error> {
         let anonymous = config.db_anon_role.as_ref();
         let (connection, _) = config.connection()?;
+        let keys = match (config.key_address()?, config.jwt_key()?) {
+            (Some(address), _) => {
+                let plain = config.plain_http();
+                let known = former.and_then(Authenticator::remote);
+                let known = known.filter(|known| known.is_for(&address, plain)).cloned();
+                Source::Remote(known.unwrap_or_else(|| Arc::new(Remote::new(address, plain))))
+            }
+            (None, Some(key)) => Source::Given(Keys::new(&key)?),
+            (None, None) => Source::None,
+        };
         Ok(Authenticator {
-            keys: config.jwt_key()?.as_deref().map(Keys::new).transpose()?,
+            places: Places::of(config),
+            keys,
+            issuer: config.jwt_issuer.clone(),
             audience: config.jwt_aud.as_ref().map(|audience| audience.0.clone()),
             role_path: config.jwt_role_claim_key.clone(),
             anonymous: anonymous
@@ -86,27 +128,79 @@ impl Authenticator {
         })
     }
 
-    /// The identity behind an `Authorization` header. Other schemes than `Bearer` are none.
-    pub fn authenticate(&self, authorization: Option<&[u8]>, now: SystemTime) -> Result<Arc<Identity>> {
-        let Some(token) = authorization.and_then(bearer) else {
+    /// Fetches the keys that are published at an address, and keeps them fresh for as long as this or a successor of it is
+    /// there. Returns when there are keys or could be none. What stands in the configuration needs no fetching.
+    pub async fn keep_keys(&self) {
+        if let Some(remote) = self.remote() {
+            remote.keep().await;
+        }
+    }
+
+    /// The identity behind the headers of a request, which may have this effect.
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        effect: Effect,
+        now: SystemTime,
+    ) -> Result<Arc<Identity>> {
+        let Some(token) = self.places.token(headers, effect)? else {
             return self.anonymous.clone().ok_or_else(anonymous_disabled);
         };
-        let keys = self
-            .keys
-            .as_ref()
-            .ok_or_else(|| Error::new(Fault::JwtSecretMissing, "Server lacks JWT secret"))?;
-        let identity = match self.cache.get(token) {
-            Some(identity) => identity,
-            None => {
-                let claims = jwt::verify(token, keys)?;
-                jwt::check(claims.values(), self.audience.as_deref(), seconds(now))?;
-                let identity = Arc::new(self.identity(claims)?);
-                self.cache.insert(token, identity.clone());
-                return Ok(identity);
+        match (self.verify(token, now), self.remote()) {
+            (Ok(identity), _) => Ok(identity),
+            // Few requests wait, and the others need no room for it.
+            (Err(Refusal::UnknownKey(_)), Some(remote)) => {
+                Box::pin(async {
+                    remote.demand().await;
+                    self.verify(token, now).map_err(Refusal::into_error)
+                })
+                .await
             }
-        };
-        jwt::check(&identity.claims, self.audience.as_deref(), seconds(now))?;
+            (Err(refusal), _) => Err(refusal.into_error()),
+        }
+    }
+
+    /// The identity of a token, by the keys there are.
+    fn verify(&self, token: &[u8], now: SystemTime) -> std::result::Result<Arc<Identity>, Refusal> {
+        match &self.keys {
+            Source::None => Err(Error::new(Fault::JwtSecretMissing, "Server lacks JWT secret").into()),
+            Source::Given(keys) => self.verify_with(keys, UNCHANGING, None, token, now),
+            Source::Remote(remote) => match &*remote.published() {
+                None => Err(keys_unavailable().into()),
+                Some(published) => {
+                    let (generation, issuer) = (published.generation, published.issuer.as_deref());
+                    self.verify_with(&published.keys, generation, issuer, token, now)
+                }
+            },
+        }
+    }
+
+    fn verify_with(
+        &self,
+        keys: &Keys,
+        generation: u64,
+        issuer: Option<&str>,
+        token: &[u8],
+        now: SystemTime,
+    ) -> std::result::Result<Arc<Identity>, Refusal> {
+        let expected =
+            Expected { audience: self.audience.as_deref(), issuer: self.issuer.as_deref().or(issuer) };
+        if let Some(identity) = self.cache.get(token, generation) {
+            jwt::check(&identity.claims, expected, seconds(now))?;
+            return Ok(identity);
+        }
+        let claims = jwt::verify(token, keys)?;
+        jwt::check(claims.values(), expected, seconds(now))?;
+        let identity = Arc::new(self.identity(claims)?);
+        self.cache.insert(token, generation, identity.clone());
         Ok(identity)
+    }
+
+    fn remote(&self) -> Option<&Arc<Remote>> {
+        match &self.keys {
+            Source::Remote(remote) => Some(remote),
+            Source::None | Source::Given(_) => None,
+        }
     }
 
     /// What the cache of verified tokens has done so far.
@@ -116,7 +210,10 @@ impl Authenticator {
 
     /// The secret that tokens are signed with; none where the keys are public.
     pub fn secret(&self) -> Option<&[u8]> {
-        self.keys.as_ref()?.secret()
+        match &self.keys {
+            Source::Given(keys) => keys.secret(),
+            Source::None | Source::Remote(_) => None,
+        }
     }
 
     /// The role that the claims name, else the anonymous one.
@@ -154,6 +251,11 @@ impl Authenticator {
 
 fn anonymous_disabled() -> Box<Error> {
     Error::new(Fault::AnonymousDisabled, "Anonymous access is disabled")
+}
+
+/// Whoever sends a token is never taken for anonymous: what cannot be checked is refused.
+fn keys_unavailable() -> Box<Error> {
+    Error::new(Fault::KeysUnavailable, "The keys that tokens are verified with could not be fetched")
 }
 
 /// The token after `Bearer`, in any case (RFC 9110, section 11.1); may be empty.

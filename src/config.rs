@@ -9,8 +9,11 @@ mod base_path;
 pub mod claim_path;
 pub mod connection;
 mod error;
+mod fields;
 mod file;
+mod key_address;
 mod key_material;
+mod networks;
 mod option;
 pub mod package;
 mod publisher;
@@ -26,7 +29,10 @@ pub use self::{
     claim_path::ClaimPath,
     connection::Connection,
     error::{Error, Invalid, Origin, Warning},
+    fields::{CookieName, RequestHeader},
+    key_address::{KeyAddress, PlainHttp},
     key_material::{KeyMaterial, SHORTEST_SECRET},
+    networks::Networks,
     option::{Alias, Change, Family, InDatabase, OptionRow, Rules},
     package::PackageTemplate,
     publisher::{Contact, License},
@@ -34,7 +40,7 @@ pub use self::{
     sources::{APP_SETTINGS, Sources},
     types::{
         Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogFormat, LogLevel,
-        OpenApiMode, OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TraceHeader, TxEnd,
+        Milliseconds, OpenApiMode, OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TxEnd,
         Verbosity,
     },
 };
@@ -166,7 +172,9 @@ options! {
     jwt_cache_max_entries "jwt-cache-max-entries": usize = "1000", RELOAD;
     /// Where in the claims the role is.
     jwt_role_claim_key "jwt-role-claim-key": ClaimPath = "$.role", RELOAD.in_database().alias("role-claim-key");
-    /// What tokens are verified with: a text of at least 32 bytes, a JSON Web Key, or a set of them.
+    /// What tokens are verified with: a text of at least 32 bytes, a JSON Web Key, a set of them, or the `https` address of
+    /// a set or of an OpenID Connect issuer. From an address the keys are fetched again as its `Cache-Control` says, at most
+    /// each minute and at least each day, and where a token names an unknown key. An issuer's tokens have to name it (`iss`).
     jwt_secret "jwt-secret": Option<Secret> = "", RELOAD.in_database().or_file();
     /// Whether `jwt-secret` is the base64 of the secret.
     jwt_secret_is_base64 "jwt-secret-is-base64": bool = "false", RELOAD.in_database().alias("secret-is-base64");
@@ -191,7 +199,7 @@ options! {
     /// Whether answers carry a `Server-Timing` header.
     server_timing_enabled "server-timing-enabled": bool = "false", RELOAD.in_database();
     /// Request header that is repeated in the answer.
-    server_trace_header "server-trace-header": Option<TraceHeader> = "", RELOAD.in_database();
+    server_trace_header "server-trace-header": Option<RequestHeader> = "", RELOAD.in_database();
     /// Unix socket that the server listens on; takes the place of host and port.
     server_unix_socket "server-unix-socket": Option<PathBuf> = "", RESTART;
     /// Permissions of the server's socket.
@@ -215,6 +223,17 @@ options! {
     /// Who is told the services by reflection: `enabled`, everybody, or without `db-anon-role` whoever has a valid token;
     /// `authenticated`, whoever has a token for another role than the anonymous one; `disabled`, nobody.
     grpc_reflection "grpc-reflection": GrpcReflection = "enabled", RELOAD.pgduet();
+    /// Cookie that a token may come in, where neither `Authorization` nor `jwt-header` has one. It is not taken from a request
+    /// that another site may have made (docs/security.md).
+    jwt_cookie "jwt-cookie": Option<CookieName> = "", RELOAD.in_database().pgduet();
+    /// Request header that a token may come in, where `Authorization` has none, such as `apikey`.
+    jwt_header "jwt-header": Option<RequestHeader> = "", RELOAD.in_database().pgduet();
+    /// Issuer that tokens have to name (`iss`). Where `jwt-secret` is the address of an issuer, that one unless this option
+    /// names another.
+    jwt_issuer "jwt-issuer": Option<String> = "", RELOAD.in_database().pgduet();
+    /// Whether `jwt-secret` may be an address of plain `http` on another machine. Whoever can change answers on their way to
+    /// pgduet can then sign tokens.
+    jwt_secret_allow_http "jwt-secret-allow-http": bool = "false", RELOAD.pgduet();
     /// Whom to ask about the API, for the root document.
     openapi_contact "openapi-contact": Option<Contact> = "", RELOAD.in_database().pgduet();
     /// Licence under which the API may be used, for the root document.
@@ -224,6 +243,9 @@ options! {
     /// What the lines of both logs look like: `text`, or `json`, an object in each line. In JSON a request is told with its
     /// ids, how long each stage took, and how many rows it had, and its path without the query unless `log-query` is on.
     log_format "log-format": LogFormat = "text", RESTART.pgduet();
+    /// Requests that take longer than so many milliseconds are told in the log, with their statement and how long each stage
+    /// took. Empty: none.
+    log_slow "log-slow": Option<Milliseconds> = "", RELOAD.pgduet();
     /// What page tokens are sealed with, the same on all replicas: a text of at least 32 bytes. Without it, derived from
     /// `jwt-secret` where that is a secret and not public keys, else another one for each process.
     page_token_secret "page-token-secret": Option<Secret> = "", RELOAD.pgduet().or_file();
@@ -249,6 +271,9 @@ options! {
     /// Bytes that the bodies and answers under way may hold together. Beyond it requests are answered with 503 and
     /// `Retry-After`, over gRPC with `RESOURCE_EXHAUSTED`.
     server_max_memory "server-max-memory": NonZeroUsize = "1073741824", RESTART.pgduet();
+    /// Largest number of requests that are answered at once, over REST and gRPC together; health and reflection are not
+    /// counted. Beyond it requests are answered with 503 and `Retry-After`, over gRPC with `UNAVAILABLE`. Empty: no limit.
+    server_max_requests "server-max-requests": Option<NonZeroUsize> = "", RELOAD.pgduet();
     /// How long each 16 KiB of a request's body, and its end, may take to come.
     server_read_timeout "server-read-timeout": Timeout = "30", RESTART.pgduet();
     /// How long the server goes on as before after a signal has announced the shutdown, while `/ready` and gRPC's health say
@@ -262,6 +287,10 @@ options! {
     server_tls_client_ca "server-tls-client-ca": Option<PathBuf> = "", RESTART.pgduet();
     /// Key of `server-tls-certificate`; a PEM file.
     server_tls_key "server-tls-key": Option<PathBuf> = "", RESTART.pgduet();
+    /// Proxies that are believed in what `Forwarded`, or else `X-Forwarded-For`, `-Host`, `-Proto` and `-Prefix`, says of a
+    /// request: the client's address for the access log, and the server's address for the root document, which
+    /// `openapi-server-proxy-uri` overrides. `unix` stands for clients of `server-unix-socket`.
+    server_trusted_proxies "server-trusted-proxies": Option<Networks> = "", RELOAD.pgduet();
     /// How long each 16 KiB of an answer may wait for the client to read it.
     server_write_timeout "server-write-timeout": Timeout = "60", RESTART.pgduet();
     /// How long a gRPC stream waits for a reader that takes nothing, before it ends and its connection is free again.
@@ -308,6 +337,26 @@ impl Config {
         }
     }
 
+    /// The address of the keys, if `jwt-secret` is one.
+    pub fn key_address(&self) -> Result<Option<KeyAddress>, Error> {
+        let key = self.jwt_key()?.unwrap_or_default();
+        let unusable = |why| Error::Unusable(format!("jwt-secret {why}"));
+        match KeyMaterial::of(&key).map_err(unusable)? {
+            KeyMaterial::Address(text) => {
+                KeyAddress::parse(text, self.plain_http()).map(Some).map_err(unusable)
+            }
+            KeyMaterial::Text(_) | KeyMaterial::Object(_) => Ok(None),
+        }
+    }
+
+    /// Where keys may be fetched without encryption.
+    pub fn plain_http(&self) -> PlainHttp {
+        match self.jwt_secret_allow_http {
+            true => PlainHttp::Anywhere,
+            false => PlainHttp::Loopback,
+        }
+    }
+
     /// The names of the settings that are read inside the database, with their prefix.
     pub fn database_settings() -> impl Iterator<Item = String> {
         let allowed = OPTIONS.iter().filter(|row| row.rules.in_database == InDatabase::Allowed);
@@ -351,6 +400,7 @@ impl Config {
                 }
                 // Whether keys in JSON can be used, only a look inside tells.
                 Ok(KeyMaterial::Text(_) | KeyMaterial::Object(_)) => {}
+                Ok(KeyMaterial::Address(_)) => self.key_address().map(drop)?,
                 Err(why) => return Err(Error::Unusable(format!("jwt-secret {why}"))),
             }
         }
@@ -359,6 +409,9 @@ impl Config {
                 Ok(KeyMaterial::Text(text)) if text.len() >= SHORTEST_SECRET => None,
                 Ok(KeyMaterial::Text(_)) => Some("has to have at least 32 bytes"),
                 Ok(KeyMaterial::Object(_)) => Some("is JSON: it has to be a text that nobody else knows"),
+                Ok(KeyMaterial::Address(_)) => {
+                    Some("is an address: it has to be a text that nobody else knows")
+                }
                 Err(why) => Some(why),
             };
             if let Some(why) = why {

@@ -9,6 +9,7 @@ mod template;
 mod templates;
 
 use crate::{
+    admission::RoleLimits,
     auth::Identity,
     catalog::{
         Catalog,
@@ -43,6 +44,7 @@ pub struct Engine {
     config: Arc<Config>,
     pool: Pool,
     roles: RoleSettings,
+    limits: RoleLimits,
     renewal: Arc<Renewal>,
     memory: Memory,
     templates: Templates,
@@ -60,6 +62,8 @@ pub struct Parts {
     pub pool: Pool,
     /// The settings of the roles that requests run as.
     pub roles: RoleSettings,
+    /// How many requests these roles may have.
+    pub limits: RoleLimits,
     /// Where it finds its successor.
     pub renewal: Arc<Renewal>,
     /// What bodies and answers may hold.
@@ -69,7 +73,7 @@ pub struct Parts {
 impl Engine {
     /// An engine of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { catalog, config, pool, roles, renewal, memory } = parts;
+        let Parts { catalog, config, pool, roles, limits, renewal, memory } = parts;
         pool.expect(match catalog.descriptor().has_dynamic_code {
             true => Code::Dynamic,
             false => Code::Static,
@@ -79,6 +83,7 @@ impl Engine {
             config,
             pool,
             roles,
+            limits,
             renewal,
             memory,
             templates: Templates::default(),
@@ -94,6 +99,11 @@ impl Engine {
     /// The configuration in force.
     pub fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    /// How many requests roles may have.
+    pub fn limits(&self) -> &RoleLimits {
+        &self.limits
     }
 
     /// The memory that bodies and answers may hold.

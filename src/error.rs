@@ -7,7 +7,7 @@
 mod sqlstate;
 
 use serde_json::Value;
-use std::fmt;
+use std::{fmt, time::Duration};
 
 pub use sqlstate::{Caller, Class, classify};
 
@@ -126,6 +126,10 @@ fault_table! {
     StreamIdle              "PGDUET17" 504 DeadlineExceeded   "STREAM_IDLE",                "The reader of a stream took nothing for too long.";
     StreamsBusy             "PGDUET18" 503 ResourceExhausted  "STREAMS_BUSY",               "Streams hold as many connections as they may.";
     StreamsImpossible       "PGDUET19" 503 FailedPrecondition "STREAMS_IMPOSSIBLE",         "The pool has a single connection, which no stream may hold.";
+    KeysUnavailable         "PGDUET21" 503 Unavailable        "KEYS_UNAVAILABLE",         "The keys that tokens are verified with are not there yet.";
+    CookieRefused           "PGDUET22" 403 PermissionDenied   "COOKIE_REFUSED",           "A cookie's token came with a request that another site may have made.";
+    ServerBusy              "PGDUET23" 503 Unavailable        "SERVER_BUSY",              "As many requests are under way as `server-max-requests` allows.";
+    RoleLimit               "PGDUET24" 429 ResourceExhausted  "ROLE_LIMIT",               "A role has as many requests under way, or has begun as many in a time, as it may.";
     Internal                "PGDUET99" 500 Internal           "INTERNAL",                   "A fault of pgduet itself.";
 }
 
@@ -178,6 +182,8 @@ pub struct Error {
     pub details: Option<Value>,
     /// What to try.
     pub hint: Option<String>,
+    /// When to try again, where that is known.
+    pub retry_after: Option<Duration>,
     /// For the log alone.
     pub cause: Option<String>,
 }
@@ -193,6 +199,7 @@ impl Error {
             message: message.into(),
             details: None,
             hint: None,
+            retry_after: None,
             cause: None,
         })
     }
@@ -204,6 +211,7 @@ impl Error {
             message: message.into(),
             details: None,
             hint: None,
+            retry_after: None,
             cause: None,
         })
     }
@@ -219,6 +227,13 @@ impl Error {
     #[must_use]
     pub fn hint(mut self: Box<Self>, hint: impl Into<String>) -> Box<Self> {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// To be tried again after this time.
+    #[must_use]
+    pub fn retry_after(mut self: Box<Self>, time: Duration) -> Box<Self> {
+        self.retry_after = Some(time);
         self
     }
 

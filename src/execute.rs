@@ -25,6 +25,7 @@ mod revival;
 mod session;
 mod side;
 mod statement_cache;
+mod turns;
 mod unit;
 mod vet;
 mod wire;

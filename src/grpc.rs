@@ -34,6 +34,7 @@ mod selection;
 mod serve;
 mod services;
 mod surface;
+mod timing;
 
 use crate::{
     auth::Authenticator,

@@ -12,6 +12,7 @@
 //! `execute` runs it and `outcome` is what came back.
 
 pub mod admin;
+pub mod admission;
 pub mod app;
 pub mod auth;
 pub mod catalog;

@@ -119,10 +119,10 @@ pub enum Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    /// What the configuration says.
-    pub fn of(config: &'a Config) -> Self {
-        match &config.openapi_server_proxy_uri {
-            Some(proxy) => Server::At(proxy.uri()),
+    /// What the configuration says, or else what `forwarded` says, the address that proxies were called at.
+    pub fn of(config: &'a Config, forwarded: Option<&'a http::Uri>) -> Self {
+        match config.openapi_server_proxy_uri.as_ref().map(|proxy| proxy.uri()).or(forwarded) {
+            Some(address) => Server::At(address),
             None => Server::Listening {
                 host: config.server_host.address(),
                 port: config.server_port,

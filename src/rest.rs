@@ -19,7 +19,7 @@ mod route;
 mod timing;
 
 use crate::{
-    auth::{Authenticator, Identity},
+    auth::{Authenticator, Effect, Identity},
     config::Config,
     engine::Engine,
     error::{Caller, Error, Result},
@@ -91,8 +91,11 @@ where
 {
     let verbosity = engine.config().client_error_verbosity;
     let mut stopwatch = Stopwatch::start(engine.config());
-    let authorization = head.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    let identity = match authenticator.authenticate(authorization, SystemTime::now()) {
+    let effect = match head.method.is_safe() {
+        true => Effect::Read,
+        false => Effect::Change,
+    };
+    let identity = match authenticator.authenticate(&head.headers, effect, SystemTime::now()).await {
         Ok(identity) => identity,
         Err(error) => {
             if !head.headers.contains_key(header::EXPECT) {
@@ -102,7 +105,16 @@ where
         }
     };
     stopwatch.lap(Stage::Jwt);
-    let response = match answer(engine, documents, &identity, head, body, &mut stopwatch).await {
+    let ticket = match engine.limits().enter(&identity.role) {
+        Ok(ticket) => ticket,
+        Err(error) => {
+            if !head.headers.contains_key(header::EXPECT) {
+                body::discard(body).await;
+            }
+            return (respond::failure(&error, identity.caller, verbosity), Some(identity));
+        }
+    };
+    let mut response = match answer(engine, documents, &identity, head, body, &mut stopwatch).await {
         Ok(mut response) => {
             stopwatch.lap(Stage::Response);
             response.headers_mut().extend(stopwatch.header().map(|value| (SERVER_TIMING, value)));
@@ -116,6 +128,9 @@ where
             response
         }
     };
+    if let Some(ticket) = ticket {
+        response.extensions_mut().insert(ticket);
+    }
     (response, Some(identity))
 }
 

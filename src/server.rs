@@ -8,6 +8,7 @@ pub mod base;
 pub mod body;
 pub mod connection;
 pub mod descriptors;
+pub mod forwarded;
 pub mod head;
 pub mod listen;
 pub mod ready;

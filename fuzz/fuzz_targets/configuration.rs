@@ -16,6 +16,6 @@ fuzz_target!(|text: &[u8]| {
     let path = std::env::temp_dir().join(format!("pgduet-fuzz-{}.conf", std::process::id()));
     fs::write(&path, text).expect("the directory for temporary files can be written to");
     if let Ok((config, _)) = Config::load(&Sources::new(Some(path), BTreeMap::new(), BTreeMap::new())) {
-        let _ = Authenticator::new(&config);
+        let _ = Authenticator::new(&config, None);
     }
 });

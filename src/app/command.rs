@@ -44,7 +44,7 @@ pub async fn dump_config(mut sources: Sources) -> Result<Dump, Error> {
         }
         Err(error) => return Err(error),
     };
-    Authenticator::new(&config).map_err(Error::Config)?;
+    Authenticator::new(&config, None).map_err(Error::Config)?;
     Ok(Dump { text: config.dump(), without_database })
 }
 
@@ -95,7 +95,7 @@ pub async fn openapi(mut sources: Sources, schema: &SchemaSource) -> Result<Stri
         schema: described.unwrap_or_else(|| config.db_schemas.default_schema()),
         visibility: Visibility::Everything,
         security: Security::Bearer,
-        server: Server::of(&config),
+        server: Server::of(&config, None),
         protos: Protos::of(&config),
         etags: ETags::of(&config),
         extra_search_path: &config.db_extra_search_path,

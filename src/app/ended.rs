@@ -1,7 +1,7 @@
 //! Answers whose end is waited for before they are logged: how a gRPC call ended is known when its
 //! last bytes are. It passes them on as they are.
 
-use crate::{config::LogLevel, grpc::Ended, telemetry::shows};
+use crate::grpc::Ended;
 use axum::body::Body;
 use bytes::Bytes;
 use http::Response;
@@ -11,19 +11,13 @@ use std::{
     task::{Context, Poll},
 };
 
-/// Calls `log` with the length of the body when the answer is over, where `level` asks for a call
-/// that ended so.
+/// Calls `log` with how the call ended and the length of the body when the answer is over.
 pub(super) fn logged(
     response: Response<Body>,
     ended: Ended,
-    level: LogLevel,
-    log: impl FnOnce(&'static str, u64) + Send + 'static,
+    log: impl FnOnce(&Ended, u64) + Send + 'static,
 ) -> Response<Body> {
-    let log: Log = Box::new(move |length| {
-        if shows(level, ended.http()) {
-            log(ended.name(), length);
-        }
-    });
+    let log: Log = Box::new(move |length| log(&ended, length));
     response.map(|body| Body::new(Logged { body, length: 0, log: Some(log) }))
 }
 

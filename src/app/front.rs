@@ -3,12 +3,15 @@
 
 use super::{
     docs::{self, Docs},
+    held::held,
     loader::Loader,
     seen::Seen,
     services::Services,
 };
 use crate::{
+    admission::{Admission, Ticket},
     auth::Identity,
+    config::Config,
     error::{Error, Fault},
     grpc,
     memory::{Full, Lease},
@@ -17,6 +20,7 @@ use crate::{
         base,
         body::RequestBody,
         connection::{COPIES, FIELD},
+        forwarded::Forwarded,
         head::{self, Flaw},
         steer::{Branch, steer},
     },
@@ -35,11 +39,12 @@ use std::{
 pub(super) struct Front {
     loader: Arc<Loader>,
     docs: Arc<Docs>,
+    admission: Admission,
 }
 
 impl Front {
     pub(super) fn new(loader: Arc<Loader>) -> Self {
-        Self { loader, docs: Arc::default() }
+        Self { loader, docs: Arc::default(), admission: Admission::default() }
     }
 }
 
@@ -54,6 +59,9 @@ impl tower::Service<Request<RequestBody>> for Front {
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let (services, config) = (self.loader.services(), self.loader.config());
+        if let Some(forwarded) = Forwarded::of(&request, request.body().peer(), &config) {
+            request.extensions_mut().insert(forwarded);
+        }
         let seen = Seen::of(&request, &config, &self.loader);
         let pad = seen.pad();
         let base = config.server_base_path.clone();
@@ -65,51 +73,54 @@ impl tower::Service<Request<RequestBody>> for Front {
                 Place::Below
             }
         };
+        let limits_roles = services.as_ref().is_some_and(|services| !services.engine.limits().is_empty());
         let (head, body) = request.into_parts();
         let branch = steer(&head, |name| services.as_ref().is_some_and(|services| services.grpc.knows(name)));
         let flaw = head::check(&head);
         let request = Request::from_parts(head, body);
         let limit = config.server_max_header_bytes;
+        let ticket = self.enter(&config, branch, request.uri().path());
         let services = match services {
             _ if head_bytes(&request) > limit => Err(headers_too_large(limit)),
             _ if let Err(flaw) = flaw => Err(flawed(flaw)),
+            _ if ticket.is_err() => Err(busy()),
             _ if place == Place::Elsewhere && branch != Branch::Grpc => Err(elsewhere()),
             Some(services) => hold_head(&request, &services).map(|held| (services, held)),
             None => Err(catalog_unavailable()),
         };
+        let serves_docs = config.docs_enabled && flaw.is_ok() && ticket.is_ok() && place != Place::Elsewhere;
         // Each branch is a future of its own: none takes room for what only another needs.
-        let answered: Self::Future = match (branch, services) {
-            (Branch::Docs, services) if config.docs_enabled && flaw.is_ok() && place != Place::Elsewhere => {
-                let docs = self.docs.clone();
-                let services = services.map(|(services, _)| services);
-                Box::pin(async move {
-                    seen.answered(docs.answer(&request.into_parts().0, services, &config).await, None)
-                })
-            }
-            (Branch::Rest, Ok((ref services, _))) if docs::is_meant(&request, services) => {
-                Box::pin(std::future::ready(seen.answered(docs::lead(), None)))
-            }
-            (Branch::Grpc, Ok((services, held))) => Box::pin(async move {
-                let _held = held;
-                let answer = services.grpc.clone().serve(request).await.map(Body::new);
-                let role = answer.extensions().get::<Arc<Identity>>().cloned();
-                seen.answered(answer, role)
-            }),
-            (Branch::Grpc, Err(error)) => {
-                Box::pin(
-                    async move { seen.answered(grpc::failure(request, &error).await.map(Body::new), None) },
-                )
-            }
-            (Branch::Rest | Branch::Docs, Ok((services, held))) => Box::pin(async move {
-                let _held = held;
-                let Services { engine, authenticator, documents, .. } = &*services;
-                let (answer, role) = rest::serve(engine, authenticator, documents, request).await;
-                seen.answered(answer, role)
-            }),
-            (Branch::Rest | Branch::Docs, Err(error)) => {
-                Box::pin(std::future::ready(seen.answered(rest::failure(&error, &config), None)))
-            }
-        };
+        let answered: Self::Future =
+            match (branch, services) {
+                (Branch::Docs, services) if serves_docs => {
+                    let docs = self.docs.clone();
+                    let services = services.map(|(services, _)| services);
+                    Box::pin(async move {
+                        seen.answered(docs.answer(&request.into_parts().0, services, &config).await, None)
+                    })
+                }
+                (Branch::Rest, Ok((ref services, _))) if docs::is_meant(&request, services) => {
+                    Box::pin(std::future::ready(seen.answered(docs::lead(), None)))
+                }
+                (Branch::Grpc, Ok((services, held))) => Box::pin(async move {
+                    let _held = held;
+                    let answer = services.grpc.clone().serve(request).await.map(Body::new);
+                    let role = answer.extensions().get::<Arc<Identity>>().cloned();
+                    seen.answered(answer, role)
+                }),
+                (Branch::Grpc, Err(error)) => Box::pin(async move {
+                    seen.answered(grpc::failure(request, &error).await.map(Body::new), None)
+                }),
+                (Branch::Rest | Branch::Docs, Ok((services, held))) => Box::pin(async move {
+                    let _held = held;
+                    let Services { engine, authenticator, documents, .. } = &*services;
+                    let (answer, role) = rest::serve(engine, authenticator, documents, request).await;
+                    seen.answered(answer, role)
+                }),
+                (Branch::Rest | Branch::Docs, Err(error)) => {
+                    Box::pin(std::future::ready(seen.answered(rest::failure(&error, &config), None)))
+                }
+            };
         let answered = match (place, base) {
             (Place::Below, Some(base)) => Box::pin(async move {
                 let mut response = answered.await?;
@@ -118,11 +129,38 @@ impl tower::Service<Request<RequestBody>> for Front {
             }),
             (Place::Below | Place::Everywhere | Place::Elsewhere, _) => answered,
         };
-        match pad {
+        let answered = match pad {
             Some(pad) => Box::pin(async move { pad.during(answered).await }),
             None => answered,
+        };
+        match ticket {
+            Ok(None) if !limits_roles => answered,
+            ticket => Box::pin(async move { Ok(held(answered.await?, ticket.ok().flatten())) }),
         }
     }
+}
+
+/// Where health and reflection are, which are for whoever looks after a server that is busy.
+const INFRASTRUCTURE: &str = "/grpc.";
+
+impl Front {
+    /// Counts a request where `server-max-requests` limits them. Fails where there are as many as there may be.
+    fn enter(&self, config: &Config, branch: Branch, path: &str) -> Result<Option<Ticket>, Busy> {
+        let Some(limit) = config.server_max_requests else { return Ok(None) };
+        match branch {
+            Branch::Grpc if path.starts_with(INFRASTRUCTURE) => Ok(None),
+            Branch::Grpc | Branch::Rest | Branch::Docs => {
+                self.admission.enter(limit.get()).map(Some).ok_or(Busy)
+            }
+        }
+    }
+}
+
+/// There are as many requests as there may be.
+struct Busy;
+
+fn busy() -> Box<Error> {
+    Error::new(Fault::ServerBusy, "The server has as many requests under way as it may have")
 }
 
 /// Where a request is, seen from the base path.

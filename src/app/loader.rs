@@ -7,6 +7,7 @@
 use super::services::Services;
 use crate::{
     admin::{SchemaCacheMetrics, State},
+    admission::RoleLimits,
     auth::Authenticator,
     catalog::{Catalog, introspect::introspect},
     config::{self, Config, Sources},
@@ -280,7 +281,7 @@ impl Loader {
                 config => config?,
             },
         };
-        let roles = match config.db_config {
+        let mut roles = match config.db_config {
             true => configuration::role_settings(client).await?,
             false => Default::default(),
         };
@@ -307,8 +308,13 @@ impl Loader {
         }
         let making = tokio::task::spawn_blocking(move || {
             let catalog = Arc::new(Catalog::new(database));
-            let parts = Parts { catalog, config: known, pool, roles, renewal, memory };
-            let made = Services::new(parts, grpc)?;
+            let limits = former.as_ref().map(|former| former.engine.limits());
+            let (limits, unreadable) = RoleLimits::take(&mut roles, limits);
+            for limit in unreadable {
+                tracing::warn!("{limit}");
+            }
+            let parts = Parts { catalog, config: known, pool, roles, limits, renewal, memory };
+            let made = Services::new(parts, grpc, former.as_deref())?;
             if let Some(former) = former {
                 made.grpc.warn_of_changes_since(&former.grpc);
             }
@@ -316,6 +322,11 @@ impl Loader {
         });
         let broken = |panic| Error::new(Fault::Internal, "Internal error").cause(panic);
         let services = making.await.map_err(broken)??;
+        match read {
+            Read::Anew | Read::Again => services.authenticator.keep_keys().await,
+            // They are being kept.
+            Read::Keep => {}
+        }
         self.logs.set(config.log_level);
         self.config.store(config);
         Ok(services)
@@ -336,7 +347,7 @@ impl Loader {
             Read::Again => self.config().reload(&sources)?,
             Read::Anew | Read::Keep => Config::load(&sources)?,
         };
-        Authenticator::new(&config)?;
+        Authenticator::new(&config, None)?;
         for warning in &warnings {
             tracing::warn!("{warning}");
         }

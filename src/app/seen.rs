@@ -6,13 +6,17 @@ use crate::{
     auth::Identity,
     config::{Config, LogFormat, LogLevel},
     grpc,
-    notes::Pad,
-    server::{body::RequestBody, listen::Peer},
+    notes::{Pad, STAGES},
+    server::{body::RequestBody, forwarded::Forwarded, listen::Peer},
     telemetry::{Access, More, shows},
 };
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use std::{convert::Infallible, sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// What the access log tells of a request, kept while it is answered.
 pub(super) struct Seen {
@@ -35,6 +39,8 @@ struct Noted {
     request_id: String,
     trace_id: Option<String>,
     format: LogFormat,
+    /// How long a request may take before the log tells of it.
+    slow: Option<Duration>,
     /// Whether its SQL and its values are logged.
     values: Values,
 }
@@ -47,14 +53,16 @@ enum Values {
 }
 
 impl Noted {
-    /// Notes are taken where the log is for programs, or shows the SQL.
+    /// Notes are taken where the log is for programs, shows the SQL, or tells of slow requests.
     fn of(headers: &HeaderMap, config: &Config) -> Option<Self> {
         let values = match config.log_query {
             true => Values::Logged,
             false => Values::Withheld,
         };
         if config.log_level == LogLevel::Crit
-            || (values == Values::Withheld && config.log_format == LogFormat::Text)
+            || (values == Values::Withheld
+                && config.log_format == LogFormat::Text
+                && config.log_slow.is_none())
         {
             return None;
         }
@@ -65,6 +73,7 @@ impl Noted {
             request_id: header("x-request-id").map_or_else(request_id, str::to_owned),
             trace_id: header("traceparent").and_then(trace_id),
             format: config.log_format,
+            slow: config.log_slow.map(|slow| slow.0),
             values,
         })
     }
@@ -86,10 +95,11 @@ fn trace_id(parent: &str) -> Option<String> {
 
 impl Seen {
     pub(super) fn of(request: &Request<RequestBody>, config: &Config, loader: &Arc<Loader>) -> Self {
+        let forwarded = request.extensions().get::<Forwarded>().and_then(|forwarded| forwarded.client);
         let header = |name| request.headers().get(name).cloned();
         Self {
             level: config.log_level,
-            peer: request.body().peer(),
+            peer: forwarded.map_or(request.body().peer(), Peer::Ip),
             method: request.method().clone(),
             target: request.uri().clone(),
             version: request.version(),
@@ -114,16 +124,45 @@ impl Seen {
     ) -> Result<Response<Body>, Infallible> {
         match response.extensions().get::<grpc::Ended>().cloned() {
             Some(ended) => {
-                let (status, level) = (response.status(), self.level);
-                let log = move |name, length| self.log(role, status, Some(length), Some(name));
-                return Ok(logged(response, ended, level, log));
+                let status = response.status();
+                let log = move |ended: &grpc::Ended, length| {
+                    self.tell_if_slow(role.as_deref());
+                    if shows(self.level, ended.http()) {
+                        self.log(role, status, Some(length), Some(ended.name()));
+                    }
+                };
+                return Ok(logged(response, ended, log));
             }
-            None if !self.is_preflight && shows(self.level, response.status().as_u16()) => {
-                self.log(role, response.status(), length(&response), None);
+            None => {
+                self.tell_if_slow(role.as_deref());
+                if !self.is_preflight && shows(self.level, response.status().as_u16()) {
+                    self.log(role, response.status(), length(&response), None);
+                }
             }
-            None => {}
         }
         Ok(response)
+    }
+
+    /// Tells of a request that took longer than `log-slow`. The statement has parameters in place of the request's values.
+    fn tell_if_slow(&self, role: Option<&Identity>) {
+        let Some(Noted { slow: Some(slow), began, pad, request_id, .. }) = &self.noted else { return };
+        let took = began.elapsed();
+        if took < *slow {
+            return;
+        }
+        let notes = pad.notes();
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+        let stages = STAGES.iter().zip(notes.stages);
+        let stages = stages.filter_map(|(name, taken)| Some(format!("{name} {:.1}", milliseconds(taken?))));
+        tracing::warn!(
+            "Slow request {request_id}: {} {} as {} took {:.1} ms ({}): {}",
+            self.method,
+            self.target.path(),
+            role.map_or("nobody", |identity| &identity.role),
+            milliseconds(took),
+            stages.collect::<Vec<_>>().join(", "),
+            notes.query.as_deref().unwrap_or("no statement")
+        );
     }
 
     fn log(

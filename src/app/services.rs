@@ -28,8 +28,11 @@ pub(super) struct Services {
 }
 
 impl Services {
-    pub(super) fn new(parts: Parts, lasting: Lasting) -> Result<Self> {
-        let authenticator = Authenticator::new(&parts.config).map_err(|error| super::unusable(&error))?;
+    /// Services in place of `former`.
+    pub(super) fn new(parts: Parts, lasting: Lasting, former: Option<&Services>) -> Result<Self> {
+        let former = former.map(|former| &*former.authenticator);
+        let authenticator =
+            Authenticator::new(&parts.config, former).map_err(|error| super::unusable(&error))?;
         let authenticator = Arc::new(authenticator);
         let engine = Arc::new(Engine::new(parts));
         let grpc = Grpc::new(engine.clone(), authenticator.clone(), lasting)?;

@@ -41,6 +41,9 @@ pub(super) struct Key {
     secret: Option<Vec<u8>>,
 }
 
+/// Keys that an issuer may publish at most: a token without `kid` may be tried with each of them.
+const MOST_PUBLISHED: usize = 100;
+
 /// A member of a set.
 enum Member {
     Usable(Key),
@@ -54,6 +57,35 @@ impl Keys {
         match KeyMaterial::of(material).map_err(unusable)? {
             KeyMaterial::Text(text) => Keys::of_text(text),
             KeyMaterial::Object(json) => Keys::of_object(json),
+            KeyMaterial::Address(_) => Err(unusable("is an address")),
+        }
+    }
+
+    /// Reads a set that an issuer publishes, and says why members of it are left out: broken ones (RFC 7517, section 5), and
+    /// secrets, which everybody knows. The error is the end of a sentence.
+    pub(super) fn published(json: &[u8]) -> Result<(Keys, Vec<String>), String> {
+        let document: Value =
+            serde_json::from_slice(json).map_err(|error| format!("is no valid JSON: {error}"))?;
+        let Some(Value::Array(members)) = document.get("keys") else {
+            return Err("has no array `keys`".to_owned());
+        };
+        if members.len() > MOST_PUBLISHED {
+            return Err(format!("has more than {MOST_PUBLISHED} keys"));
+        }
+        let (mut usable, mut skipped) = (Vec::new(), Vec::new());
+        for (at, member) in members.iter().enumerate() {
+            match Key::of_member(member) {
+                Ok(Member::Usable(Key { secret: Some(_), .. })) => {
+                    skipped.push(format!("keys[{at}] is a symmetric key, and everybody can read it"));
+                }
+                Ok(Member::Usable(key)) => usable.push(key),
+                Ok(Member::Foreign) => {}
+                Err(why) => skipped.push(format!("keys[{at}] {why}")),
+            }
+        }
+        match usable.is_empty() {
+            true => Err("has no JSON Web Key that can verify a signature".to_owned()),
+            false => Ok((Keys(usable), skipped)),
         }
     }
 
@@ -97,6 +129,16 @@ impl Keys {
         self.0.iter().filter(move |key| {
             key.algorithms.contains(&algorithm) && (id.is_none() || id == key.id.as_deref())
         })
+    }
+
+    /// Whether a key has this id.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.0.iter().any(|key| key.id.as_deref() == Some(id))
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// The bytes of the first key that is a secret. The others are public, and nothing may be derived from them.

@@ -23,10 +23,33 @@ struct Header {
     crit: Option<IgnoredAny>,
 }
 
+/// Why a token is not believed.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// It names a key that is not among the keys.
+    UnknownKey(Box<Error>),
+    /// Other keys would change nothing.
+    Final(Box<Error>),
+}
+
+impl Refusal {
+    pub(super) fn into_error(self) -> Box<Error> {
+        match self {
+            Refusal::UnknownKey(error) | Refusal::Final(error) => error,
+        }
+    }
+}
+
+impl From<Box<Error>> for Refusal {
+    fn from(error: Box<Error>) -> Refusal {
+        Refusal::Final(error)
+    }
+}
+
 /// The claims of a token whose signature one of the keys made.
-pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Claims> {
+pub(super) fn verify(token: &[u8], keys: &Keys) -> std::result::Result<Claims, Refusal> {
     if token.is_empty() {
-        return Err(undecodable("Empty JWT is sent in Authorization header"));
+        return Err(undecodable("Empty JWT is sent in Authorization header").into());
     }
     let parts = token.split(|byte| *byte == b'.').count();
     let malformed = || undecodable(format!("Expected 3 parts in JWT; got {parts}"));
@@ -43,7 +66,7 @@ pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Claims> {
     let header: Header =
         serde_json::from_slice(&header).map_err(|_| undecodable("JWT couldn't be decoded"))?;
     if header.enc.is_some() || header.crit.is_some() {
-        return Err(undecodable("Unsupported token type"));
+        return Err(undecodable("Unsupported token type").into());
     }
     let algorithm = match header.alg.as_str() {
         "none" => Err(unsupported("JWT is unsecured but expected 'alg' was not 'none'".to_owned())),
@@ -52,20 +75,31 @@ pub(super) fn verify(token: &[u8], keys: &Keys) -> Result<Claims> {
 
     let mut suitable = keys.suitable(header.kid.as_deref(), algorithm).peekable();
     if suitable.peek().is_none() {
-        return Err(no_key("No suitable key was found to decode the JWT"));
+        let error = no_key("No suitable key was found to decode the JWT");
+        return Err(match &header.kid {
+            Some(id) if !keys.has(id) => Refusal::UnknownKey(error),
+            Some(_) | None => Refusal::Final(error),
+        });
     }
     let verifies = |key| crypto::verify(signature, message.as_bytes(), key, algorithm).unwrap_or(false);
     if !suitable.any(|key| verifies(&key.decoding)) {
-        return Err(no_key("None of the keys was able to decode the JWT"));
+        return Err(no_key("None of the keys was able to decode the JWT").into());
     }
 
     // The payload is no JSON object.
-    Claims::parse(&payload).map_err(|_| refused("Parsing claims failed"))
+    Claims::parse(&payload).map_err(|_| refused("Parsing claims failed").into())
 }
 
-/// Whether the claims hold at `now` (seconds since 1970) for this audience. The first that
-/// does not is told.
-pub(super) fn check(claims: &Map<String, Value>, audience: Option<&str>, now: i64) -> Result<()> {
+/// What the claims have to name, if anything.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected<'a> {
+    pub(super) audience: Option<&'a str>,
+    pub(super) issuer: Option<&'a str>,
+}
+
+/// Whether the claims hold at `now` (seconds since 1970) and are as expected. The first that does not is told.
+pub(super) fn check(claims: &Map<String, Value>, expected: Expected<'_>, now: i64) -> Result<()> {
+    let Expected { audience, issuer } = expected;
     if time(claims, "exp")?.is_some_and(|expiry| expiry < now.saturating_sub(SKEW)) {
         return Err(refused("JWT expired"));
     }
@@ -74,6 +108,10 @@ pub(super) fn check(claims: &Map<String, Value>, audience: Option<&str>, now: i6
     }
     if time(claims, "iat")?.is_some_and(|issue| issue > now.saturating_add(SKEW)) {
         return Err(refused("JWT issued at future"));
+    }
+    // Another issuer's token is refused whether or not it names one.
+    if issuer.is_some_and(|issuer| claims.get("iss").and_then(Value::as_str) != Some(issuer)) {
+        return Err(refused("JWT not from the expected issuer"));
     }
     match audiences(claims)? {
         Some(named) if !named.is_empty() && audience.is_some_and(|audience| !named.contains(&audience)) => {

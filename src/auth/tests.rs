@@ -4,6 +4,8 @@ mod tokens;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures_util::FutureExt;
+use http::{HeaderValue, header::AUTHORIZATION};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 
@@ -21,7 +23,20 @@ fn authenticator(options: &[(&str, &str)]) -> Authenticator {
         .collect();
     let (config, _) =
         Config::load(&Sources::new(None, BTreeMap::new(), flags)).unwrap_or_else(|error| panic!("{error}"));
-    Authenticator::new(&config).unwrap_or_else(|error| panic!("{error}"))
+    Authenticator::new(&config, None).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Nothing is waited for where the keys stand in the configuration.
+fn identify(
+    authenticator: &Authenticator,
+    authorization: Option<&str>,
+    now: SystemTime,
+) -> Result<Arc<Identity>> {
+    let value = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|error| panic!("{error}"));
+    let headers = authorization.map(|text| (AUTHORIZATION, value(text)));
+    let headers = HeaderMap::from_iter(headers);
+    let identity = authenticator.authenticate(&headers, Effect::Change, now).now_or_never();
+    identity.unwrap_or_else(|| panic!("it waits"))
 }
 
 /// The role, or code, message and details of the refusal.
@@ -29,7 +44,7 @@ type Answer = std::result::Result<String, (String, String, Value)>;
 
 fn ask(authenticator: &Authenticator, authorization: Option<&str>) -> Answer {
     let now = UNIX_EPOCH + Duration::from_secs(NOW);
-    match authenticator.authenticate(authorization.map(str::as_bytes), now) {
+    match identify(authenticator, authorization, now) {
         Ok(identity) => Ok(identity.role.clone()),
         Err(error) => Err((
             error.code().to_owned(),
@@ -230,19 +245,17 @@ fn the_claims_keep_everything_and_carry_the_role() {
     let authenticator = authenticator(&[("jwt-role-claim-key", "$.roles[0]")]);
     let authorization = bearer_of(&json!({"sub": "ada", "role": "ignored", "roles": ["author"], "n": 1}));
     let now = UNIX_EPOCH + Duration::from_secs(NOW);
-    let identity = authenticator
-        .authenticate(Some(authorization.as_bytes()), now)
-        .unwrap_or_else(|error| panic!("{error}"));
+    let identity =
+        identify(&authenticator, Some(&authorization), now).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!((identity.role.as_str(), identity.caller), ("author", Caller::Authenticated));
     assert_eq!(identity.claims_json().as_ref(), br#"{"sub":"ada","role":"author","roles":["author"],"n":1}"#);
-    let anonymous = authenticator.authenticate(None, now).unwrap_or_else(|error| panic!("{error}"));
+    let anonymous = identify(&authenticator, None, now).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(
         (anonymous.claims_json().as_ref(), anonymous.caller),
         (&br#"{"role":"anon"}"#[..], Caller::Anonymous)
     );
-    let nobody = authenticator
-        .authenticate(Some(bearer_of(&json!({})).as_bytes()), now)
-        .unwrap_or_else(|error| panic!("{error}"));
+    let nobody =
+        identify(&authenticator, Some(&bearer_of(&json!({}))), now).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(nobody.caller, Caller::Anonymous);
 }
 
@@ -252,7 +265,7 @@ fn a_remembered_token_still_expires() {
     let authorization = bearer_of(&json!({"role": "author", "exp": NOW}));
     let at = |seconds| {
         let now = UNIX_EPOCH + Duration::from_secs(seconds);
-        authenticator.authenticate(Some(authorization.as_bytes()), now).map(|identity| identity.role.clone())
+        identify(&authenticator, Some(&authorization), now).map(|identity| identity.role.clone())
     };
     assert_eq!(at(NOW).ok().as_deref(), Some("author"));
     assert_eq!(at(NOW + 30).ok().as_deref(), Some("author"));
@@ -277,7 +290,7 @@ fn the_cache_is_bounded_and_can_be_off_and_remembers_no_refusal() {
 fn objection(options: &[(&str, &str)]) -> Option<String> {
     let flags = options.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     let config = Config::load(&Sources::new(None, BTreeMap::new(), flags)).map(|(config, _)| config);
-    let outcome = config.and_then(|config| Authenticator::new(&config).map(|_| ()));
+    let outcome = config.and_then(|config| Authenticator::new(&config, None).map(|_| ()));
     outcome.err().map(|error| error.to_string())
 }
 
@@ -328,8 +341,10 @@ fn what_looks_like_keys_and_cannot_be_read_is_refused_and_never_a_secret() {
         (format!("  \n[{OKP}]"), "begins with `[`"),
         (format!("\u{feff}[{OKP}]"), "begins with `[`"),
         ("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEANURoJTlSNWDcMGWi2XTW".to_owned(), "is in PEM"),
-        ("https://issuer.example/.well-known/jwks.json".to_owned(), "is an address"),
-        ("http://localhost:8080/a/set/of/keys.json".to_owned(), "is an address"),
+        ("http://issuer.example/.well-known/jwks.json".to_owned(), "needs jwt-secret-allow-http"),
+        ("https://".to_owned(), "is no valid address"),
+        ("https://me:secret@issuer.example/keys".to_owned(), "a user name"),
+        ("file:///run/secrets/a/set/of/keys.json".to_owned(), "is an address"),
     ];
     for (secret, says) in cases {
         let objection = objection(&[("jwt-secret", &secret)]).unwrap_or_else(|| panic!("taken: {secret}"));
@@ -353,6 +368,65 @@ fn of_a_set_what_is_not_known_is_left_out_and_marks_before_it_do_not_count() {
         assert_eq!(ask(&authenticator, Some(&format!("Bearer {EDDSA}"))), Ok("author".into()), "{set}");
         assert_eq!(authenticator.secret(), None);
     }
+}
+
+#[test]
+fn keys_of_an_issuer_that_were_not_fetched_yet_refuse_every_token_and_no_request_without_one() {
+    for address in
+        ["https://issuer.example/.well-known/jwks.json", "http://localhost:8080/keys", "http://[::1]/"]
+    {
+        let authenticator = authenticator(&[("jwt-secret", address)]);
+        for token in [EDDSA, HS256, "", "x"] {
+            let refused = refusal(
+                "PGDUET21",
+                "The keys that tokens are verified with could not be fetched",
+                Value::Null,
+            );
+            assert_eq!(ask(&authenticator, Some(&format!("Bearer {token}"))), refused, "{token}");
+        }
+        assert_eq!(ask(&authenticator, None), Ok("anon".into()));
+        assert_eq!(authenticator.secret(), None);
+    }
+}
+
+#[test]
+fn what_an_issuer_publishes_is_no_secret_and_broken_members_are_left_out() {
+    let secret = r#"{"kty":"oct","kid":"s","k":"cmVhbGx5cmVhbGx5cmVhbGx5cmVhbGx5dmVyeXNhZmU"}"#;
+    let taken = |members: &str| {
+        let set = format!(r#"{{"keys":[{members}]}}"#);
+        Keys::published(set.as_bytes())
+            .map(|(keys, skipped)| (keys.len(), skipped.len(), keys.secret().is_some()))
+    };
+    assert_eq!(taken(OKP), Ok((1, 0, false)));
+    assert_eq!(taken(&format!("{secret},{OKP}")), Ok((1, 1, false)));
+    assert_eq!(taken(&format!(r#"{{"kty":"RSA","e":"AQAB"}},1,{{"kty":"AKP"}},{OKP}"#)), Ok((1, 2, false)));
+    for members in ["", secret, r#"{"kty":"RSA","e":"AQAB"}"#, &vec![OKP; 101].join(",")] {
+        assert!(taken(members).is_err(), "{members}");
+    }
+    for document in ["", "{}", "[]", OKP, r#"{"keys":{}}"#, "<!doctype html>"] {
+        assert!(Keys::published(document.as_bytes()).is_err(), "{document}");
+    }
+}
+
+#[test]
+fn the_issuer_has_to_be_named_where_one_is_expected() {
+    let issuer = "https://issuer.example";
+    let authenticator = authenticator(&[("jwt-issuer", issuer)]);
+    let refused = || refusal("PGRST303", "JWT not from the expected issuer", Value::Null);
+    for (claims, expected) in [
+        (json!({"role": "r", "iss": issuer}), Ok("r".to_owned())),
+        (json!({"role": "r", "iss": "https://issuer.example/"}), refused()),
+        (json!({"role": "r", "iss": "https://other.example"}), refused()),
+        (json!({"role": "r", "iss": [issuer]}), refused()),
+        (json!({"role": "r", "iss": null}), refused()),
+        (json!({"role": "r"}), refused()),
+    ] {
+        // The second time from the cache, if it was taken.
+        for _ in 0..2 {
+            assert_eq!(ask(&authenticator, Some(&bearer_of(&claims))), expected, "{claims}");
+        }
+    }
+    assert_eq!(ask(&authenticator, None), Ok("anon".into()));
 }
 
 #[test]

@@ -44,7 +44,7 @@ const PUBLISHED: &[&[u8]] = &[
 ];
 
 pub(super) fn secret(given: &Given<'_>) -> Option<Seen> {
-    let unusable = || Authenticator::new(given.config).err().map(|error| error.to_string());
+    let unusable = || Authenticator::new(given.config, None).err().map(|error| error.to_string());
     let weak = || weakness(&given.config.jwt_key().ok().flatten()?).map(str::to_owned);
     let cause = given.refusal(JWT_SECRET).or_else(unusable).or_else(weak)?;
     Some(option(JWT_SECRET, cause, "jwt-secret = \"@/run/secrets/jwt\""))

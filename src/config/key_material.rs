@@ -14,6 +14,8 @@ pub enum KeyMaterial<'a> {
     Text(&'a [u8]),
     /// A JSON object, without what may stand before it.
     Object(&'a [u8]),
+    /// The address of keys: it begins with `https://` or `http://`.
+    Address(&'a str),
 }
 
 /// How a text begins that is never a secret, in lower case, and what it is then.
@@ -52,9 +54,14 @@ impl KeyMaterial<'_> {
             return Err(why);
         }
         if is_address(&beginning) {
-            return Err(
-                "is an address: keys are not fetched, they have to stand here or in a file (`@path`)",
-            );
+            let is_http = ["https://", "http://"].iter().any(|scheme| beginning.starts_with(scheme));
+            let text = std::str::from_utf8(bytes).ok().filter(|_| is_http);
+            let text = text.map(|text| {
+                text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').trim_end()
+            });
+            return text
+                .map(KeyMaterial::Address)
+                .ok_or("is an address, and keys are fetched by https alone");
         }
         match beginning.starts_with('{') {
             true => Ok(KeyMaterial::Object(without_mark(bytes))),
@@ -131,9 +138,8 @@ mod tests {
             padded("\u{feff}-----BEGIN CERTIFICATE-----"),
             padded("---- BEGIN SSH2 PUBLIC KEY ----"),
             padded("ssh-rsa AAAAB3NzaC1yc2E"),
-            padded("http://issuer.example/jwks.json"),
-            padded("HTTPS://issuer.example/.well-known/jwks.json"),
             padded("file:///etc/keys.json"),
+            utf16("file:///etc/keys.json"),
             padded("<!DOCTYPE html><html>"),
             padded(&BASE64_STANDARD.encode("{\"keys\":[]}")),
             padded(&BASE64_STANDARD.encode("-----BEGIN PUBLIC KEY-----")),
@@ -153,6 +159,11 @@ mod tests {
             "{not JSON at all, but long enough to be a secret}",
         ] {
             assert!(matches!(KeyMaterial::of(object.as_bytes()), Ok(KeyMaterial::Object(_))), "{object}");
+        }
+        for address in ["http://issuer.example/jwks.json", "HTTPS://issuer.example/.well-known/jwks.json"] {
+            for text in [address.to_owned(), format!(" \u{feff}{address}\n")] {
+                assert_eq!(KeyMaterial::of(text.as_bytes()), Ok(KeyMaterial::Address(address)));
+            }
         }
         let latin1 = [&b"{\"kid\":\"cl"[..], b"\xe9\",\"kty\":\"RSA\"}"].concat();
         for object in ["{\"kid\":\"cl\u{e9}\",\"kty\":\"RSA\"}".as_bytes(), &latin1] {

@@ -422,6 +422,22 @@ impl Value for ProxyUri {
     }
 }
 
+/// A time in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Milliseconds(pub Duration);
+
+impl Value for Milliseconds {
+    const FORM: &'static str = "a whole number of milliseconds";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        u64::parse(text).map(|number| Milliseconds(Duration::from_millis(number)))
+    }
+
+    fn render(&self) -> Rendered {
+        Rendered::Bare(self.0.as_millis().to_string())
+    }
+}
+
 /// How long something is waited for: no time at all would be none to do anything in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeout(pub Duration);
@@ -438,35 +454,6 @@ impl Value for Timeout {
 
     fn render(&self) -> Rendered {
         self.0.render()
-    }
-}
-
-/// A header's name, as it was written; compared without case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TraceHeader {
-    text: String,
-    name: http::HeaderName,
-}
-
-impl TraceHeader {
-    /// The name for look-ups.
-    pub fn name(&self) -> &http::HeaderName {
-        &self.name
-    }
-}
-
-impl Value for TraceHeader {
-    const FORM: &'static str = "the name of a header";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match http::HeaderName::from_str(text) {
-            Ok(name) => Ok(TraceHeader { text: text.to_owned(), name }),
-            Err(_) => Err(Problem::Form),
-        }
-    }
-
-    fn render(&self) -> Rendered {
-        Rendered::Quoted(self.text.clone())
     }
 }
 

@@ -13,7 +13,8 @@ use super::{
     fixed::Start,
     pool::Manager,
     revival::{Presence, revived},
-    session::Peer,
+    session::{Peer, Session},
+    turns::Turn,
     unit::{Connection as Left, Conversation, Failure, Naming},
 };
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
 };
 use deadpool::managed::Object;
 use std::{
+    ops::{Deref, DerefMut},
     pin::pin,
     sync::{
         Arc,
@@ -51,7 +53,33 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const CANCEL_AGAIN_AFTER: Duration = Duration::from_millis(20);
 const CANCEL_AGAIN_AFTER_AT_MOST: Duration = Duration::from_secs(2);
 
-type Connection = Object<Manager>;
+/// A connection and the turn that it takes: the next one has it when the connection is back.
+struct Connection {
+    // In this order they are dropped.
+    object: Object<Manager>,
+    _turn: Turn,
+}
+
+impl Connection {
+    /// Closes it.
+    fn discard(self) {
+        drop(Object::take(self.object));
+    }
+}
+
+impl Deref for Connection {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.object
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.object
+    }
+}
 
 /// A connection on loan.
 pub(super) struct Lease {
@@ -75,7 +103,13 @@ enum State {
 }
 
 impl Lease {
-    pub(super) fn new(connection: Connection, connector: Arc<Connector>, presence: Presence) -> Self {
+    pub(super) fn new(
+        connection: Object<Manager>,
+        turn: Turn,
+        connector: Arc<Connector>,
+        presence: Presence,
+    ) -> Self {
+        let connection = Connection { object: connection, _turn: turn };
         Self { connection: Some(connection), connector, state: State::Quiet, presence }
     }
 
@@ -208,7 +242,7 @@ impl Drop for Lease {
                 runtime.spawn(cancel(connection, Arc::clone(&self.connector), self.presence.clone()));
             }
             // Of no use, or with nobody left who could wait for it.
-            (State::Quiet | State::Busy | State::Broken, _) => drop(Object::take(connection)),
+            (State::Quiet | State::Busy | State::Broken, _) => connection.discard(),
         }
     }
 }
@@ -217,7 +251,7 @@ impl Drop for Lease {
 async fn settle(mut connection: Connection) {
     match tokio::time::timeout(SETTLED_WITHIN, connection.settle()).await {
         Ok(Ok(())) if connection.is_of_use() => connection.rest(),
-        Ok(Ok(()) | Err(_)) | Err(_) => drop(Object::take(connection)),
+        Ok(Ok(()) | Err(_)) | Err(_) => connection.discard(),
     }
 }
 
@@ -242,7 +276,7 @@ async fn lost(presence: &mut Presence, process: Option<i32>) {
 /// could hit the next one.
 async fn cancel(mut connection: Connection, connector: Arc<Connector>, presence: Presence) {
     let target = connection.cancel().clone();
-    let (pool, generation) = (Object::pool(&connection), connection.generation);
+    let (pool, generation) = (Object::pool(&connection.object), connection.generation);
     let is_current = || pool.as_ref().is_some_and(|pool| pool.manager().generation() == generation);
     let heard = AtomicBool::new(false);
     let silent = async {
@@ -260,7 +294,7 @@ async fn cancel(mut connection: Connection, connector: Arc<Connector>, presence:
         () = silent => {}
         () = tokio::time::sleep(QUIET_WITHIN) => {}
     }
-    drop(Object::take(connection));
+    connection.discard();
     if !heard.load(Ordering::Relaxed) {
         let heard_at_last = async { while connector.cancel(&target).await.is_err() {} };
         // It is PostgreSQL that decides what becomes of the query then.

@@ -8,10 +8,12 @@ use super::{
     error,
     heartbeat::Heartbeat,
     lease::Lease,
+    preamble,
     revival::{Presences, Revival, Revivals, revived},
     session::Session,
     side::{Lent, Side},
     statement_cache::{Code, CodeOfAuthors, Preparation, Preparing},
+    turns::Turns,
     wire,
 };
 use crate::{
@@ -21,6 +23,7 @@ use crate::{
     outcome::{Pace, Sink},
 };
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use deadpool::{
     Runtime,
     managed::{self, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType},
@@ -100,6 +103,8 @@ pub struct Status {
 #[derive(Clone, Debug)]
 pub struct Pool {
     connections: managed::Pool<Manager>,
+    /// A turn for each connection.
+    turns: Turns,
     side: Side,
     /// How many units may wait for clients: half of the connections. A pool of one has none to spare.
     streams: Option<Arc<Semaphore>>,
@@ -143,6 +148,7 @@ impl Pool {
         let acquisition_timeout = options.acquisition_timeout;
         Ok(Self {
             connections,
+            turns: Turns::new(options.size.get()),
             side,
             streams,
             acquisition_timeout,
@@ -166,10 +172,10 @@ impl Pool {
         let began = notes::are_taken().then(Instant::now);
         let deadline = unit.deadline.map(|left| Instant::now() + left);
         let (lease, _permit) = match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, self.leased(S::PACE))
+            Some(deadline) => tokio::time::timeout_at(deadline, self.leased(S::PACE, unit))
                 .await
                 .map_err(|_| error::deadline_exceeded())??,
-            None => self.leased(S::PACE).await?,
+            None => self.leased(S::PACE, unit).await?,
         };
         let limit = self.connections.manager().options.query_timeout.map(|limit| Instant::now() + limit);
         let ends = deadline.into_iter().chain(limit).min();
@@ -187,9 +193,9 @@ impl Pool {
     }
 
     /// A connection, and what it takes to have it.
-    async fn leased(&self, pace: Pace) -> Result<(Lease, Option<SemaphorePermit<'_>>)> {
+    async fn leased(&self, pace: Pace, unit: &Unit<'_>) -> Result<(Lease, Option<SemaphorePermit<'_>>)> {
         let permit = self.permit(pace).await?;
-        Ok((self.lease().await?, permit))
+        Ok((self.lease(unit).await?, permit))
     }
 
     /// Clients that do not read what they asked for hold some connections, and never all.
@@ -303,20 +309,32 @@ impl Pool {
         Status {
             max: status.max_size,
             available: status.available + status.max_size.saturating_sub(status.size),
-            waiting: status.waiting,
+            waiting: self.turns.waiting(),
             timeouts: self.timeouts.load(Ordering::Relaxed),
         }
     }
 
     /// Leases a connection. Where PostgreSQL refuses to open another one because it is full, this waits until one of the
     /// pool's connections is given back.
-    async fn lease(&self) -> Result<Lease> {
+    async fn lease(&self, unit: &Unit<'_>) -> Result<Lease> {
         let until = Instant::now() + self.acquisition_timeout;
+        let turn = match self.turns.try_take() {
+            Some(turn) => turn,
+            None => {
+                let role = Bytes::copy_from_slice(preamble::role(&unit.settings).as_bytes());
+                let waited = tokio::time::timeout_at(until, self.turns.wait(&role)).await;
+                let turn = waited.map_err(|_| {
+                    self.timeouts.fetch_add(1, Ordering::Relaxed);
+                    error::pool_timeout()
+                })?;
+                turn.ok_or_else(|| error::internal(&"the turns are gone"))?
+            }
+        };
         loop {
             match self.connections.get().await {
                 Ok(connection) => {
                     let connector = Arc::clone(&self.connections.manager().connector);
-                    return Ok(Lease::new(connection, connector, self.presences.subscribe()));
+                    return Ok(Lease::new(connection, turn, connector, self.presences.subscribe()));
                 }
                 Err(PoolError::Backend(problem))
                     if is_full(&problem) && self.connections.status().size > 0 =>

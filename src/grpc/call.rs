@@ -16,7 +16,7 @@ use super::{
     services::Method,
 };
 use crate::{
-    auth::Identity,
+    auth::{Effect, Identity},
     error::{Caller, Error, Fault, Result},
     notes,
     outcome::Outcome,
@@ -52,8 +52,8 @@ pub(super) struct Asker {
 
 impl Asker {
     /// What the headers say of it.
-    pub(super) fn of(grpc: &Grpc, headers: &HeaderMap) -> std::result::Result<Self, Status> {
-        let identity = identify(grpc, headers)?;
+    pub(super) async fn of(grpc: &Grpc, headers: &HeaderMap) -> std::result::Result<Self, Status> {
+        let identity = identify(grpc, headers).await?;
         let left = timeout(headers).map_err(|error| grpc.refusal(&error, identity.caller))?;
         // What is too long to be a time is no limit.
         Ok(Self { identity, deadline: left.and_then(|left| Instant::now().checked_add(left)) })
@@ -236,11 +236,11 @@ fn mismatch() -> Box<Error> {
 }
 
 /// Who asks.
-pub(super) fn identify(grpc: &Grpc, headers: &HeaderMap) -> std::result::Result<Arc<Identity>, Status> {
-    let mut found = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+pub(super) async fn identify(grpc: &Grpc, headers: &HeaderMap) -> std::result::Result<Arc<Identity>, Status> {
+    let mut found = headers.get_all(AUTHORIZATION).iter();
     let identity = match (found.next(), found.next()) {
         (_, Some(_)) => Err(Error::new(Fault::InvalidMessage, "There is more than one authorization")),
-        (authorization, None) => grpc.authenticator.authenticate(authorization, SystemTime::now()),
+        (_, None) => grpc.authenticator.authenticate(headers, Effect::Change, SystemTime::now()).await,
     };
     identity.map_err(|error| grpc.refusal(&error, Caller::Anonymous))
 }

@@ -150,7 +150,7 @@ mod tests {
 
     fn sealer_of(settings: &[(&str, &str)], own: &OwnSecret) -> Sealer {
         let config = config(settings);
-        let authenticator = Authenticator::new(&config).unwrap();
+        let authenticator = Authenticator::new(&config, None).unwrap();
         Sealer::new(&config, authenticator.secret(), own).unwrap()
     }
 

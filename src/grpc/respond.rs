@@ -42,8 +42,9 @@ pub(super) fn blaming(error: &Error, caller: Caller, verbosity: Verbosity, colum
         Origin::PostgreSql(_) => "postgresql",
     };
     details.set_error_info(reason(error, class.reason), domain, metadata(error, verbosity, columns));
-    if let GrpcCode::Aborted | GrpcCode::Unavailable = class.grpc {
-        details.set_retry_info(Some(RETRY_DELAY));
+    let is_passing = matches!(class.grpc, GrpcCode::Aborted | GrpcCode::Unavailable);
+    if let Some(delay) = error.retry_after.or(is_passing.then_some(RETRY_DELAY)) {
+        details.set_retry_info(Some(delay));
     }
     Status::with_error_details(code, message, details)
 }

@@ -18,6 +18,7 @@ use super::{
     protocol::{NotTaken, Protocol},
     respond,
     services::{Method, Signature},
+    timing,
 };
 use crate::{
     config::{Origins, Verbosity},
@@ -232,7 +233,7 @@ async fn infrastructure(
         let request = Request::from_parts(head, Body::new(http_body_util::Full::new(message)));
         return Ok(infallible(grpc.health.server().max_decoding_message_size(limit).oneshot(request).await));
     }
-    let identity = calls::identify(grpc, request.headers())?;
+    let identity = calls::identify(grpc, request.headers()).await?;
     grpc.infrastructure.may_reflect(&identity).map_err(|error| grpc.refusal(&error, identity.caller))?;
     let mut response = infallible(match service {
         Infrastructure::ReflectionAlpha => grpc.reflection.v1alpha().oneshot(request).await,
@@ -249,16 +250,27 @@ where
     B: http_body::Body + Unpin,
     B::Error: Into<BoxError>,
 {
-    let asker = match Asker::of(grpc, &head.headers) {
+    let asker = match Asker::of(grpc, &head.headers).await {
         Ok(asker) => asker,
         Err(status) => return watched(status.into_http()),
     };
-    let answered = match received(grpc, method, head, body, &asker).await {
+    let ticket = grpc.engine.limits().enter(&asker.identity.role);
+    let received = match &ticket {
+        Ok(_) => received(grpc, method, head, body, &asker).await,
+        Err(error) => Err(grpc.refusal(error, asker.identity.caller)),
+    };
+    let answered = match received {
+        Ok(received) if grpc.engine.config().server_timing_enabled => {
+            timing::timed(Box::pin(carried_out(grpc, method, received, &asker))).await
+        }
         Ok(received) => carried_out(grpc, method, received, &asker).await,
         Err(status) => Err(status),
     };
     let mut response = answered.unwrap_or_else(|status| watched(status.into_http()));
     response.extensions_mut().insert(asker.identity);
+    if let Ok(Some(ticket)) = ticket {
+        response.extensions_mut().insert(ticket);
+    }
     response
 }
 

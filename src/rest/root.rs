@@ -21,10 +21,13 @@ use crate::{
     notes::Stage,
     openapi::{self, ETags, Format, Protos, Security, Server, Source, Visibility},
     outcome::Privileges,
-    server::stored::{Coding, Store},
+    server::{
+        forwarded::Forwarded,
+        stored::{Coding, Store},
+    },
 };
 use axum::body::Body;
-use http::{HeaderMap, Response, request::Parts};
+use http::{HeaderMap, Response, Uri, request::Parts};
 use std::{
     hash::{Hash, Hasher},
     sync::Arc,
@@ -50,6 +53,8 @@ struct Key {
     /// `None` where the document shows everything.
     privileges: Option<Arc<Privileges>>,
     format: Format,
+    /// Where proxies were called for it.
+    address: Option<Uri>,
 }
 
 /// Privileges are as long as the schema has relations, so their numbers stand for them here; the comparison of those of one
@@ -57,7 +62,7 @@ struct Key {
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let sizes = self.privileges.as_ref().map(|found| (found.relations.len(), found.functions.len()));
-        (&self.schema, sizes, self.format).hash(state);
+        (&self.schema, sizes, self.format, &self.address).hash(state);
     }
 }
 
@@ -100,7 +105,9 @@ pub(super) async fn describe(
         OpenApiMode::IgnorePrivileges | OpenApiMode::Disabled => None,
     };
     stopwatch.lap(Stage::Transaction);
-    let key = Key { schema: profile.schema.clone(), privileges, format };
+    let forwarded = head.extensions.get::<Forwarded>();
+    let address = forwarded.and_then(|forwarded| forwarded.address.clone());
+    let key = Key { schema: profile.schema.clone(), privileges, format, address };
     let make = {
         let (catalog, config, key) = (engine.catalog().clone(), engine.config().clone(), key.clone());
         move || {
@@ -109,7 +116,7 @@ pub(super) async fn describe(
                 schema: &key.schema,
                 visibility: key.privileges.as_deref().map_or(Visibility::Everything, Visibility::Role),
                 security: Security::of(&config),
-                server: Server::of(&config),
+                server: Server::of(&config, key.address.as_ref()),
                 protos: Protos::of(&config),
                 etags: ETags::of(&config),
                 extra_search_path: &config.db_extra_search_path,

@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("main", ""),
     (
         "app",
-        "admin auth catalog check cli config engine error execute grpc memory notes openapi rest server sql telemetry \
+        "admin admission auth catalog check cli config engine error execute grpc memory notes openapi rest server sql telemetry \
          typescript",
     ),
     ("cli", "config"),
@@ -19,12 +19,12 @@ const LAYERS: &[(&str, &str)] = &[
     ("embedded", ""),
     ("server", "config error memory"),
     ("admin", ""),
-    ("rest", "auth catalog config engine error media memory openapi notes outcome request server"),
-    ("grpc", "auth catalog config engine error media memory name notes outcome request server"),
+    ("rest", "admission auth catalog config engine error media memory openapi notes outcome request server"),
+    ("grpc", "admission auth catalog config engine error media memory name notes outcome request server"),
     ("openapi", "catalog config error media name outcome request"),
     ("typescript", "catalog"),
     ("telemetry", "config notes"),
-    ("engine", "auth catalog config error execute media memory notes outcome plan request sql"),
+    ("engine", "admission auth catalog config error execute media memory notes outcome plan request sql"),
     ("execute", "config error media memory notes outcome plan sql"),
     ("sql", "auth catalog config error media outcome plan request"),
     ("plan", "auth catalog config error media outcome request"),
@@ -36,6 +36,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("error", ""),
     ("media", ""),
     ("memory", ""),
+    ("admission", "error"),
     ("name", ""),
     ("notes", ""),
 ];

@@ -1,9 +1,12 @@
 //! The process as operators know it: how it starts and ends, what it prints, and how it lives through what happens to its
 //! database. Times are not asserted here.
 
+mod admission;
 mod base;
+mod carriers;
 mod commands;
 mod health;
+mod keys;
 mod logs;
 mod outage;
 mod refused;

@@ -5,6 +5,7 @@ pub(crate) mod database;
 pub(crate) mod grpc;
 pub(crate) mod grpc_web;
 pub(crate) mod http;
+pub(crate) mod issuer;
 pub(crate) mod server;
 pub(crate) mod silence;
 pub(crate) mod snapshot;

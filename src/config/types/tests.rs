@@ -81,14 +81,6 @@ fn secrets_do_not_show_themselves() {
 }
 
 #[test]
-fn a_trace_header_keeps_its_spelling_and_is_found_without_case() {
-    let header = TraceHeader::parse("X-Request-Id").ok();
-    assert_eq!(header.as_ref().map(|header| header.name().as_str()), Some("x-request-id"));
-    assert_eq!(render::<TraceHeader>("X-Request-Id").as_deref(), Some("X-Request-Id"));
-    assert_eq!(TraceHeader::parse("X Request"), Err(Problem::Form));
-}
-
-#[test]
 fn a_function_name_is_split_at_the_first_dot() {
     assert_eq!(
         FunctionName::parse("postgrest.pre_config").map(|name| name.schema),

@@ -14,8 +14,8 @@ use hyper::ext::ReasonPhrase;
 use serde_json::{Value, json};
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
-/// When to try again, in seconds.
-const RETRY_AFTER: &str = "1";
+/// When to try again what the server cannot do now, in seconds.
+const RETRY_AFTER: u64 = 1;
 
 /// The answer to a request that failed.
 pub(in crate::rest) fn failure(error: &Error, caller: Caller, verbosity: Verbosity) -> Response<Body> {
@@ -33,9 +33,9 @@ pub(in crate::rest) fn failure(error: &Error, caller: Caller, verbosity: Verbosi
     put(headers, header::CONTENT_TYPE, Some(MediaType::Json.content_type()));
     put(headers, PROXY_STATUS, Some(format!("PostgREST; error={}", error.code())));
     put(headers, header::WWW_AUTHENTICATE, challenge(error, status));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        put(headers, header::RETRY_AFTER, Some(RETRY_AFTER));
-    }
+    let unavailable = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER);
+    let retry_after = error.retry_after.map(|time| time.as_secs_f64().ceil() as u64).or(unavailable);
+    put(headers, header::RETRY_AFTER, retry_after.map(|seconds| seconds.to_string()));
     if let Origin::PostgreSql(report) = &error.origin {
         for (name, value) in report.raised.iter().flat_map(|raised| &raised.headers) {
             if let Ok(name) = HeaderName::from_bytes(name.as_bytes())

@@ -1,7 +1,7 @@
 //! A database that goes away and comes back, on a PostgreSQL server of this test alone.
 
 use super::{SCHEMA, answers, ended, health::is_serving, pgduet};
-use crate::support::{address, http::send, server::Server, until};
+use crate::support::{address, http::send, server::Server, tools::grpcurl, until};
 use pgduet::embedded::{Binaries, Cluster, Durability, Location};
 use std::{
     env, fs,
@@ -75,16 +75,47 @@ impl Own {
     /// listened at.
     fn copy_as_standby(&mut self, name: &str) -> Self {
         self.stop();
-        let location = env::temp_dir().join(format!("pgduet-{name}-{}", std::process::id()));
-        let _left = fs::remove_dir_all(&location);
+        let location = Self::location(name);
         let copied = Command::new("cp").arg("-a").args([&self.location, &location]).status().unwrap();
         assert!(copied.success());
         fs::write(location.join("data/standby.signal"), "").unwrap();
+        Self::resumed(location)
+    }
+
+    /// Starts a standby that follows this server, made as operators make one.
+    fn backup_as_standby(&self, name: &str) -> Self {
+        let location = Self::location(name);
+        fs::create_dir_all(&location).unwrap();
+        let data = location.join("data");
+        let primary = self.cluster.as_ref().unwrap().data_dir();
+        let made = Command::new(self.binaries.program("pg_basebackup"))
+            .args(["--no-sync", "--checkpoint=fast", "--write-recovery-conf", "--wal-method=stream", "-D"])
+            .arg(&data)
+            .args(["-d", &self.uri("postgres")])
+            .status()
+            .unwrap();
+        assert!(made.success());
+        // The socket of the primary stands among its data.
+        let _none = fs::remove_file(data.join(".s.PGSQL.5432.lock"));
+        let reference = format!("--reference={}", primary.display());
+        let owned = Command::new("chown").args(["-R", &reference]).arg(&data).status().unwrap();
+        assert!(owned.success());
+        Self::resumed(location)
+    }
+
+    /// Where a server of this name has its files; nothing is there.
+    fn location(name: &str) -> PathBuf {
+        let location = env::temp_dir().join(format!("pgduet-{name}-{}", std::process::id()));
+        let _left = fs::remove_dir_all(&location);
+        location
+    }
+
+    fn resumed(location: PathBuf) -> Self {
         let binaries =
             Binaries::find(env::var_os("PGDUET_TEST_PG_BIN").map(PathBuf::from).as_deref()).unwrap();
-        let mut standby = Self { binaries, location, cluster: None };
-        standby.resume();
-        standby
+        let mut own = Self { binaries, location, cluster: None };
+        own.resume();
+        own
     }
 
     pub(super) fn stop(&mut self) {
@@ -170,22 +201,68 @@ async fn health_follows_the_database_whether_or_not_somebody_listens() {
     }
 }
 
-#[tokio::test]
-async fn the_listener_finds_the_primary_among_several_hosts() {
-    let mut primary = Own::start("primary").await;
-    let standby = primary.copy_as_standby("standby");
-    primary.resume();
-    let uris = [standby.uri("authenticator"), primary.uri("authenticator")];
+/// A connection string of two servers.
+fn place_of(servers: [&Own; 2]) -> String {
+    let uris = servers.map(|server| server.uri("authenticator"));
     let configs = uris.map(|uri| uri.parse::<tokio_postgres::Config>().unwrap());
     let hosts = configs.each_ref().map(|config| match &config.get_hosts()[0] {
         Host::Tcp(name) => name.clone(),
         Host::Unix(path) => path.display().to_string(),
     });
     let ports = configs.each_ref().map(|config| config.get_ports().first().unwrap_or(&5432).to_string());
-    let place =
-        format!("host={} port={} user=authenticator dbname=postgres", hosts.join(","), ports.join(","));
+    format!("host={} port={} user=authenticator dbname=postgres", hosts.join(","), ports.join(","))
+}
+
+#[tokio::test]
+async fn the_standby_is_preferred_where_that_is_asked_for_and_the_primary_will_do() {
+    let primary = Own::start("preferred-primary").await;
+    primary
+        .superuser(
+            "CREATE VIEW api.place AS SELECT pg_is_in_recovery() AS recovers; GRANT SELECT ON api.place TO anonymous",
+        )
+        .await;
+    let mut standby = primary.backup_as_standby("preferred-standby");
+    let place = format!("{} target_session_attrs=prefer-standby", place_of([&primary, &standby]));
     let mut command = pgduet();
     command.env("PGRST_DB_URI", place).env("PGRST_DB_SCHEMAS", "api").env("PGRST_DB_ANON_ROLE", "anonymous");
+    let server = Server::run(command);
+    let recovers = || send(server.address(), "GET", "/place", &[], None).text();
+    assert_eq!(recovers(), r#"[{"recovers":true}]"#);
+    // It follows the primary, and takes no writes itself.
+    primary.superuser("INSERT INTO api.items VALUES (2, 'two')").await;
+    until("the standby has the row", || {
+        let read = send(server.address(), "GET", "/items?id=eq.2&select=name", &[], None);
+        (read.text() == r#"[{"name":"two"}]"#).then_some(())
+    });
+    let write = || send(server.address(), "POST", "/items", &[], Some(r#"{"id":3}"#));
+    let create =
+        || grpcurl(&["-d", r#"{"item":{"id":4}}"#, server.address(), "api.v1.ItemsService/CreateItem"]);
+    let written = write();
+    assert_eq!((written.status, written.code().as_deref()), (405, Some("25006")), "{}", written.text());
+    let created = create().unwrap_err();
+    assert!(created.contains("FailedPrecondition") && created.contains("25006"), "{created}");
+    // A change that the primary announces is heard, whichever of them answers requests.
+    server.says("Listening for notifications", 1);
+    let loads = server.log().matches("Schema cache loaded").count();
+    primary.superuser("NOTIFY pgrst, 'reload schema'").await;
+    server.says("Schema cache loaded", loads + 1);
+
+    standby.stop();
+    until("the primary answers", || (recovers() == r#"[{"recovers":false}]"#).then_some(()));
+    assert_eq!(write().status, 201);
+    assert!(create().is_ok());
+}
+
+#[tokio::test]
+async fn the_listener_finds_the_primary_among_several_hosts() {
+    let mut primary = Own::start("primary").await;
+    let standby = primary.copy_as_standby("standby");
+    primary.resume();
+    let mut command = pgduet();
+    command
+        .env("PGRST_DB_URI", place_of([&standby, &primary]))
+        .env("PGRST_DB_SCHEMAS", "api")
+        .env("PGRST_DB_ANON_ROLE", "anonymous");
     let server = Server::run(command);
     server.says("Listening for notifications", 1);
     let written = send(server.address(), "POST", "/items", &[], Some(r#"{"id":2}"#));

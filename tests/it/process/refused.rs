@@ -2,7 +2,7 @@
 //! waited out.
 
 use super::{SCHEMA, answers, ended, outage::Own, pgduet, serve};
-use crate::support::{database::Database, http::send, server::Server, until};
+use crate::support::{database::Database, http::send, server::Server, tools::grpcurl, until};
 use std::{thread, time::Duration};
 
 fn configured(own: &Own) -> std::process::Command {
@@ -109,4 +109,7 @@ async fn writes_at_a_standby_are_refused_as_such() {
     assert!(answers(&server));
     let written = send(server.address(), "POST", "/items", &[], Some(r#"{"id":2}"#));
     assert_eq!((written.status, written.code().as_deref()), (405, Some("25006")), "{}", written.text());
+    let create = ["-d", r#"{"item":{"id":2}}"#, server.address(), "api.v1.ItemsService/CreateItem"];
+    let created = grpcurl(&create).unwrap_err();
+    assert!(created.contains("FailedPrecondition") && created.contains("25006"), "{created}");
 }

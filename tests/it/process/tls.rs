@@ -20,11 +20,11 @@ const PEERS: &str = "
 ";
 
 /// Certificates of one test, gone with the value.
-struct Certificates(PathBuf);
+pub(super) struct Certificates(PathBuf);
 
 impl Certificates {
     /// An authority, and what the server and a client show.
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let directory = env::temp_dir().join(format!("pgduet-listener-{name}-{}", std::process::id()));
         let _left = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).unwrap();
@@ -40,7 +40,7 @@ impl Certificates {
         stdout(Command::new("openssl").current_dir(&self.0).stderr(Stdio::null()).args(arguments));
     }
 
-    fn authority(&self, name: &str) {
+    pub(super) fn authority(&self, name: &str) {
         self.openssl(&format!(
             "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -x509
              -keyout {name}.key -out {name}.crt -subj /CN={name}"
@@ -58,7 +58,7 @@ impl Certificates {
         ));
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(super) fn file(&self, name: &str) -> String {
         self.0.join(name).display().to_string()
     }
 
