@@ -126,6 +126,7 @@ fault_table! {
     StreamIdle              "PGDUET17" 504 DeadlineExceeded   "STREAM_IDLE",                "The reader of a stream took nothing for too long.";
     StreamsBusy             "PGDUET18" 503 ResourceExhausted  "STREAMS_BUSY",               "Streams hold as many connections as they may.";
     StreamsImpossible       "PGDUET19" 503 FailedPrecondition "STREAMS_IMPOSSIBLE",         "The pool has a single connection, which no stream may hold.";
+    InvalidTransaction      "PGDUET20" 400 InvalidArgument    "INVALID_TRANSACTION",        "A transaction is malformed, an operation only reads, or refers to what is not there.";
     Internal                "PGDUET99" 500 Internal           "INTERNAL",                   "A fault of pgduet itself.";
 }
 
@@ -180,6 +181,8 @@ pub struct Error {
     pub hint: Option<String>,
     /// For the log alone.
     pub cause: Option<String>,
+    /// Which operation of a transaction is to blame.
+    pub operation: Option<usize>,
 }
 
 /// What a stage returns.
@@ -194,6 +197,7 @@ impl Error {
             details: None,
             hint: None,
             cause: None,
+            operation: None,
         })
     }
 
@@ -205,6 +209,7 @@ impl Error {
             details: None,
             hint: None,
             cause: None,
+            operation: None,
         })
     }
 

@@ -3,7 +3,7 @@
 //! catalog or listens has a connection of another kind, and none of these.
 
 use super::{
-    Report, Unit,
+    Report, Series, Unit,
     connect::{Client, Clients, Connection as Polled, Connector, Driven},
     error,
     heartbeat::Heartbeat,
@@ -13,6 +13,7 @@ use super::{
     side::{Lent, Side},
     statement_cache::{Code, CodeOfAuthors, Preparation, Preparing},
     wire,
+    work::{Alone, Together, Work},
 };
 use crate::{
     config::{Config, Connection},
@@ -160,13 +161,26 @@ impl Pool {
     /// Dropping the future cancels the unit, whose transaction is undone unless
     /// it had ended.
     pub async fn run<S: Sink>(&self, unit: &Unit<'_>, sink: &mut S) -> Result<Report> {
-        self.attempt(unit, sink).await.inspect_err(|error| self.tell(error))
+        let mut work = Alone { unit, sink };
+        self.attempt(&mut work, S::PACE, unit.deadline).await.inspect_err(|error| self.tell(error))
     }
 
-    async fn attempt<S: Sink>(&self, unit: &Unit<'_>, sink: &mut S) -> Result<Report> {
+    /// Runs several units as one transaction. It has ended when this returns, and where that is an error nothing of it
+    /// has happened. As for one unit, dropping the future undoes it.
+    pub async fn run_series<S: Series>(&self, series: &mut S, deadline: Option<Duration>) -> Result<()> {
+        let mut work = Together(series);
+        self.attempt(&mut work, S::Sink::PACE, deadline).await.inspect_err(|error| self.tell(error))
+    }
+
+    async fn attempt<W: Work>(
+        &self,
+        work: &mut W,
+        pace: Pace,
+        deadline: Option<Duration>,
+    ) -> Result<W::Report> {
         let began = notes::are_taken().then(Instant::now);
-        let deadline = unit.deadline.map(|left| Instant::now() + left);
-        let leased = pin!(self.leased(S::PACE));
+        let deadline = deadline.map(|left| Instant::now() + left);
+        let leased = pin!(self.leased(pace));
         let (lease, _permit) = match deadline {
             Some(deadline) => {
                 tokio::time::timeout_at(deadline, leased).await.map_err(|_| error::deadline_exceeded())??
@@ -176,14 +190,11 @@ impl Pool {
         let limit = self.connections.manager().options.query_timeout.map(|limit| Instant::now() + limit);
         let ends = deadline.into_iter().chain(limit).min();
         let waited = began.map(|began| began.elapsed());
-        let outcome = lease.run(unit, ends, sink).await;
+        let outcome = lease.run(work, ends).await;
         if let (Some(began), Some(waited)) = (began, waited) {
             notes::took(Stage::Wait, waited);
             notes::took(Stage::Database, began.elapsed().saturating_sub(waited));
-            notes::note(|notes| {
-                notes.rows = outcome.as_ref().ok().map(|report| report.rows);
-                notes.query = Some(unit.statement.fragment.as_str().to_owned());
-            });
+            notes::note(|notes| work.note(outcome.as_ref().ok(), notes));
         }
         outcome
     }

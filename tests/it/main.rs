@@ -31,4 +31,5 @@ mod shared;
 mod spec;
 mod sql;
 mod support;
+mod transaction;
 mod tutorial;
