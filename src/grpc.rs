@@ -34,6 +34,7 @@ mod selection;
 mod serve;
 mod services;
 mod surface;
+mod transaction;
 
 use crate::{
     auth::Authenticator,

@@ -1,5 +1,6 @@
 //! Several writes in one transaction, as clients ask for them over each protocol: all of them take effect, or none.
 
+mod grpc;
 mod hostile;
 mod rest;
 

@@ -38,7 +38,8 @@ fn operations_take_effect_together_and_later_ones_have_what_earlier_ones_gave() 
     // Each operation is what it would be alone, in one transaction.
     assert_eq!(
         rows(&database, "SELECT method, path, who FROM api.heard ORDER BY number"),
-        "(POST,/books,anonymous) (PATCH,/books,anonymous) (PUT,/books,anonymous) (DELETE,/books,anonymous)"
+        "(POST,/books,anonymous) (PATCH,/books,anonymous) (PUT,/books,anonymous) (PUT,/books,anonymous) \
+         (DELETE,/books,anonymous)"
     );
     assert_eq!(text(&database, "SELECT count(DISTINCT transaction)::text FROM api.heard"), "1");
 }
