@@ -199,7 +199,7 @@ impl Services {
         Some((method, format!("/{}.{service}/{name}", found.name)))
     }
 
-    /// The paths of the methods.
+    /// The paths of the methods that have messages of their own: all but those of transactions.
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();
         for package in &self.surface.packages {
@@ -211,9 +211,6 @@ impl Services {
             }
             let path = |method| format!("/{}.{FUNCTIONS_SERVICE}/{method}", package.name);
             paths.extend(package.functions.iter().map(|function| path(&function.method)));
-            if package.has_operations() {
-                paths.push(format!("/{}.{TRANSACTION_SERVICE}/{EXECUTE}", package.name));
-            }
         }
         paths
     }

@@ -160,7 +160,8 @@ impl Operations for Running<'_> {
     }
 
     fn answered(&mut self, at: usize, outcome: Outcome, _: Option<Never>) -> Result<()> {
-        let Some(asked) = self.asked.take() else { return Ok(()) };
+        let asked =
+            self.asked.take().ok_or_else(|| invalid("An operation is answered that was not asked"))?;
         let Draft { status, headers, body } = respond::draft(outcome, &asked)?;
         let is_json = is_json(&headers) && serde_json::from_slice::<IgnoredAny>(&body).is_ok();
         if !body.is_empty() && !is_json {

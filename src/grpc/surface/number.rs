@@ -99,6 +99,7 @@ mod tests {
         assert_eq!(fields, [179_104, 88_689, 167_831, 197_314]);
         let labels = ["male", "divers", ""].map(|name| Numbered::Label.number(name));
         assert_eq!(labels, [1_637_720_018, 42_649_894, 18_652_615]);
+        assert_eq!(Numbered::Operation.number("CreateBook"), 252_839_744);
     }
 
     #[test]

@@ -78,8 +78,7 @@ impl<'de: 'b, 'b> Deserialize<'de> for List<'b> {
 }
 
 /// What an operation can say of itself. All else is the request's.
-static OWN_HEADERS: [HeaderName; 3] =
-    [header::ACCEPT, header::CONTENT_TYPE, HeaderName::from_static("prefer")];
+static OWN_HEADERS: [HeaderName; 2] = [header::ACCEPT, HeaderName::from_static("prefer")];
 
 /// What clients write into targets and `Uri` refuses.
 const REFUSED: &AsciiSet = &CONTROLS
@@ -142,7 +141,7 @@ fn listed(config: &Config, head: &Parts, body: &Bytes, at: usize, text: &RawValu
 /// The path and the query, which name no server.
 fn target(path: &str) -> Result<Uri> {
     let uri = utf8_percent_encode(path, REFUSED).to_string().parse::<Uri>().ok();
-    uri.filter(|uri| path.starts_with('/') && path != "/" && uri.host().is_none()).ok_or_else(|| {
+    uri.filter(|uri| path.starts_with('/') && uri.path() != "/" && uri.host().is_none()).ok_or_else(|| {
         invalid("The path of an operation is that of a relation or of a function, such as \"/films?id=eq.1\"")
     })
 }
@@ -154,7 +153,7 @@ fn own_headers(config: &Config, head: &Parts, written: BTreeMap<String, String>)
         let own = OWN_HEADERS.iter().find(|own| own.as_str().eq_ignore_ascii_case(&name));
         let own = own.ok_or_else(|| {
             invalid(format!("An operation has no header {name}: it is the request that can have it"))
-                .hint("An operation can have Accept, Content-Type and Prefer")
+                .hint("An operation can have Accept and Prefer, and its body is JSON")
         })?;
         let value = HeaderValue::try_from(value)
             .map_err(|error| invalid(format!("The header {name} is malformed")).cause(error))?;

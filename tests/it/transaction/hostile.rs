@@ -35,6 +35,8 @@ fn lists_that_are_none_are_refused() {
         json!([{ "method": "POST", "path": "/authors", "headers": { "Authorization": "Bearer x" } }]),
         json!([{ "method": "POST", "path": "/authors", "headers": { "Content-Profile": "pg_catalog" } }]),
         json!([{ "method": "POST", "path": "/authors", "headers": { "Prefer": "a\nb" } }]),
+        json!([{ "method": "POST", "path": "/?a=1" }]),
+        json!([{ "method": "POST", "path": "/authors", "headers": { "Content-Type": "text/csv" } }]),
         json!([{ "method": "POST", "path": "/", "headers": { "Content-Type": super::MEDIA_TYPE },
                  "body": [{ "method": "POST", "path": "/authors", "body": {} }] }]),
     ] {
