@@ -27,11 +27,7 @@ use crate::{
     memory::{Full, Memory},
     notes::Stage,
     outcome::{Outcome, Pace, Row, Sink},
-    request::{
-        Action, Context,
-        payload::{Arguments, Payload},
-        prefer::Preferences,
-    },
+    request::{Action, Context, payload::Arguments, prefer::Preferences},
 };
 use axum::body::Body;
 use bytes::Bytes;
@@ -42,7 +38,7 @@ use references::Values;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     convert::Infallible,
     pin::Pin,
     task::{Context as Task, Poll},
@@ -146,10 +142,13 @@ impl Operations for Running<'_> {
                 return Err(invalid("The operation is none of a transaction"));
             }
         };
-        if let Some(name) = references.keys().find(|name| !takes(&request.action, name)) {
-            return Err(invalid(format!(
-                "The operation does not take \"{name}\", which refers to an earlier one"
-            )));
+        if !references.is_empty() {
+            let taken = taken(&request.action);
+            if let Some(name) = references.keys().find(|name| !taken.contains(name)) {
+                let message =
+                    format!("The operation does not take \"{name}\", which refers to an earlier one");
+                return Err(invalid(message));
+            }
         }
         let Context { headers, cookies, tls_subject, .. } = context.clone();
         request.context = Context { headers, cookies, tls_subject, ..request.context };
@@ -198,21 +197,17 @@ impl Operations for Running<'_> {
     }
 }
 
-/// Whether an operation writes to the column, or calls with the argument, of this name.
-fn takes(action: &Action, name: &String) -> bool {
-    let listed = |columns: &Option<Vec<String>>, payload: &Payload| {
-        columns.as_ref().unwrap_or(&payload.keys).contains(name)
-    };
-    match action {
+/// The columns that an operation writes to, or the arguments that it calls with.
+fn taken(action: &Action) -> HashSet<&String> {
+    let names = match action {
         Action::Insert { payload, columns, .. }
         | Action::Upsert { payload, columns, .. }
-        | Action::Update { payload, columns, .. } => listed(columns, payload),
-        Action::UpdateEach { payload, .. } => payload.keys.contains(name),
-        Action::Call { arguments: Arguments::Body { object: Some(object), .. }, .. } => {
-            object.keys.contains(name)
-        }
-        Action::Call { .. } | Action::Read { .. } | Action::Delete { .. } => false,
-    }
+        | Action::Update { payload, columns, .. } => columns.as_ref().unwrap_or(&payload.keys),
+        Action::UpdateEach { payload, .. } => &payload.keys,
+        Action::Call { arguments: Arguments::Body { object: Some(object), .. }, .. } => &object.keys,
+        Action::Call { .. } | Action::Read { .. } | Action::Delete { .. } => return HashSet::new(),
+    };
+    names.iter().collect()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -19,7 +19,7 @@
 use super::{Conversation, Ending, Failure, Naming, Place, Stop};
 use crate::{
     error::Result,
-    execute::{Report, Unit, session::Session, wire},
+    execute::{Report, Unit, session::Session},
     outcome::Sink,
 };
 use std::time::{Duration, Instant};
@@ -72,6 +72,6 @@ async fn exchange<S: Series>(
         place = Place::Later;
     }
     let Some(ending) = ending else { return Ok(()) };
-    ending.send(session).map_err(wire::Error::from)?;
+    ending.send(session)?;
     ending.heard(session).await
 }

@@ -64,11 +64,17 @@ pub(super) fn declare_messages(file: &mut FileDraft, package: &Package) {
         format!("{QUERY_PACKAGE}.Reference"),
         "The fields of the request that take their values from what earlier operations answer.",
     ));
-    choose(&mut operation, package, "request", "The request.", "Request");
+    choose(&mut operation, package, "request", "The request.", ("Request", "takes"));
     file.add_message(operation);
 
     let mut result = Draft::message(RESULT.to_owned(), "What an operation answers.".to_owned());
-    choose(&mut result, package, "response", "The response to the operation's request.", "Response");
+    choose(
+        &mut result,
+        package,
+        "response",
+        "The response to the operation's request.",
+        ("Response", "answers"),
+    );
     file.add_message(result);
 }
 
@@ -78,7 +84,7 @@ fn choose(
     package: &Package,
     name: &str,
     comment: &str,
-    end: &str,
+    (end, does): (&str, &str),
 ) {
     let operations = package.operations();
     let field = |operation: &Operation| FieldDraft {
@@ -87,7 +93,7 @@ fn choose(
         of: FieldType::Message(local(package, &format!("{}{end}", operation.messages))),
         cardinality: Cardinality::Implicit,
         json: None,
-        comment: format!("As {} alone.", operation.messages),
+        comment: format!("What {} {does}.", operation.messages),
     };
     message.choice(name, comment.to_owned(), operations.all().iter().map(field));
     message.reserve(&operations.ledger.reserved());

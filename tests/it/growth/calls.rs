@@ -32,7 +32,7 @@ pub(super) const ALL: &[Input] = &[
     row("pieces of one request of an operation", MESSAGE, INVALID_ARGUMENT, |n| {
         execute(&bytes(3000, b"abcdefgh").repeat(n / 11))
     }),
-    row("operations in JSON", MESSAGE, 400, |n| {
+    row("operations in JSON", MESSAGE / 8, 400, |n| {
         let operations = filled(n, ",", |_| r#"{"deleteItem":{"id":1}}"#.into());
         Request::Rest {
             method: "POST",
