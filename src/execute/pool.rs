@@ -28,7 +28,6 @@ use deadpool::{
 };
 use std::{
     num::NonZeroUsize,
-    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -180,12 +179,11 @@ impl Pool {
     ) -> Result<W::Report> {
         let began = notes::are_taken().then(Instant::now);
         let deadline = deadline.map(|left| Instant::now() + left);
-        let leased = pin!(self.leased(pace));
         let (lease, _permit) = match deadline {
-            Some(deadline) => {
-                tokio::time::timeout_at(deadline, leased).await.map_err(|_| error::deadline_exceeded())??
-            }
-            None => leased.await?,
+            Some(deadline) => tokio::time::timeout_at(deadline, self.leased(pace))
+                .await
+                .map_err(|_| error::deadline_exceeded())??,
+            None => self.leased(pace).await?,
         };
         let limit = self.connections.manager().options.query_timeout.map(|limit| Instant::now() + limit);
         let ends = deadline.into_iter().chain(limit).min();

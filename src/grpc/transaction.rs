@@ -9,7 +9,7 @@ pub(super) use wire::{Written, results};
 use super::{
     Grpc,
     blame::Asked,
-    call::{Answered, Asker, Message, ONE_ROW, context, found, left, mismatch, telling, timezone},
+    call::{Asker, ONE_ROW, context, found, left, mismatch, telling, timezone},
     decode::{self, Answer, Keyed, MAX_BYTES, Missing, Returned, Surroundings, Told},
     descriptor::Side,
     encode::{Envelope, KeyedSink, PageSink, WholeSink, number_field},
@@ -25,7 +25,7 @@ use crate::{
     outcome::{Outcome, Pace, Row, Sink},
     request::{Context, Request, prefer::TransactionEnd},
 };
-use http::HeaderMap;
+use http::request::Parts;
 use reference::Values;
 use std::{borrow::Cow, time::Instant};
 use tonic::Status;
@@ -35,14 +35,15 @@ use wire::Reference;
 pub(super) async fn execute(
     grpc: &Grpc,
     package: usize,
+    head: &Parts,
     asker: &Asker,
-    request: Message<'_>,
-) -> std::result::Result<Answered, Status> {
+    message: &[u8],
+) -> std::result::Result<Vec<u8>, Status> {
     let caller = asker.identity.caller;
-    let mut running = Running::read(grpc, package, asker.deadline, request)
+    let mut running = Running::read(grpc, package, head, asker.deadline, message)
         .map_err(|error| grpc.refusal(&error, caller))?;
     match grpc.engine.transact(&mut running, &asker.identity).await {
-        Ok(()) => Ok(Answered { message: running.out, metadata: HeaderMap::new() }),
+        Ok(()) => Ok(running.out),
         Err(error) => Err(match (&running.asked, error.operation) {
             (Some(asked), Some(_)) => grpc.refusal_of(asked, &error, caller),
             (Some(_) | None, _) => grpc.refusal(&error, caller),
@@ -91,8 +92,14 @@ struct Running<'c> {
 }
 
 impl<'c> Running<'c> {
-    fn read(grpc: &'c Grpc, package: usize, deadline: Option<Instant>, request: Message<'c>) -> Result<Self> {
-        let envelope = wire::Envelope::read(request.bytes)?;
+    fn read(
+        grpc: &'c Grpc,
+        package: usize,
+        head: &Parts,
+        deadline: Option<Instant>,
+        message: &'c [u8],
+    ) -> Result<Self> {
+        let envelope = wire::Envelope::read(message)?;
         let (found, _) = grpc.services.package(package).ok_or_else(gone)?;
         let mut values = Values::default();
         let mut operations = Vec::with_capacity(envelope.operations.len());
@@ -104,9 +111,9 @@ impl<'c> Running<'c> {
             grpc,
             operations,
             end: envelope.validates_only.then_some(TransactionEnd::Rollback),
-            context: context("", request),
+            context: context(head),
             deadline,
-            timezone: timezone(request.headers)?,
+            timezone: timezone(&head.headers)?,
             memory: grpc.engine.memory().request(),
             values,
             asked: None,
@@ -130,7 +137,7 @@ impl<'c> Running<'c> {
             max_rows: None,
         };
         let mut call = decode::decode_read(services, method, &message, surroundings)?;
-        for request in std::iter::once(&mut call.request).chain(call.otherwise.as_deref_mut()) {
+        for request in std::iter::once(&mut *call.request).chain(call.otherwise.as_deref_mut()) {
             self.has_end(request)?;
         }
         Ok(call)
@@ -231,7 +238,7 @@ impl Operations for Running<'_> {
             Answer::Page(_) | Answer::Stream(_) => return Err(mismatch()),
         };
         self.answering = Some(Answering { told, by });
-        Ok(Operation { request, otherwise, sink: Some(sink) })
+        Ok(Operation { request: *request, otherwise, sink: Some(sink) })
     }
 
     fn answered(&mut self, at: usize, outcome: Outcome, sink: Option<Rows>) -> Result<()> {

@@ -125,8 +125,8 @@ pub(super) fn draft(outcome: Outcome, asked: &Asked) -> Result<Draft> {
 fn read(name: &str, canonical: &str, outcome: &Outcome, asked: &Asked) -> Result<Draft> {
     let mut draft = paged(outcome, asked)?;
     let location = match canonical {
-        "" => format!("/{name}"),
-        query => format!("/{name}?{query}"),
+        "" => ["/", name].concat(),
+        query => ["/", name, "?", query].concat(),
     };
     put(&mut draft.headers, header::CONTENT_LOCATION, short(location));
     Ok(draft)

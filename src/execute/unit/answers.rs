@@ -56,7 +56,7 @@ impl Session {
     pub(super) async fn begun(&mut self, begin: &mut Call<'_>) -> Result<(), Stop> {
         loop {
             let frame = self.wire.frame().await?;
-            if frame.tag() == b'C' && frame.completed()?.0 != "BEGIN" {
+            if frame.tag() == b'C' && frame.completed()?.0 != b"BEGIN" {
                 return Err(Stop::Sink(unexpected("a transaction that does not begin")));
             }
             if let Said::Done(_) = self.said(begin, frame)? {

@@ -77,7 +77,10 @@ impl Ending {
             let mut call = session.fixed(*fixed, self.naming);
             loop {
                 let frame = session.wire.frame().await?;
-                if frame.tag() == b'C' && at + 1 == statements.len() && frame.completed()?.0 != expected {
+                if frame.tag() == b'C'
+                    && at + 1 == statements.len()
+                    && frame.completed()?.0 != expected.as_bytes()
+                {
                     return Err(Stop::Sink(unexpected("a transaction that ends as it should not")));
                 }
                 if let Said::Done(_) = session.said(&mut call, frame)? {
