@@ -152,7 +152,8 @@ where
             }
             None => run(engine, identity, wanted, stopwatch).await,
         },
-        Wish::Transact(transaction) => transaction.run(engine, identity, stopwatch).await,
+        // Apart from other requests, which need no room for it.
+        Wish::Transact(transaction) => Box::pin(transaction.run(engine, identity, stopwatch)).await,
     }
 }
 
