@@ -8,10 +8,11 @@ mod commit;
 /// The commit, where the source has no repository.
 const COMMIT: &str = "SOURCE_COMMIT";
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "pgduet/schema/v1/schema.proto",
     "pgduet/query/v1/predicate.proto",
     "pgduet/query/v1/conflict_action.proto",
+    "pgduet/query/v1/reference.proto",
     "pgduet/query/v1/count_mode.proto",
     "pgduet/types/v1/hstore.proto",
     // What the messages made at run time import besides.

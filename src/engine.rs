@@ -7,6 +7,7 @@ mod privileges;
 mod renewal;
 mod template;
 mod templates;
+mod transaction;
 
 use crate::{
     admission::RoleLimits,
@@ -35,6 +36,7 @@ use template::Template;
 use templates::Templates;
 
 pub use renewal::Renewal;
+pub use transaction::{MOST_OPERATIONS, Operation, Operations, check_count};
 
 /// A catalog, a configuration and a pool that belong together. A reload makes
 /// a new one; requests under way keep theirs.

@@ -126,6 +126,7 @@ fault_table! {
     StreamIdle              "PGDUET17" 504 DeadlineExceeded   "STREAM_IDLE",                "The reader of a stream took nothing for too long.";
     StreamsBusy             "PGDUET18" 503 ResourceExhausted  "STREAMS_BUSY",               "Streams hold as many connections as they may.";
     StreamsImpossible       "PGDUET19" 503 FailedPrecondition "STREAMS_IMPOSSIBLE",         "The pool has a single connection, which no stream may hold.";
+    InvalidTransaction      "PGDUET20" 400 InvalidArgument    "INVALID_TRANSACTION",        "A transaction is malformed, an operation only reads, or refers to what is not there.";
     KeysUnavailable         "PGDUET21" 503 Unavailable        "KEYS_UNAVAILABLE",         "The keys that tokens are verified with are not there yet.";
     CookieRefused           "PGDUET22" 403 PermissionDenied   "COOKIE_REFUSED",           "A cookie's token came with a request that another site may have made.";
     ServerBusy              "PGDUET23" 503 Unavailable        "SERVER_BUSY",              "As many requests are under way as `server-max-requests` allows.";
@@ -186,6 +187,8 @@ pub struct Error {
     pub retry_after: Option<Duration>,
     /// For the log alone.
     pub cause: Option<String>,
+    /// Which operation of a transaction is to blame.
+    pub operation: Option<usize>,
 }
 
 /// What a stage returns.
@@ -201,6 +204,7 @@ impl Error {
             hint: None,
             retry_after: None,
             cause: None,
+            operation: None,
         })
     }
 
@@ -213,6 +217,7 @@ impl Error {
             hint: None,
             retry_after: None,
             cause: None,
+            operation: None,
         })
     }
 

@@ -3,7 +3,8 @@
 //! transaction guard and no `get()` crosses this line, so that a dropped
 //! request can never leave a transaction open.
 //!
-//! `wire` has the drawing of the batch, and says when there is a second flush.
+//! `wire` has the drawing of the batch, and says when there is a second flush. Several requests can be one transaction:
+//! `unit/series` has that drawing.
 
 mod body;
 mod call;
@@ -29,6 +30,7 @@ mod turns;
 mod unit;
 mod vet;
 mod wire;
+mod work;
 
 pub use body::{Body, Form};
 pub use connect::{Client, Connection};
@@ -37,6 +39,7 @@ pub use pool::{Options, Pool, Status};
 pub use revival::{Revival, Revivals};
 pub use side::Lent;
 pub use statement_cache::{Code, Preparation};
+pub use unit::Series;
 
 use crate::{
     memory::{Lease, Memory},

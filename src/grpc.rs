@@ -35,6 +35,7 @@ mod serve;
 mod services;
 mod surface;
 mod timing;
+mod transaction;
 
 use crate::{
     auth::Authenticator,

@@ -17,6 +17,7 @@ mod respond;
 mod root;
 mod route;
 mod timing;
+mod transaction;
 
 use crate::{
     auth::{Authenticator, Effect, Identity},
@@ -38,6 +39,7 @@ pub use root::Documents;
 use route::{Resource, Task, Verb};
 use std::{sync::Arc, time::SystemTime};
 use timing::Stopwatch;
+use transaction::Transaction;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("pgduet/", env!("CARGO_PKG_VERSION")));
@@ -166,6 +168,8 @@ where
             }
             None => run(engine, identity, head, wanted, stopwatch).await,
         },
+        // Apart from other requests, which need no room for it.
+        Wish::Transact(transaction) => Box::pin(transaction.run(engine, identity, stopwatch)).await,
     }
 }
 
@@ -177,10 +181,15 @@ enum Wish {
     Methods(Profile, Resource),
     /// Something of the engine, and what the answer depends on besides.
     Run(Box<(Request, Asked)>),
+    /// Several things of the engine, all of them or none.
+    Transact(Box<Transaction>),
 }
 
 /// Reads a request, as far as that takes no engine.
 fn read(config: &Config, head: &Parts, body: Bytes) -> Result<Wish> {
+    if transaction::is_meant(head) {
+        return Ok(Wish::Transact(Box::new(Transaction::read(config, head, &body)?)));
+    }
     let resource = route::resource(head.uri.path(), config)?;
     let profile = headers::profile(&head.method, &head.headers, config)?;
     let task = route::task(resource, &head.method)?;

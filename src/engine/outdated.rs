@@ -22,7 +22,7 @@ use std::{
 };
 
 /// A schema may change again while a request waits for the catalog. After so many times it is told the error.
-const MOST_RENEWALS: u32 = 3;
+pub(super) const MOST_RENEWALS: u32 = 3;
 
 /// SQLSTATE's class of errors that PostgreSQL finds in a statement as such: names and types that it does not know, or
 /// that do not go together.

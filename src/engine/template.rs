@@ -21,11 +21,11 @@ use std::{borrow::Cow, sync::Arc};
 /// The statement of a plan, its transaction, and the form of its answer, without the values of any request.
 #[derive(Debug)]
 pub(super) struct Template {
-    access: Access,
+    pub(super) access: Access,
     /// What the rows become, where the answer is a body.
     pub(super) form: Form,
-    isolation: Isolation,
-    settings: Settings,
+    pub(super) isolation: Isolation,
+    pub(super) settings: Settings,
     pre_request: Option<Fragment>,
     statement: Statement,
     count: Option<Count>,

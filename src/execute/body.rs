@@ -9,14 +9,15 @@ use crate::{
     sql::{Column, Elements, Encoder, Layout},
 };
 use bytes::Bytes;
+use std::ops::Deref;
 
 /// Room that a body may keep unused.
 const SPARE: usize = 64 * 1024;
 
 /// A body in the making.
 #[derive(Debug)]
-pub struct Body<'f> {
-    form: &'f Form,
+pub struct Body<F> {
+    form: F,
     buffer: Vec<u8>,
     lease: Lease,
     place: Place,
@@ -82,9 +83,9 @@ impl Form {
     }
 }
 
-impl<'f> Body<'f> {
+impl<F: Deref<Target = Form>> Body<F> {
     /// A body of this form, which holds what `lease` grants.
-    pub fn new(form: &'f Form, lease: Lease) -> Self {
+    pub fn new(form: F, lease: Lease) -> Self {
         Self { form, buffer: Vec::new(), lease, place: Place::First }
     }
 
@@ -107,7 +108,7 @@ impl<'f> Body<'f> {
     }
 }
 
-impl Sink for Body<'_> {
+impl<F: Deref<Target = Form> + Send> Sink for Body<F> {
     const PACE: Pace = Pace::Database;
 
     fn row(&mut self, row: &dyn Row) -> Result<()> {

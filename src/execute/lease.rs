@@ -6,7 +6,6 @@
 //! blame.
 
 use super::{
-    Report, Unit,
     call::Doubt,
     connect::{Cancel, Connector},
     error,
@@ -15,11 +14,11 @@ use super::{
     revival::{Presence, revived},
     session::{Peer, Session},
     turns::Turn,
-    unit::{Connection as Left, Conversation, Failure, Naming},
+    unit::{Connection as Left, Failure, Naming},
+    work::Work,
 };
 use crate::{
     error::{Error, Origin, Result},
-    outcome::Sink,
     sql::Hashed,
 };
 use deadpool::managed::Object;
@@ -113,26 +112,19 @@ impl Lease {
         Self { connection: Some(connection), connector, state: State::Quiet, presence }
     }
 
-    /// Runs a unit and gives the connection back.
-    pub(super) async fn run(
-        mut self,
-        unit: &Unit<'_>,
-        deadline: Option<Instant>,
-        sink: &mut impl Sink,
-    ) -> Result<Report> {
-        let mut outcome = self.attempt(unit, deadline, sink, Naming::Allowed).await?;
+    /// Runs what is to run, and gives the connection back.
+    pub(super) async fn run<W: Work>(mut self, work: &mut W, deadline: Option<Instant>) -> Result<W::Report> {
+        let mut outcome = self.attempt(work, deadline, Naming::Allowed).await?;
         if let Err(Failure { doubt: Some(Doubt::Isolation), .. }) = &outcome {
             self.session()?.start = Start::Explicit;
             self.settle().await?;
-            outcome = self.attempt(unit, deadline, sink, Naming::Allowed).await?;
+            outcome = self.attempt(work, deadline, Naming::Allowed).await?;
         }
         if let Err(Failure { doubt: Some(doubt), error, .. }) = outcome {
             self.learn(&doubt)?;
             self.settle().await?;
-            if doubt == Doubt::Deallocated {
-                sink.restart()?;
-            }
-            outcome = self.attempt(unit, deadline, sink, Naming::Forbidden).await?;
+            work.restart(&doubt)?;
+            outcome = self.attempt(work, deadline, Naming::Forbidden).await?;
             self.conclude(doubt, &error, outcome.as_ref().err());
         }
         outcome.map_err(|failure| match deadline {
@@ -144,20 +136,19 @@ impl Lease {
         })
     }
 
-    /// Runs a unit. Fails itself where the deadline passes.
-    async fn attempt(
+    /// Runs it once. Fails itself where the deadline passes.
+    async fn attempt<W: Work>(
         &mut self,
-        unit: &Unit<'_>,
+        work: &mut W,
         deadline: Option<Instant>,
-        sink: &mut impl Sink,
         naming: Naming,
-    ) -> Result<std::result::Result<Report, Failure>> {
+    ) -> Result<std::result::Result<W::Report, Failure>> {
         // From here on, dropping this cancels.
         self.state = State::Busy;
         let session = self.connection.as_mut().ok_or_else(no_connection)?;
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let (process, presence) = (session.process(), &mut self.presence);
-        let conversation = pin!(Conversation::new(session, unit, naming).run(left, sink));
+        let conversation = pin!(work.run(session, naming, left));
         let conversation = async {
             tokio::select! {
                 // Most end before anybody looks at the other branch.

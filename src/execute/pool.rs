@@ -3,18 +3,18 @@
 //! catalog or listens has a connection of another kind, and none of these.
 
 use super::{
-    Report, Unit,
+    Report, Series, Unit,
     connect::{Client, Clients, Connection as Polled, Connector, Driven},
     error,
     heartbeat::Heartbeat,
     lease::Lease,
-    preamble,
     revival::{Presences, Revival, Revivals, revived},
     session::Session,
     side::{Lent, Side},
     statement_cache::{Code, CodeOfAuthors, Preparation, Preparing},
     turns::Turns,
     wire,
+    work::{Alone, Together, Work},
 };
 use crate::{
     config::{Config, Connection},
@@ -165,37 +165,47 @@ impl Pool {
     /// Dropping the future cancels the unit, whose transaction is undone unless
     /// it had ended.
     pub async fn run<S: Sink>(&self, unit: &Unit<'_>, sink: &mut S) -> Result<Report> {
-        self.attempt(unit, sink).await.inspect_err(|error| self.tell(error))
+        let mut work = Alone { unit, sink };
+        self.attempt(&mut work, S::PACE, unit.deadline).await.inspect_err(|error| self.tell(error))
     }
 
-    async fn attempt<S: Sink>(&self, unit: &Unit<'_>, sink: &mut S) -> Result<Report> {
+    /// Runs several units as one transaction. It has ended when this returns, and where that is an error nothing of it
+    /// has happened. As for one unit, dropping the future undoes it.
+    pub async fn run_series<S: Series>(&self, series: &mut S, deadline: Option<Duration>) -> Result<()> {
+        let mut work = Together(series);
+        self.attempt(&mut work, S::Sink::PACE, deadline).await.inspect_err(|error| self.tell(error))
+    }
+
+    async fn attempt<W: Work>(
+        &self,
+        work: &mut W,
+        pace: Pace,
+        deadline: Option<Duration>,
+    ) -> Result<W::Report> {
         let began = notes::are_taken().then(Instant::now);
-        let deadline = unit.deadline.map(|left| Instant::now() + left);
+        let deadline = deadline.map(|left| Instant::now() + left);
         let (lease, _permit) = match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, self.leased(S::PACE, unit))
+            Some(deadline) => tokio::time::timeout_at(deadline, self.leased(pace, work.role()))
                 .await
                 .map_err(|_| error::deadline_exceeded())??,
-            None => self.leased(S::PACE, unit).await?,
+            None => self.leased(pace, work.role()).await?,
         };
         let limit = self.connections.manager().options.query_timeout.map(|limit| Instant::now() + limit);
         let ends = deadline.into_iter().chain(limit).min();
         let waited = began.map(|began| began.elapsed());
-        let outcome = lease.run(unit, ends, sink).await;
+        let outcome = lease.run(work, ends).await;
         if let (Some(began), Some(waited)) = (began, waited) {
             notes::took(Stage::Wait, waited);
             notes::took(Stage::Database, began.elapsed().saturating_sub(waited));
-            notes::note(|notes| {
-                notes.rows = outcome.as_ref().ok().map(|report| report.rows);
-                notes.query = Some(unit.statement.fragment.as_str().to_owned());
-            });
+            notes::note(|notes| work.note(outcome.as_ref().ok(), notes));
         }
         outcome
     }
 
     /// A connection, and what it takes to have it.
-    async fn leased(&self, pace: Pace, unit: &Unit<'_>) -> Result<(Lease, Option<SemaphorePermit<'_>>)> {
+    async fn leased(&self, pace: Pace, role: &str) -> Result<(Lease, Option<SemaphorePermit<'_>>)> {
         let permit = self.permit(pace).await?;
-        Ok((self.lease(unit).await?, permit))
+        Ok((self.lease(role).await?, permit))
     }
 
     /// Clients that do not read what they asked for hold some connections, and never all.
@@ -316,12 +326,12 @@ impl Pool {
 
     /// Leases a connection. Where PostgreSQL refuses to open another one because it is full, this waits until one of the
     /// pool's connections is given back.
-    async fn lease(&self, unit: &Unit<'_>) -> Result<Lease> {
+    async fn lease(&self, role: &str) -> Result<Lease> {
         let until = Instant::now() + self.acquisition_timeout;
         let turn = match self.turns.try_take() {
             Some(turn) => turn,
             None => {
-                let role = Bytes::copy_from_slice(preamble::role(&unit.settings).as_bytes());
+                let role = Bytes::copy_from_slice(role.as_bytes());
                 let waited = tokio::time::timeout_at(until, self.turns.wait(&role)).await;
                 let turn = waited.map_err(|_| {
                     self.timeouts.fetch_add(1, Ordering::Relaxed);

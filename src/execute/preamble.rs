@@ -127,7 +127,7 @@ pub(super) fn milliseconds(left: Duration) -> u128 {
 }
 
 /// The role that a unit's statement runs as; empty for the login role.
-pub(super) fn role(settings: &[Setting]) -> &str {
+fn role(settings: &[Setting]) -> &str {
     let roles = settings.iter().rev().filter(|(name, _)| name.eq_ignore_ascii_case("role"));
     roles.map(|(_, role)| std::str::from_utf8(role).unwrap_or_default()).next().unwrap_or_default()
 }

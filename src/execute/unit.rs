@@ -3,14 +3,18 @@
 //! awaited, the first error is the one that counts, and nothing is reported
 //! before the transaction has ended.
 
+mod answers;
+mod ending;
+mod series;
+
 use super::{
     Access, Expectation, Report, ResponseSettings, Unit,
-    call::{Call, Doubt, Progress},
+    call::{Call, Doubt},
     count::{self, planned_rows},
     error::{reported, unexpected},
     expectation::check,
     facts::{self, texts},
-    fixed::{self, Fixed, Start, Tenancy},
+    fixed::{Fixed, Start, Tenancy},
     format::{self, Described},
     preamble::{self, Shape},
     session::{Session, Trace},
@@ -23,7 +27,12 @@ use crate::{
     outcome::Sink,
     sql::{Fragment, Hashed},
 };
+use answers::Said;
+use ending::Ending;
 use std::{sync::Arc, time::Duration};
+
+pub use series::Series;
+pub(super) use series::run as run_series;
 
 /// Why a unit gave no report.
 pub(super) struct Failure {
@@ -67,6 +76,34 @@ impl From<wire::Error> for Stop {
     }
 }
 
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        let failure = |error, connection| Failure { error, connection, doubt: None };
+        match stop {
+            Stop::Database(error @ wire::Error::Server(_), doubt) => {
+                Failure { error: reported(&error), connection: Connection::Usable, doubt }
+            }
+            Stop::Database(error @ (wire::Error::Io(_) | wire::Error::Protocol(_)), _) => {
+                failure(reported(&error), Connection::Broken)
+            }
+            Stop::Database(error @ wire::Error::Memory(_), _) => failure(reported(&error), Connection::Busy),
+            Stop::Result(error) => failure(error, Connection::Usable),
+            Stop::Sink(error) => failure(error, Connection::Busy),
+        }
+    }
+}
+
+/// Where a unit stands in its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is all of it.
+    Alone,
+    /// It is the first of several.
+    First,
+    /// Others were before it.
+    Later,
+}
+
 /// Sinks are asked whether they can take more after so many rows.
 const ROWS_AT_ONCE: u64 = 64;
 
@@ -75,31 +112,19 @@ pub(super) struct Conversation<'a> {
     session: &'a mut Session,
     unit: &'a Unit<'a>,
     naming: Naming,
-    start: Start,
-    vetting: Vetting,
-    /// The trace that stays in the session after this unit.
-    left: Trace,
-}
-
-/// What a message says of a statement.
-enum Said {
-    /// It is still being worked on.
-    Progress,
-    /// A row.
-    Row(Frame),
-    /// It has run, and had an effect on so many rows.
-    Done(u64),
+    place: Place,
+    ending: Ending,
 }
 
 impl<'a> Conversation<'a> {
-    pub(super) fn new(session: &'a mut Session, unit: &'a Unit<'a>, naming: Naming) -> Self {
+    pub(super) fn new(session: &'a mut Session, unit: &'a Unit<'a>, naming: Naming, place: Place) -> Self {
         // Whether names are safe may change meanwhile, and what was sent by a name is answered by it.
         let naming = match session.may_name() {
             true => naming,
             false => Naming::Forbidden,
         };
-        let (start, vetting) = (session.start(unit), session.vetting(unit));
-        Self { session, unit, naming, start, vetting, left: Trace::None }
+        let ending = Ending::of(session, unit, naming);
+        Self { session, unit, naming, place, ending }
     }
 
     /// Runs the unit. `left` is what is left of its deadline.
@@ -108,44 +133,36 @@ impl<'a> Conversation<'a> {
         left: Option<Duration>,
         sink: &mut impl Sink,
     ) -> Result<Report, Failure> {
-        let failure = |error, connection| Failure { error, connection, doubt: None };
         self.session.wire.is_for_unit(self.unit.lease());
         let outcome = self.exchange(left, sink).await;
         self.session.wire.is_for_nobody();
-        match outcome {
-            Ok(report) => Ok(report),
-            Err(Stop::Database(error @ wire::Error::Server(_), doubt)) => {
-                Err(Failure { error: reported(&error), connection: Connection::Usable, doubt })
-            }
-            Err(Stop::Database(error @ (wire::Error::Io(_) | wire::Error::Protocol(_)), _)) => {
-                Err(failure(reported(&error), Connection::Broken))
-            }
-            Err(Stop::Database(error @ wire::Error::Memory(_), _)) => {
-                Err(failure(reported(&error), Connection::Busy))
-            }
-            Err(Stop::Result(error)) => Err(failure(error, Connection::Usable)),
-            Err(Stop::Sink(error)) => Err(failure(error, Connection::Busy)),
-        }
+        outcome.map_err(Failure::from)
     }
 
     async fn exchange(&mut self, left: Option<Duration>, sink: &mut impl Sink) -> Result<Report, Stop> {
         let unit = self.unit;
-        let shape = Shape::new(self.start, self.session.tenancy(), left);
+        let shape = Shape::new(self.ending.start, self.tenancy(), left);
         let preamble = self.session.preamble(shape, &unit.settings);
         let mut digits = itoa::Buffer::new();
         let milliseconds = left.map(|left| digits.format(preamble::milliseconds(left)));
         let role = unit.role();
         self.session.statements.begin();
         self.session.trace = self.trace();
-        if self.vetting == Vetting::Needed {
+        if self.ending.vetting == Vetting::Needed {
             self.session.doubt_owner();
         }
-        let mut begin = match self.start {
-            Start::Implicit => None,
-            Start::Explicit => Some(self.fixed(Fixed::begin(unit.isolation, unit.access))),
+        let mut begin = match (self.ending.start, self.place) {
+            (Start::Implicit, _) | (Start::Explicit, Place::Later) => None,
+            (Start::Explicit, Place::Alone | Place::First) => {
+                Some(self.fixed(Fixed::begin(unit.isolation, unit.access)))
+            }
         };
-        // Settings are for the login role to make.
-        let mut told = Call::new(self.form("", preamble.sql()), "", preamble.sql(), Vec::new());
+        // Settings are for the login role to make, until there is another.
+        let maker = match self.place {
+            Place::Alone | Place::First => "",
+            Place::Later => role,
+        };
+        let mut told = Call::new(self.form(maker, preamble.sql()), maker, preamble.sql(), Vec::new());
         let mut pre_request = unit.pre_request.as_ref().map(|call| self.call(role, call));
         let mut planned = count::planned(unit.count.as_deref()).map(|explain| self.call(role, explain));
         let (mut statement, types) = self.statement(role, sink);
@@ -164,14 +181,14 @@ impl<'a> Conversation<'a> {
         self.send_statement(&statement, types.as_deref())?;
 
         if let Some(begin) = &mut begin {
-            self.begun(begin).await?;
+            self.session.begun(begin).await?;
         }
-        self.last_row(&mut told).await.map_err(|stop| self.told(stop))?;
+        self.session.last_row(&mut told).await.map_err(|stop| self.told(stop))?;
         if let Some(pre_request) = &mut pre_request {
-            self.last_row(pre_request).await?;
+            self.session.last_row(pre_request).await?;
         }
         let plan = match &mut planned {
-            Some(planned) => self.last_row(planned).await?,
+            Some(planned) => self.session.last_row(planned).await?,
             None => None,
         };
         if types.is_none() && format::described(unit) == Described::First {
@@ -188,21 +205,25 @@ impl<'a> Conversation<'a> {
             count::complete(&mut report, count, planned);
         }
         if let Some(response) = self.response() {
-            let row = self.last_row(&mut self.fixed(response)).await?;
+            let mut response = self.fixed(response);
+            let row = self.session.last_row(&mut response).await?;
             let has_written;
             [report.headers, report.status, has_written] = texts(row.as_ref())?;
             if has_written.as_deref() == Some("t") {
                 // Code has reset `transaction_read_only`. A trigger may be deferred to the Sync, which comes behind what puts
                 // the session back.
-                self.left = Trace::Possible;
+                self.ending.left = Trace::Possible;
             }
         }
         if !self.ends_at_once() {
-            self.ready().await?;
+            self.session.ready().await?;
             check(unit.expectation, report.rows).map_err(Stop::Result)?;
-            self.send_end()?;
+            match self.place {
+                Place::Alone => self.ending.send(self.session)?,
+                Place::First | Place::Later => return Ok(report),
+            }
         }
-        self.ended().await?;
+        self.ending.heard(self.session).await?;
         // What has written nothing is nothing to undo.
         check(unit.expectation, report.rows).map_err(Stop::Result)?;
         Ok(report)
@@ -210,15 +231,23 @@ impl<'a> Conversation<'a> {
 
     /// What the unit may leave in the session if it fails: what is not undone with its transaction.
     fn trace(&self) -> Trace {
-        match (self.start, self.unit.response_settings) {
+        match (self.ending.start, self.unit.response_settings) {
             (Start::Implicit, ResponseSettings::Unset) => Trace::None,
             (Start::Implicit, ResponseSettings::Read) | (Start::Explicit, _) => Trace::Possible,
         }
     }
 
+    /// Whose session it is, as far as the settings are concerned: within a transaction nothing of others is in it.
+    fn tenancy(&self) -> Tenancy {
+        match self.place {
+            Place::Alone | Place::First => self.session.tenancy(),
+            Place::Later => Tenancy::Shared,
+        }
+    }
+
     /// An error of the settings may say that BEGIN is needed.
     fn told(&self, stop: Stop) -> Stop {
-        match (stop, self.start) {
+        match (stop, self.ending.start) {
             (Stop::Database(wire::Error::Server(error), _), Start::Implicit) if error.sqlstate == "25001" => {
                 Stop::Database(wire::Error::Server(error), Some(Doubt::Isolation))
             }
@@ -232,21 +261,11 @@ impl<'a> Conversation<'a> {
 
     /// What looks up `response.*`, where that can have been set.
     fn response(&self) -> Option<Fixed> {
-        match (self.unit.response_settings, self.start, self.session.tenancy()) {
+        match (self.unit.response_settings, self.ending.start, self.session.tenancy()) {
             (ResponseSettings::Unset, _, _) => None,
             (ResponseSettings::Read, Start::Implicit, Tenancy::Sole) => Some(Fixed::ResponseAndUnlock),
             (ResponseSettings::Read, _, _) => Some(Fixed::Response),
         }
-    }
-
-    /// What puts the session back.
-    fn put_back(&self) -> &'static [Fixed] {
-        // Code can reset `transaction_read_only`, and then write what is temporary.
-        let access = match self.unit.response_settings {
-            ResponseSettings::Unset => self.unit.access,
-            ResponseSettings::Read => Access::ReadWrite,
-        };
-        fixed::put_back(self.session.tenancy(), self.start, access)
     }
 
     fn call<'u>(&mut self, role: &'u str, fragment: &'u Fragment) -> Call<'u> {
@@ -305,7 +324,7 @@ impl<'a> Conversation<'a> {
             let types: Arc<[u32]> = match frame.tag() {
                 b'T' => frame.types()?.into(),
                 b'n' => [].into(),
-                _ => match self.said(statement, frame)? {
+                _ => match self.session.said(statement, frame)? {
                     Said::Progress => continue,
                     Said::Row(_) | Said::Done(_) => {
                         return Err(Stop::Sink(unexpected("a result before its description")));
@@ -330,124 +349,10 @@ impl<'a> Conversation<'a> {
             self.session.send(&self.fixed(response), Results::Text)?;
         }
         match self.ends_at_once() {
-            true => self.send_end(),
+            true => self.ending.send(self.session),
             false => {
                 self.session.wire.out.sync();
                 Ok(())
-            }
-        }
-    }
-
-    /// Writes what ends the transaction, and what puts the session back.
-    fn send_end(&mut self) -> Result<(), wire::Error> {
-        for fixed in self.end().0.iter().chain(self.put_back()) {
-            self.session.send(&self.fixed(*fixed), Results::Text)?;
-        }
-        self.session.wire.out.sync();
-        match self.vetting {
-            Vetting::Needless => Ok(()),
-            Vetting::Needed => self.session.send_look(),
-        }
-    }
-
-    /// What ends the transaction besides the Sync, and what PostgreSQL says then.
-    fn end(&self) -> (&'static [Fixed], &'static str) {
-        match self.start {
-            Start::Implicit => (&[], ""),
-            Start::Explicit => fixed::end(self.unit.end),
-        }
-    }
-
-    /// Waits until the transaction has ended as it should, and the session is put back.
-    async fn ended(&mut self) -> Result<(), Stop> {
-        let (statements, expected) = self.end();
-        for (at, fixed) in statements.iter().enumerate() {
-            let mut call = self.fixed(*fixed);
-            loop {
-                let frame = self.session.wire.frame().await?;
-                if frame.tag() == b'C'
-                    && at + 1 == statements.len()
-                    && frame.completed()?.0 != expected.as_bytes()
-                {
-                    return Err(Stop::Sink(unexpected("a transaction that ends as it should not")));
-                }
-                if let Said::Done(_) = self.said(&mut call, frame)? {
-                    break;
-                }
-            }
-        }
-        let outcome = self.is_put_back().await;
-        match (outcome, self.start) {
-            (Ok(()), _) => self.session.trace = self.left,
-            // The transaction ends with the Sync.
-            (Err(stop), Start::Implicit) => return Err(stop),
-            // It has ended already. The session is put back before anybody gets it.
-            (Err(_), Start::Explicit) => {}
-        }
-        Ok(())
-    }
-
-    async fn is_put_back(&mut self) -> Result<(), Stop> {
-        for fixed in self.put_back() {
-            self.last_row(&mut self.fixed(*fixed)).await?;
-        }
-        self.ready().await?;
-        match self.vetting {
-            Vetting::Needless => Ok(()),
-            Vetting::Needed => Ok(self.session.hear_look().await?),
-        }
-    }
-
-    async fn ready(&mut self) -> Result<(), Stop> {
-        let frame = self.session.wire.frame().await?;
-        match frame.tag() {
-            b'Z' => Ok(()),
-            _ => Err(frame.unexpected().into()),
-        }
-    }
-
-    /// What a message says of the statement that is being answered.
-    fn said(&mut self, call: &mut Call<'_>, frame: Frame) -> Result<Said, Stop> {
-        match frame.tag() {
-            b'1' => self.session.keep(call),
-            b'2' => call.progress = Progress::Bound,
-            // A statement that fell out is closed, parameters are described.
-            b'3' | b't' => {}
-            b'D' => return Ok(Said::Row(frame)),
-            b'C' => return Ok(Said::Done(frame.completed()?.1)),
-            // There was nothing to run.
-            b'I' => return Ok(Said::Done(0)),
-            _ => {
-                let error = call.explained(frame.unexpected());
-                let doubt = call.doubt(&error);
-                return Err(Stop::Database(error, doubt));
-            }
-        }
-        Ok(Said::Progress)
-    }
-
-    /// Waits for a statement to run.
-    async fn last_row(&mut self, call: &mut Call<'_>) -> Result<Option<Frame>, Stop> {
-        let mut last = None;
-        loop {
-            let frame = self.session.wire.frame().await?;
-            match self.said(call, frame)? {
-                Said::Progress => {}
-                Said::Row(frame) => last = Some(frame),
-                Said::Done(_) => return Ok(last),
-            }
-        }
-    }
-
-    /// Waits until the transaction has begun: by BEGIN, and by nothing that somebody prepared under its name.
-    async fn begun(&mut self, begin: &mut Call<'_>) -> Result<(), Stop> {
-        loop {
-            let frame = self.session.wire.frame().await?;
-            if frame.tag() == b'C' && frame.completed()?.0 != b"BEGIN" {
-                return Err(Stop::Sink(unexpected("a transaction that does not begin")));
-            }
-            if let Said::Done(_) = self.said(begin, frame)? {
-                return Ok(());
             }
         }
     }
@@ -468,7 +373,7 @@ impl<'a> Conversation<'a> {
                     self.session.wire.frame().await?
                 }
             };
-            match self.said(statement, frame)? {
+            match self.session.said(statement, frame)? {
                 Said::Progress => {}
                 Said::Row(frame) => {
                     let row = columns.read(frame.body())?;
@@ -497,7 +402,10 @@ impl<'a> Conversation<'a> {
 
     /// Whether the end can be sent with the rest.
     fn ends_at_once(&self) -> bool {
-        // The result does not decide it, or there is nothing that could be undone.
-        self.unit.expectation == Expectation::Any || self.unit.access == Access::ReadOnly
+        match self.place {
+            // The result does not decide it, or there is nothing that could be undone.
+            Place::Alone => self.unit.expectation == Expectation::Any || self.unit.access == Access::ReadOnly,
+            Place::First | Place::Later => false,
+        }
     }
 }

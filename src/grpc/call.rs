@@ -41,13 +41,13 @@ use tonic::{Status, body::Body};
 const WAITING_BATCHES: usize = 2;
 
 /// What a response that is one row may have: all of it.
-const ONE_ROW: Page = Page { rows: 1, bytes: usize::MAX, keys: 0 };
+pub(super) const ONE_ROW: Page = Page { rows: 1, bytes: usize::MAX, keys: 0 };
 
 /// Who asks, and until when.
 #[derive(Debug)]
 pub(super) struct Asker {
     pub(super) identity: Arc<Identity>,
-    deadline: Option<Instant>,
+    pub(super) deadline: Option<Instant>,
 }
 
 impl Asker {
@@ -121,7 +121,7 @@ pub(super) async fn answer(
 }
 
 /// The response, with what it says of new rows.
-fn telling(told: Told, outcome: &Outcome, mut response: Vec<u8>) -> Vec<u8> {
+pub(super) fn telling(told: Told, outcome: &Outcome, mut response: Vec<u8>) -> Vec<u8> {
     match (told, outcome.inserted.unwrap_or(outcome.rows)) {
         (Told::Nothing, _) => {}
         (Told::Inserted, rows) => number_field(number::INSERTED, rows, &mut response),
@@ -130,7 +130,7 @@ fn telling(told: Told, outcome: &Outcome, mut response: Vec<u8>) -> Vec<u8> {
 }
 
 /// A row was there, or need not be.
-fn found(rows: u64, missing: Missing, asked: &Asked) -> Result<()> {
+pub(super) fn found(rows: u64, missing: Missing, asked: &Asked) -> Result<()> {
     match (rows, missing) {
         (0, Missing::NotFound) => {
             let key = asked.key();
@@ -231,7 +231,7 @@ pub(super) fn streaming(
     Ok(framing::several(rows.chain(end), compression, progress, grpc.engine.memory().clone()))
 }
 
-fn mismatch() -> Box<Error> {
+pub(super) fn mismatch() -> Box<Error> {
     Error::new(Fault::Internal, "Internal error").cause("a method answers otherwise than it is declared")
 }
 
@@ -253,25 +253,33 @@ pub(super) fn decode(
     asker: &Asker,
     message: &[u8],
 ) -> Result<decode::Call> {
-    let deadline = asker.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    if deadline.is_some_and(|left| left.is_zero()) {
-        return Err(Error::new(Fault::DeadlineExceeded, "The deadline passed before the call began"));
-    }
-    let headers = &head.headers;
-    let subject = head.extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
-    let context = Context { tls_subject: subject, ..Context::new("POST", head.uri.path(), told(headers)) };
     let surroundings = Surroundings {
-        context,
-        deadline,
-        timezone: timezone(headers)?,
+        deadline: left(asker.deadline)?,
+        context: context(head),
+        timezone: timezone(&head.headers)?,
         sealer: &grpc.sealer,
         max_rows: grpc.engine.config().db_max_rows,
     };
     decode::decode(&grpc.services, method, message, surroundings)
 }
 
+/// What is left of a deadline.
+pub(super) fn left(deadline: Option<Instant>) -> Result<Option<Duration>> {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    match left.is_some_and(|left| left.is_zero()) {
+        true => Err(Error::new(Fault::DeadlineExceeded, "The deadline passed before the call began")),
+        false => Ok(left),
+    }
+}
+
+/// What the transaction is told of a call.
+pub(super) fn context(head: &Parts) -> Context {
+    let subject = head.extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
+    Context { tls_subject: subject, ..Context::new("POST", head.uri.path(), told(&head.headers)) }
+}
+
 /// The metadata `timezone`, which is what `Prefer: timezone=…` is on the REST side.
-fn timezone(headers: &HeaderMap) -> Result<Option<String>> {
+pub(super) fn timezone(headers: &HeaderMap) -> Result<Option<String>> {
     let mut found = headers.get_all("timezone").iter();
     match (found.next(), found.next()) {
         (None, _) => Ok(None),

@@ -18,6 +18,7 @@ mod error;
 mod leap;
 mod request;
 mod stream;
+mod transaction;
 
 use super::{
     Callable, Grpc, ended::Ended, intake, metadata, method::Responses, protocol::NotTaken,

@@ -132,12 +132,21 @@ pub(crate) fn decode(
     message: &[u8],
     surroundings: Surroundings<'_>,
 ) -> Result<Call> {
-    let message = services.read(method, Side::Request, message)?;
+    decode_read(services, method, &services.read(method, Side::Request, message)?, surroundings)
+}
+
+/// Decodes a call of `method` whose message has been read.
+pub(crate) fn decode_read(
+    services: &Services,
+    method: &Method,
+    message: &DynamicMessage,
+    surroundings: Surroundings<'_>,
+) -> Result<Call> {
     let (package, encoders) = services.package(method.package).ok_or_else(gone)?;
     match method.target {
         Target::Relation { resource: at, method } => {
             let resource = package.resource(at).ok_or_else(gone)?;
-            let decoder = Relation { package, resource, at, encoders, message: &message };
+            let decoder = Relation { package, resource, at, encoders, message };
             match method {
                 RelationMethod::Get => decoder.get(surroundings),
                 RelationMethod::List => decoder.list(surroundings),
@@ -155,8 +164,9 @@ pub(crate) fn decode(
         }
         Target::Function { function } => {
             let function = package.functions.get(function).ok_or_else(gone)?;
-            function::call(package, encoders, function, &message, surroundings)
+            function::call(package, encoders, function, message, surroundings)
         }
+        Target::Transaction => Err(gone()),
     }
 }
 

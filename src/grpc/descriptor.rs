@@ -11,6 +11,7 @@ mod part;
 mod predicates;
 mod reading;
 mod services;
+mod transaction;
 
 use super::surface::Package;
 use crate::catalog::descriptor::FILE_DESCRIPTOR_SET;

@@ -61,6 +61,9 @@ pub(crate) struct PackageLock {
     pub(crate) composites: BTreeMap<String, CompositeLock>,
     /// By name and arguments: `add(a,b)`.
     pub(crate) functions: BTreeMap<String, FunctionLock>,
+    /// The operations of transactions, by what their messages' names begin with: `CreateStudent`.
+    #[serde(skip_serializing_if = "Ledger::is_empty")]
+    pub(crate) operations: Ledger,
 }
 
 /// What is locked of a relation.
@@ -194,6 +197,7 @@ impl Lock {
 impl PackageLock {
     /// No message has two fields of one name or number, and names are identifiers.
     fn check(&self) -> Result<(), String> {
+        Ledger::check([&self.operations]).map_err(|why| format!("operations: {why}"))?;
         for (name, relation) in &self.relations {
             let place = format!("relation \"{name}\"");
             declaration::identifiers([&relation.message, &relation.plural])

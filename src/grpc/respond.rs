@@ -109,6 +109,8 @@ fn metadata(error: &Error, verbosity: Verbosity, columns: &[String]) -> HashMap<
             }
         }
     }
+    let operation = error.operation.map(|operation| operation.to_string());
+    known.push(("operation", operation.as_deref()));
     known.push(("status", Some(status.as_str()).filter(|status| !status.is_empty())));
     match (verbosity, is_internal(error)) {
         (Verbosity::Minimal, _) | (Verbosity::Verbose, true) => {}

@@ -17,8 +17,8 @@ use super::{
     method::{Effects, Responses},
     protocol::{NotTaken, Protocol},
     respond,
-    services::{Method, Signature},
-    timing,
+    services::{Method, Signature, Target},
+    timing, transaction,
 };
 use crate::{
     config::{Origins, Verbosity},
@@ -255,16 +255,19 @@ where
         Err(status) => return watched(status.into_http()),
     };
     let ticket = grpc.engine.limits().enter(&asker.identity.role);
-    let received = match &ticket {
-        Ok(_) => received(grpc, method, head, body, &asker).await,
-        Err(error) => Err(grpc.refusal(error, asker.identity.caller)),
-    };
-    let answered = match received {
-        Ok(received) if grpc.engine.config().server_timing_enabled => {
-            timing::timed(Box::pin(carried_out(grpc, method, received, &asker))).await
+    let answered = match (&ticket, &method.target) {
+        (Err(error), _) => Err(grpc.refusal(error, asker.identity.caller)),
+        // Apart from other calls, which need no room for it.
+        (Ok(_), Target::Transaction) => Box::pin(transacted(grpc, method, head, body, &asker)).await,
+        (Ok(_), Target::Relation { .. } | Target::Function { .. }) => {
+            match received(grpc, method, head, body, &asker).await {
+                Ok(received) if grpc.engine.config().server_timing_enabled => {
+                    timing::timed(Box::pin(carried_out(grpc, method, received, &asker))).await
+                }
+                Ok(received) => carried_out(grpc, method, received, &asker).await,
+                Err(status) => Err(status),
+            }
         }
-        Ok(received) => carried_out(grpc, method, received, &asker).await,
-        Err(status) => Err(status),
     };
     let mut response = answered.unwrap_or_else(|status| watched(status.into_http()));
     response.extensions_mut().insert(asker.identity);
@@ -325,6 +328,28 @@ async fn carried_out(
             .map_err(|error| grpc.refusal_of(&asked, &error, identity.caller)),
         Responses::Stream => calls::streaming(grpc, call, asked, identity, compression),
     }
+}
+
+/// Carries out several writes in one transaction.
+async fn transacted<B>(
+    grpc: &Grpc,
+    method: &Method,
+    head: &Parts,
+    body: &mut B,
+    asker: &Asker,
+) -> Result<Response<Body>, Status>
+where
+    B: http_body::Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    let limit = grpc.engine.config().grpc_max_receive_bytes;
+    let compression = compression(&head.headers)?;
+    let frame = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
+    let message = framing::message(&frame, compression, limit)?;
+    let answer = transaction::execute(grpc, method.package, head, asker, &message).await?;
+    let accepted = Compression::accepted(head.headers.get(ACCEPTED));
+    framing::one(&answer, HeaderMap::new(), accepted, grpc.engine.memory())
+        .map_err(|error| grpc.refusal(&error, asker.identity.caller))
 }
 
 /// As [`framing::message`], for what decodes its messages by itself: a frame that is cut off is told of by its decoder.

@@ -7,7 +7,7 @@ use super::{
     encode::Encoders,
     lock::Lock,
     method::{Effects, RelationMethod, Responses},
-    surface::{FUNCTIONS_SERVICE, Package, Surface, changes, surface},
+    surface::{EXECUTE, FUNCTIONS_SERVICE, Package, Surface, TRANSACTION_SERVICE, changes, surface},
 };
 use crate::{
     catalog::Catalog,
@@ -66,6 +66,8 @@ enum Of {
     Resource(usize),
     /// The package's functions.
     Functions,
+    /// Several writes in one transaction.
+    Transactions,
 }
 
 /// A method.
@@ -103,6 +105,8 @@ pub(crate) enum Target {
         /// Which of the package's functions.
         function: usize,
     },
+    /// Several of these that write, in one transaction.
+    Transaction,
 }
 
 impl Services {
@@ -121,6 +125,10 @@ impl Services {
             if !package.functions.is_empty() {
                 let name = format!("{}.{FUNCTIONS_SERVICE}", package.name);
                 services.insert(name, Service { package: at, of: Of::Functions });
+            }
+            if package.has_operations() {
+                let name = format!("{}.{TRANSACTION_SERVICE}", package.name);
+                services.insert(name, Service { package: at, of: Of::Transactions });
             }
         }
         Ok(Self { surface, made, services, imports: OnceLock::new() })
@@ -163,10 +171,35 @@ impl Services {
                 let signature = Signature { effects: found.effects(), responses: found.responses() };
                 Some(Method { package: at, target: Target::Function { function }, signature })
             }
+            Of::Transactions if name == EXECUTE => {
+                let signature = Signature { effects: Effects::Some, responses: Responses::One };
+                Some(Method { package: at, target: Target::Transaction, signature })
+            }
+            Of::Transactions => None,
         }
     }
 
-    /// The paths of the methods.
+    /// The method that an operation of a package's transactions is, and its path.
+    pub(crate) fn operation(&self, package: usize, target: Target) -> Option<(Method, String)> {
+        let found = self.surface.packages.get(package)?;
+        let (method, service, name) = match target {
+            Target::Relation { resource, method } => {
+                let names = found.names(resource)?;
+                let of_relation = Method::of_relation(package, resource, method);
+                (of_relation, names.service(), method.name(names))
+            }
+            Target::Function { function: at } => {
+                let function = found.functions.get(at)?;
+                let signature = Signature { effects: function.effects(), responses: function.responses() };
+                let method = Method { package, target, signature };
+                (method, FUNCTIONS_SERVICE.to_owned(), function.method.clone())
+            }
+            Target::Transaction => return None,
+        };
+        Some((method, format!("/{}.{service}/{name}", found.name)))
+    }
+
+    /// The paths of the methods that have messages of their own: all but those of transactions.
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();
         for package in &self.surface.packages {
@@ -283,6 +316,8 @@ impl Services {
                 parts.and_then(|parts| parts.get(method as usize))
             }
             Target::Function { function } => made.functions.get(function),
+            // Its operations are read and written as what they are alone.
+            Target::Transaction => None,
         };
         let parts = parts.ok_or_else(gone)?;
         Ok(match side {

@@ -9,6 +9,7 @@ mod embed;
 mod function;
 mod locked;
 mod number;
+mod operation;
 mod resource;
 mod types;
 mod unique;
@@ -17,6 +18,9 @@ pub use build::SurfaceError;
 pub(crate) use build::{FUNCTIONS_SERVICE, surface};
 pub(crate) use change::changes;
 pub(crate) use number::{Numbered, Numbers};
+pub(crate) use operation::{
+    EXECUTE, OPERATION, Operation, Operations, REFERENCES, RESULT, TRANSACTION_SERVICE,
+};
 pub(crate) use resource::Resources;
 pub(crate) use unique::Uniques;
 
@@ -31,7 +35,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// Everything offered.
@@ -73,6 +77,8 @@ pub(crate) struct Package {
     /// The unique keys of relations, by OID, where a value has not the name that follows from its columns: something else
     /// of the package has it.
     renamed_uniques: HashMap<u32, Ledger>,
+    /// What can be a part of a transaction, once somebody has asked for it.
+    operations: OnceLock<Operations>,
 }
 
 /// A relation, as a message and a service.

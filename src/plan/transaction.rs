@@ -9,8 +9,8 @@ pub enum Access {
     ReadWrite,
 }
 
-/// The isolation level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+/// The isolation level, the strictest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[allow(missing_docs, reason = "the names are SQL's")]
 pub enum Isolation {
     #[default]

@@ -12,7 +12,7 @@ use http::{HeaderMap, request::Parts};
 /// The request is malformed.
 pub fn request(head: &Parts, body: Bytes, config: &Config) -> Result<Option<Request>> {
     Ok(match read(config, head, body)? {
-        Wish::Describe(_) | Wish::Methods(..) => None,
+        Wish::Describe(_) | Wish::Methods(..) | Wish::Transact(_) => None,
         Wish::Run(wanted) => Some(wanted.0),
     })
 }

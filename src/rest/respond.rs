@@ -88,15 +88,23 @@ pub(super) enum Plan {
     Impossible,
 }
 
-/// An answer before the database has had its say.
-struct Draft {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
+/// An answer, or a part of one.
+pub(super) struct Draft {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
 /// The answer to a request that succeeded.
 pub(super) fn success(outcome: Outcome, asked: &Asked) -> Result<Response<Bytes>> {
+    let Draft { status, headers, body } = draft(outcome, asked)?;
+    let mut response = response(status, body);
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// The same before it is a response.
+pub(super) fn draft(outcome: Outcome, asked: &Asked) -> Result<Draft> {
     if asked.plan == Plan::Possible && outcome.content_type.starts_with("application/vnd.pgrst.plan") {
         return Ok(explained(outcome, asked));
     }
@@ -218,13 +226,11 @@ fn mutation(with_rows: StatusCode, without: StatusCode, outcome: &Outcome, asked
 }
 
 /// A plan is not what the preferences, or functions by `response.headers`, are about.
-fn explained(outcome: Outcome, asked: &Asked) -> Response<Bytes> {
+fn explained(outcome: Outcome, asked: &Asked) -> Draft {
     let mut headers = content_headers(&outcome, asked);
     put(&mut headers, header::WARNING, warning(&outcome.facts.legacy_names));
     headers.insert(header::VARY, VARY);
-    let mut response = response(StatusCode::OK, outcome.body);
-    *response.headers_mut() = headers;
-    response
+    Draft { status: StatusCode::OK, headers, body: outcome.body }
 }
 
 /// How many rows were affected, where that was asked for; the planner is not
@@ -269,7 +275,7 @@ fn applied(outcome: &Outcome, asked: &Asked) -> Preferences {
 }
 
 /// The answer with what the database said of status and headers.
-fn overridden(draft: Draft, outcome: &Outcome, conditional: &Conditional) -> Result<Response<Bytes>> {
+fn overridden(draft: Draft, outcome: &Outcome, conditional: &Conditional) -> Result<Draft> {
     let Draft { mut status, mut headers, mut body } = draft;
     if let Some(code) = outcome.status {
         status = StatusCode::from_u16(code).map_err(|_| {
@@ -294,9 +300,7 @@ fn overridden(draft: Draft, outcome: &Outcome, conditional: &Conditional) -> Res
         headers.append(name, value);
     }
     conditional.apply(&mut status, &mut headers, &mut body)?;
-    let mut response = response(status, body);
-    *response.headers_mut() = headers;
-    Ok(response)
+    Ok(Draft { status, headers, body })
 }
 
 /// Whether a header says where an answer ends, which the database has no say in:
@@ -327,6 +331,15 @@ fn put<'v>(headers: &mut HeaderMap, name: HeaderName, value: Option<impl Into<Co
     if let Some(value) = value {
         headers.append(name, value);
     }
+}
+
+/// The answer to a transaction: what is in `body`, and the preferences that held for all of it.
+pub(super) fn transaction(body: Body, preferences: &Preferences) -> Response<Body> {
+    let mut answer = response(StatusCode::OK, body);
+    let headers = answer.headers_mut();
+    put(headers, header::CONTENT_TYPE, Some(super::transaction::MEDIA_TYPE));
+    put(headers, PREFERENCE_APPLIED, prefer::applied(preferences));
+    answer
 }
 
 /// The answer to OPTIONS.

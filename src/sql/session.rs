@@ -60,6 +60,21 @@ impl Settings {
         settings.extend_from_slice(&self.after);
         settings
     }
+
+    /// The settings of a further unit of a transaction: what says which unit it is, and what code that ran before it may
+    /// have set.
+    pub fn of_further_unit(&self, identity: &Identity, told: &Told) -> Vec<Setting> {
+        let context = &told.context;
+        let mut settings: Vec<Setting> = vec![
+            ("role".into(), identity.role_value().clone()),
+            ("request.method".into(), context.method.clone()),
+            ("request.path".into(), context.path.clone()),
+            ("response.headers".into(), Bytes::new()),
+            ("response.status".into(), Bytes::new()),
+        ];
+        settings.extend_from_slice(&self.after);
+        settings
+    }
 }
 
 /// PostgreSQL checks the right to EXECUTE a function that it inlines when it plans. The function that comes before the

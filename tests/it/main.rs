@@ -32,4 +32,5 @@ mod shared;
 mod spec;
 mod sql;
 mod support;
+mod transaction;
 mod tutorial;

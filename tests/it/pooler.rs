@@ -262,3 +262,38 @@ fn code_finds_nothing_to_replace_behind_a_pooler_that_knows_prepared_statements(
         assert_eq!(server.log().matches("db-prepared-statements").count(), 1, "{}", server.log());
     }
 }
+
+/// A transaction of several operations keeps its session from the first to the last, and leaves nothing in it.
+#[test]
+fn several_writes_are_one_transaction_behind_a_pooler_too() {
+    let database = Database::fresh(SCHEMA);
+    let pooler = Pooler::before(&database, "default_pool_size = 2");
+    let server = serve(&pooler.uri(&database), "anonymous", "true");
+    let media = [("Content-Type", "application/vnd.pgduet.transaction+json")];
+    let insert = |number: u32| {
+        format!(r#"{{"method":"POST","path":"/first","body":{{"number":{number},"source":"tx"}}}}"#)
+    };
+    let leave = r#"{"method":"POST","path":"/rpc/leave","body":{"source":"tx"}}"#;
+    thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (server, insert) = (&server, &insert);
+            scope.spawn(move || {
+                let mut connection = Connection::open(server.address());
+                for round in 0..20 {
+                    let number = 2 * (client * 20 + round);
+                    let good = format!("[{},{leave},{}]", insert(number), insert(number + 1));
+                    let answer = connection.send("POST", "/", &media, Some(good.as_bytes())).unwrap();
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    let bad = format!("[{},{leave},{}]", insert(number + 100_000), insert(number));
+                    let answer = connection.send("POST", "/", &media, Some(bad.as_bytes())).unwrap();
+                    assert_eq!(answer.code().as_deref(), Some("23505"), "{}", answer.text());
+                    let answer = connection.send("GET", "/rpc/look", &[], None).unwrap();
+                    assert_eq!(answer.text(), "\"anonymous\"");
+                }
+            });
+        }
+    });
+    let rows = Connection::open(server.address()).send("GET", "/first?select=number", &[], None).unwrap();
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&rows.body).unwrap();
+    assert_eq!(rows.len(), usize::try_from(2 * CLIENTS * 20).unwrap());
+}

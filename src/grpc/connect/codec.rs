@@ -1,10 +1,14 @@
 //! Messages in the form that the client wants: protobuf as it is, or its JSON
 //! (<https://protobuf.dev/programming-guides/json/>).
 
-use super::{Known, Refusal, invalid, leap};
+use super::{Known, Refusal, invalid, leap, transaction};
 use crate::{
     error::Caller,
-    grpc::{Callable, Grpc, descriptor::Side, services::broken},
+    grpc::{
+        Callable, Grpc,
+        descriptor::Side,
+        services::{self, Method, Target},
+    },
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -60,8 +64,8 @@ pub(super) enum Schema {
 /// A method and what describes its messages.
 #[derive(Clone, Debug)]
 pub(super) struct Described {
-    grpc: Arc<Grpc>,
-    method: Callable,
+    pub(super) grpc: Arc<Grpc>,
+    pub(super) method: Callable,
 }
 
 impl Schema {
@@ -82,31 +86,57 @@ impl Schema {
         if message.is_empty() {
             return Ok(message);
         }
-        let wrong = |error: serde_json::Error| invalid(format!("The JSON is wrong: {error}"));
-        let input = described.input(&message)?;
-        if let Some(text) = leap::second(&message, &input) {
-            return Err(invalid(format!("The JSON is wrong: {text} has no second 60")).into());
+        match described.transaction() {
+            Some(package) => transaction::request(described, package, &message),
+            None => described.read(&message),
         }
-        let mut json = serde_json::Deserializer::from_slice(&message);
-        let message = DynamicMessage::deserialize(input, &mut json).map_err(wrong)?;
-        json.end().map_err(wrong)?;
-        Ok(message.encode_to_vec().into())
     }
 
     /// A response as the client wants it.
     pub(super) fn response(&self, message: &[u8]) -> Result<Bytes, Status> {
         let Self::Json(described) = self else { return Ok(Bytes::copy_from_slice(message)) };
-        let broken = |error: &dyn std::fmt::Display| {
-            tracing::error!("A response has no JSON form: {error}");
-            Status::internal("Internal error")
-        };
-        let message = described.output(message).map_err(|error| broken(&error))?;
-        let json = serde_json::to_vec(&message).map_err(|error| broken(&error))?;
-        Ok(json.into())
+        match described.transaction() {
+            Some(package) => transaction::response(described, package, message),
+            None => described.written(message),
+        }
     }
 }
 
+/// What is wrong with a response.
+pub(super) fn broken(error: &dyn std::fmt::Display) -> Status {
+    tracing::error!("A response has no JSON form: {error}");
+    Status::internal("Internal error")
+}
+
 impl Described {
+    /// The package whose transactions the method carries out, if it does.
+    fn transaction(&self) -> Option<usize> {
+        match &self.method {
+            Callable::Catalog(Method { package, target: Target::Transaction, .. }) => Some(*package),
+            Callable::Catalog(_) | Callable::Infrastructure(_) => None,
+        }
+    }
+
+    /// A request as protobuf.
+    pub(super) fn read(&self, message: &Bytes) -> Result<Bytes, Refusal> {
+        let wrong = |error: serde_json::Error| invalid(format!("The JSON is wrong: {error}"));
+        let input = self.input(message)?;
+        if let Some(text) = leap::second(message, &input) {
+            return Err(invalid(format!("The JSON is wrong: {text} has no second 60")).into());
+        }
+        let mut json = serde_json::Deserializer::from_slice(message);
+        let message = DynamicMessage::deserialize(input, &mut json).map_err(wrong)?;
+        json.end().map_err(wrong)?;
+        Ok(message.encode_to_vec().into())
+    }
+
+    /// A response as JSON.
+    pub(super) fn written(&self, message: &[u8]) -> Result<Bytes, Status> {
+        let message = self.output(message).map_err(|error| broken(&error))?;
+        let json = serde_json::to_vec(&message).map_err(|error| broken(&error))?;
+        Ok(json.into())
+    }
+
     /// What describes a request, and what this one has in it. Text that is no JSON is described, too: who reads it says
     /// what is wrong.
     fn input(&self, json: &Bytes) -> Result<MessageDescriptor, Status> {
@@ -124,7 +154,7 @@ impl Described {
     fn output(&self, message: &[u8]) -> crate::error::Result<DynamicMessage> {
         match &self.method {
             Callable::Infrastructure(method) => {
-                DynamicMessage::decode(method.output.clone(), message).map_err(broken)
+                DynamicMessage::decode(method.output.clone(), message).map_err(services::broken)
             }
             Callable::Catalog(method) => self.grpc.services.read(method, Side::Response, message),
         }

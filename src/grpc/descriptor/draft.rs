@@ -30,6 +30,8 @@ mod path {
     pub(super) const FILE_SYNTAX: i32 = 12;
     /// Fields of a message, values of an enum, methods of a service.
     pub(super) const MEMBER: i32 = 2;
+    /// Oneofs of a message.
+    pub(super) const CHOICE: i32 = 8;
 }
 
 /// A field's type.
@@ -72,6 +74,8 @@ pub(super) struct Draft<T> {
     proto: T,
     comment: String,
     members: Vec<String>,
+    /// Oneofs, but for those that stand for the presence of a field.
+    choices: Vec<String>,
 }
 
 impl Draft<DescriptorProto> {
@@ -80,6 +84,7 @@ impl Draft<DescriptorProto> {
             proto: DescriptorProto { name: Some(name), ..DescriptorProto::default() },
             comment,
             members: vec![],
+            choices: vec![],
         }
     }
 
@@ -111,6 +116,21 @@ impl Draft<DescriptorProto> {
         }
         self.proto.field.push(proto);
         self.members.push(field.comment);
+    }
+
+    /// Adds a oneof of these fields, before any field that has presence.
+    pub(super) fn choice(&mut self, name: &str, comment: String, fields: impl Iterator<Item = FieldDraft>) {
+        let index = i32::try_from(self.proto.oneof_decl.len()).ok();
+        self.proto
+            .oneof_decl
+            .push(OneofDescriptorProto { name: Some(name.to_owned()), ..OneofDescriptorProto::default() });
+        self.choices.push(comment);
+        for field in fields {
+            self.field(field);
+            if let Some(field) = self.proto.field.last_mut() {
+                field.oneof_index = index;
+            }
+        }
     }
 
     /// Gives a field protobuf's own name in JSON where the one that it has is a name of another field: compilers and
@@ -164,7 +184,7 @@ fn ranges(numbers: &BTreeSet<u32>) -> Vec<(i32, i32)> {
 impl Draft<EnumDescriptorProto> {
     pub(super) fn enumeration(name: String, comment: String) -> Self {
         let proto = EnumDescriptorProto { name: Some(name), ..EnumDescriptorProto::default() };
-        Draft { proto, comment, members: vec![] }
+        Draft { proto, comment, members: vec![], choices: vec![] }
     }
 
     pub(super) fn value(&mut self, name: String, number: u32, comment: String) {
@@ -186,7 +206,7 @@ impl Draft<EnumDescriptorProto> {
 impl Draft<ServiceDescriptorProto> {
     pub(super) fn service(name: String, comment: String) -> Self {
         let proto = ServiceDescriptorProto { name: Some(name), ..ServiceDescriptorProto::default() };
-        Draft { proto, comment, members: vec![] }
+        Draft { proto, comment, members: vec![], choices: vec![] }
     }
 
     /// Adds a method whose messages are full names' `…Request` and `…Response`.
@@ -253,6 +273,10 @@ impl FileDraft {
         let at = self.proto.message_type.len();
         self.proto.message_type.push(draft.proto);
         self.comments_of(path::FILE_MESSAGE, at, &draft.comment, &draft.members);
+        let Ok(at) = i32::try_from(at) else { return };
+        for (choice, comment) in (0..).zip(&draft.choices) {
+            self.comment(&[path::FILE_MESSAGE, at, path::CHOICE, choice], comment);
+        }
     }
 
     pub(super) fn add_enum(&mut self, draft: Draft<EnumDescriptorProto>) {
@@ -331,6 +355,7 @@ fn import(type_name: &str) -> Option<&'static str> {
         ".google.protobuf.FieldMask" => Some("google/protobuf/field_mask.proto"),
         ".pgduet.query.v1.CountMode" => Some("pgduet/query/v1/count_mode.proto"),
         ".pgduet.query.v1.ConflictAction" => Some("pgduet/query/v1/conflict_action.proto"),
+        ".pgduet.query.v1.Reference" => Some("pgduet/query/v1/reference.proto"),
         ".pgduet.types.v1.Hstore" => Some("pgduet/types/v1/hstore.proto"),
         name if name.starts_with(".pgduet.query.v1.") => Some("pgduet/query/v1/predicate.proto"),
         _ => None,

@@ -3,7 +3,7 @@
 use super::{
     QUERY_PACKAGE, TYPES_PACKAGE,
     draft::{Cardinality, Draft, FieldDraft, FieldType, FileDraft},
-    embeds, predicates, reading,
+    embeds, predicates, reading, transaction,
 };
 use crate::grpc::{
     method::{Answer, FixedField, FixedKind, KeyPlace, RelationMethod, number},
@@ -35,6 +35,9 @@ pub(super) fn declare(file: &mut FileDraft, package: &Package) {
     }
     for found in &package.enums {
         declare_enum(file, package, found);
+    }
+    if package.has_operations() {
+        transaction::declare_messages(file, package);
     }
 }
 

@@ -159,6 +159,7 @@ impl Root<'_> {
             Target::Function { function } => {
                 self.package.functions.get(function).map(|found| found.messages.clone()).unwrap_or_default()
             }
+            Target::Transaction => String::new(),
         };
         format!("{}.{stem}{side}", self.package.name)
     }
@@ -182,6 +183,8 @@ impl Root<'_> {
                     }
                 }
             }
+            // Nothing reads or writes it as a whole.
+            Target::Transaction => {}
         }
         for resource in resources.iter().filter_map(|at| package.resource(*at)) {
             messages::declare_row(&mut file, package, resource);

@@ -1,6 +1,9 @@
 //! Services of a package.
 
-use super::draft::{Draft, FileDraft};
+use super::{
+    draft::{Draft, FileDraft},
+    transaction,
+};
 use crate::grpc::surface::{FUNCTIONS_SERVICE, Package};
 
 /// Declares every service of the package.
@@ -17,6 +20,13 @@ pub(super) fn declare(file: &mut FileDraft, package: &Package) {
         }
         file.add_service(service);
     }
+    declare_functions(file, package);
+    if package.has_operations() {
+        transaction::declare_service(file, package);
+    }
+}
+
+fn declare_functions(file: &mut FileDraft, package: &Package) {
     if package.functions.is_empty() {
         return;
     }

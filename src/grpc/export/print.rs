@@ -128,9 +128,19 @@ impl Printer<'_> {
         self.open(&[4, at], &format!("message {}", message.name()), members);
         let ranges = message.reserved_range.iter().map(|range| (range.start(), range.end() - 1));
         self.reserved(ranges, &message.reserved_name);
+        let mut choice = None;
         for (index, field) in (0..).zip(&message.field) {
-            self.comment(&[4, at, 2, index], "  ");
-            self.field(message, field);
+            let of = field.oneof_index.filter(|_| !field.proto3_optional());
+            if of != choice {
+                self.choice(at, message, of);
+                choice = of;
+            }
+            let indent = if of.is_some() { "    " } else { "  " };
+            self.comment(&[4, at, 2, index], indent);
+            self.field(message, field, indent);
+        }
+        if choice.is_some() {
+            self.line("  ", "}");
         }
         if members > 0 {
             self.line("", "}");
@@ -151,7 +161,15 @@ impl Printer<'_> {
         }
     }
 
-    fn field(&mut self, message: &DescriptorProto, field: &FieldDescriptorProto) {
+    /// Opens the oneof that has this place; the one before is closed by the end of the message: no field is behind one.
+    fn choice(&mut self, at: i32, message: &DescriptorProto, choice: Option<i32>) {
+        let Some(index) = choice else { return };
+        let found = usize::try_from(index).ok().and_then(|index| message.oneof_decl.get(index));
+        self.comment(&[4, at, 8, index], "  ");
+        self.line("  ", &format!("oneof {} {{", found.map(|found| found.name()).unwrap_or_default()));
+    }
+
+    fn field(&mut self, message: &DescriptorProto, field: &FieldDescriptorProto, indent: &str) {
         let entry = message.nested_type.iter().find(|nested| {
             let is_map = nested.options.as_ref().is_some_and(|options| options.map_entry());
             is_map && field.type_name().rsplit('.').next() == Some(nested.name())
@@ -179,7 +197,7 @@ impl Printer<'_> {
             true => String::new(),
             false => format!(" [{}]", options.join(", ")),
         };
-        self.line("  ", &format!("{label}{kind} {} = {}{options};", field.name(), field.number()));
+        self.line(indent, &format!("{label}{kind} {} = {}{options};", field.name(), field.number()));
     }
 
     fn kind(&self, field: &FieldDescriptorProto) -> String {

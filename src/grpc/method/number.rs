@@ -54,6 +54,11 @@ pub(crate) const CALL_FILTER: u32 = 2005;
 pub(crate) const CALL_ORDER_BY: u32 = 2006;
 pub(crate) const CALL_LIMIT: u32 = 2007;
 pub(crate) const CALL_SKIP: u32 = 2008;
+/// Of transactions.
+pub(crate) const OPERATIONS: u32 = 1;
+pub(crate) const TRANSACTION_VALIDATE_ONLY: u32 = 2;
+pub(crate) const RESULTS: u32 = 1;
+pub(crate) const REFERENCES: u32 = 1;
 /// Of the predicates of a relation.
 pub(crate) const AND: u32 = 2001;
 pub(crate) const OR: u32 = 2002;

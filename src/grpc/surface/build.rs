@@ -2,7 +2,7 @@
 //! types and to functions, among equals by [`Claims::settle`]: so neither OIDs nor an order in the
 //! database have a say.
 
-use super::{Numbered, Package, ResourceNames, Resources, Surface};
+use super::{Numbered, Package, ResourceNames, Resources, Surface, operation};
 use crate::{
     catalog::{
         Catalog,
@@ -104,6 +104,7 @@ impl Surface {
         for package in &self.packages {
             if let Some(next) = lock.schemas.get_mut(&package.schema) {
                 next.relations.extend(package.relation_locks());
+                next.operations.clone_from(&package.operations().ledger);
             }
         }
         lock
@@ -166,6 +167,7 @@ pub(super) struct Builder<'a> {
 impl Builder<'_> {
     fn build(&mut self, mut package: Package) -> Result<Package, LockError> {
         self.claims.claim(|_| FUNCTIONS_SERVICE.to_owned(), |name| vec![name.clone()]);
+        self.claims.claim(|_| operation::names(), Vec::clone);
         self.hold_locked_names()?;
         let (catalog, schema) = (self.catalog, package.schema.clone());
         let mut relations: Vec<&Relation> = catalog

@@ -10,6 +10,8 @@ const FIRST: u32 = 2048;
 const END: u32 = 1 << 18;
 /// Numbers that protobuf keeps for itself.
 const KEPT: std::ops::Range<u32> = 19_000..20_000;
+/// The end of all numbers of fields.
+const LAST: u32 = 1 << 29;
 /// How many numbers of labels there are: the positive ones that an `int32` has.
 const LABELS: u32 = i32::MAX.unsigned_abs();
 
@@ -20,6 +22,9 @@ pub(crate) enum Numbered {
     Field,
     /// A label of an enum.
     Label,
+    /// An operation of a transaction: a field of a message that has thousands of them where there are many relations, so
+    /// that the numbers of fields would be too few to be one each.
+    Operation,
 }
 
 impl Numbered {
@@ -31,6 +36,7 @@ impl Numbered {
                 if number < KEPT.start { number } else { number + (KEPT.end - KEPT.start) }
             }
             Self::Label => 1 + hash(name) % LABELS,
+            Self::Operation => END + hash(name) % (LAST - END),
         }
     }
 }
@@ -93,6 +99,7 @@ mod tests {
         assert_eq!(fields, [179_104, 88_689, 167_831, 197_314]);
         let labels = ["male", "divers", ""].map(|name| Numbered::Label.number(name));
         assert_eq!(labels, [1_637_720_018, 42_649_894, 18_652_615]);
+        assert_eq!(Numbered::Operation.number("CreateBook"), 252_839_744);
     }
 
     #[test]

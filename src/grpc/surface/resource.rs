@@ -112,8 +112,7 @@ impl Package {
             .map(|column| self.column(column, next.columns.kind(&column.name)))
             .collect();
         next.columns = settle(self, &next.columns, &mut fields, &next.embeds);
-        let key = key(relation, &fields);
-        let methods = RelationMethod::ALL.iter().copied().filter(|method| method.is_offered(relation, &key));
+        let key = key(relation, |at| fields.get(at).map(|field| field.shape));
         let uniques = self.uniques(relation, names, &mut next);
         let mut resource = Resource {
             oid: relation.oid,
@@ -121,7 +120,7 @@ impl Package {
             comment: relation.comment.clone(),
             names: names.clone(),
             embeds: Vec::new(),
-            methods: methods.collect(),
+            methods: self.methods(relation).collect(),
             fields,
             key,
             uniques,
@@ -132,6 +131,16 @@ impl Package {
         lock_relation(&mut resource, known, &mut next);
         self.embeds(&mut resource, &mut next);
         (resource, next)
+    }
+
+    /// The methods that a relation has.
+    pub(super) fn methods(&self, relation: &Relation) -> impl Iterator<Item = RelationMethod> {
+        let locked = self.lock.relations.get(&relation.name).map(|known| &known.columns);
+        let shape = |column: &Column| {
+            self.shape(column.r#type, locked.and_then(|columns| columns.kind(&column.name)))
+        };
+        let key = key(relation, |at| relation.columns.get(at).map(shape));
+        RelationMethod::ALL.iter().copied().filter(move |method| method.is_offered(relation, &key))
     }
 
     fn column(&self, column: &Column, locked: Option<&str>) -> Field {
@@ -157,11 +166,11 @@ fn presence(column: &Column) -> Presence {
     }
 }
 
-/// The key, if all of it is there and of types that can stand in a request.
-fn key(relation: &Relation, fields: &[Field]) -> Vec<usize> {
+/// The key, if all of it is there and of types that can stand in a request: the places of its columns.
+fn key(relation: &Relation, shape: impl Fn(usize) -> Option<Shape>) -> Vec<usize> {
     let find = |name: &String| {
-        let at = fields.iter().position(|field| field.column == *name)?;
-        match fields.get(at)?.shape {
+        let at = relation.columns.iter().position(|column| column.name == *name)?;
+        match shape(at)? {
             Shape::Many(_) | Shape::One(Scalar::Record(_)) => None,
             Shape::One(_) => Some(at),
         }

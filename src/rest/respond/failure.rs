@@ -67,7 +67,7 @@ fn challenge(error: &Error, status: StatusCode) -> Option<String> {
 
 /// The error as JSON, its keys in the order of the alphabet.
 pub(super) fn body(error: &Error, verbosity: Verbosity) -> Bytes {
-    let told = match verbosity {
+    let mut told = match verbosity {
         Verbosity::Verbose => json!({
             "code": error.code(),
             "details": error.details.as_ref().unwrap_or(&Value::Null),
@@ -76,5 +76,8 @@ pub(super) fn body(error: &Error, verbosity: Verbosity) -> Bytes {
         }),
         Verbosity::Minimal => json!({ "code": error.code(), "message": error.message }),
     };
+    if let Some(operation) = error.operation {
+        told["operation"] = json!(operation);
+    }
     told.to_string().into()
 }

@@ -25,6 +25,22 @@ const fn row(name: &'static str, size: usize, status: u16, request: fn(usize) ->
 
 /// All of them. Each message is wrong at its end, so that PostgreSQL is not asked.
 pub(super) const ALL: &[Input] = &[
+    row("references of an operation", MESSAGE, INVALID_ARGUMENT, |n| {
+        let reference = bytes(1, &[bytes(1, b"item.id"), bytes(3, b"id")].concat());
+        execute(&[reference.repeat(n / 15), bytes(3000, b"")].concat())
+    }),
+    row("pieces of one request of an operation", MESSAGE, INVALID_ARGUMENT, |n| {
+        execute(&bytes(3000, b"abcdefgh").repeat(n / 11))
+    }),
+    row("operations in JSON", MESSAGE / 8, 400, |n| {
+        let operations = filled(n, ",", |_| r#"{"deleteItem":{"id":1}}"#.into());
+        Request::Rest {
+            method: "POST",
+            target: "/api.v1.TransactionService/Execute".to_owned(),
+            headers: vec![("Content-Type", "application/json".to_owned())],
+            body: format!(r#"{{"operations":[{operations},{{"nope":{{}}}}]}}"#).into(),
+        }
+    }),
     row("unknown fields of one number", MESSAGE, INVALID_ARGUMENT, |n| list(varint(3000, 1).repeat(n / 3))),
     row("unknown fields of many numbers", MESSAGE, INVALID_ARGUMENT, |n| {
         list((0..n as u32 / 4).flat_map(|number| varint(3000 + number, 1)).collect())
@@ -150,6 +166,11 @@ const OR: u32 = 2002;
 fn list(message: Vec<u8>) -> Request {
     let minus_one = [&tag(SKIP, 0)[..], &[0xff; 9], &[1]].concat();
     call("api.v1.ItemsService/ListItems", [message, minus_one].concat())
+}
+
+/// A transaction of one operation.
+fn execute(operation: &[u8]) -> Request {
+    call("api.v1.TransactionService/Execute", bytes(1, operation))
 }
 
 fn call(method: &'static str, message: Vec<u8>) -> Request {

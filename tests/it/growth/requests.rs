@@ -240,6 +240,26 @@ pub(super) const ALL: &[Input] = &[
         let head = "POST /nope HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
         Request::Raw(format!("{head}1\r\n[\r\n{}1\r\n]\r\n0\r\n\r\n", "1\r\n \r\n".repeat(n / 6)).into())
     }),
+    row("operations of a transaction", BODY / 5, 404, |n| {
+        let operations = filled(n, ",", |_| r#"{"method":"DELETE","path":"/items?id=eq.1"}"#.into());
+        transaction(format!(r#"[{operations},{{"method":"DELETE","path":"/nope"}}]"#))
+    }),
+    row("what are no operations of a transaction", BODY, 400, |n| {
+        transaction(format!("[{}]", filled(n, ",", |_| "1".into())))
+    }),
+    row("references of an operation", BODY, 404, |n| {
+        let references = filled(n, ",", |k| format!(r#""k{k}":{{"from":0,"field":"id"}}"#));
+        transaction(format!(
+            r#"[{{"method":"DELETE","path":"/items"}},{{"method":"POST","path":"/nope","references":{{{references}}}}}]"#
+        ))
+    }),
+    row("objects that a reference fills", BODY, 404, |n| {
+        let objects = filled(n, ",", |_| "{}".into());
+        transaction(format!(
+            r#"[{{"method":"DELETE","path":"/items"}},
+                {{"method":"POST","path":"/nope","body":[{objects}],"references":{{"a":{{"from":0}}}}}}]"#
+        ))
+    }),
     row("one key of a form again and again", BODY, 404, |n| body(FORM, filled(n, "&", |_| "k=1".into()))),
 ];
 
@@ -275,6 +295,15 @@ fn body(kind: &str, text: String) -> Request {
         target: "/nope".to_owned(),
         headers: vec![("Content-Type", kind.to_owned())],
         body: text.into(),
+    }
+}
+
+fn transaction(list: String) -> Request {
+    Request::Rest {
+        method: "POST",
+        target: "/".to_owned(),
+        headers: vec![("Content-Type", "application/vnd.pgduet.transaction+json".to_owned())],
+        body: list.into(),
     }
 }
 
