@@ -177,6 +177,7 @@ impl Relation<'_> {
 
     /// What the masks of the request name.
     pub(super) fn written(&self) -> Result<Written> {
+        let is_masked = !self.mask(number::WRITE_MASK)?.is_empty();
         let masked = self.named(number::WRITE_MASK)?;
         let mut nulls = BTreeSet::new();
         for (at, extent) in self.named(number::NULL_MASK)? {
@@ -188,7 +189,7 @@ impl Relation<'_> {
                 }
             };
         }
-        Ok(Written { masked: (!masked.is_empty()).then_some(masked), nulls })
+        Ok(Written { masked: is_masked.then_some(masked), nulls })
     }
 
     fn named(&self, number: u32) -> Result<BTreeMap<usize, Extent>> {
@@ -202,7 +203,13 @@ impl Relation<'_> {
                 let parts: Vec<&str> = path.split('.').collect();
                 let (first, rest) =
                     parts.split_first().filter(|_| parts.len() <= MAX_DEPTH).ok_or_else(unknown)?;
-                let at = self.resource.field(first).ok_or_else(unknown)?;
+                let Some(at) = self.resource.field(first) else {
+                    // What is computed is passed over, as columns are that the database computes.
+                    match self.resource.computed_field(path).or(self.resource.counted(path)) {
+                        Some(_) => continue,
+                        None => return Err(unknown()),
+                    }
+                };
                 let shape = self.resource.fields.get(at).ok_or_else(unknown)?.shape;
                 let extent = fields.entry(at).or_insert_with(Extent::nothing);
                 extent.add(self.package, shape, rest).ok_or_else(unknown)?;

@@ -3,9 +3,9 @@
 use super::*;
 use crate::{
     catalog::{Catalog, descriptor::Database},
-    config::PackageTemplate,
     grpc::{
         export::export,
+        options::Options,
         surface::{Surface, surface},
     },
 };
@@ -22,7 +22,7 @@ fn school() -> Arc<Catalog> {
 }
 
 fn locked(catalog: &Arc<Catalog>, lock: &Lock) -> (Surface, Lock) {
-    let surface = surface(catalog, &PackageTemplate::default(), lock).unwrap();
+    let surface = surface(catalog, &Options::default(), lock).unwrap();
     let lock = surface.lock();
     (surface, lock)
 }
@@ -47,14 +47,14 @@ fn text(declarations: &[Declaration]) -> Vec<String> {
 fn a_locked_schema_is_described_as_it_was_and_its_lock_stays_as_it_is() {
     let lock = first();
     assert_eq!(Lock::parse(&lock.to_json().unwrap()).unwrap(), lock);
-    let again = export(&school(), &PackageTemplate::default(), &lock).unwrap();
-    let before = export(&school(), &PackageTemplate::default(), &Lock::default()).unwrap();
+    let again = export(&school(), &Options::default(), &lock).unwrap();
+    let before = export(&school(), &Options::default(), &Lock::default()).unwrap();
     assert_eq!((again.files, again.lock), (before.files, lock));
 }
 
 #[test]
 fn each_line_of_the_lock_stands_in_the_exported_file() {
-    let export = export(&school(), &PackageTemplate::default(), &Lock::default()).unwrap();
+    let export = export(&school(), &Options::default(), &Lock::default()).unwrap();
     let file = export.files.iter().find(|file| file.path == "api/v1/api.proto").unwrap();
     let proto = String::from_utf8(file.contents.clone()).unwrap();
     let package = &export.lock.schemas["api"];
@@ -189,7 +189,7 @@ fn a_broken_lock_is_refused_with_the_place() {
         assert!(error.contains(wanted), "{error}");
     }
     let twice = Lock::parse(&good.replace("\"message\": \"Total\"", "\"message\": \"Student\"")).unwrap();
-    let error = surface(&school(), &PackageTemplate::default(), &twice).unwrap_err().to_string();
+    let error = surface(&school(), &Options::default(), &twice).unwrap_err().to_string();
     assert!(error.contains("relation \"totals\": another one has the name"), "{error}");
 }
 
@@ -213,7 +213,7 @@ fn a_lock_that_gave_away_the_names_of_messages_that_came_later_is_still_good() {
     let (again, _) = locked(&school(), &next);
     let same = again.packages[0].all_resources().find(|resource| resource.relation == "students").unwrap();
     assert_eq!(same.names.embeds(), students.embeds());
-    export(&school(), &PackageTemplate::default(), &next).unwrap();
+    export(&school(), &Options::default(), &next).unwrap();
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn of_two_unique_keys_of_one_name_each_keeps_its_own_whichever_is_asked_for_firs
     };
     let first = |surface: &Surface| value(surface, "student_unique_x", "y");
     let second = |surface: &Surface| value(surface, "students", "x_unique_y");
-    let make = |lock: &Lock| surface(&catalog, &PackageTemplate::default(), lock).unwrap();
+    let make = |lock: &Lock| surface(&catalog, &Options::default(), lock).unwrap();
     let (one, other) = (make(&Lock::default()), make(&Lock::default()));
     let (names, turned) = ((first(&one), second(&one)), (second(&other), first(&other)));
     assert_eq!(names, (turned.1, turned.0));
@@ -267,5 +267,5 @@ fn of_two_unique_keys_of_one_name_each_keeps_its_own_whichever_is_asked_for_firs
     let lock = one.lock();
     let again = make(&lock);
     assert_eq!((names, lock), ((first(&again), second(&again)), again.lock()));
-    export(&catalog, &PackageTemplate::default(), &Lock::default()).unwrap();
+    export(&catalog, &Options::default(), &Lock::default()).unwrap();
 }

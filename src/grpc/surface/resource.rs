@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     catalog::descriptor::{Column, Identity, Relation},
-    grpc::{lock::RelationLock, method::RelationMethod},
+    grpc::{
+        lock::{Ledger, RelationLock},
+        method::RelationMethod,
+    },
 };
 use std::{collections::HashMap, sync::OnceLock};
 
@@ -111,9 +114,13 @@ impl Package {
             .iter()
             .map(|column| self.column(column, next.columns.kind(&column.name)))
             .collect();
-        next.columns = settle(self, &next.columns, &mut fields, &next.embeds);
+        let beside = Ledger::all_of(&[&next.embeds, &next.computed, &next.counts]);
+        next.columns = settle(self, &next.columns, &mut fields, &beside);
         let key = key(relation, &fields);
-        let methods = RelationMethod::ALL.iter().copied().filter(|method| method.is_offered(relation, &key));
+        let methods = RelationMethod::ALL
+            .iter()
+            .copied()
+            .filter(|method| method.is_offered(relation, &key, self.aggregates));
         let uniques = self.uniques(relation, names, &mut next);
         let mut resource = Resource {
             oid: relation.oid,
@@ -121,16 +128,19 @@ impl Package {
             comment: relation.comment.clone(),
             names: names.clone(),
             embeds: Vec::new(),
+            computed: Vec::new(),
             methods: methods.collect(),
             fields,
             key,
             uniques,
             reserved: Reserved::default(),
             reserved_embeds: Reserved::default(),
+            reserved_computed: Reserved::default(),
             reserved_key: Reserved::default(),
         };
         lock_relation(&mut resource, known, &mut next);
         self.embeds(&mut resource, &mut next);
+        self.computed(relation, &mut resource, &mut next);
         (resource, next)
     }
 
