@@ -27,6 +27,9 @@ impl Relation<'_> {
     }
 
     fn select_embeds(&self, number: u32, selection: &mut Selection) -> Result<()> {
+        if !self.message.has_field_by_number(number) {
+            return Ok(());
+        }
         let value = self.message.get_field_by_number(number);
         let Some(said) = value.as_deref().and_then(|value| value.as_message()) else { return Ok(()) };
         for (descriptor, value) in said.fields() {

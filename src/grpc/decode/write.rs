@@ -177,10 +177,9 @@ impl Relation<'_> {
 
     /// What the masks of the request name.
     pub(super) fn written(&self) -> Result<Written> {
-        let is_masked = !self.mask(number::WRITE_MASK)?.is_empty();
         let masked = self.named(number::WRITE_MASK)?;
         let mut nulls = BTreeSet::new();
-        for (at, extent) in self.named(number::NULL_MASK)? {
+        for (at, extent) in self.named(number::NULL_MASK)?.unwrap_or_default() {
             match extent {
                 Extent::Whole => nulls.insert(at),
                 Extent::Parts(_) => {
@@ -189,12 +188,14 @@ impl Relation<'_> {
                 }
             };
         }
-        Ok(Written { masked: is_masked.then_some(masked), nulls })
+        Ok(Written { masked, nulls })
     }
 
-    fn named(&self, number: u32) -> Result<BTreeMap<usize, Extent>> {
+    /// What a mask names; `None` where it has no paths.
+    fn named(&self, number: u32) -> Result<Option<BTreeMap<usize, Extent>>> {
         let mut fields = BTreeMap::new();
-        for path in &self.mask(number)? {
+        let paths = self.mask(number)?;
+        for path in &paths {
             if path == "*" {
                 let all = (0..self.resource.fields.len()).filter(|at| self.resource.is_writable(*at));
                 fields.extend(all.map(|at| (at, Extent::Whole)));
@@ -215,7 +216,7 @@ impl Relation<'_> {
                 extent.add(self.package, shape, rest).ok_or_else(unknown)?;
             }
         }
-        Ok(fields)
+        Ok((!paths.is_empty()).then_some(fields))
     }
 
     /// The written fields as a JSON object. Keys are written when they are set,

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     grpc::{
         method::number,
-        surface::{Package, Resource, ResourceNames},
+        surface::{Field, Package, Resource, ResourceNames},
     },
     request::select::AggregateFunction,
 };
@@ -87,7 +87,7 @@ fn results(package: &Package, resource: &Resource, of: &OfFunction) -> Draft<Des
     let mut message = Draft::message((of.message)(&resource.names), comment);
     for field in &resource.fields {
         if let Some(shape) = package.aggregated(resource, of.function, field) {
-            let draft = column(package, &crate::grpc::surface::Field { shape, ..field.clone() });
+            let draft = column(package, &Field { shape, ..field.clone() });
             message.field(FieldDraft { comment: format!("Of `{}`.", field.column), ..draft });
         }
     }

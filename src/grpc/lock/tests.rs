@@ -5,7 +5,7 @@ use crate::{
     catalog::{Catalog, descriptor::Database},
     grpc::{
         export::export,
-        options::Options,
+        options::{Aggregates, Options},
         surface::{Surface, surface},
     },
 };
@@ -61,7 +61,9 @@ fn each_line_of_the_lock_stands_in_the_exported_file() {
     let ledgers = package
         .relations
         .values()
-        .flat_map(|relation| [&relation.columns, &relation.embeds, &relation.uniques])
+        .flat_map(|relation| {
+            [&relation.columns, &relation.embeds, &relation.counts, &relation.computed, &relation.uniques]
+        })
         .chain(package.enums.values().map(|found| &found.labels))
         .chain(package.composites.values().map(|composite| &composite.attributes))
         .chain(package.functions.values().flat_map(|function| [&function.arguments, &function.columns]));
@@ -268,4 +270,63 @@ fn of_two_unique_keys_of_one_name_each_keeps_its_own_whichever_is_asked_for_firs
     let again = make(&lock);
     assert_eq!((names, lock), ((first(&again), second(&again)), again.lock()));
     export(&catalog, &Options::default(), &Lock::default()).unwrap();
+}
+
+#[test]
+fn what_is_computed_keeps_its_field_and_is_reserved_when_it_is_gone() {
+    use crate::catalog::descriptor::{Argument, Function};
+    const STUDENT_ROW: u32 = 9101;
+    const TEXT: u32 = 25;
+    let initials = || Function {
+        oid: 300,
+        schema: "api".to_owned(),
+        name: "initials".to_owned(),
+        arguments: vec![Argument { r#type: STUDENT_ROW, ..Argument::default() }],
+        return_type: TEXT,
+        ..Function::default()
+    };
+    let with = changed(|database| database.functions.push(initials()));
+    let (_, lock) = locked(&with, &Lock::default());
+    let students = |lock: &Lock| lock.schemas["api"].relations["students"].clone();
+    let count = "count(enrollments!enrollments_student_id_fkey)";
+    assert_eq!(students(&lock).computed.fields["initials"].to_string(), "string initials = 84056");
+    assert_eq!(students(&lock).counts.fields[count].to_string(), "int64 enrollments_count = 121508");
+    let without = changed(|database| database.foreign_keys.clear());
+    let (surface, next) = locked(&without, &lock);
+    let resource = surface.packages[0].all_resources().find(|resource| resource.relation == "students");
+    let reserved = &resource.unwrap().reserved_computed.names;
+    assert!(["initials", "enrollments_count"].iter().all(|name| reserved.contains(*name)), "{reserved:?}");
+    let (_, again) = locked(&with, &next);
+    assert_eq!(students(&again).computed.fields["initials"].name, "initials_2");
+    // A column that comes later gets neither.
+    let (_, other) = locked(
+        &changed(|database| {
+            let column = self::students(database).columns[0].clone();
+            let column =
+                crate::catalog::descriptor::Column { name: "enrollments_count".to_owned(), ..column };
+            self::students(database).columns.push(column);
+        }),
+        &lock,
+    );
+    assert_eq!(students(&other).counts, students(&lock).counts);
+    assert_ne!(students(&other).columns.fields["enrollments_count"].name, "enrollments_count");
+}
+
+#[test]
+fn a_lock_that_has_given_away_the_names_of_aggregates_keeps_its_own() {
+    let mut lock = first();
+    let functions = &mut lock.schemas.get_mut("api").unwrap().functions;
+    functions.get_mut("reset()").unwrap().method = "AggregateStudents".to_owned();
+    let options = Options { aggregates: Aggregates::Enabled, ..Options::default() };
+    let exported = export(&school(), &options, &lock).unwrap();
+    let file = exported.files.iter().find(|file| file.path == "descriptors.binpb").unwrap();
+    let pool = prost_reflect::DescriptorPool::decode(file.contents.as_slice()).unwrap();
+    let method = |service: &str| {
+        let service = pool.get_service_by_name(&format!("api.v1.{service}")).unwrap();
+        service.methods().find(|method| method.name() == "AggregateStudents").unwrap()
+    };
+    assert_eq!(method("FunctionsService").input().name(), "AggregateStudentsRequest");
+    let name = method("StudentsService").input().name().to_owned();
+    assert!(name.starts_with("AggregateStudent") && name != "AggregateStudentsRequest", "{name}");
+    assert_eq!(exported.lock.schemas["api"].functions["reset()"], lock.schemas["api"].functions["reset()"]);
 }
