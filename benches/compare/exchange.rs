@@ -70,6 +70,19 @@ impl Call {
         Ok(Self { head: head(request)?, body: body.freeze(), expected: StatusCode::OK })
     }
 
+    pub(crate) fn head(&self) -> &Parts {
+        &self.head
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The status that its answer must have.
+    pub(crate) fn expected(&self) -> StatusCode {
+        self.expected
+    }
+
     /// With one more header.
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> anyhow::Result<Self> {
         self.head.headers.insert(name, value.parse()?);
@@ -110,7 +123,7 @@ impl Connection {
         })
     }
 
-    /// A connection for each of `callers`; gRPC's are shared by [`CALLS_PER_CONNECTION`].
+    /// A connection for each of `callers`, which [`CALLS_PER_CONNECTION`] share over HTTP/2.
     pub(crate) async fn open_for(endpoint: &Endpoint, callers: usize) -> anyhow::Result<Vec<Self>> {
         let mut connections = Vec::with_capacity(callers);
         while connections.len() < callers {

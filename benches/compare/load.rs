@@ -13,7 +13,10 @@ use anyhow::ensure;
 use futures_util::{TryStreamExt, stream::FuturesUnordered};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::exchange::{Call, Connection, Endpoint};
+use super::{
+    exchange::{Call, Connection, Endpoint, Protocol},
+    http1::{Http1, Written},
+};
 
 /// How long a measurement goes on.
 #[derive(Debug, Clone, Copy)]
@@ -120,28 +123,68 @@ async fn work(
     begin: Instant,
     limit: Limit,
 ) -> anyhow::Result<Answers> {
-    let connections = Connection::open_for(endpoint, callers.len()).await?;
+    match endpoint.protocol {
+        Protocol::Rest => {
+            let calls = calls.iter().map(Written::of).collect::<anyhow::Result<Vec<_>>>()?;
+            let mut connections = Vec::with_capacity(callers.len());
+            for _ in callers {
+                connections.push(Http1::open(endpoint).await?);
+            }
+            work_on(connections, &calls, callers, pace, begin, limit).await
+        }
+        Protocol::Grpc => {
+            let connections = Connection::open_for(endpoint, callers.len()).await?;
+            work_on(connections, calls, callers, pace, begin, limit).await
+        }
+    }
+}
+
+/// A connection on which a request is sent and its answer is read to the end.
+trait Exchange<Request> {
+    async fn answered(&mut self, request: &Request) -> anyhow::Result<()>;
+}
+
+impl Exchange<Written> for Http1 {
+    async fn answered(&mut self, request: &Written) -> anyhow::Result<()> {
+        self.send(request).await
+    }
+}
+
+impl Exchange<Call> for Connection {
+    async fn answered(&mut self, request: &Call) -> anyhow::Result<()> {
+        self.send(request).await.map(drop)
+    }
+}
+
+async fn work_on<Request>(
+    connections: Vec<impl Exchange<Request>>,
+    requests: &[Request],
+    callers: &[usize],
+    pace: Pace,
+    begin: Instant,
+    limit: Limit,
+) -> anyhow::Result<Answers> {
     let loops: FuturesUnordered<_> = connections
         .into_iter()
         .zip(callers)
         .map(|(connection, caller)| {
             // Callers begin at different places, so that they do not ask for the same row at once.
-            let offset = caller * calls.len() / 64;
-            call_again(connection, calls.iter().cycle().skip(offset), pace, begin, limit)
+            let offset = caller * requests.len() / 64;
+            call_again(connection, requests.iter().cycle().skip(offset), pace, begin, limit)
         })
         .collect();
     loops.try_fold(Answers::default(), async |all, one| Ok(all.plus(one))).await
 }
 
 /// One caller.
-async fn call_again(
-    mut connection: Connection,
-    calls: impl Iterator<Item = &Call>,
+async fn call_again<'r, Request: 'r>(
+    mut connection: impl Exchange<Request>,
+    requests: impl Iterator<Item = &'r Request>,
     pace: Pace,
     begin: Instant,
     limit: Limit,
 ) -> anyhow::Result<Answers> {
-    let (counted_from, end, requests) = match limit {
+    let (counted_from, end, most) = match limit {
         Limit::Time { warm_up, measured } => (begin + warm_up, Some(begin + warm_up + measured), usize::MAX),
         Limit::Requests(requests) => (begin, None, requests as usize),
     };
@@ -154,12 +197,12 @@ async fn call_again(
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     let mut answers = Answers::default();
-    for call in calls.take(requests) {
+    for request in requests.take(most) {
         if let Some(ticks) = &mut ticks {
             ticks.tick().await;
         }
         let sent = Instant::now();
-        connection.send(call).await?;
+        connection.answered(request).await?;
         let answered = Instant::now();
         answers.all += 1;
         if end.is_some_and(|end| answered > end) {

@@ -14,6 +14,7 @@ pub(crate) mod distance;
 pub(crate) mod exchange;
 mod grpc;
 mod handwritten;
+pub(crate) mod http1;
 pub(crate) mod load;
 mod options;
 pub(crate) mod pgbench;

@@ -96,16 +96,23 @@ pub(crate) struct Cost {
     user: Option<f64>,
     kernel: Option<f64>,
     postgresql: Option<f64>,
+    client: Option<f64>,
 }
 
 impl Cost {
     /// From what was spent on so many requests.
-    pub(crate) fn of_each(own: Option<Cpu>, postgresql: Option<Cpu>, requests: usize) -> Self {
+    pub(crate) fn of_each(
+        own: Option<Cpu>,
+        postgresql: Option<Cpu>,
+        client: Option<Cpu>,
+        requests: usize,
+    ) -> Self {
         let each = |time: Duration| 1e6 * time.as_secs_f64() / requests as f64;
         Self {
             user: own.map(|own| each(own.user)),
             kernel: own.map(|own| each(own.kernel)),
             postgresql: postgresql.map(|all| each(all.user + all.kernel)),
+            client: client.map(|all| each(all.user + all.kernel)),
         }
     }
 }
@@ -173,7 +180,8 @@ fn find(group: &[Series], subject: Subject) -> Option<&Series> {
 pub(crate) fn table(all: &[Series]) -> String {
     let mut references = vec![(Subject::Limit, "of limit"), (Subject::Other, "of other")];
     references.retain(|(subject, _)| all.iter().any(|series| series.subject == *subject));
-    let mut titles = vec!["req/s", "spread", "p50 ms", "p99 ms", "user µs", "kernel µs", "PostgreSQL µs"];
+    let mut titles =
+        vec!["req/s", "spread", "p50 ms", "p99 ms", "user µs", "kernel µs", "PostgreSQL µs", "client µs"];
     titles.extend(references.iter().map(|(_, title)| title));
     let mut table = head("", &titles);
     for group in groups(all) {
@@ -188,6 +196,7 @@ pub(crate) fn table(all: &[Series]) -> String {
                 number(series.cost(|cost| cost.user), 0),
                 number(series.cost(|cost| cost.kernel), 0),
                 number(series.cost(|cost| cost.postgresql), 0),
+                number(series.cost(|cost| cost.client), 0),
             ];
             let ratios = references.iter().map(|(subject, _)| series.ratio(find(group, *subject)));
             cells.extend(ratios.map(|ratio| number(ratio, 2)));

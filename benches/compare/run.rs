@@ -15,7 +15,7 @@ use super::{
     contestants::{Contestant, Field, Way, wait_for},
     database::Database,
     exchange::{Call, Endpoint, Protocol},
-    grpc,
+    grpc, handwritten,
     load::{self, Limit, Pace, Sample},
     pgbench::Pgbench,
     report::{self, Cost, Scene, Series, Subject},
@@ -153,15 +153,16 @@ impl<'a> Lane<'a> {
             Pace::Full => options.connections,
             Pace::Rate(_) => 1,
         };
-        let before = (self.spender.cpu(), postgres.cpu());
+        let client = Spender::Client { without: handwritten::THREADS };
+        let spent = || [self.spender.cpu(), postgres.cpu(), client.cpu()];
+        let before = spent();
         let sample = match &self.work {
             Work::Calls(endpoint, calls) => load::run(endpoint, calls, callers, pace, options.limit),
             Work::Sql(pgbench) => pgbench.run(self.series.case, pace, options.limit),
         }?;
-        let after = (self.spender.cpu(), postgres.cpu());
-        let own = after.0.zip(before.0).map(|(after, before)| after.since(before));
-        let postgresql = after.1.zip(before.1).map(|(after, before)| after.since(before));
-        Ok((sample, Cost::of_each(own, postgresql, sample.answered)))
+        let mut before = before.into_iter();
+        let [own, postgresql, client] = spent().map(|after| Some(after?.since(before.next().flatten()?)));
+        Ok((sample, Cost::of_each(own, postgresql, client, sample.answered)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a measurement costs: CPU time and memory, read from Linux's `/proc`. Where it does not say (another system,
 //! a server on another machine), there is no number.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, process, time::Duration};
 
 /// The unit of times in `/proc`: Linux has 100 ticks a second for user space on every architecture.
 const TICK: Duration = Duration::from_millis(10);
@@ -19,6 +19,8 @@ pub(crate) enum Spender {
     Process(u32),
     /// The threads of this process that have this name.
     Threads(&'static str),
+    /// The client: this process without the threads of this name, and the children that have ended, `pgbench` among them.
+    Client { without: &'static str },
     /// Nobody that could be looked at.
     Unknown,
 }
@@ -48,6 +50,11 @@ impl Spender {
                     .map(|columns| own(&columns))
                     .fold(Cpu::default(), Cpu::plus),
             ),
+            Self::Client { without } => {
+                let columns = stat(process::id())?;
+                let [user, kernel] = ENDED_CHILDREN.map(|column| ticks(columns[column]));
+                Some(own(&columns).plus(Cpu { user, kernel }).since(Self::Threads(without).cpu()?))
+            }
             Self::Unknown => None,
         }
     }

@@ -4,10 +4,10 @@
 
 use super::template::Template;
 use crate::request::shape::Shape;
-use lru::LruCache;
+use lru::{DefaultHasher, LruCache};
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -25,7 +25,8 @@ pub(super) trait Made {
 
 /// The templates of one engine.
 pub(super) struct Templates<T = Template> {
-    hasher: RandomState,
+    /// Seeded by chance. Strangers who find shapes with one hash displace each other's templates, and no more.
+    hasher: DefaultHasher,
     known: Mutex<Known<T>>,
 }
 
@@ -44,7 +45,7 @@ struct Kept<T> {
 impl<T> Default for Templates<T> {
     fn default() -> Self {
         let known = Known { templates: LruCache::new(CAPACITY), seen: LruCache::new(CAPACITY) };
-        Self { hasher: RandomState::new(), known: Mutex::new(known) }
+        Self { hasher: DefaultHasher::default(), known: Mutex::new(known) }
     }
 }
 

@@ -27,7 +27,6 @@ use deadpool::{
 };
 use std::{
     num::NonZeroUsize,
-    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -166,12 +165,11 @@ impl Pool {
     async fn attempt<S: Sink>(&self, unit: &Unit<'_>, sink: &mut S) -> Result<Report> {
         let began = notes::are_taken().then(Instant::now);
         let deadline = unit.deadline.map(|left| Instant::now() + left);
-        let leased = pin!(self.leased(S::PACE));
         let (lease, _permit) = match deadline {
-            Some(deadline) => {
-                tokio::time::timeout_at(deadline, leased).await.map_err(|_| error::deadline_exceeded())??
-            }
-            None => leased.await?,
+            Some(deadline) => tokio::time::timeout_at(deadline, self.leased(S::PACE))
+                .await
+                .map_err(|_| error::deadline_exceeded())??,
+            None => self.leased(S::PACE).await?,
         };
         let limit = self.connections.manager().options.query_timeout.map(|limit| Instant::now() + limit);
         let ends = deadline.into_iter().chain(limit).min();

@@ -365,7 +365,10 @@ impl<'a> Conversation<'a> {
             let mut call = self.fixed(*fixed);
             loop {
                 let frame = self.session.wire.frame().await?;
-                if frame.tag() == b'C' && at + 1 == statements.len() && frame.completed()?.0 != expected {
+                if frame.tag() == b'C'
+                    && at + 1 == statements.len()
+                    && frame.completed()?.0 != expected.as_bytes()
+                {
                     return Err(Stop::Sink(unexpected("a transaction that ends as it should not")));
                 }
                 if let Said::Done(_) = self.said(&mut call, frame)? {
@@ -440,7 +443,7 @@ impl<'a> Conversation<'a> {
     async fn begun(&mut self, begin: &mut Call<'_>) -> Result<(), Stop> {
         loop {
             let frame = self.session.wire.frame().await?;
-            if frame.tag() == b'C' && frame.completed()?.0 != "BEGIN" {
+            if frame.tag() == b'C' && frame.completed()?.0 != b"BEGIN" {
                 return Err(Stop::Sink(unexpected("a transaction that does not begin")));
             }
             if let Said::Done(_) = self.said(begin, frame)? {

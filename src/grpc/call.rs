@@ -10,7 +10,7 @@ use super::{
         Envelope, KeyedSink, MessageEncoder, Page, PageSink, Progress, StreamSink, WholeSink, number_field,
         text_field,
     },
-    framing, metadata,
+    framing,
     method::number,
     respond,
     services::Method,
@@ -27,6 +27,7 @@ use futures_util::{StreamExt, stream};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response,
     header::{AUTHORIZATION, COOKIE},
+    request::Parts,
 };
 use serde_json::json;
 use std::{
@@ -59,52 +60,22 @@ impl Asker {
     }
 }
 
-/// What a call brings besides its path.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Message<'a> {
-    pub(super) headers: &'a HeaderMap,
-    /// Of the client's certificate, if it has shown one.
-    pub(super) subject: Option<&'a Subject>,
-    pub(super) bytes: &'a [u8],
-}
-
-/// What answers a unary call.
-#[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) message: Vec<u8>,
-    /// Initial metadata.
-    pub(super) metadata: HeaderMap,
-}
-
-/// Answers a unary call.
-pub(super) async fn unary(
-    grpc: &Grpc,
-    method: &Method,
-    path: &str,
-    asker: &Asker,
-    request: Message<'_>,
-) -> std::result::Result<Answered, Status> {
-    let Asker { identity, deadline } = asker;
-    let refused = |error: Box<Error>| grpc.refusal(&error, identity.caller);
-    let call = decode(grpc, method, path, *deadline, request).map_err(refused)?;
-    let asked = Asked::of(&call.request);
-    let answered = answer(grpc, call, &asked, identity)
-        .await
-        .and_then(|(message, headers)| Ok(Answered { message, metadata: metadata::initial(&headers)? }));
-    answered.map_err(|error| grpc.refusal_of(&asked, &error, identity.caller))
-}
-
 /// A message, and what the database set as `response.headers`.
-type Reply = (Vec<u8>, Vec<(String, String)>);
+pub(super) type Reply = (Vec<u8>, Vec<(String, String)>);
 
 /// The one message that answers a call.
-async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Identity) -> Result<Reply> {
+pub(super) async fn answer(
+    grpc: &Grpc,
+    call: decode::Call,
+    asked: &Asked,
+    identity: &Identity,
+) -> Result<Reply> {
     let engine = &grpc.engine;
     let decode::Call { otherwise, told, .. } = call;
     Ok(match call.answer {
         Answer::Row(envelope, missing) => {
             let mut sink = PageSink::new(call.rows, envelope, ONE_ROW);
-            let mut outcome = engine.stream(call.request, identity, &mut sink).await?;
+            let mut outcome = engine.stream(*call.request, identity, &mut sink).await?;
             if sink.taken() == 0
                 && let Some(request) = otherwise
             {
@@ -115,7 +86,7 @@ async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Ident
         }
         Answer::Nothing(missing) => {
             let mut sink = PageSink::new(call.rows, Envelope::Bare, ONE_ROW);
-            let mut outcome = engine.stream(call.request, identity, &mut sink).await?;
+            let mut outcome = engine.stream(*call.request, identity, &mut sink).await?;
             if outcome.rows == 0
                 && let Some(request) = otherwise
             {
@@ -127,24 +98,24 @@ async fn answer(grpc: &Grpc, call: decode::Call, asked: &Asked, identity: &Ident
         Answer::Page(paging) => page(grpc, call.request, call.rows, *paging, identity).await?,
         Answer::Whole => {
             let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), None, MAX_BYTES);
-            let outcome = engine.stream(call.request, identity, &mut sink).await?;
+            let outcome = engine.stream(*call.request, identity, &mut sink).await?;
             (telling(told, &outcome, sink.into_response()), outcome.headers)
         }
         Answer::Affected => {
             let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), None, MAX_BYTES);
-            let outcome = engine.stream(call.request, identity, &mut sink).await?;
+            let outcome = engine.stream(*call.request, identity, &mut sink).await?;
             let mut response = sink.into_response();
             number_field(number::AFFECTED_ROWS, outcome.rows, &mut response);
             (response, outcome.headers)
         }
         Answer::Groups { most } => {
             let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), most, MAX_BYTES);
-            let outcome = engine.stream(call.request, identity, &mut sink).await?;
+            let outcome = engine.stream(*call.request, identity, &mut sink).await?;
             (sink.into_response(), outcome.headers)
         }
         Answer::Keyed(Keyed { wanted, keys, returned }) => {
             let mut sink = KeyedSink::new(call.rows, keys, wanted, MAX_BYTES);
-            let outcome = engine.stream(call.request, identity, &mut sink).await?;
+            let outcome = engine.stream(*call.request, identity, &mut sink).await?;
             match returned {
                 Returned::Rows => (sink.into_response(), outcome.headers),
                 Returned::Nothing => (Vec::new(), outcome.headers),
@@ -177,13 +148,13 @@ fn found(rows: u64, missing: Missing, asked: &Asked) -> Result<()> {
 
 async fn page(
     grpc: &Grpc,
-    request: Request,
+    request: Box<Request>,
     rows: Arc<MessageEncoder>,
     mut paging: Paging,
     identity: &Identity,
 ) -> Result<Reply> {
     let mut sink = PageSink::new(rows, Envelope::Field(number::ROWS), paging.page);
-    let outcome = grpc.engine.stream(request, identity, &mut sink).await?;
+    let outcome = grpc.engine.stream(*request, identity, &mut sink).await?;
     let total = match paging.count.take() {
         Some(count) => {
             let mut nothing = PageSink::new(Arc::default(), Envelope::Bare, paging.page);
@@ -209,29 +180,24 @@ async fn page(
 /// client reads; when the client goes away, its query is cancelled.
 pub(super) fn streaming(
     grpc: &Grpc,
-    method: &Method,
-    path: &str,
-    asker: &Asker,
-    request: Message<'_>,
+    call: decode::Call,
+    asked: Asked,
+    identity: &Arc<Identity>,
     compression: Option<Compression>,
 ) -> std::result::Result<Response<Body>, Status> {
-    let Asker { identity, deadline } = asker;
     let (identity, caller) = (identity.clone(), identity.caller);
-    let call =
-        decode(grpc, method, path, *deadline, request).map_err(|error| grpc.refusal(&error, caller))?;
     let Answer::Stream(envelope) = call.answer else {
         return Err(grpc.refusal(&mismatch(), caller));
     };
     let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
     let config = grpc.engine.config();
     let progress = Progress::new(config.stream_idle_timeout.0);
-    let asked = Asked::of(&call.request);
     let most = config.db_max_rows;
     let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), compression, progress.clone(), most);
     let (engine, told) = (grpc.engine.clone(), grpc.engine.clone());
     let run = async move {
         tokio::select! {
-            outcome = engine.stream(call.request, &identity, &mut sink) => {
+            outcome = engine.stream(*call.request, &identity, &mut sink) => {
                 // Whatever ends the stream, what came before it comes first.
                 let handed = crate::outcome::Sink::ready(&mut sink).await;
                 outcome?;
@@ -284,20 +250,21 @@ pub(super) fn identify(grpc: &Grpc, headers: &HeaderMap) -> std::result::Result<
     identity.map_err(|error| grpc.refusal(&error, Caller::Anonymous))
 }
 
-fn decode(
+/// What a call with this message asks of the engine.
+pub(super) fn decode(
     grpc: &Grpc,
     method: &Method,
-    path: &str,
-    deadline: Option<Instant>,
-    request: Message<'_>,
+    head: &Parts,
+    asker: &Asker,
+    message: &[u8],
 ) -> Result<decode::Call> {
-    let deadline = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let deadline = asker.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     if deadline.is_some_and(|left| left.is_zero()) {
         return Err(Error::new(Fault::DeadlineExceeded, "The deadline passed before the call began"));
     }
-    let Message { headers, subject, bytes } = request;
-    let subject = subject.map(|Subject(subject)| subject.clone());
-    let context = Context { tls_subject: subject, ..Context::new("POST", path, told(headers)) };
+    let headers = &head.headers;
+    let subject = head.extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
+    let context = Context { tls_subject: subject, ..Context::new("POST", head.uri.path(), told(headers)) };
     let surroundings = Surroundings {
         context,
         deadline,
@@ -305,7 +272,7 @@ fn decode(
         sealer: &grpc.sealer,
         max_rows: grpc.engine.config().db_max_rows,
     };
-    decode::decode(&grpc.services, method, bytes, surroundings)
+    decode::decode(&grpc.services, method, message, surroundings)
 }
 
 /// The metadata `timezone`, which is what `Prefer: timezone=…` is on the REST side.

@@ -51,8 +51,8 @@ const MAX_PATHS: usize = 3000;
 /// A call, decoded.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// What the engine is asked.
-    pub(crate) request: Request,
+    /// What the engine is asked. Boxed: each future on the way to the engine would have room for it.
+    pub(crate) request: Box<Request>,
     /// The encoder of its rows.
     pub(crate) rows: Arc<MessageEncoder>,
     /// How they are answered.
@@ -216,7 +216,7 @@ impl Relation<'_> {
         let preferences = Preferences { timezone, ..preferences };
         let request =
             Request { schema, action, query, preferences, accept: Accept::Columns, context, deadline };
-        Call { request, rows, answer, otherwise: None, told: Told::Nothing }
+        Call { request: Box::new(request), rows, answer, otherwise: None, told: Told::Nothing }
     }
 
     fn query(&self, selection: &Selection) -> Query {

@@ -81,7 +81,7 @@ impl Made {
         let context = Context::default();
         let surroundings =
             Surroundings { context, deadline: None, timezone: None, sealer: &sealer, max_rows: None };
-        Ok(Some(decode(&self.0, &method, &message, surroundings)?.request))
+        Ok(Some(*decode(&self.0, &method, &message, surroundings)?.request))
     }
 
     /// Reads `token` as one of this method, and `place` as what is in one; the latter has to survive.

@@ -3,14 +3,17 @@
 //! be is refused before anything of it is read; see [`Protocol`].
 
 use super::{
-    Callable, Grpc, call as calls,
-    call::{Answered, Asker},
+    Callable, Grpc,
+    blame::Asked,
+    call::{self as calls, Asker},
     connect::{self, Compression, Form, Known, PREFIX},
+    decode,
     ended::{Ended, watched},
     framing,
     infrastructure::Infrastructure,
     intake,
     lent::{drain, lend},
+    metadata,
     method::{Effects, Responses},
     protocol::{NotTaken, Protocol},
     respond,
@@ -19,7 +22,6 @@ use super::{
 use crate::{
     config::{Origins, Verbosity},
     error::{Caller, Error, Fault},
-    server::tls::Subject,
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -60,7 +62,9 @@ where
     let Some(method) = called_as_it_is(&grpc, &head) else {
         let memory = grpc.engine.memory().clone();
         let request = intake::request(Request::from_parts(head, body));
-        return around(grpc, request).await.map(|body| intake::answer(body, memory));
+        // Apart, so that a call of gRPC itself needs no room for what translates.
+        let answered = Box::pin(around(grpc, request)).await;
+        return answered.map(|body| intake::answer(body, memory));
     };
     let response = call(&grpc, &method, &head, &mut body).await;
     if is_refusal(&response) {
@@ -249,19 +253,30 @@ where
         Ok(asker) => asker,
         Err(status) => return watched(status.into_http()),
     };
-    let answered = carried_out(grpc, method, head, body, &asker).await;
+    let answered = match received(grpc, method, head, body, &asker).await {
+        Ok(received) => carried_out(grpc, method, received, &asker).await,
+        Err(status) => Err(status),
+    };
     let mut response = answered.unwrap_or_else(|status| watched(status.into_http()));
     response.extensions_mut().insert(asker.identity);
     response
 }
 
-async fn carried_out<B>(
+/// A call whose message has come in whole.
+struct Received {
+    call: decode::Call,
+    asked: Asked,
+    /// How the answer is compressed, if that is worth it.
+    compression: Option<Compression>,
+}
+
+async fn received<B>(
     grpc: &Grpc,
     method: &Method,
     head: &Parts,
     body: &mut B,
     asker: &Asker,
-) -> Result<Response<Body>, Status>
+) -> Result<Received, Status>
 where
     B: http_body::Body + Unpin,
     B::Error: Into<BoxError>,
@@ -270,22 +285,33 @@ where
     let compression = compression(&head.headers)?;
     let frame = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
     let message = framing::message(&frame, compression, limit)?;
-    let subject = head.extensions.get::<Subject>();
-    let message = calls::Message { headers: &head.headers, subject, bytes: &message };
+    let call = calls::decode(grpc, method, head, asker, &message)
+        .map_err(|error| grpc.refusal(&error, asker.identity.caller))?;
     let accepted = Compression::accepted(head.headers.get(ACCEPTED));
-    let path = head.uri.path();
-    match method.signature.responses {
-        Responses::One => {
-            let Answered { message, metadata } = calls::unary(grpc, method, path, asker, message).await?;
-            framing::one(&message, metadata, accepted, grpc.engine.memory())
-                .map_err(|error| grpc.refusal(&error, asker.identity.caller))
-        }
+    let compression = accepted.filter(|_| match method.signature.responses {
+        Responses::One => true,
         // The messages of a stream are compressed one by one, as long as a row each. Most clients say by themselves that
         // they take that; those that want it do so, too.
-        Responses::Stream => {
-            let accepted = accepted.filter(|_| compression.is_some());
-            calls::streaming(grpc, method, path, asker, message, accepted)
-        }
+        Responses::Stream => compression.is_some(),
+    });
+    Ok(Received { asked: Asked::of(&call.request), call, compression })
+}
+
+async fn carried_out(
+    grpc: &Grpc,
+    method: &Method,
+    received: Received,
+    asker: &Asker,
+) -> Result<Response<Body>, Status> {
+    let (Received { call, asked, compression }, identity) = (received, &asker.identity);
+    match method.signature.responses {
+        Responses::One => calls::answer(grpc, call, &asked, identity)
+            .await
+            .and_then(|(message, headers)| {
+                framing::one(&message, metadata::initial(&headers)?, compression, grpc.engine.memory())
+            })
+            .map_err(|error| grpc.refusal_of(&asked, &error, identity.caller)),
+        Responses::Stream => calls::streaming(grpc, call, asked, identity, compression),
     }
 }
 

@@ -72,11 +72,11 @@ impl Key {
             "select" => Key::Select,
             "columns" => Key::Columns,
             "on_conflict" => Key::OnConflict,
-            _ => match key.rsplit('.').next() {
-                Some("order") => Key::Order,
-                Some("limit") => Key::Limit,
-                Some("offset") => Key::Offset,
-                Some("and" | "or") => Key::Logic,
+            _ => match key.as_bytes().rsplit(|letter| *letter == b'.').next() {
+                Some(b"order") => Key::Order,
+                Some(b"limit") => Key::Limit,
+                Some(b"offset") => Key::Offset,
+                Some(b"and" | b"or") => Key::Logic,
                 Some(_) | None => Key::Filter,
             },
         }

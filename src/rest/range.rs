@@ -127,13 +127,15 @@ pub(super) fn beyond_the_end(range: Range<u64>, total: Option<u64>) -> Box<Error
 
 /// The value of `Content-Range` for `rows` rows from `offset` on.
 pub(super) fn content_range(offset: u64, rows: u64, total: Option<u64>) -> String {
-    let last = offset.saturating_add(rows.saturating_sub(1));
+    let mut digits = [itoa::Buffer::new(); 3];
+    let [first, last, all] = &mut digits;
+    let all = total.map_or("*", |total| all.format(total));
     match (rows, total) {
-        (0, None) => "*/*".to_owned(),
-        (0, Some(total)) => format!("*/{total}"),
-        (_, Some(0)) => "*/0".to_owned(),
-        (_, Some(total)) => format!("{offset}-{last}/{total}"),
-        (_, None) => format!("{offset}-{last}/*"),
+        (0, _) | (_, Some(0)) => ["*/", all].concat(),
+        (_, Some(_) | None) => {
+            let last = last.format(offset.saturating_add(rows - 1));
+            [first.format(offset), "-", last, "/", all].concat()
+        }
     }
 }
 

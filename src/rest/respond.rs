@@ -117,8 +117,8 @@ pub(super) fn success(outcome: Outcome, asked: &Asked) -> Result<Response<Body>>
 fn read(name: &str, canonical: &str, outcome: &Outcome, asked: &Asked) -> Result<Draft> {
     let mut draft = paged(outcome, asked)?;
     let location = match canonical {
-        "" => format!("/{name}"),
-        query => format!("/{name}?{query}"),
+        "" => ["/", name].concat(),
+        query => ["/", name, "?", query].concat(),
     };
     put(&mut draft.headers, header::CONTENT_LOCATION, short(location));
     Ok(draft)

@@ -49,7 +49,6 @@ use tower::{Service, ServiceExt};
 
 use super::activity::{Activity, Connections, Place};
 use super::body::RequestBody;
-use super::head::MAX_FIELDS;
 use super::listen::{Listener, Peer, Sharing, Stream};
 use super::reason;
 use super::shutdown::Shutdown;
@@ -82,10 +81,6 @@ const HANDED_OVER: Duration = Duration::from_millis(200);
 /// How long an idle connection over HTTP/1 may take to bring a last request, which is answered with `Connection: close`:
 /// a client that sends while the connection is being closed cannot know whether its request was read.
 const LINGER: Duration = Duration::from_millis(500);
-
-/// Header fields of HTTP/1 that are read at all: beyond them hyper's own answer is 431 without a body, and somewhat over
-/// [`MAX_FIELDS`] a handler can still say what is wrong.
-const FIELDS_READ: usize = 2 * MAX_FIELDS;
 
 /// What a client may ask of a connection.
 #[derive(Debug, Clone)]
@@ -262,7 +257,6 @@ impl Server {
         http1
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head_timeout)
-            .max_headers(FIELDS_READ)
             .max_header_size(limits.head_bytes as usize);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2

@@ -18,6 +18,7 @@ mod execute;
 mod growth;
 mod grpc;
 mod hostile;
+mod isolation;
 mod lock;
 mod many;
 mod openapi;

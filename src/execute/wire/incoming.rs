@@ -153,11 +153,15 @@ impl Frame {
     }
 
     /// How many rows CommandComplete speaks of, and of which command.
-    pub(in crate::execute) fn completed(&self) -> Result<(&str, u64), Error> {
-        let text = self.body().strip_suffix(b"\0").and_then(|text| std::str::from_utf8(text).ok());
-        let text = text.ok_or_else(|| Error::protocol("a command tag that is no text"))?;
-        let rows = text.rsplit(' ').next().and_then(|rows| rows.parse().ok()).unwrap_or(0);
-        Ok((text.split(' ').next().unwrap_or_default(), rows))
+    pub(in crate::execute) fn completed(&self) -> Result<(&[u8], u64), Error> {
+        let tag = self.body().strip_suffix(b"\0").filter(|tag| tag.is_ascii());
+        let tag = tag.ok_or_else(|| Error::protocol("a command tag that is no text"))?;
+        let command = tag.split(|letter| *letter == b' ').next().unwrap_or_default();
+        let digits = tag.iter().rev().take_while(|letter| letter.is_ascii_digit()).count();
+        let rows = tag[tag.len() - digits..]
+            .iter()
+            .try_fold(0_u64, |rows, digit| rows.checked_mul(10)?.checked_add((digit - b'0').into()));
+        Ok((command, rows.unwrap_or(0)))
     }
 
     /// The types of the columns that RowDescription describes.
@@ -223,7 +227,7 @@ mod tests {
         assert!(incoming.frame().unwrap().is_none());
         incoming.room().extend_from_slice(b"\0Z\0\0\0\x05I");
         let frame = incoming.frame().unwrap().unwrap();
-        assert_eq!((frame.tag(), frame.completed().unwrap()), (b'C', ("INSERT", 0)));
+        assert_eq!((frame.tag(), frame.completed().unwrap()), (b'C', (&b"INSERT"[..], 0)));
         assert_eq!(incoming.frame().unwrap().unwrap().status().unwrap(), Status::Idle);
         assert!(incoming.frame().unwrap().is_none());
     }

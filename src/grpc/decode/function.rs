@@ -66,7 +66,8 @@ pub(super) fn call(
         context,
         deadline,
     };
-    Ok(Call { request, rows: Arc::new(rows), answer, otherwise: None, told: Told::Nothing })
+    let (request, rows) = (Box::new(request), Arc::new(rows));
+    Ok(Call { request, rows, answer, otherwise: None, told: Told::Nothing })
 }
 
 /// The query that reads a function's result, the encoder of its rows, and the envelope around them.

@@ -99,7 +99,7 @@ impl Relation<'_> {
             self.call(surroundings, action, query, preferences, &selection, Answer::Page(Box::new(paging)));
         if counts && let Answer::Page(paging) = &mut call.answer {
             // With the keyset among the conditions only what is left would be counted.
-            let mut count = Request { query: without_place, ..call.request.clone() };
+            let mut count = Request { query: without_place, ..(*call.request).clone() };
             count.query.range.limit = Some(0);
             paging.count = Some(Box::new(count));
             call.request.preferences.count = None;

@@ -110,7 +110,7 @@ impl Relation<'_> {
             call.request.query.select = key;
         }
         call.otherwise = missing.map(|action| {
-            let mut request = Request { action, ..call.request.clone() };
+            let mut request = Request { action, ..(*call.request).clone() };
             request.query.filters.clear();
             // Another call may have inserted it meanwhile.
             request.preferences.resolution = Some(Resolution::MergeDuplicates);

@@ -2,14 +2,21 @@
 
 use std::{collections::HashSet, ffi::OsString, time::Duration};
 
+use bytes::Bytes;
 use http::Uri;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use super::compare::{
     Options,
     callgrind::{self, Count},
     cases::CASES,
     check::agrees,
+    exchange::{Call, Endpoint, Protocol},
+    http1::{Http1, Written},
     load::{Limit, Sample},
     pgbench, report,
     report::{Cost, Scene, Series, Subject},
@@ -132,7 +139,7 @@ fn series(subject: Subject, rates: &[f64]) -> Series {
         case: &CASES[0],
         subject,
         samples: rates.iter().map(sample).collect(),
-        costs: rates.iter().map(|_| Cost::of_each(Some(own), Some(all), 1000)).collect(),
+        costs: rates.iter().map(|_| Cost::of_each(Some(own), Some(all), Some(own), 1000)).collect(),
     }
 }
 
@@ -151,7 +158,7 @@ fn the_table_has_medians_spread_latencies_costs_and_ratios_of_what_was_measured_
         series(Subject::Limit, &[1800.0, 3600.0, 2000.0]),
     ];
     let table = report::table(&all);
-    let rest = ["1000", "90.0%", "1.50", "3.00", "60", "20", "100", "0.50"];
+    let rest = ["1000", "90.0%", "1.50", "3.00", "60", "20", "100", "80", "0.50"];
     assert_eq!(line(&table, "pgduet REST"), rest);
     assert!(!table.contains("of other"), "{table}");
     let summary = report::summary(&all);
@@ -166,7 +173,7 @@ fn another_server_gets_a_column_of_ratios_too() {
         series(Subject::Other, &[500.0, 1500.0]),
         series(Subject::Limit, &[2000.0, 6000.0]),
     ];
-    assert_eq!(line(&report::table(&all), "pgduet REST")[7..], ["0.50", "2.00"]);
+    assert_eq!(line(&report::table(&all), "pgduet REST")[8..], ["0.50", "2.00"]);
 }
 
 #[test]
@@ -183,9 +190,9 @@ fn where_the_rate_is_given_latencies_are_compared() {
 #[test]
 fn what_could_not_be_seen_has_a_dash() {
     let mut all = [series(Subject::Statement, &[1000.0])];
-    all[0].costs = vec![Cost::of_each(None, None, 1000)];
+    all[0].costs = vec![Cost::of_each(None, None, None, 1000)];
     let dashes = line(&report::table(&all), "bare statement");
-    assert_eq!(dashes[4..], ["–", "–", "–"]);
+    assert_eq!(dashes[4..], ["–", "–", "–", "–"]);
 }
 
 #[test]
@@ -206,6 +213,7 @@ fn the_process_that_listens_on_a_port_is_found_and_its_time_grows() {
         std::hint::black_box((0..100_000).sum::<u64>());
     }
     assert!(spender.resident().unwrap() > 1 << 20);
+    assert!(Spender::Client { without: "nobody" }.cpu().is_some());
     assert_eq!(Spender::Unknown.cpu(), None);
 }
 
@@ -233,4 +241,40 @@ fn percentiles_come_from_sorted_latencies_and_nothing_measured_is_an_error() {
 fn drift_is_the_change_from_the_first_measurement_to_its_repetition() {
     let samples = series(Subject::Rest, &[1000.0, 950.0]).samples;
     assert!(report::drift(samples[0], samples[1]).contains("(-5.0%)"));
+}
+
+/// What [`Http1`] makes of an answer that comes in these pieces.
+async fn answered(pieces: &'static [&'static str]) -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let authority = listener.local_addr()?.to_string();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await?;
+        for piece in pieces {
+            let mut request = [0; 1024];
+            // The first piece answers the request, and each of the others comes when it is asked for.
+            let _ = stream.read(&mut request).await?;
+            stream.write_all(piece.as_bytes()).await?;
+        }
+        anyhow::Ok(())
+    });
+    let endpoint = Endpoint { authority, protocol: Protocol::Rest };
+    let call = Call::rest(&endpoint, http::Method::GET, "/items", Bytes::new(), http::StatusCode::OK)?;
+    let request = Written::of(&call)?;
+    let mut connection = Http1::open(&endpoint).await?;
+    for _ in pieces {
+        connection.send(&request).await?;
+    }
+    server.await?
+}
+
+#[tokio::test]
+async fn the_load_reads_answers_to_their_end_and_looks_at_their_status() {
+    const SIZED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]";
+    const CHUNKED: &str =
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n[\r\n1\r\n]\r\n0\r\n\r\n";
+    // What is left of one answer would be the beginning of the next one.
+    answered(&[SIZED, CHUNKED, SIZED, "HTTP/1.1 200 OK\r\n\r\n"]).await.unwrap();
+    let refused = answered(&["HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\nnone"]).await.unwrap_err();
+    assert!(refused.to_string().ends_with("was answered 404 Not Found: none"), "{refused}");
+    assert!(answered(&["HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[]"]).await.is_err());
 }
