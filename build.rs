@@ -8,21 +8,26 @@ mod commit;
 /// The commit, where the source has no repository.
 const COMMIT: &str = "SOURCE_COMMIT";
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "pgduet/schema/v1/schema.proto",
     "pgduet/query/v1/predicate.proto",
+    "pgduet/query/v1/aggregates.proto",
     "pgduet/query/v1/conflict_action.proto",
     "pgduet/query/v1/reference.proto",
     "pgduet/query/v1/count_mode.proto",
     "pgduet/types/v1/hstore.proto",
     // What the messages made at run time import besides.
     "google/protobuf/field_mask.proto",
+    "google/api/field_behavior.proto",
 ];
+/// Where they are; the second place has what the export is accompanied by.
+const PLACES: [&str; 2] = ["proto", "src/grpc/export"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rerun-if-changed=src/grpc/export/google");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let mut compiler = protox::Compiler::new(["proto"])?;
+    let mut compiler = protox::Compiler::new(PLACES)?;
     compiler.include_source_info(true).include_imports(true);
     compiler.open_files(FILES)?;
     // Custom options and comments survive only in the encoded form.

@@ -1,6 +1,7 @@
 //! The catalog: look-ups over one schema descriptor. Immutable; a reload makes
 //! a new one. It talks to nobody, `introspect` and `watch` aside.
 
+pub mod aggregate;
 pub mod descriptor;
 pub mod form;
 pub mod introspect;

@@ -120,7 +120,7 @@ options! {
     admin_server_unix_socket_mode "admin-server-unix-socket-mode": FileMode = "660", RESTART;
     /// How much of an error a client is told: all of it, or code and message only.
     client_error_verbosity "client-error-verbosity": Verbosity = "verbose", RELOAD.in_database();
-    /// Whether clients may use aggregate functions in `select`.
+    /// Whether clients may use aggregate functions in `select`; over gRPC, whether relations have a method for them.
     db_aggregates_enabled "db-aggregates-enabled": bool = "false", RELOAD.in_database();
     /// Role of requests without a token. Without one, such requests are refused.
     db_anon_role "db-anon-role": Option<String> = "", RELOAD.in_database();

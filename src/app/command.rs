@@ -11,7 +11,7 @@ use crate::{
     error,
     execute::{Options, Pool, configuration},
     grpc::{
-        SurfaceError,
+        self, SurfaceError,
         export::{self, ExportError},
         lock::{self, Lock},
     },
@@ -69,13 +69,14 @@ pub async fn proto(mut sources: Sources, out: &Path, schema: &SchemaSource) -> R
     let catalog = Arc::new(catalog(&config, schema).await?);
     let path = config.grpc_lock.clone().unwrap_or_else(|| out.join(lock::FILE));
     let lock = Lock::read(&path).map_err(Error::Lock)?.unwrap_or_default();
-    let export = export::export(&catalog, &config.grpc_package, &lock).map_err(|error| match error {
-        ExportError::Surface(SurfaceError::Lock(error)) => Error::Lock(error),
-        ExportError::Surface(error @ SurfaceError::Package(_)) => {
-            Error::Config(config::Error::Unusable(error.to_string()))
-        }
-        ExportError::Descriptors(error) => Error::Database(internal(&error)),
-    })?;
+    let export =
+        export::export(&catalog, &grpc::Options::of(&config), &lock).map_err(|error| match error {
+            ExportError::Surface(SurfaceError::Lock(error)) => Error::Lock(error),
+            ExportError::Surface(error @ SurfaceError::Package(_)) => {
+                Error::Config(config::Error::Unusable(error.to_string()))
+            }
+            ExportError::Descriptors(error) => Error::Database(internal(&error)),
+        })?;
     let text = export.lock.to_json().map_err(Error::Lock)?;
     export::write(&export.files, out).and_then(|()| fs::write(&path, text)).map_err(Error::System)?;
     let recommended = config.grpc_lock.is_none().then(|| {

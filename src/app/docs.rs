@@ -6,6 +6,7 @@ use crate::{
     engine::Engine,
     error::{Error, Fault, Result},
     grpc::{
+        Options,
         export::{Export, archive, export, listing},
         lock::Lock,
     },
@@ -115,7 +116,7 @@ async fn listed(head: &Parts, services: Result<Arc<Services>>) -> Result<Respons
 fn exported(engine: &Engine) -> Result<Export> {
     let config = engine.config();
     let lock = Lock::of_server(config.grpc_lock.as_deref()).map_err(|error| internal(&error))?;
-    export(engine.catalog(), &config.grpc_package, &lock).map_err(|error| internal(&error))
+    export(engine.catalog(), &Options::of(config), &lock).map_err(|error| internal(&error))
 }
 
 fn answer(stored: &Stored, head: &Parts, content_type: &str) -> Response<Body> {

@@ -97,16 +97,21 @@ pub(super) async fn answer(
         }
         Answer::Page(paging) => page(grpc, call.request, call.rows, *paging, identity).await?,
         Answer::Whole => {
-            let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), MAX_BYTES);
+            let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), None, MAX_BYTES);
             let outcome = engine.stream(*call.request, identity, &mut sink).await?;
             (telling(told, &outcome, sink.into_response()), outcome.headers)
         }
         Answer::Affected => {
-            let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), MAX_BYTES);
+            let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), None, MAX_BYTES);
             let outcome = engine.stream(*call.request, identity, &mut sink).await?;
             let mut response = sink.into_response();
             number_field(number::AFFECTED_ROWS, outcome.rows, &mut response);
             (response, outcome.headers)
+        }
+        Answer::Groups { most } => {
+            let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), most, MAX_BYTES);
+            let outcome = engine.stream(*call.request, identity, &mut sink).await?;
+            (sink.into_response(), outcome.headers)
         }
         Answer::Keyed(Keyed { wanted, keys, returned }) => {
             let mut sink = KeyedSink::new(call.rows, keys, wanted, MAX_BYTES);

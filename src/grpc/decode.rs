@@ -2,6 +2,7 @@
 //! the rows that come back are to be answered. Nothing is looked up in the
 //! database; whatever is wrong with a message is said here, by field.
 
+mod aggregate;
 mod batch;
 mod change;
 mod conflict;
@@ -86,6 +87,11 @@ pub(crate) enum Answer {
     Keyed(Keyed),
     /// By one message with their number, and all of them if they come.
     Affected,
+    /// By one message with all groups of rows.
+    Groups {
+        /// How many there may be: the option `db-max-rows`.
+        most: Option<u64>,
+    },
     /// By a message for each.
     Stream(Envelope),
 }
@@ -160,6 +166,7 @@ pub(crate) fn decode_read(
                 RelationMethod::BatchDelete => decoder.batch_delete(surroundings),
                 RelationMethod::Patch => decoder.patch(surroundings),
                 RelationMethod::Purge => decoder.purge(surroundings),
+                RelationMethod::Aggregate => decoder.aggregate(surroundings),
             }
         }
         Target::Function { function } => {
@@ -181,7 +188,7 @@ struct Relation<'a> {
 
 impl Relation<'_> {
     fn get(self, surroundings: Surroundings<'_>) -> Result<Call> {
-        let selection = self.selection(number::KEYED_READ_MASK)?;
+        let selection = self.selection_with_embeds(number::KEYED_READ_MASK, number::KEYED_EMBEDS)?;
         let filters = self.key(self.message, |field| self.request_field(field.number))?;
         let mut query = Query { filters, ..self.query(&selection) };
         self.embeds(number::KEYED_EMBEDS, &mut query)?;
@@ -191,7 +198,7 @@ impl Relation<'_> {
     }
 
     fn stream(self, surroundings: Surroundings<'_>) -> Result<Call> {
-        let selection = self.selection(number::READ_MASK)?;
+        let selection = self.selection_with_embeds(number::READ_MASK, number::EMBEDS)?;
         let mut query = self.query(&selection);
         self.conditions(&mut query)?;
         self.embeds(number::EMBEDS, &mut query)?;

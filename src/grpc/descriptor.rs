@@ -4,6 +4,10 @@
 //!
 //! Whole files are made for reflection and for the export. Messages are read and written by parts of them ([`Part`]).
 
+mod aggregates;
+pub(crate) mod behavior;
+mod computed;
+mod conflict;
 mod draft;
 mod embeds;
 mod messages;
@@ -30,12 +34,29 @@ pub(crate) fn files<'a>(
     Ok(set)
 }
 
-/// What generated files import: protobuf's well-known types and `pgduet.query.v1` and `pgduet.types.v1`.
+/// The encoded form of the same files, in which fields have their behaviors.
+pub(crate) fn encoded<'a>(
+    set: FileDescriptorSet,
+    packages: impl Iterator<Item = &'a Package> + Clone,
+) -> Vec<u8> {
+    /// The number of `FileDescriptorSet.file`.
+    const FILE: u32 = 1;
+    let mut out = Vec::new();
+    for file in set.file {
+        let own = packages.clone().find(|package| package.file == file.name());
+        let behaviors = own.map(behavior::behaviors).unwrap_or_default();
+        behavior::append(FILE, &behavior::encoded(file, &behaviors), &mut out);
+    }
+    out
+}
+
+/// What generated files import: protobuf's well-known types, `google.api.field_behavior`, `pgduet.query.v1` and
+/// `pgduet.types.v1`.
 pub(crate) fn imports() -> Result<FileDescriptorSet, prost::DecodeError> {
     let mut set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET)?;
     set.file.retain(|file| {
         let package = file.package();
-        package == "google.protobuf" || [QUERY_PACKAGE, TYPES_PACKAGE].contains(&package)
+        ["google.protobuf", "google.api", QUERY_PACKAGE, TYPES_PACKAGE].contains(&package)
     });
     Ok(set)
 }

@@ -53,6 +53,8 @@ pub(crate) struct ColumnEncoder {
 enum ValueShape {
     One(ValueEncoder),
     Many(ValueEncoder),
+    /// As this column of the message that the field holds.
+    Within(Arc<ColumnEncoder>),
     /// Not at all: it is there, and nobody asked for it.
     Skipped,
 }
@@ -103,6 +105,11 @@ impl MessageEncoder {
         }
     }
 
+    /// What encodes its columns.
+    pub(crate) fn columns(&self) -> &[Arc<ColumnEncoder>] {
+        &self.columns
+    }
+
     /// How many columns it takes.
     pub(crate) fn len(&self) -> usize {
         self.columns.len()
@@ -111,18 +118,14 @@ impl MessageEncoder {
     /// Whether every value of its columns has a form: of columns that
     /// [`MessageEncoder::fits`], it refuses no row.
     pub(crate) fn is_total(&self) -> bool {
-        self.columns.iter().all(|column| match &column.shape {
-            ValueShape::One(value) => value.is_total(),
-            ValueShape::Many(_) => false,
-            ValueShape::Skipped => true,
-        })
+        self.columns.iter().all(|column| column.is_total())
     }
 
     /// The columns are of the types that they were when this was made, as far as
     /// their binary forms depend on it.
     pub(crate) fn fits(&self, types: &mut dyn Iterator<Item = u32>) -> Result<()> {
         for (column, found) in self.columns.iter().zip(types) {
-            if let ValueShape::One(value) = &column.shape
+            if let Some(value) = column.single()
                 && value.oid().is_some_and(|oid| oid != found)
             {
                 return Err(unexpected(&column.name));
@@ -162,6 +165,25 @@ impl MessageEncoder {
 }
 
 impl ColumnEncoder {
+    /// Whether every value of it has a form.
+    fn is_total(&self) -> bool {
+        match &self.shape {
+            ValueShape::One(value) => value.is_total(),
+            ValueShape::Many(_) => false,
+            ValueShape::Within(column) => column.is_total(),
+            ValueShape::Skipped => true,
+        }
+    }
+
+    /// What encodes it, where it is one value.
+    fn single(&self) -> Option<&ValueEncoder> {
+        match &self.shape {
+            ValueShape::One(value) => Some(value),
+            ValueShape::Within(column) => column.single(),
+            ValueShape::Many(_) | ValueShape::Skipped => None,
+        }
+    }
+
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
         match &self.shape {
             ValueShape::One(value) => {
@@ -169,6 +191,12 @@ impl ColumnEncoder {
                 value.encode(bytes, &self.name, out)
             }
             ValueShape::Many(value) => self.array(value, bytes, out),
+            ValueShape::Within(column) => {
+                let start = wire::open(self.number, out);
+                column.encode(bytes, out)?;
+                wire::close(start, out);
+                Ok(())
+            }
             ValueShape::Skipped => Ok(()),
         }
     }
@@ -337,9 +365,17 @@ impl ColumnEncoder {
                 ValueShape::One(ValueEncoder::Record(Arc::new(MessageEncoder::new(columns))))
             }
             // Nothing else has parts.
-            ValueShape::One(_) | ValueShape::Many(_) | ValueShape::Skipped => ValueShape::Skipped,
+            ValueShape::One(_) | ValueShape::Many(_) | ValueShape::Within(_) | ValueShape::Skipped => {
+                ValueShape::Skipped
+            }
         };
         Self { name: self.name.clone(), number: self.number, shape }
+    }
+
+    /// The same column in a message that the field of this number holds. Several columns of one message are as many
+    /// fields, which readers merge (<https://protobuf.dev/programming-guides/encoding/#last-one-wins>).
+    pub(crate) fn within(column: &Arc<Self>, number: u32) -> Arc<Self> {
+        Arc::new(Self { name: column.name.clone(), number, shape: ValueShape::Within(column.clone()) })
     }
 
     /// The encoder of an embed: a composite or an array of them.

@@ -2,20 +2,19 @@
 //! `buf.yaml` and `buf.gen.yaml` beside them. It needs no database.
 
 mod archive;
-mod behavior;
 mod http;
 mod listing;
 mod print;
 
 use super::{
-    descriptor,
+    descriptor::{self, behavior},
     lock::{self, Lock},
+    options::Options,
     surface::{SurfaceError, surface},
 };
-use crate::{catalog::Catalog, config::PackageTemplate};
+use crate::catalog::Catalog;
 pub use archive::archive;
 pub use listing::listing;
-use prost::Message as _;
 use std::{fmt, fs, io, path::Path, sync::Arc};
 
 /// What `buf lint` is run with. What is Google's is not ours to style; a schema may be called
@@ -68,11 +67,10 @@ plugins:
 /// What declares `google.api.http` and `google.api.field_behavior`.
 const OPTION_PROTOS: [(&str, &str); 3] = [
     (ANNOTATIONS, include_str!("export/google/api/annotations.proto")),
-    (FIELD_BEHAVIOR, include_str!("export/google/api/field_behavior.proto")),
+    (behavior::FILE, include_str!("export/google/api/field_behavior.proto")),
     ("google/api/http.proto", include_str!("export/google/api/http.proto")),
 ];
 const ANNOTATIONS: &str = "google/api/annotations.proto";
-const FIELD_BEHAVIOR: &str = "google/api/field_behavior.proto";
 
 /// A file of the export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,20 +112,24 @@ impl fmt::Display for ExportError {
 
 impl std::error::Error for ExportError {}
 
-/// The export of a catalog. `package` is the option `grpc-package`.
-pub fn export(catalog: &Arc<Catalog>, package: &PackageTemplate, lock: &Lock) -> Result<Export, ExportError> {
+/// The export of a catalog.
+pub fn export(catalog: &Arc<Catalog>, options: &Options, lock: &Lock) -> Result<Export, ExportError> {
     let former = lock;
-    let surface = surface(catalog, package, former).map_err(ExportError::Surface)?;
+    let surface = surface(catalog, options, former).map_err(ExportError::Surface)?;
     let lock = surface.lock();
     let set = descriptor::files(surface.packages.iter()).map_err(ExportError::Descriptors)?;
     let mut files = vec![
         file("buf.yaml", BUF_YAML),
         file("buf.gen.yaml", BUF_GEN_YAML),
-        ExportedFile { path: "descriptors.binpb".to_owned(), contents: set.encode_to_vec() },
+        ExportedFile {
+            path: "descriptors.binpb".to_owned(),
+            contents: descriptor::encoded(set.clone(), surface.packages.iter()),
+        },
     ];
     files.extend(OPTION_PROTOS.map(|(path, text)| file(path, text)));
     // The well-known types come with every compiler.
-    for proto in set.file.iter().filter(|proto| proto.package() != "google.protobuf") {
+    let is_google = |package: &str| ["google.api", "google.protobuf"].contains(&package);
+    for proto in set.file.iter().filter(|proto| !is_google(proto.package())) {
         let first = surface.packages.first().filter(|package| package.file == proto.name());
         let rules = first.map(|package| http::rules(package, proto)).unwrap_or_default();
         let own = surface.packages.iter().find(|package| package.file == proto.name());
@@ -158,6 +160,7 @@ pub fn write(files: &[ExportedFile], directory: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::catalog::descriptor::FILE_DESCRIPTOR_SET;
+    use prost::Message as _;
     use prost_types::FileDescriptorSet;
 
     #[test]

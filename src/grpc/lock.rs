@@ -79,6 +79,12 @@ pub(crate) struct RelationLock {
     /// Its embeds.
     #[serde(default, skip_serializing_if = "Ledger::is_empty")]
     pub(crate) embeds: Ledger,
+    /// What functions make of its rows, by the functions' names.
+    #[serde(default, skip_serializing_if = "Ledger::is_empty")]
+    pub(crate) computed: Ledger,
+    /// The numbers of embeds' rows: `count(orders!orders_student_id_fkey)`.
+    #[serde(default, skip_serializing_if = "Ledger::is_empty")]
+    pub(crate) counts: Ledger,
     /// Its unique keys, by their columns: `first_name,last_name`.
     #[serde(default, skip_serializing_if = "Ledger::is_empty")]
     pub(crate) uniques: Ledger,
@@ -201,7 +207,9 @@ impl PackageLock {
         for (name, relation) in &self.relations {
             let place = format!("relation \"{name}\"");
             declaration::identifiers([&relation.message, &relation.plural])
-                .and_then(|()| Ledger::check([&relation.columns, &relation.embeds]))
+                .and_then(|()| {
+                    Ledger::check([&relation.columns, &relation.embeds, &relation.computed, &relation.counts])
+                })
                 .and_then(|()| Ledger::check([&relation.uniques]))
                 .map_err(|why| format!("{place}: {why}"))?;
         }

@@ -9,6 +9,7 @@ use super::{
     encode::MessageEncoder,
     index,
     lock::Lock,
+    options::Options,
     page_token::{Binding, OwnSecret, Position, Sealer},
     refuse::refuse,
     selection::Selection,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    config::{Config, PackageTemplate},
+    config::Config,
     error::{Error, Fault, Result},
     outcome::Row,
     request::{Context, Request},
@@ -34,7 +35,7 @@ pub struct Made(Services);
 /// # Errors
 /// The catalog cannot be described.
 pub fn make(catalog: impl Into<Arc<Catalog>>) -> Result<Made> {
-    Services::new(&catalog.into(), &PackageTemplate::default(), &Lock::default()).map(Made)
+    Services::new(&catalog.into(), &Options::default(), &Lock::default()).map(Made)
 }
 
 /// The rows of one relation.

@@ -2,13 +2,17 @@
 //! method's name, its request's fields and whether it streams; descriptors and
 //! decoders read it. A new kind is a variant here and its row there.
 
+pub(crate) mod call;
 mod kind;
 pub(crate) mod number;
 mod table;
 
 pub(crate) use kind::{Effects, Responses};
 
-use super::surface::{Resource, ResourceNames};
+use super::{
+    options::Aggregates,
+    surface::{Resource, ResourceNames},
+};
 use crate::catalog::descriptor::Relation;
 
 /// A method of a relation's service.
@@ -38,6 +42,8 @@ pub(crate) enum RelationMethod {
     Patch,
     /// No more rows that meet conditions.
     Purge,
+    /// Groups of rows.
+    Aggregate,
 }
 
 /// A field of a request that is there whatever the relation.
@@ -76,6 +82,8 @@ pub(crate) enum FixedKind {
     OnConflict,
     /// The relation's message, in a field called after it.
     Resource,
+    /// `pgduet.query.v1.Aggregates`.
+    Aggregates,
     /// Requests of another of the relation's methods.
     Requests(RelationMethod),
 }
@@ -110,6 +118,8 @@ pub(crate) enum Answer {
     Affected,
     /// A message for each row.
     Rows,
+    /// Groups of rows.
+    Groups,
 }
 
 /// One row of the table.
@@ -142,6 +152,7 @@ impl RelationMethod {
         Self::BatchDelete,
         Self::Patch,
         Self::Purge,
+        Self::Aggregate,
     ];
 
     /// The method's row in the table.
@@ -159,6 +170,7 @@ impl RelationMethod {
             Self::BatchDelete => &table::BATCH_DELETE,
             Self::Patch => &table::PATCH,
             Self::Purge => &table::PURGE,
+            Self::Aggregate => &table::AGGREGATE,
         }
     }
 
@@ -176,6 +188,7 @@ impl RelationMethod {
             | FixedKind::Count
             | FixedKind::Where
             | FixedKind::Resource
+            | FixedKind::Aggregates
             | FixedKind::Requests(_) => true,
         })
     }
@@ -195,7 +208,8 @@ impl RelationMethod {
             | Self::BatchUpdate
             | Self::BatchDelete
             | Self::Patch
-            | Self::Purge => &names.plural,
+            | Self::Purge
+            | Self::Aggregate => &names.plural,
             Self::Get | Self::Create | Self::Update | Self::Delete => &names.singular,
         }
     }
@@ -215,13 +229,24 @@ impl RelationMethod {
             | Answer::Page
             | Answer::Batch
             | Answer::CreatedRows
-            | Answer::Affected => Responses::One,
+            | Answer::Affected
+            | Answer::Groups => Responses::One,
+        }
+    }
+
+    /// What the names of its messages begin with.
+    pub(crate) fn messages(self, names: &ResourceNames) -> String {
+        // Locks that are older than this method can have given its messages' names away.
+        match self == Self::Aggregate && names.related != names.singular {
+            true => format!("{}{}", self.row().verb, names.related),
+            false => self.name(names),
         }
     }
 
     /// Whether this can work at all with a relation of this key.
-    pub(crate) fn is_offered(self, relation: &Relation, key: &[usize]) -> bool {
+    pub(crate) fn is_offered(self, relation: &Relation, key: &[usize], aggregates: Aggregates) -> bool {
         match self {
+            Self::Aggregate => aggregates == Aggregates::Enabled,
             Self::List | Self::Stream => true,
             Self::Get | Self::BatchGet => !key.is_empty(),
             Self::Create | Self::BatchCreate => relation.insertable,
@@ -235,7 +260,7 @@ impl RelationMethod {
     /// What calling it changes.
     pub(crate) fn effects(self) -> Effects {
         match self {
-            Self::Get | Self::List | Self::Stream | Self::BatchGet => Effects::None,
+            Self::Get | Self::List | Self::Stream | Self::BatchGet | Self::Aggregate => Effects::None,
             Self::Create
             | Self::Update
             | Self::Delete

@@ -7,15 +7,14 @@ use super::{
     encode::Encoders,
     lock::Lock,
     method::{Effects, RelationMethod, Responses},
+    options::Options,
     surface::{EXECUTE, FUNCTIONS_SERVICE, Package, Surface, TRANSACTION_SERVICE, changes, surface},
 };
 use crate::{
     catalog::Catalog,
-    config::PackageTemplate,
     error::{Error, Fault, Result},
 };
 use arc_swap::ArcSwapOption;
-use prost::Message as _;
 use prost_reflect::DynamicMessage;
 use prost_types::FileDescriptorProto;
 use std::{
@@ -110,9 +109,9 @@ pub(crate) enum Target {
 }
 
 impl Services {
-    /// The services of a catalog; `template` is the option `grpc-package`.
-    pub(crate) fn new(catalog: &Arc<Catalog>, template: &PackageTemplate, lock: &Lock) -> Result<Self> {
-        let surface = surface(catalog, template, lock).map_err(unusable)?;
+    /// The services of a catalog.
+    pub(crate) fn new(catalog: &Arc<Catalog>, options: &Options, lock: &Lock) -> Result<Self> {
+        let surface = surface(catalog, options, lock).map_err(unusable)?;
         let made = surface.packages.iter().map(Made::of).collect();
         let mut services = HashMap::with_capacity(surface.packages.iter().map(Package::resource_count).sum());
         for (at, package) in surface.packages.iter().enumerate() {
@@ -146,7 +145,9 @@ impl Services {
 
     /// The encoded descriptors of all packages, with all imports and comments.
     pub(crate) fn files(&self) -> Result<Vec<u8>> {
-        Ok(descriptor::files(self.surface.packages.iter()).map_err(broken)?.encode_to_vec())
+        let packages = self.surface.packages.iter();
+        let set = descriptor::files(packages.clone()).map_err(broken)?;
+        Ok(descriptor::encoded(set, packages))
     }
 
     /// The package at this place, and its encoders.

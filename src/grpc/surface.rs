@@ -3,11 +3,14 @@
 //! it ([`Package::resource`]). Descriptors, decoders and encoders are all made from the surface, so that they cannot
 //! differ. It holds no protobuf types and no SQL.
 
+mod aggregate;
 mod build;
 mod change;
+mod computed;
 mod embed;
 mod function;
 mod locked;
+mod names;
 mod number;
 mod operation;
 mod resource;
@@ -17,6 +20,7 @@ mod unique;
 pub use build::SurfaceError;
 pub(crate) use build::{FUNCTIONS_SERVICE, surface};
 pub(crate) use change::changes;
+pub(crate) use names::ResourceNames;
 pub(crate) use number::{Numbered, Numbers};
 pub(crate) use operation::{
     EXECUTE, OPERATION, Operation, Operations, REFERENCES, RESULT, TRANSACTION_SERVICE,
@@ -29,7 +33,7 @@ use crate::{
     grpc::{
         lock::{Ledger, Lock, PackageLock},
         method::{Effects, RelationMethod, Responses},
-        names::upper_snake,
+        options::Aggregates,
     },
     request::select::Texts,
 };
@@ -60,6 +64,8 @@ pub(crate) struct Package {
     pub(crate) file: String,
     /// Relations, by name.
     resources: Resources,
+    /// Whether relations have a method for aggregates.
+    aggregates: Aggregates,
     /// Functions, by name and arguments.
     pub(crate) functions: Vec<Function>,
     /// Enums that fields above or below have.
@@ -96,6 +102,8 @@ pub(crate) struct Resource {
     pub(crate) fields: Vec<Field>,
     /// What can be embedded.
     pub(crate) embeds: Vec<Embed>,
+    /// What functions make of a row: filled when a mask names it.
+    pub(crate) computed: Vec<Field>,
     /// Its key: indexes into `fields`; empty if it has none.
     pub(crate) key: Vec<usize>,
     /// Its unique keys, if rows can be inserted.
@@ -106,84 +114,10 @@ pub(crate) struct Resource {
     pub(crate) reserved: Reserved,
     /// What embeds were called and numbered before.
     pub(crate) reserved_embeds: Reserved,
+    /// What computed fields and numbers of embeds' rows were called and numbered before.
+    pub(crate) reserved_computed: Reserved,
     /// What the key's columns were called and numbered before.
     pub(crate) reserved_key: Reserved,
-}
-
-/// What a relation is called.
-#[derive(Clone, Debug)]
-pub(crate) struct ResourceNames {
-    /// One of them: the message, `Student`.
-    pub(crate) singular: String,
-    /// Several of them, `Students`.
-    pub(crate) plural: String,
-    /// What the names begin with of messages about related rows and about unique keys: as a rule `singular`. A lock that is
-    /// older than these messages can have given their names away.
-    pub(crate) related: String,
-}
-
-impl ResourceNames {
-    /// Every name that the relation's messages and its service have or could have.
-    pub(crate) fn all(&self) -> Vec<String> {
-        [self.own(), self.of_related()].concat()
-    }
-
-    /// The names that follow from `singular` and `plural`.
-    pub(crate) fn own(&self) -> Vec<String> {
-        let methods = RelationMethod::ALL.iter().map(|method| method.name(self));
-        methods
-            .flat_map(|method| [format!("{method}Request"), format!("{method}Response")])
-            .chain([self.singular.clone(), self.predicates(), self.service()])
-            .collect()
-    }
-
-    /// The names that follow from `related`.
-    pub(crate) fn of_related(&self) -> Vec<String> {
-        let unspecified = format!("{}_UNSPECIFIED", upper_snake(&self.unique()));
-        vec![
-            self.embeds(),
-            self.embed(),
-            self.related_predicate(),
-            self.on_conflict(),
-            self.unique(),
-            unspecified,
-        ]
-    }
-
-    /// The enum of the relation's unique keys.
-    pub(crate) fn unique(&self) -> String {
-        format!("{}Unique", self.related)
-    }
-
-    /// The message of what becomes of rows that are there already.
-    pub(crate) fn on_conflict(&self) -> String {
-        format!("{}OnConflict", self.related)
-    }
-
-    /// The message of what is said of each of the relation's embeds.
-    pub(crate) fn embeds(&self) -> String {
-        format!("{}Embeds", self.related)
-    }
-
-    /// The message of what is said of the relation where it is embedded.
-    pub(crate) fn embed(&self) -> String {
-        format!("{}Embed", self.related)
-    }
-
-    /// The message of conditions on the relation's rows where they are related to others.
-    pub(crate) fn related_predicate(&self) -> String {
-        format!("{}Predicate", self.related)
-    }
-
-    /// The message of its predicates.
-    pub(crate) fn predicates(&self) -> String {
-        format!("{}Where", self.singular)
-    }
-
-    /// The service.
-    pub(crate) fn service(&self) -> String {
-        format!("{}Service", self.plural)
-    }
 }
 
 impl Resource {
@@ -324,6 +258,19 @@ pub(crate) struct Embed {
     pub(crate) resource: usize,
     /// How many.
     pub(crate) multiplicity: Multiplicity,
+    /// The field that has their number, filled when a mask names it; of one row there is none.
+    pub(crate) count: Option<Count>,
+}
+
+/// The field that has the number of an embed's rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Count {
+    /// What it is, whatever the field is called: `count(orders!orders_student_id_fkey)`.
+    pub(crate) key: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Its number.
+    pub(crate) number: u32,
 }
 
 /// An enum.

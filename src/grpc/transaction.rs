@@ -222,7 +222,7 @@ impl Operations for Running<'_> {
         let call = self.decode(at).map_err(|error| placed(at, error))?;
         self.asked = Some(Asked::of(&call.request));
         let decode::Call { request, rows, answer, otherwise, told } = call;
-        let whole = |rows| Rows::Whole(WholeSink::new(rows, Envelope::Field(number::ROWS), MAX_BYTES));
+        let whole = |rows| Rows::Whole(WholeSink::new(rows, Envelope::Field(number::ROWS), None, MAX_BYTES));
         let (by, sink) = match answer {
             Answer::Row(envelope, missing) => {
                 (By::Row(missing, envelope), Rows::Page(PageSink::new(rows, envelope, ONE_ROW)))
@@ -235,7 +235,7 @@ impl Operations for Running<'_> {
             Answer::Keyed(Keyed { wanted, keys, returned }) => {
                 (By::Keyed(returned), Rows::Keyed(KeyedSink::new(rows, keys, wanted, MAX_BYTES)))
             }
-            Answer::Page(_) | Answer::Stream(_) => return Err(mismatch()),
+            Answer::Page(_) | Answer::Groups { .. } | Answer::Stream(_) => return Err(mismatch()),
         };
         self.answering = Some(Answering { told, by });
         Ok(Operation { request: *request, otherwise, sink: Some(sink) })

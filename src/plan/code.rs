@@ -53,7 +53,7 @@ impl Plain<'_> {
         !relation.runs_code
             && node.items.iter().all(|item| self.item(item, relation))
             && node.conditions.iter().all(|condition| self.condition(condition, relation))
-            && node.order.iter().all(|term| self.field(&term.field))
+            && node.order.iter().all(|term| term.aggregate.is_none() && self.field(&term.field))
     }
 
     fn item(self, item: &Item<'_>, above: &Relation) -> bool {

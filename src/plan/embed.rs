@@ -104,7 +104,7 @@ fn collide(items: &[Item<'_>]) -> bool {
 fn takes(embed: &Embed<'_>, keys: &HashSet<&str>) -> bool {
     match embed.form {
         Form::Hidden => false,
-        Form::Key => keys.contains(embed.name()),
+        Form::Key | Form::Count => keys.contains(embed.name()),
         Form::Spread => embed.node.items.iter().any(|item| match item {
             Item::Field(output) => keys.contains(output.key.as_str()),
             Item::Embed(embed) => takes(embed, keys),
@@ -134,11 +134,13 @@ fn embed<'c>(
     node.items = items(&node, select, depth + 1, context)?;
     let alias = match &form {
         EmbedForm::Nested { alias } => alias.clone(),
+        EmbedForm::Count { alias } => Some(alias.clone()),
         EmbedForm::Spread => None,
     };
     let name = alias.as_deref().unwrap_or(&target);
     let source_name = above.shape.relation().map_or("", |relation| &relation.name);
     let form = match form {
+        EmbedForm::Count { .. } => Form::Count,
         _ if node.items.iter().all(hidden) => Form::Hidden,
         EmbedForm::Nested { .. } => Form::Key,
         EmbedForm::Spread => Form::Spread,

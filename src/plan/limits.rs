@@ -141,7 +141,7 @@ impl<'q> Size<'q> {
 /// What an embed is called in filters.
 fn name(embed: &Embed) -> &str {
     match &embed.form {
-        EmbedForm::Nested { alias: Some(alias) } => alias,
+        EmbedForm::Nested { alias: Some(alias) } | EmbedForm::Count { alias } => alias,
         EmbedForm::Nested { alias: None } | EmbedForm::Spread => &embed.target,
     }
 }

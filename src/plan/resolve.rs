@@ -108,6 +108,7 @@ impl<'c> Context<'c> {
         OrderTerm {
             embed: None,
             field: self.field(shape, term.field),
+            aggregate: term.aggregate,
             direction: term.direction,
             nulls: term.nulls,
         }

@@ -33,6 +33,7 @@ fn target(mut select: &[SelectItem], path: &[String], context: &Context<'_>) -> 
 fn alias(embed: &select::Embed) -> Option<&str> {
     match &embed.form {
         EmbedForm::Nested { alias } => alias.as_deref(),
+        EmbedForm::Count { alias } => Some(alias),
         EmbedForm::Spread => None,
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         filter::{Existence, Junction, Operation},
         order::{Direction, Nulls},
         range::Range,
-        select::{Aggregate, Arrow, Join, SelectItem, Step},
+        select::{Aggregate, AggregateFunction, Arrow, Join, SelectItem, Step},
     },
 };
 
@@ -166,6 +166,8 @@ pub enum Form {
     Key,
     /// Its keys become those of the level above.
     Spread,
+    /// One key, by the embed's name, for the number of its rows.
+    Count,
     /// Nothing: it serves filters and orders only.
     Hidden,
 }
@@ -243,8 +245,10 @@ pub enum Condition<'c> {
 pub struct OrderTerm<'c> {
     /// The position among the items of the embed whose field it is.
     pub embed: Option<usize>,
-    /// By which field.
+    /// By which field; of an aggregate over rows the name is empty.
     pub field: Field<'c>,
+    /// The aggregate over it.
+    pub aggregate: Option<AggregateFunction>,
     /// `None` if nothing was said.
     pub direction: Option<Direction>,
     /// `None` if nothing was said.

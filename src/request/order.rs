@@ -1,6 +1,6 @@
 //! Order terms, as typed.
 
-use super::select::Field;
+use super::select::{AggregateFunction, Field};
 
 /// `asc` or `desc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,8 +23,10 @@ pub enum Nulls {
 pub struct OrderTerm {
     /// The embed whose field it is, for `order=rel(col)`.
     pub relation: Option<String>,
-    /// By which field.
+    /// By which field; of an aggregate over rows the name is empty.
     pub field: Field,
+    /// The aggregate over it, where the rows are groups.
+    pub aggregate: Option<AggregateFunction>,
     /// `None` if nothing was said.
     pub direction: Option<Direction>,
     /// `None` if nothing was said.

@@ -76,6 +76,11 @@ pub enum EmbedForm {
     },
     /// Its keys become the row's: `...rel(a,b)`.
     Spread,
+    /// The number of its rows, under this key. Order and range do not change the number.
+    Count {
+        /// The key.
+        alias: String,
+    },
 }
 
 /// A related relation in the select list.

@@ -5,10 +5,9 @@
 use super::{
     Column, Encoder, Fragment,
     binary::binary,
-    filter::field,
-    read::{Link, Rows, rows},
+    read::{Link, Rows, existing, rows},
     statement::Scope,
-    value::{aggregate_encoder, aggregated, field_encoder, plain_type, value},
+    value::{Binary, aggregate_encoder, binary_of, cast_aggregate, field_encoder, value},
 };
 use crate::{
     plan::tree::{Arity, Embed, Field, Form, Item, Node, Output},
@@ -55,7 +54,7 @@ impl Aggregates {
     pub(super) fn of(embed: &Embed<'_>) -> Self {
         match (embed.form, embed.arity) {
             (Form::Spread, Arity::ToOne) => Aggregates::Above,
-            (Form::Spread, Arity::ToMany) | (Form::Key | Form::Hidden, _) => Aggregates::Here,
+            (Form::Spread, Arity::ToMany) | (Form::Key | Form::Count | Form::Hidden, _) => Aggregates::Here,
         }
     }
 }
@@ -77,6 +76,8 @@ enum Source<'p> {
     Field(&'p Output<'p>),
     ToOne(&'p Embed<'p>),
     ToMany(&'p Embed<'p>),
+    /// How many rows an embed has.
+    Count(&'p Embed<'p>),
     /// What a spread to-one embed has under the key.
     Lifted(&'p Embed<'p>, Box<Cell<'p>>),
     /// What a spread to-many embed has under the key, as an array.
@@ -124,6 +125,7 @@ fn embedded<'p>(found: &mut Vec<Cell<'p>>, embed: &'p Embed<'p>) {
     let own = || Cells::of(&embed.node, Aggregates::of(embed)).0.into_iter();
     match (embed.form, embed.arity) {
         (Form::Hidden, _) => {}
+        (Form::Count, _) => found.push(Cell::new(embed.name(), Source::Count(embed))),
         (Form::Key, Arity::ToOne) => found.push(Cell::new(embed.name(), Source::ToOne(embed))),
         (Form::Key, Arity::ToMany) => found.push(Cell::new(embed.name(), Source::ToMany(embed))),
         (Form::Spread, Arity::ToOne) => {
@@ -145,7 +147,7 @@ impl<'p> Cell<'p> {
         match &self.source {
             Source::Field(output) => output.aggregate.as_ref(),
             Source::Lifted(_, cell) => cell.asked(),
-            Source::ToOne(_) | Source::ToMany(_) | Source::Collected(_) => None,
+            Source::ToOne(_) | Source::ToMany(_) | Source::Count(_) | Source::Collected(_) => None,
         }
     }
 
@@ -160,7 +162,9 @@ impl<'p> Cell<'p> {
             (Some(aggregate), _) => aggregate_encoder(aggregate),
             (None, Source::Field(output)) => field_encoder(output, scope),
             (None, Source::Lifted(_, cell)) => cell.encoder(scope),
-            (None, Source::ToOne(_) | Source::ToMany(_) | Source::Collected(_)) => Some(Encoder::Verbatim),
+            (None, Source::ToOne(_) | Source::ToMany(_) | Source::Count(_) | Source::Collected(_)) => {
+                Some(Encoder::Verbatim)
+            }
         }
     }
 
@@ -180,7 +184,7 @@ impl<'p> Cell<'p> {
     fn is_json(&self) -> bool {
         match &self.source {
             Source::ToOne(_) | Source::ToMany(_) | Source::Collected(_) => true,
-            Source::Field(_) => false,
+            Source::Field(_) | Source::Count(_) => false,
             Source::Lifted(_, cell) => cell.is_json(),
         }
     }
@@ -193,7 +197,11 @@ impl<'p> Cell<'p> {
             Source::Field(Output { key, field, representation, .. }) => {
                 (representation.is_some() || *key == field.name).then_some(field)
             }
-            Source::ToOne(_) | Source::ToMany(_) | Source::Lifted(..) | Source::Collected(_) => None,
+            Source::ToOne(_)
+            | Source::ToMany(_)
+            | Source::Count(_)
+            | Source::Lifted(..)
+            | Source::Collected(_) => None,
         }
     }
 
@@ -214,20 +222,22 @@ impl<'p> Cell<'p> {
             return;
         }
         match &self.source {
-            Source::Field(output) if values == Values::Binary => match plain_type(output) {
-                Some(declared) => {
-                    let field = |out: &mut Fragment| field(out, &node.alias, &output.field, scope);
-                    binary(out, declared, scope, &field);
+            Source::Field(output) if values == Values::Binary => {
+                let expression = |out: &mut Fragment| self.expression(out, node, values, scope);
+                match binary_of(output, scope) {
+                    Binary::Typed(declared) => binary(out, declared, scope, &expression),
+                    Binary::Bare => expression(out),
+                    Binary::Text => {
+                        out.sql("(");
+                        expression(out);
+                        out.sql(")::pg_catalog.text");
+                    }
                 }
-                None => {
-                    out.sql("(");
-                    self.expression(out, node, values, scope);
-                    out.sql(")::pg_catalog.text");
-                }
-            },
+            }
             Source::Field(_)
             | Source::ToOne(_)
             | Source::ToMany(_)
+            | Source::Count(_)
             | Source::Lifted(..)
             | Source::Collected(_) => self.expression(out, node, values, scope),
         }
@@ -238,11 +248,11 @@ impl<'p> Cell<'p> {
         match (self.aggregate, &self.source) {
             (None, _) => self.bare(out, node, values, scope),
             (Some(aggregate), Source::Field(output)) if output.field.name.is_empty() => {
-                aggregated(out, aggregate, |out| {
+                cast_aggregate(out, aggregate, |out| {
                     out.sql("*");
                 });
             }
-            (Some(aggregate), _) => aggregated(out, aggregate, |out| self.bare(out, node, values, scope)),
+            (Some(aggregate), _) => cast_aggregate(out, aggregate, |out| self.bare(out, node, values, scope)),
         }
     }
 
@@ -266,11 +276,21 @@ impl<'p> Cell<'p> {
                 rows(out, &embed.node, Rows { values: values.nested(), link: Some(link), facts: &[] }, scope);
                 out.sql(") AS ").identifier(&embed.join_alias).sql(")");
             }
+            Source::Count(embed) => {
+                out.sql("(SELECT pg_catalog.count(*)");
+                existing(out, &embed.node, Some(Link { embed, above: node }), scope);
+                out.sql(")");
+            }
             Source::Lifted(embed, _) | Source::Collected(embed) => {
                 out.qualified(&embed.join_alias, self.key);
             }
         }
-        if self.is_json() && (values == Values::Record || self.json == Json::Jsonb) {
+        let is_jsonb = match values {
+            Values::Binary => false,
+            Values::Record => true,
+            Values::Plain | Values::Text | Values::Whole => self.json == Json::Jsonb,
+        };
+        if self.is_json() && is_jsonb {
             out.sql("::pg_catalog.jsonb");
         }
     }

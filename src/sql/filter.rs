@@ -1,7 +1,7 @@
 //! Fields, conditions and orders. A value is a parameter whose type PostgreSQL
 //! infers from the field that it is compared with.
 
-use super::{Fragment, read::exists, statement::Scope, types::is_one_of};
+use super::{Fragment, read::exists, statement::Scope, types::is_one_of, value::aggregated};
 use crate::{
     catalog::descriptor::Representation,
     plan::tree::{Condition, Field, Item, Node, OrderTerm, Origin},
@@ -203,7 +203,15 @@ pub(super) fn order_term(out: &mut Fragment, term: &OrderTerm<'_>, node: &Node<'
         Some(Item::Field(_)) | None => None,
     });
     let alias = embed.map_or(&node.alias, |embed| &embed.join_alias);
-    field(out, alias, &term.field, scope);
+    match term.aggregate {
+        None => field(out, alias, &term.field, scope),
+        Some(function) => aggregated(out, function, |out| match term.field.name.is_empty() {
+            true => {
+                out.sql("*");
+            }
+            false => field(out, alias, &term.field, scope),
+        }),
+    }
     out.sql(match term.direction {
         None => "",
         Some(Direction::Asc) => " ASC",

@@ -38,7 +38,7 @@ impl Rows<'_> {
     fn kinds(&self) -> Kinds {
         match self.link.map(|link| link.embed.form) {
             None | Some(Form::Spread) => Kinds::Matter,
-            Some(Form::Key | Form::Hidden) => Kinds::DoNotMatter,
+            Some(Form::Key | Form::Count | Form::Hidden) => Kinds::DoNotMatter,
         }
     }
 
@@ -159,7 +159,7 @@ fn is_joined(embed: &Embed<'_>, above: &Node<'_>) -> bool {
     match (embed.form, embed.arity) {
         (Form::Hidden, _) => above.order.iter().filter_map(|term| term.embed).any(is_embed),
         (Form::Key | Form::Spread, Arity::ToOne) | (Form::Spread, Arity::ToMany) => true,
-        (Form::Key, Arity::ToMany) => false,
+        (Form::Key, Arity::ToMany) | (Form::Count, _) => false,
     }
 }
 

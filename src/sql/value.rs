@@ -3,7 +3,7 @@
 
 use super::{Encoder, Fragment, column::Values, filter::field, statement::Scope, types::encoder};
 use crate::{
-    catalog::descriptor::Type,
+    catalog::{aggregate, descriptor::Type, form::Form},
     plan::tree::Output,
     request::select::{Aggregate, AggregateFunction, Arrow},
 };
@@ -23,20 +23,23 @@ pub(super) fn value(out: &mut Fragment, output: &Output<'_>, alias: &str, values
     });
 }
 
+/// An aggregate over what `write` writes, with the cast of its result.
+pub(super) fn cast_aggregate(out: &mut Fragment, aggregate: &Aggregate, write: impl FnOnce(&mut Fragment)) {
+    cast(out, aggregate.cast.as_deref(), |out| aggregated(out, aggregate.function, write));
+}
+
 /// An aggregate over what `write` writes.
-pub(super) fn aggregated(out: &mut Fragment, aggregate: &Aggregate, write: impl FnOnce(&mut Fragment)) {
-    cast(out, aggregate.cast.as_deref(), |out| {
-        out.sql(match aggregate.function {
-            // Types that are not PostgreSQL's own come with aggregates of their own.
-            AggregateFunction::Sum => "sum(",
-            AggregateFunction::Avg => "avg(",
-            AggregateFunction::Min => "min(",
-            AggregateFunction::Max => "max(",
-            AggregateFunction::Count => "pg_catalog.count(",
-        });
-        write(out);
-        out.sql(")");
+pub(super) fn aggregated(out: &mut Fragment, function: AggregateFunction, write: impl FnOnce(&mut Fragment)) {
+    out.sql(match function {
+        // Types that are not PostgreSQL's own come with aggregates of their own.
+        AggregateFunction::Sum => "sum(",
+        AggregateFunction::Avg => "avg(",
+        AggregateFunction::Min => "min(",
+        AggregateFunction::Max => "max(",
+        AggregateFunction::Count => "pg_catalog.count(",
     });
+    write(out);
+    out.sql(")");
 }
 
 /// The field, by the cast from its domain to json if there is one.
@@ -68,6 +71,38 @@ pub(super) fn plain_type<'p>(output: &Output<'p>) -> Option<&'p Type> {
     match output {
         Output { field, cast: None, aggregate: None, .. } if field.path.is_empty() => field.declared(),
         _ => None,
+    }
+}
+
+/// How a column of rows that are wanted as binary columns is written.
+pub(super) enum Binary<'p> {
+    /// As a value of this type is.
+    Typed(&'p Type),
+    /// As it is.
+    Bare,
+    /// As its text.
+    Text,
+}
+
+/// How a field of the select list is written as a binary column.
+pub(super) fn binary_of<'p>(output: &Output<'p>, scope: Scope<'p>) -> Binary<'p> {
+    let Some(found) = &output.aggregate else {
+        return plain_type(output).map_or(Binary::Text, Binary::Typed);
+    };
+    let declared = output.field.declared().filter(|_| output.cast.is_none() && output.field.path.is_empty());
+    let bare = |form: Option<Form>| match form {
+        None | Some(Form::Text) => Binary::Text,
+        Some(_) => Binary::Bare,
+    };
+    match (found.function, declared) {
+        _ if found.cast.is_some() => Binary::Text,
+        (AggregateFunction::Count, _) => Binary::Bare,
+        (_, None) => Binary::Text,
+        (AggregateFunction::Sum, Some(declared)) => bare(aggregate::sum(scope.catalog, declared.oid)),
+        (AggregateFunction::Avg, Some(declared)) => bare(aggregate::avg(scope.catalog, declared.oid)),
+        (AggregateFunction::Min | AggregateFunction::Max, Some(declared)) => {
+            aggregate::extreme(scope.catalog, declared.oid).map_or(Binary::Text, Binary::Typed)
+        }
     }
 }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc
 import grpc_tools
+from google.protobuf.field_mask_pb2 import FieldMask
 from grpc_tools import protoc
 
 protos, address, token = sys.argv[1:]
@@ -23,6 +24,7 @@ if protoc.main(arguments + files) != 0:
 sys.path.insert(0, stubs.name)
 pb = importlib.import_module("api.v1.api_pb2")
 rpc = importlib.import_module("api.v1.api_pb2_grpc")
+Aggregates = importlib.import_module("pgduet.query.v1.aggregates_pb2").Aggregates
 
 metadata = [("authorization", f"Bearer {token}")]
 with grpc.insecure_channel(address) as channel:
@@ -33,6 +35,14 @@ with grpc.insecure_channel(address) as channel:
     next_page = books.ListBooks(pb.ListBooksRequest(page_size=3, order_by="id", page_token=page.next_page_token))
     created = loans.CreateLoan(pb.CreateLoanRequest(loan=pb.Loan(book_id=2)), metadata=metadata)
     streamed = [answer.book.title for answer in books.StreamBooks(pb.StreamBooksRequest(order_by="title"))]
+    shelves = books.AggregateBooks(pb.AggregateBooksRequest(
+        group_by=FieldMask(paths=["genre"]),
+        aggregates=Aggregates(max=FieldMask(paths=["published"]), sum=FieldMask(paths=["pages"])),
+        order_by="row_count desc, group.genre", limit=2,
+    ))
+    authors = rpc.AuthorsServiceStub(channel).ListAuthors(pb.ListAuthorsRequest(
+        read_mask=FieldMask(paths=["name", "books_count"]), order_by="id", page_size=2,
+    ))
     try:
         loans.ListLoans(pb.ListLoansRequest())
         refused = "nothing"
@@ -46,5 +56,7 @@ print(json.dumps({
     "added": page.books[0].added_at.ToJsonString(),
     "created": {"member": created.loan.member, "book": created.loan.book_id, "returned": created.loan.HasField("returned_on")},
     "streamed": streamed,
+    "shelves": [[pb.Genre.Name(g.group.genre), g.row_count, g.max.published, g.sum.pages] for g in shelves.groups],
+    "authors": [[author.name, author.books_count] for author in authors.authors],
     "refused": refused,
 }))

@@ -25,6 +25,7 @@ pub(crate) fn demo() -> (Database, Server, String) {
         ("PGRST_DB_SCHEMAS", SCHEMA),
         ("PGRST_JWT_SECRET", JWT_SECRET),
         ("PGRST_DB_ANON_ROLE", ANONYMOUS_ROLE),
+        ("PGRST_DB_AGGREGATES_ENABLED", "true"),
     ]);
     (database, server, demo.token().to_owned())
 }
@@ -47,7 +48,8 @@ fn exported(database: &Database) -> Scratch {
             .args(["proto", "--out"])
             .arg(&protos)
             .env("PGRST_DB_URI", database.uri("authenticator"))
-            .env("PGRST_DB_SCHEMAS", SCHEMA),
+            .env("PGRST_DB_SCHEMAS", SCHEMA)
+            .env("PGRST_DB_AGGREGATES_ENABLED", "true"),
     );
     stdout(Command::new(tool("node_modules/.bin/buf")).arg("lint").current_dir(&protos));
     scratch
@@ -208,6 +210,11 @@ fn a_python_client_lists_creates_and_streams_with_stubs_from_the_exported_protos
     assert_eq!(seen["created"], json!({"member": "ada", "book": 2, "returned": false}));
     assert_eq!(seen["streamed"].as_array().unwrap().len(), 16);
     assert_eq!(seen["streamed"][0], "A Room of One's Own");
+    assert_eq!(
+        seen["shelves"],
+        json!([["GENRE_SCIENCE_FICTION", 6, 1901, 1484], ["GENRE_NOVEL", 4, 1925, 1436]])
+    );
+    assert_eq!(seen["authors"], json!([["Jane Austen", 2], ["Mary Shelley", 2]]));
     assert_eq!(seen["refused"], "UNAUTHENTICATED");
 }
 

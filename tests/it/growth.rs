@@ -74,6 +74,7 @@ fn no_input_costs_more_than_its_size() {
         ("PGRST_DB_URI", &database.uri("authenticator")),
         ("PGRST_DB_SCHEMAS", "api"),
         ("PGRST_DB_ANON_ROLE", "anonymous"),
+        ("PGRST_DB_AGGREGATES_ENABLED", "true"),
         ("PGRST_JWT_SECRET", calls::SECRET),
     ]);
     let clock = clock_getcpuclockid(Pid::from_raw(server.id().try_into().unwrap())).unwrap();

@@ -1,5 +1,6 @@
 //! The gRPC contract by behaviour, over the built server and a real client.
 
+mod aggregates;
 mod batch;
 mod change;
 mod conflict;
@@ -48,7 +49,7 @@ fn served_from(database: Database, environment: &[(&str, &str)]) -> Served {
     ];
     variables.extend_from_slice(environment);
     let server = Server::start(&variables);
-    let client = Client::new(&server, &database, "api");
+    let client = Client::new(&server, &database, "api", environment);
     Served { client, server, database }
 }
 

@@ -202,7 +202,7 @@ fn each_answer_is_its_own_user_s_however_requests_mix_fail_and_are_given_up() {
             let seed = number as u64;
             scope.spawn(move || rest(server, User::new(number, seed), each, next));
             scope.spawn(move || {
-                let client = Client::new(server, database, "api");
+                let client = Client::new(server, database, "api", &[]);
                 grpc(&client, User::new(number, seed + 100), each, next);
             });
         }

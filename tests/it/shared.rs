@@ -82,7 +82,7 @@ impl Served {
     }
 
     fn client(&self) -> Client {
-        Client::new(&self.server, &self.database, "api")
+        Client::new(&self.server, &self.database, "api", &[])
     }
 }
 

@@ -16,6 +16,7 @@
 //!     answer_headers: { Content-Range: 0-0/3, Location: null }  # null: not there
 //! ```
 
+mod groups;
 mod translate;
 
 use crate::support::{
@@ -76,7 +77,9 @@ fn every_case_is_answered_as_expected() {
     let mut over_both = 0;
     for (name, file) in files() {
         let server = served(&database, &file);
-        let client = Client::new(&server, &database, "api");
+        let config: Vec<_> =
+            file.config.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let client = Client::new(&server, &database, "api", &config);
         for case in &file.cases {
             let answer = case.answer_of(&server);
             let mut differences = case.differences(&answer);

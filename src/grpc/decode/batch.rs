@@ -42,7 +42,7 @@ impl<'a> Relation<'a> {
         if let Some(max) = surroundings.max_rows.filter(|max| requests.len() as u64 > *max) {
             return Err(Error::new(Fault::TooManyRows, format!("requests: db-max-rows allows {max}")));
         }
-        let selection = self.selection(number::BATCH_READ_MASK)?;
+        let selection = self.selection_with_embeds(number::BATCH_READ_MASK, number::BATCH_EMBEDS)?;
         let wanted = self.wanted(&requests, |_, message| Ok((message.clone(), Missing::NotFound)))?;
         let mut query = self.any_of(&requests, self.query(&selection))?;
         self.embeds(number::BATCH_EMBEDS, &mut query)?;

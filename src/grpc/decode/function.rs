@@ -104,7 +104,7 @@ fn result(
 impl Relation<'_> {
     /// What is read of rows of the relation that a function gives. Of one row there is nothing to choose.
     fn of_call(&self, multiplicity: Multiplicity) -> Result<(Query, MessageEncoder)> {
-        let selection = self.selection(number::CALL_READ_MASK)?;
+        let selection = self.selection_with_embeds(number::CALL_READ_MASK, number::CALL_EMBEDS)?;
         let select = selection.select(self.package, self.resource);
         let mut query = Query { select, ..Query::default() };
         self.embeds(number::CALL_EMBEDS, &mut query)?;

@@ -5,7 +5,7 @@
 use crate::{
     error::Result,
     grpc::{refuse::refuse, surface::Resource},
-    request::{EmbedPath, order::OrderTerm, parse},
+    request::{EmbedPath, order::OrderTerm, parse, select::AggregateFunction},
 };
 
 /// The order that `text` says, empty if it says none.
@@ -34,6 +34,58 @@ pub(super) fn terms(resource: &Resource, text: &str) -> Result<Vec<OrderTerm>> {
         }
     }
     Ok(terms)
+}
+
+/// What a term of an order of groups is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OfGroup {
+    /// What the rows have in common.
+    Field,
+    /// What this function gives.
+    Result(AggregateFunction),
+}
+
+/// The fields of a group's message that have fields of their own.
+const OF_GROUP: [(&str, OfGroup); 6] = [
+    ("group", OfGroup::Field),
+    ("sum", OfGroup::Result(AggregateFunction::Sum)),
+    ("avg", OfGroup::Result(AggregateFunction::Avg)),
+    ("min", OfGroup::Result(AggregateFunction::Min)),
+    ("max", OfGroup::Result(AggregateFunction::Max)),
+    ("count", OfGroup::Result(AggregateFunction::Count)),
+];
+/// The number of a group's rows.
+const ROW_COUNT: &str = "row_count";
+
+/// The terms of an order of groups, by the paths of their messages: `group.level`, or plainly `level`, `row_count desc`,
+/// `sum.amount`.
+pub(super) fn of_groups(resource: &Resource, text: &str) -> Result<Vec<OrderTerm>> {
+    let mut found = Vec::new();
+    for path in split(text).into_iter().map(str::trim).filter(|term| !term.is_empty()) {
+        let (about, rest) = of_group(resource, path);
+        for mut term in terms(resource, rest)? {
+            match about {
+                None if term.relation.is_none() && term.field.name == ROW_COUNT => {
+                    term.field.name.clear();
+                    term.aggregate = Some(AggregateFunction::Count);
+                }
+                None | Some(OfGroup::Field) => {}
+                Some(OfGroup::Result(function)) => term.aggregate = Some(function),
+            }
+            found.push(term);
+        }
+    }
+    Ok(found)
+}
+
+/// What a path is about, and the rest of it. A column can be called like a field of groups: then a direction follows it.
+fn of_group<'t>(resource: &Resource, path: &'t str) -> (Option<OfGroup>, &'t str) {
+    let found = path.split_once('.').and_then(|(first, rest)| {
+        let (_, about) = OF_GROUP.iter().find(|(name, _)| *name == first)?;
+        let name = rest.split(|letter: char| letter == '.' || letter.is_whitespace()).next()?;
+        (rest.starts_with('"') || resource.field(name).is_some()).then_some((Some(*about), rest))
+    });
+    found.unwrap_or((None, path))
 }
 
 /// Splits at commas outside of quotes.

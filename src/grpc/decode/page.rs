@@ -53,7 +53,7 @@ impl Paging {
 
 impl Relation<'_> {
     pub(super) fn list(self, surroundings: Surroundings<'_>) -> Result<Call> {
-        let selection = self.selection(number::READ_MASK)?;
+        let selection = self.selection_with_embeds(number::READ_MASK, number::EMBEDS)?;
         let mut query = self.query(&selection);
         self.conditions(&mut query)?;
         self.embeds(number::EMBEDS, &mut query)?;
@@ -141,7 +141,7 @@ fn add_key(resource: &Resource, terms: &mut Vec<OrderTerm>) -> bool {
     for field in resource.key.iter().filter_map(|at| resource.fields.get(*at)) {
         let field = Field::column(&field.column);
         if !terms.iter().any(|term| term.field == field) {
-            terms.push(OrderTerm { relation: None, field, direction: None, nulls: None });
+            terms.push(OrderTerm { relation: None, field, aggregate: None, direction: None, nulls: None });
         }
     }
     true

@@ -179,7 +179,7 @@ impl Relation<'_> {
     pub(super) fn written(&self) -> Result<Written> {
         let masked = self.named(number::WRITE_MASK)?;
         let mut nulls = BTreeSet::new();
-        for (at, extent) in self.named(number::NULL_MASK)? {
+        for (at, extent) in self.named(number::NULL_MASK)?.unwrap_or_default() {
             match extent {
                 Extent::Whole => nulls.insert(at),
                 Extent::Parts(_) => {
@@ -188,12 +188,14 @@ impl Relation<'_> {
                 }
             };
         }
-        Ok(Written { masked: (!masked.is_empty()).then_some(masked), nulls })
+        Ok(Written { masked, nulls })
     }
 
-    fn named(&self, number: u32) -> Result<BTreeMap<usize, Extent>> {
+    /// What a mask names; `None` where it has no paths.
+    fn named(&self, number: u32) -> Result<Option<BTreeMap<usize, Extent>>> {
         let mut fields = BTreeMap::new();
-        for path in &self.mask(number)? {
+        let paths = self.mask(number)?;
+        for path in &paths {
             if path == "*" {
                 let all = (0..self.resource.fields.len()).filter(|at| self.resource.is_writable(*at));
                 fields.extend(all.map(|at| (at, Extent::Whole)));
@@ -202,13 +204,19 @@ impl Relation<'_> {
                 let parts: Vec<&str> = path.split('.').collect();
                 let (first, rest) =
                     parts.split_first().filter(|_| parts.len() <= MAX_DEPTH).ok_or_else(unknown)?;
-                let at = self.resource.field(first).ok_or_else(unknown)?;
+                let Some(at) = self.resource.field(first) else {
+                    // What is computed is passed over, as columns are that the database computes.
+                    match self.resource.computed_field(path).or(self.resource.counted(path)) {
+                        Some(_) => continue,
+                        None => return Err(unknown()),
+                    }
+                };
                 let shape = self.resource.fields.get(at).ok_or_else(unknown)?.shape;
                 let extent = fields.entry(at).or_insert_with(Extent::nothing);
                 extent.add(self.package, shape, rest).ok_or_else(unknown)?;
             }
         }
-        Ok(fields)
+        Ok((!paths.is_empty()).then_some(fields))
     }
 
     /// The written fields as a JSON object. Keys are written when they are set,

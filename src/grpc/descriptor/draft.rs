@@ -353,6 +353,7 @@ fn import(type_name: &str) -> Option<&'static str> {
     match type_name {
         ".google.protobuf.Timestamp" => Some("google/protobuf/timestamp.proto"),
         ".google.protobuf.FieldMask" => Some("google/protobuf/field_mask.proto"),
+        ".pgduet.query.v1.Aggregates" => Some("pgduet/query/v1/aggregates.proto"),
         ".pgduet.query.v1.CountMode" => Some("pgduet/query/v1/count_mode.proto"),
         ".pgduet.query.v1.ConflictAction" => Some("pgduet/query/v1/conflict_action.proto"),
         ".pgduet.query.v1.Reference" => Some("pgduet/query/v1/reference.proto"),

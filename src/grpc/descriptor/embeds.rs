@@ -4,7 +4,7 @@
 
 use super::{
     draft::{Cardinality, Draft, FieldDraft, FieldType},
-    messages::local,
+    messages::{local, well_known},
 };
 use crate::grpc::{
     method::number,
@@ -85,6 +85,14 @@ pub(super) fn one(package: &Package, resource: &Resource) -> Draft<DescriptorPro
         scalar(Type::Int32),
         Cardinality::Implicit,
         "How many related rows of each row to pass over first.",
+    );
+    field(
+        "read_mask",
+        number::READ_MASK,
+        well_known("FieldMask"),
+        Cardinality::Implicit,
+        "Which fields of related rows to return, in place of what the request's read_mask says of them; the embed is \
+         returned then. Set and empty: every column.",
     );
     if resource.has_embeds() {
         let embeds = FieldType::Message(local(package, &resource.names.embeds()));

@@ -1,7 +1,7 @@
 //! Messages and enums of a package.
 
 use super::{
-    QUERY_PACKAGE, TYPES_PACKAGE,
+    QUERY_PACKAGE, TYPES_PACKAGE, aggregates, computed, conflict,
     draft::{Cardinality, Draft, FieldDraft, FieldType, FileDraft},
     embeds, predicates, reading, transaction,
 };
@@ -59,8 +59,11 @@ pub(super) fn declare_related(file: &mut FileDraft, package: &Package, resource:
 /// Declares the messages of a resource's methods.
 pub(super) fn declare_methods(file: &mut FileDraft, package: &Package, resource: &Resource) {
     if let Some(uniques) = &resource.uniques {
-        file.add_message(on_conflict(package, resource));
+        file.add_message(conflict::message(package, resource));
         file.add_enum(enumeration(&uniques.found));
+    }
+    if resource.methods.contains(&RelationMethod::Aggregate) {
+        aggregates::declare(file, package, resource);
     }
     for method in &resource.methods {
         file.add_message(request(package, resource, *method));
@@ -125,7 +128,7 @@ fn field_type(package: &Package, scalar: Scalar) -> FieldType {
 }
 
 /// A column, attribute or argument. Whatever it is there, it has presence here.
-fn column(package: &Package, field: &Field) -> FieldDraft {
+pub(super) fn column(package: &Package, field: &Field) -> FieldDraft {
     let sql = if field.column.is_empty() {
         format!("The argument, {}", field.sql_type)
     } else {
@@ -188,7 +191,9 @@ fn resource_message(package: &Package, resource: &Resource) -> Draft<DescriptorP
     for found in &resource.embeds {
         message.field(embed(package, found));
     }
-    message.reserve(&resource.reserved.and(&resource.reserved_embeds));
+    computed::fields(package, resource).for_each(|field| message.field(field));
+    let reserved = resource.reserved.and(&resource.reserved_embeds);
+    message.reserve(&reserved.and(&resource.reserved_computed));
     message
 }
 
@@ -202,8 +207,8 @@ pub(super) fn json_beside_embeds(resource: &Resource, column: &str) -> Option<St
 }
 
 fn request(package: &Package, resource: &Resource, method: RelationMethod) -> Draft<DescriptorProto> {
-    let name = method.name(&resource.names);
-    let mut message = Draft::message(format!("{name}Request"), format!("The request of {name}."));
+    let (name, messages) = (method.name(&resource.names), method.messages(&resource.names));
+    let mut message = Draft::message(format!("{messages}Request"), format!("The request of {name}."));
     let mut names = Claims::default();
     for field in method.request(resource).filter(|field| field.kind != FixedKind::Resource) {
         names.field(field.name);
@@ -235,8 +240,9 @@ fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carri
         FixedKind::Embeds => FieldType::Message(local(package, &resource.names.embeds())),
         FixedKind::OnConflict => FieldType::Message(local(package, &resource.names.on_conflict())),
         FixedKind::Resource => FieldType::Message(local(package, &resource.names.singular)),
+        FixedKind::Aggregates => FieldType::Message(format!("{QUERY_PACKAGE}.Aggregates")),
         FixedKind::Requests(method) => {
-            FieldType::Message(local(package, &format!("{}Request", method.name(&resource.names))))
+            FieldType::Message(local(package, &format!("{}Request", method.messages(&resource.names))))
         }
     };
     let name = match field.kind {
@@ -250,6 +256,7 @@ fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carri
         | FixedKind::Count
         | FixedKind::Where
         | FixedKind::Embeds
+        | FixedKind::Aggregates
         | FixedKind::OnConflict => field.name,
     };
     FieldDraft {
@@ -267,6 +274,7 @@ fn fixed_field(package: &Package, resource: &Resource, field: &FixedField, carri
             | FixedKind::Where
             | FixedKind::Embeds
             | FixedKind::OnConflict
+            | FixedKind::Aggregates
             | FixedKind::Resource => Cardinality::Implicit,
         },
         json: None,
@@ -320,8 +328,8 @@ const AFFECTED_ROWS: FixedAnswer = FixedAnswer {
 };
 
 fn response(package: &Package, resource: &Resource, method: RelationMethod) -> Draft<DescriptorProto> {
-    let name = method.name(&resource.names);
-    let mut message = Draft::message(format!("{name}Response"), format!("The response of {name}."));
+    let (name, messages) = (method.name(&resource.names), method.messages(&resource.names));
+    let mut message = Draft::message(format!("{messages}Response"), format!("The response of {name}."));
     let row = |name: &str, cardinality, comment: &str| FieldDraft {
         name: name.to_owned(),
         number: number::ROWS,
@@ -332,7 +340,7 @@ fn response(package: &Package, resource: &Resource, method: RelationMethod) -> D
     };
     let (one, many) = (snake(&resource.names.singular), snake(&resource.names.plural));
     let fixed: &[FixedAnswer] = match method.row().answer {
-        Answer::Empty | Answer::Row | Answer::Rows | Answer::Batch => &[],
+        Answer::Empty | Answer::Row | Answer::Rows | Answer::Batch | Answer::Groups => &[],
         Answer::Page => &[NEXT_PAGE_TOKEN, TOTAL_SIZE],
         Answer::Affected => &[AFFECTED_ROWS],
         Answer::CreatedRow => &[INSERTED],
@@ -353,6 +361,10 @@ fn response(package: &Package, resource: &Resource, method: RelationMethod) -> D
             let comment = "The rows, without those that on_conflict left as they were.";
             message.field(row(&names.field(&many), Cardinality::Repeated, comment));
         }
+        Answer::Groups => message.field(FieldDraft {
+            of: FieldType::Message(local(package, &resource.names.aggregates())),
+            ..row("groups", Cardinality::Repeated, "The groups.")
+        }),
         Answer::Page | Answer::Batch => {
             message.field(row(&names.field(&many), Cardinality::Repeated, "The rows."));
         }
@@ -369,37 +381,6 @@ fn response(package: &Package, resource: &Resource, method: RelationMethod) -> D
             cardinality: field.cardinality,
             json: None,
             comment: field.comment.to_owned(),
-        });
-    }
-    message
-}
-
-/// What becomes of rows that are there already.
-fn on_conflict(package: &Package, resource: &Resource) -> Draft<DescriptorProto> {
-    let comment = format!("What becomes of rows of `{}` that are there already.", resource.relation);
-    let mut message = Draft::message(resource.names.on_conflict(), comment);
-    let fields = [
-        (
-            "target",
-            number::CONFLICT_TARGET,
-            local(package, &resource.names.unique()),
-            "The unique key that decides whether a row is there already. Not set: the primary key.",
-        ),
-        (
-            "action",
-            number::CONFLICT_ACTION,
-            format!("{QUERY_PACKAGE}.ConflictAction"),
-            "What becomes of it. It has to be set.",
-        ),
-    ];
-    for (name, number, of, comment) in fields {
-        message.field(FieldDraft {
-            name: name.to_owned(),
-            number,
-            of: FieldType::Enum(of),
-            cardinality: Cardinality::Implicit,
-            json: None,
-            comment: comment.to_owned(),
         });
     }
     message

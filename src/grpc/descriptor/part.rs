@@ -154,7 +154,7 @@ impl Root<'_> {
         };
         let stem = match self.target {
             Target::Relation { resource, method } => {
-                self.package.names(resource).map(|names| method.name(names)).unwrap_or_default()
+                self.package.names(resource).map(|names| method.messages(names)).unwrap_or_default()
             }
             Target::Function { function } => {
                 self.package.functions.get(function).map(|found| found.messages.clone()).unwrap_or_default()

@@ -1,5 +1,5 @@
 //! What a call of a function that gives rows of a relation says of these rows: the fields that reads of the relation have,
-//! beside the arguments, which keep their names.
+//! beside the arguments. Arguments that a lock knows by the name of such a field keep it.
 
 use super::{
     draft::{Cardinality, FieldDraft, FieldType},

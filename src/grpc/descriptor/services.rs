@@ -14,7 +14,7 @@ pub(super) fn declare(file: &mut FileDraft, package: &Package) {
         let mut service = Draft::service(resource.names.service(), comment.cloned().unwrap_or(otherwise));
         for method in &resource.methods {
             let (name, row) = (method.name(&resource.names), method.row());
-            let messages = format!("{}.{name}", package.name);
+            let messages = format!("{}.{}", package.name, method.messages(&resource.names));
             let comment = format!("{} `{}`.", row.comment, resource.relation);
             service.method(name, &messages, method.responses(), method.effects(), comment);
         }

@@ -5,14 +5,13 @@ use crate::catalog::{
     Catalog,
     descriptor::{Column, Database, Relation, Schema, Type, TypeKind},
 };
-use crate::config::PackageTemplate;
-use crate::grpc::{export, fixture::school, lock::Lock, surface};
+use crate::grpc::{export, fixture::school, lock::Lock, options::Options, surface};
 use prost_reflect::{Cardinality, DescriptorPool};
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots/grpc/school.proto");
 
 fn surface(catalog: Catalog) -> surface::Surface {
-    surface::surface(&catalog.into(), &PackageTemplate::default(), &Lock::default()).unwrap()
+    surface::surface(&catalog.into(), &Options::default(), &Lock::default()).unwrap()
 }
 
 fn pool() -> DescriptorPool {
@@ -22,8 +21,7 @@ fn pool() -> DescriptorPool {
 
 #[test]
 fn the_school_is_described_as_in_the_snapshot() {
-    let files =
-        export::export(&school().into(), &PackageTemplate::default(), &Lock::default()).unwrap().files;
+    let files = export::export(&school().into(), &Options::default(), &Lock::default()).unwrap().files;
     let file = files.iter().find(|file| file.path == "api/v1/api.proto").unwrap();
     let text = String::from_utf8(file.contents.clone()).unwrap();
     if std::env::var_os("UPDATE").is_some() {

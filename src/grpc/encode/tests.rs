@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::{
-    config::PackageTemplate,
-    grpc::{descriptor, fixture::school, lock::Lock, surface::surface},
+    grpc::{descriptor, fixture::school, lock::Lock, options::Options, surface::surface},
     outcome::Sink as _,
 };
 use prost_reflect::{DescriptorPool, DynamicMessage, Value};
@@ -45,7 +44,7 @@ fn array(element: i32, elements: &[Option<&[u8]>]) -> Vec<u8> {
 
 /// Encodes a row of `students`; columns are by name, the others NULL.
 fn student(columns: &[(&str, Vec<u8>)]) -> Result<DynamicMessage> {
-    let surface = surface(&school().into(), &PackageTemplate::default(), &Lock::default()).unwrap();
+    let surface = surface(&school().into(), &Options::default(), &Lock::default()).unwrap();
     let package = &surface.packages[0];
     let at = package.all_resources().position(|resource| resource.relation == "students").unwrap();
     let fields = &package.resource(at).unwrap().fields;

@@ -15,17 +15,26 @@ use std::{
 
 /// Collects every row, in the order in which they come.
 #[derive(Debug)]
-pub(crate) struct WholeSink(PageSink);
+pub(crate) struct WholeSink {
+    sink: PageSink,
+    most: Option<u64>,
+}
 
 impl WholeSink {
-    /// A sink for at most so many bytes.
-    pub(crate) fn new(rows: Arc<MessageEncoder>, envelope: Envelope, bytes: usize) -> Self {
-        Self(PageSink::new(rows, envelope, Page { rows: u64::MAX, bytes, keys: 0 }))
+    /// A sink for at most so many rows, if that is limited, and so many bytes.
+    pub(crate) fn new(
+        rows: Arc<MessageEncoder>,
+        envelope: Envelope,
+        most: Option<u64>,
+        bytes: usize,
+    ) -> Self {
+        let page = Page { rows: most.unwrap_or(u64::MAX), bytes, keys: 0 };
+        Self { sink: PageSink::new(rows, envelope, page), most }
     }
 
     /// The response so far, for what follows the rows.
     pub(crate) fn into_response(self) -> Vec<u8> {
-        self.0.into_response()
+        self.sink.into_response()
     }
 }
 
@@ -33,19 +42,25 @@ impl Sink for WholeSink {
     const PACE: Pace = Pace::Database;
 
     fn row(&mut self, row: &dyn Row) -> Result<()> {
-        self.0.row(row)
+        self.sink.row(row)
     }
 
     fn restart(&mut self) -> Result<()> {
-        self.0.restart()
+        self.sink.restart()
     }
 
     fn complete(&mut self) -> Result<()> {
-        match self.0.left_off() {
-            None => Ok(()),
-            Some(_) => Err(too_large()),
+        match (self.sink.left_off(), self.most) {
+            (None, _) => Ok(()),
+            (Some(_), Some(most)) if self.sink.taken() == most => Err(too_many(most)),
+            (Some(_), _) => Err(too_large()),
         }
     }
+}
+
+fn too_many(most: u64) -> Box<Error> {
+    Error::new(Fault::TooManyRows, format!("There are more rows than db-max-rows allows, {most}"))
+        .hint("Set limit, or more conditions")
 }
 
 fn too_large() -> Box<Error> {

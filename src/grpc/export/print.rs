@@ -4,8 +4,8 @@
 //! `google.api.http` and `google.api.field_behavior`.
 
 use super::{
-    ANNOTATIONS, FIELD_BEHAVIOR,
-    behavior::Behaviors,
+    ANNOTATIONS,
+    behavior::{self, Behaviors},
     http::{Rule, Rules},
 };
 use crate::grpc::names::default_json;
@@ -47,7 +47,7 @@ impl Printer<'_> {
             imports.push(ANNOTATIONS);
         }
         if !self.behaviors.is_empty() {
-            imports.push(FIELD_BEHAVIOR);
+            imports.push(behavior::FILE);
         }
         imports.sort_unstable();
         if !imports.is_empty() {
@@ -191,7 +191,7 @@ impl Printer<'_> {
         let number = u32::try_from(field.number()).unwrap_or_default();
         if let Some(behaviors) = self.behaviors.get(&(message.name().to_owned(), number)) {
             let option = self.reference("google.api.field_behavior");
-            options.extend(behaviors.iter().map(|behavior| format!("({option}) = {behavior}")));
+            options.extend(behaviors.iter().map(|behavior| format!("({option}) = {}", behavior.name())));
         }
         let options = match options.is_empty() {
             true => String::new(),

@@ -62,6 +62,12 @@ impl Wanted {
 const LAST_PLACE: u32 = 2000;
 
 impl Ledger {
+    /// All that these have, for what must not have any of it.
+    pub(crate) fn all_of(ledgers: &[&Ledger]) -> Self {
+        let reserved = ledgers.iter().flat_map(|ledger| ledger.all()).cloned().collect();
+        Self { reserved, ..Self::default() }
+    }
+
     /// Whether nothing is locked.
     pub(crate) fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.reserved.is_empty()

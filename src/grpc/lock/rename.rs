@@ -13,7 +13,9 @@ fn in_package(before: &PackageLock, after: &PackageLock) -> Vec<String> {
     let mut found = Vec::new();
     for (name, relation) in &after.relations {
         if let Some(former) = before.relations.get(name) {
-            found.extend(in_ledger(&format!("\"{name}\""), &former.columns, &relation.columns));
+            let place = format!("\"{name}\"");
+            found.extend(in_ledger(&place, &former.columns, &relation.columns));
+            found.extend(in_ledger(&place, &former.computed, &relation.computed));
         }
     }
     for (name, composite) in &after.composites {

@@ -3,9 +3,9 @@
 use super::*;
 use crate::{
     catalog::{Catalog, descriptor::Database},
-    config::PackageTemplate,
     grpc::{
         export::export,
+        options::{Aggregates, Options},
         surface::{Surface, surface},
     },
 };
@@ -22,7 +22,7 @@ fn school() -> Arc<Catalog> {
 }
 
 fn locked(catalog: &Arc<Catalog>, lock: &Lock) -> (Surface, Lock) {
-    let surface = surface(catalog, &PackageTemplate::default(), lock).unwrap();
+    let surface = surface(catalog, &Options::default(), lock).unwrap();
     let lock = surface.lock();
     (surface, lock)
 }
@@ -47,21 +47,23 @@ fn text(declarations: &[Declaration]) -> Vec<String> {
 fn a_locked_schema_is_described_as_it_was_and_its_lock_stays_as_it_is() {
     let lock = first();
     assert_eq!(Lock::parse(&lock.to_json().unwrap()).unwrap(), lock);
-    let again = export(&school(), &PackageTemplate::default(), &lock).unwrap();
-    let before = export(&school(), &PackageTemplate::default(), &Lock::default()).unwrap();
+    let again = export(&school(), &Options::default(), &lock).unwrap();
+    let before = export(&school(), &Options::default(), &Lock::default()).unwrap();
     assert_eq!((again.files, again.lock), (before.files, lock));
 }
 
 #[test]
 fn each_line_of_the_lock_stands_in_the_exported_file() {
-    let export = export(&school(), &PackageTemplate::default(), &Lock::default()).unwrap();
+    let export = export(&school(), &Options::default(), &Lock::default()).unwrap();
     let file = export.files.iter().find(|file| file.path == "api/v1/api.proto").unwrap();
     let proto = String::from_utf8(file.contents.clone()).unwrap();
     let package = &export.lock.schemas["api"];
     let ledgers = package
         .relations
         .values()
-        .flat_map(|relation| [&relation.columns, &relation.embeds, &relation.uniques])
+        .flat_map(|relation| {
+            [&relation.columns, &relation.embeds, &relation.counts, &relation.computed, &relation.uniques]
+        })
         .chain(package.enums.values().map(|found| &found.labels))
         .chain(package.composites.values().map(|composite| &composite.attributes))
         .chain(package.functions.values().flat_map(|function| [&function.arguments, &function.columns]));
@@ -189,7 +191,7 @@ fn a_broken_lock_is_refused_with_the_place() {
         assert!(error.contains(wanted), "{error}");
     }
     let twice = Lock::parse(&good.replace("\"message\": \"Total\"", "\"message\": \"Student\"")).unwrap();
-    let error = surface(&school(), &PackageTemplate::default(), &twice).unwrap_err().to_string();
+    let error = surface(&school(), &Options::default(), &twice).unwrap_err().to_string();
     assert!(error.contains("relation \"totals\": another one has the name"), "{error}");
 }
 
@@ -213,7 +215,7 @@ fn a_lock_that_gave_away_the_names_of_messages_that_came_later_is_still_good() {
     let (again, _) = locked(&school(), &next);
     let same = again.packages[0].all_resources().find(|resource| resource.relation == "students").unwrap();
     assert_eq!(same.names.embeds(), students.embeds());
-    export(&school(), &PackageTemplate::default(), &next).unwrap();
+    export(&school(), &Options::default(), &next).unwrap();
 }
 
 #[test]
@@ -258,7 +260,7 @@ fn of_two_unique_keys_of_one_name_each_keeps_its_own_whichever_is_asked_for_firs
     };
     let first = |surface: &Surface| value(surface, "student_unique_x", "y");
     let second = |surface: &Surface| value(surface, "students", "x_unique_y");
-    let make = |lock: &Lock| surface(&catalog, &PackageTemplate::default(), lock).unwrap();
+    let make = |lock: &Lock| surface(&catalog, &Options::default(), lock).unwrap();
     let (one, other) = (make(&Lock::default()), make(&Lock::default()));
     let (names, turned) = ((first(&one), second(&one)), (second(&other), first(&other)));
     assert_eq!(names, (turned.1, turned.0));
@@ -267,5 +269,64 @@ fn of_two_unique_keys_of_one_name_each_keeps_its_own_whichever_is_asked_for_firs
     let lock = one.lock();
     let again = make(&lock);
     assert_eq!((names, lock), ((first(&again), second(&again)), again.lock()));
-    export(&catalog, &PackageTemplate::default(), &Lock::default()).unwrap();
+    export(&catalog, &Options::default(), &Lock::default()).unwrap();
+}
+
+#[test]
+fn what_is_computed_keeps_its_field_and_is_reserved_when_it_is_gone() {
+    use crate::catalog::descriptor::{Argument, Function};
+    const STUDENT_ROW: u32 = 9101;
+    const TEXT: u32 = 25;
+    let initials = || Function {
+        oid: 300,
+        schema: "api".to_owned(),
+        name: "initials".to_owned(),
+        arguments: vec![Argument { r#type: STUDENT_ROW, ..Argument::default() }],
+        return_type: TEXT,
+        ..Function::default()
+    };
+    let with = changed(|database| database.functions.push(initials()));
+    let (_, lock) = locked(&with, &Lock::default());
+    let students = |lock: &Lock| lock.schemas["api"].relations["students"].clone();
+    let count = "count(enrollments!enrollments_student_id_fkey)";
+    assert_eq!(students(&lock).computed.fields["initials"].to_string(), "string initials = 84056");
+    assert_eq!(students(&lock).counts.fields[count].to_string(), "int64 enrollments_count = 121508");
+    let without = changed(|database| database.foreign_keys.clear());
+    let (surface, next) = locked(&without, &lock);
+    let resource = surface.packages[0].all_resources().find(|resource| resource.relation == "students");
+    let reserved = &resource.unwrap().reserved_computed.names;
+    assert!(["initials", "enrollments_count"].iter().all(|name| reserved.contains(*name)), "{reserved:?}");
+    let (_, again) = locked(&with, &next);
+    assert_eq!(students(&again).computed.fields["initials"].name, "initials_2");
+    // A column that comes later gets neither.
+    let (_, other) = locked(
+        &changed(|database| {
+            let column = self::students(database).columns[0].clone();
+            let column =
+                crate::catalog::descriptor::Column { name: "enrollments_count".to_owned(), ..column };
+            self::students(database).columns.push(column);
+        }),
+        &lock,
+    );
+    assert_eq!(students(&other).counts, students(&lock).counts);
+    assert_ne!(students(&other).columns.fields["enrollments_count"].name, "enrollments_count");
+}
+
+#[test]
+fn a_lock_that_has_given_away_the_names_of_aggregates_keeps_its_own() {
+    let mut lock = first();
+    let functions = &mut lock.schemas.get_mut("api").unwrap().functions;
+    functions.get_mut("reset()").unwrap().method = "AggregateStudents".to_owned();
+    let options = Options { aggregates: Aggregates::Enabled, ..Options::default() };
+    let exported = export(&school(), &options, &lock).unwrap();
+    let file = exported.files.iter().find(|file| file.path == "descriptors.binpb").unwrap();
+    let pool = prost_reflect::DescriptorPool::decode(file.contents.as_slice()).unwrap();
+    let method = |service: &str| {
+        let service = pool.get_service_by_name(&format!("api.v1.{service}")).unwrap();
+        service.methods().find(|method| method.name() == "AggregateStudents").unwrap()
+    };
+    assert_eq!(method("FunctionsService").input().name(), "AggregateStudentsRequest");
+    let name = method("StudentsService").input().name().to_owned();
+    assert!(name.starts_with("AggregateStudent") && name != "AggregateStudentsRequest", "{name}");
+    assert_eq!(exported.lock.schemas["api"].functions["reset()"], lock.schemas["api"].functions["reset()"]);
 }

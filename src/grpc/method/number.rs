@@ -13,6 +13,24 @@ pub(crate) const EMBEDS: u32 = 9;
 /// Of what is said of an embed; what reads have too has their numbers.
 pub(crate) const EMBED_LIMIT: u32 = 1;
 pub(crate) const EMBED_REQUIRED: u32 = 2;
+/// Of what asks for groups of rows; what reads have too has their numbers.
+pub(crate) const GROUP_BY: u32 = 1;
+pub(crate) const AGGREGATES: u32 = 2;
+pub(crate) const GROUP_LIMIT: u32 = 8;
+/// Of groups: the first is what their rows have in common.
+pub(crate) const GROUP: u32 = 1;
+pub(crate) const ROW_COUNT: u32 = 2;
+pub(crate) const SUM: u32 = 3;
+pub(crate) const AVG: u32 = 4;
+pub(crate) const MIN: u32 = 5;
+pub(crate) const MAX: u32 = 6;
+pub(crate) const COUNT_OF: u32 = 7;
+/// Of `pgduet.query.v1.Aggregates`.
+pub(crate) const OF_SUM: u32 = 1;
+pub(crate) const OF_AVG: u32 = 2;
+pub(crate) const OF_MIN: u32 = 3;
+pub(crate) const OF_MAX: u32 = 4;
+pub(crate) const OF_COUNT: u32 = 5;
 /// Of requests that have the key's columns as fields.
 pub(crate) const KEYED_READ_MASK: u32 = 2001;
 pub(crate) const KEYED_EMBEDS: u32 = 2002;

@@ -289,3 +289,35 @@ pub(super) const PURGE: Row = Row {
     ],
     answer: Answer::Affected,
 };
+
+pub(super) const AGGREGATE: Row = Row {
+    verb: "Aggregate",
+    comment: "Returns groups of rows and what is worked out of them, of",
+    key: KeyPlace::Nowhere,
+    request: &[
+        field(
+            "group_by",
+            number::GROUP_BY,
+            FixedKind::Mask,
+            "The fields that rows of one group have in common, such as \"level,teacher.name\"; of embeds those that are to \
+             one row. Empty: all rows are one group.",
+        ),
+        field(
+            "aggregates",
+            number::AGGREGATES,
+            FixedKind::Aggregates,
+            "What to work out of each group besides the number of its rows.",
+        ),
+        WHERE_FIELD,
+        FILTER_FIELD,
+        field(
+            "order_by",
+            number::ORDER_BY,
+            FixedKind::Text,
+            "The order of the groups, by the fields of a group: \"row_count desc, sum.amount, group.level\".",
+        ),
+        field("skip", number::SKIP, FixedKind::Int32, "How many groups to pass over first."),
+        field("limit", number::GROUP_LIMIT, FixedKind::Int32, "The most groups to return. 0: all."),
+    ],
+    answer: Answer::Groups,
+};

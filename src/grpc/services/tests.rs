@@ -6,12 +6,13 @@ use crate::{
     grpc::fixture::school,
 };
 use nix::time::{ClockId, clock_gettime};
+use prost::Message as _;
 use prost_reflect::DescriptorPool;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 fn services(catalog: Catalog) -> Services {
-    Services::new(&catalog.into(), &PackageTemplate::default(), &Lock::default()).unwrap()
+    Services::new(&catalog.into(), &Options::default(), &Lock::default()).unwrap()
 }
 
 /// The message in JSON, as those encode it who have the whole description.
@@ -178,8 +179,7 @@ fn a_reload_costs_a_fraction_of_the_description_and_a_first_call_does_not_depend
     first_call(&services(hub(2)));
     let of_small = first_call(&small);
     let catalog = Arc::new(hub(2000));
-    let (reload, large) =
-        spent(|| Services::new(&catalog, &PackageTemplate::default(), &Lock::default()).unwrap());
+    let (reload, large) = spent(|| Services::new(&catalog, &Options::default(), &Lock::default()).unwrap());
     let of_large = first_call(&large);
     let (description, _) = spent(|| large.files().unwrap());
     assert!(reload * 5 < description, "a reload took {reload:?}, the description {description:?}");

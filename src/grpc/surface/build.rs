@@ -12,6 +12,7 @@ use crate::{
     grpc::{
         lock::{Lock, LockError, PackageLock},
         names::{Claims, pascal, plural, singular, snake},
+        options::Options,
     },
 };
 use std::{collections::HashMap, fmt, sync::Arc};
@@ -33,8 +34,21 @@ const TAKEN: &[&str] = &[
 ];
 
 /// What the names of a relation's messages besides its own, and of its service, end with.
-const DERIVED: [&str; 9] =
-    ["Request", "Response", "Where", "Service", "Embed", "Embeds", "Predicate", "OnConflict", "Unique"];
+const DERIVED: [&str; 13] = [
+    "Request",
+    "Response",
+    "Where",
+    "Service",
+    "Embed",
+    "Embeds",
+    "Predicate",
+    "OnConflict",
+    "Unique",
+    "Aggregates",
+    "Sums",
+    "Averages",
+    "Counts",
+];
 
 /// Why there is no surface.
 #[derive(Debug)]
@@ -63,23 +77,24 @@ impl fmt::Display for SurfaceError {
     }
 }
 
-/// Works out the surface. `template` is the option `grpc-package`; names and numbers are those of `lock` as far as it
-/// has them.
+/// Works out the surface. Names and numbers are those of `lock` as far as it has them.
 pub(crate) fn surface(
     catalog: &Arc<Catalog>,
-    template: &PackageTemplate,
+    options: &Options,
     lock: &Lock,
 ) -> Result<Surface, SurfaceError> {
     let mut packages = Claims::of(TAKEN);
     let mut surface = Surface { packages: Vec::new(), lock: lock.clone() };
     let schemas = &catalog.descriptor().schemas;
-    for (schema, (name, stem)) in schemas.iter().zip(package_names(schemas, template, &mut packages)?) {
+    for (schema, (name, stem)) in schemas.iter().zip(package_names(schemas, &options.package, &mut packages)?)
+    {
         let locked = Arc::new(lock.schemas.get(&schema.name).cloned().unwrap_or_default());
         let package = Package {
             schema: schema.name.clone(),
             comment: schema.comment.clone(),
             file: format!("{}/{stem}.proto", name.replace('.', "/")),
             name,
+            aggregates: options.aggregates,
             catalog: catalog.clone(),
             lock: locked.clone(),
             ..Package::default()

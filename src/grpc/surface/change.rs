@@ -4,7 +4,7 @@
 //!
 //! Resources are compared where what they are made of differs: of the others nothing is made for it.
 
-use super::{Enum, EnumValue, Field, Multiplicity, Package, Resource, Returns};
+use super::{Count, Enum, EnumValue, Field, Multiplicity, Package, Resource, Returns, computed};
 use crate::catalog::{
     descriptor::Relation,
     relationship::{Cardinality, Relationship},
@@ -117,6 +117,7 @@ fn is_same(before: &Package, was: &Relation, after: &Package, is: &Relation) -> 
     was == is
         && before.renamed_uniques.get(&was.oid) == after.renamed_uniques.get(&is.oid)
         && before.lock.relations.get(&was.name) == after.lock.relations.get(&is.name)
+        && computed::functions(&before.catalog, was).eq(computed::functions(&after.catalog, is))
         && relationships == after.catalog.relationships(is.oid)
         && relationships.iter().all(leads_to_same)
 }
@@ -147,7 +148,12 @@ fn of_resource<'a>(package: &Package, resource: &'a Resource) -> Vec<Seen<'a>> {
         };
         Seen { what: &embed.key, name: &embed.name, number: embed.number, kind: format!("{label}{message}") }
     });
-    of_fields(package, &resource.fields).into_iter().chain(embeds).collect()
+    let counts = resource.embeds.iter().filter_map(|embed| {
+        let Count { key, name, number } = embed.count.as_ref()?;
+        Some(Seen { what: key, name, number: *number, kind: "int64".to_owned() })
+    });
+    let fields = [&resource.fields, &resource.computed].map(|fields| of_fields(package, fields));
+    fields.into_iter().flatten().chain(embeds).chain(counts).collect()
 }
 
 fn of_labels<'a>(found: &'a Enum) -> Vec<Seen<'a>> {

@@ -64,6 +64,7 @@ impl Package {
                 hint: found.hint,
                 resource: found.resource,
                 multiplicity: found.multiplicity,
+                count: None,
             })
             .collect();
         settle_embeds(self, resource, next, names);

@@ -9,6 +9,7 @@ use crate::{
     catalog::descriptor::{self, Argument, ResultColumn, TypeKind},
     grpc::{
         lock::{FunctionLock, Ledger},
+        method::call::{self, Gives},
         names::pascal,
     },
     request::{payload::BodyKind, select::Part},
@@ -109,7 +110,8 @@ impl<'a> Builder<'a> {
         for ((function, offered), key) in functions.into_iter().zip(keys) {
             let known = locked.remove(&key).unwrap_or_default();
             let returns = returns(package, function, &offered.row, &known);
-            let arguments = arguments(package, function, &known.arguments);
+            let gives = gives(&offered.row, function.returns_set);
+            let arguments = arguments(package, function, gives, &known.arguments);
             let multiplicity = if function.returns_set { Multiplicity::Many } else { Multiplicity::One };
             let signature = signature(package, &returns, multiplicity);
             // A method cannot answer otherwise than it did: then it is another one.
@@ -232,10 +234,24 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn arguments(package: &Package, function: &descriptor::Function, locked: &Ledger) -> Vec<Field> {
+/// What the function gives, as far as its request depends on it.
+fn gives(row: &Row<'_>, returns_set: bool) -> Gives {
+    match (row, returns_set) {
+        (Row::Void | Row::Value | Row::Columns(_), _) => Gives::NoRows,
+        (Row::Resource(_), false) => Gives::Row,
+        (Row::Resource(_), true) => Gives::Rows,
+    }
+}
+
+fn arguments(
+    package: &Package,
+    function: &descriptor::Function,
+    gives: Gives,
+    locked: &Ledger,
+) -> Vec<Field> {
     let field = |argument: &Argument| Field {
         column: argument.name.clone(),
-        name: argument_name(argument).to_owned(),
+        name: call::argument_name(argument_name(argument), gives),
         number: 0,
         shape: package.shape(argument.r#type, locked.kind(&argument.name)),
         presence: if argument.has_default { Presence::Optional } else { Presence::Required },

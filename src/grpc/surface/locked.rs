@@ -285,7 +285,8 @@ pub(super) fn settle_embeds(
         .zip(named)
         .map(|(embed, (names, rank))| Wanted { key: embed.key.clone(), kind: kind(embed), names, rank })
         .collect();
-    next.embeds = known.settle_fields(&wanted, &next.columns);
+    let beside = Ledger::all_of(&[&next.columns, &next.computed, &next.counts]);
+    next.embeds = known.settle_fields(&wanted, &beside);
     for embed in &mut resource.embeds {
         if let Some(declaration) = next.embeds.fields.get(&embed.key) {
             embed.name.clone_from(&declaration.name);

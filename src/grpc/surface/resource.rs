@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     catalog::descriptor::{Column, Identity, Relation},
-    grpc::{lock::RelationLock, method::RelationMethod},
+    grpc::{
+        lock::{Ledger, RelationLock},
+        method::RelationMethod,
+    },
 };
 use std::{collections::HashMap, sync::OnceLock};
 
@@ -111,7 +114,8 @@ impl Package {
             .iter()
             .map(|column| self.column(column, next.columns.kind(&column.name)))
             .collect();
-        next.columns = settle(self, &next.columns, &mut fields, &next.embeds);
+        let beside = Ledger::all_of(&[&next.embeds, &next.computed, &next.counts]);
+        next.columns = settle(self, &next.columns, &mut fields, &beside);
         let key = key(relation, |at| fields.get(at).map(|field| field.shape));
         let uniques = self.uniques(relation, names, &mut next);
         let mut resource = Resource {
@@ -120,16 +124,19 @@ impl Package {
             comment: relation.comment.clone(),
             names: names.clone(),
             embeds: Vec::new(),
+            computed: Vec::new(),
             methods: self.methods(relation).collect(),
             fields,
             key,
             uniques,
             reserved: Reserved::default(),
             reserved_embeds: Reserved::default(),
+            reserved_computed: Reserved::default(),
             reserved_key: Reserved::default(),
         };
         lock_relation(&mut resource, known, &mut next);
         self.embeds(&mut resource, &mut next);
+        self.computed(relation, &mut resource, &mut next);
         (resource, next)
     }
 
@@ -140,7 +147,8 @@ impl Package {
             self.shape(column.r#type, locked.and_then(|columns| columns.kind(&column.name)))
         };
         let key = key(relation, |at| relation.columns.get(at).map(shape));
-        RelationMethod::ALL.iter().copied().filter(move |method| method.is_offered(relation, &key))
+        let is_offered = move |method: &RelationMethod| method.is_offered(relation, &key, self.aggregates);
+        RelationMethod::ALL.iter().copied().filter(is_offered)
     }
 
     fn column(&self, column: &Column, locked: Option<&str>) -> Field {

@@ -4,6 +4,7 @@
 use super::{
     Compared, Declared, Enum, EnumValue, Field, Numbered, Package, Presence, Record, Reserved, Scalar, Shape,
     build::{Builder, own_number},
+    computed,
 };
 use crate::{
     catalog::{
@@ -33,10 +34,12 @@ impl<'a> Builder<'a> {
         let (mut enums, mut records) = (Found::new(), Found::new());
         let columns =
             relations.iter().flat_map(|relation| relation.columns.iter().map(|column| column.r#type));
+        let computed = relations.iter().flat_map(|relation| computed::functions(self.catalog, relation));
+        let computed = computed.map(|function| function.return_type);
         let of_functions = functions.iter().flat_map(|(function, offered)| offered.types(function));
         // Columns are many, and their types few.
         let mut seen = HashSet::new();
-        for oid in columns.chain(of_functions).filter(|oid| seen.insert(*oid)) {
+        for oid in columns.chain(computed).chain(of_functions).filter(|oid| seen.insert(*oid)) {
             self.find(oid, &mut enums, &mut records);
         }
         self.declare_records(package, records.into_values().collect());

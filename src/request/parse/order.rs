@@ -19,7 +19,7 @@ pub(super) fn order(p: &mut Parser<'_>) -> Parsed<Vec<OrderTerm>> {
 fn own(p: &mut Parser<'_>) -> Parsed<OrderTerm> {
     let field = field(p)?;
     let (direction, nulls) = modifiers(p)?;
-    Ok(OrderTerm { relation: None, field, direction, nulls })
+    Ok(OrderTerm { relation: None, field, aggregate: None, direction, nulls })
 }
 
 fn related(p: &mut Parser<'_>) -> Parsed<OrderTerm> {
@@ -28,7 +28,7 @@ fn related(p: &mut Parser<'_>) -> Parsed<OrderTerm> {
     let field = field(p)?;
     p.text(")")?;
     let (direction, nulls) = modifiers(p)?;
-    Ok(OrderTerm { relation: Some(relation), field, direction, nulls })
+    Ok(OrderTerm { relation: Some(relation), field, aggregate: None, direction, nulls })
 }
 
 fn modifiers(p: &mut Parser<'_>) -> Parsed<(Option<Direction>, Option<Nulls>)> {

@@ -168,6 +168,7 @@ fn orders_have_direction_nulls_paths_and_relations() {
     let term = |relation: Option<&str>, name: &str, direction, nulls| OrderTerm {
         relation: relation.map(str::to_owned),
         field: Field::column(name),
+        aggregate: None,
         direction,
         nulls,
     };

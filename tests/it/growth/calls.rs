@@ -91,6 +91,16 @@ pub(super) const ALL: &[Input] = &[
         let required = bytes(EMBEDS, &bytes(number("!parent"), &varint(2, 1)));
         list(required.repeat(n / required.len()))
     }),
+    row("masks of embeds", MASK, INVALID_ARGUMENT, |n| {
+        list(bytes(EMBEDS, &bytes(number("!parent"), &mask(READ_MASK, n, |k| format!("c{}", k % 40)))))
+    }),
+    row("columns to group by", MASK, INVALID_ARGUMENT, |n| groups(mask(1, n, |k| format!("c{}", k % 40)))),
+    row("columns to count", MASK, INVALID_ARGUMENT, |n| {
+        groups(bytes(2, &mask(5, n, |k| format!("c{}", k % 40))))
+    }),
+    row("an order of groups", TEXT, INVALID_ARGUMENT, |n| {
+        groups(bytes(ORDER_BY, filled(n, ",", |k| format!("count.c{} desc", k % 40)).as_bytes()))
+    }),
     row("a batch of keys", MESSAGE, INVALID_ARGUMENT, |n| {
         call(
             "api.v1.PairsService/BatchGetPairs",
@@ -171,6 +181,12 @@ fn list(message: Vec<u8>) -> Request {
 /// A transaction of one operation.
 fn execute(operation: &[u8]) -> Request {
     call("api.v1.TransactionService/Execute", bytes(1, operation))
+}
+
+/// Groups of which a negative number is to be passed over.
+fn groups(message: Vec<u8>) -> Request {
+    let minus_one = [&tag(SKIP, 0)[..], &[0xff; 9], &[1]].concat();
+    call("api.v1.ItemsService/AggregateItems", [message, minus_one].concat())
 }
 
 fn call(method: &'static str, message: Vec<u8>) -> Request {

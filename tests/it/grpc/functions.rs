@@ -45,8 +45,8 @@ fn an_argument_is_given_or_null_or_takes_its_default() {
     assert_eq!(all(json!({"list": [5, 6]})), json!({"value": 2}));
     assert_eq!(all(json!({})), json!({"value": 0}), "no element is an empty list");
     assert_eq!(all(json!({"nullMask": "list"})), json!({}));
-    // An argument keeps its name.
-    let named = json!({"null_mask": "x", "Other Name": "y", "nullMask2": "nullMask"});
+    // An argument of the mask's name makes way, and can be named by both of its names.
+    let named = json!({"nullMaskArgument": "x", "Other Name": "y", "nullMask": "nullMaskArgument"});
     assert_eq!(served.call("FunctionsService/NullMask", named).unwrap(), json!({"value": "NULL 'y'"}));
 }
 
@@ -163,9 +163,8 @@ fn rows_of_a_function_are_chosen_ordered_and_masked_like_those_of_their_relation
         json!(all("Enrolled", json!({"name": "Kurt", "readMask": "name"})).unwrap()),
         json!([{"name": "Kurt"}])
     );
-    // Arguments keep their names.
-    let named =
-        json!({"where": "Grace", "limit": 5, "readMask": "id", "where2": {"id": {"gt": 1}}, "limit2": 1});
+    // Arguments make way.
+    let named = json!({"whereArgument": "Grace", "limitArgument": 5, "readMask": "id", "where": {"id": {"gt": 1}}, "limit": 1});
     assert_eq!(json!(all("Named", named).unwrap()), json!([{"id": 2}]));
     let (code, message) = said(all("Levelled", json!({"lowest": 1, "readMask": "colour"})));
     assert_eq!(

@@ -38,6 +38,47 @@ fn embedded_rows_have_conditions_an_order_a_limit_and_an_offset() {
 }
 
 #[test]
+fn an_embed_has_a_mask_of_its_own_which_names_it() {
+    let served = served();
+    let get = |mask: Value, embeds: Value| {
+        let request = json!({"id": 2, "readMask": mask, "embeds": embeds});
+        served.call("TeachersService/GetTeacher", request).map(|answer| answer["teacher"].clone())
+    };
+    let titles = json!({"courses": {"readMask": "title"}});
+    let compilers = json!([{"title": "Compilers"}]);
+    // Every column, and the embed.
+    assert_eq!(
+        get(json!(null), titles.clone()).unwrap(),
+        json!({"id": 2, "name": "Hopper", "mentor_id": 1, "courses": compilers})
+    );
+    // In place of what the other mask says.
+    assert_eq!(
+        get(json!("name,courses"), titles.clone()).unwrap(),
+        json!({"name": "Hopper", "courses": compilers})
+    );
+    assert_eq!(
+        get(json!("name,courses.id"), titles).unwrap(),
+        json!({"name": "Hopper", "courses": compilers})
+    );
+    let all = json!({"courses": {"readMask": "", "where": {"id": {"eq": 2}}}});
+    assert_eq!(
+        get(json!("id"), all).unwrap(),
+        json!({"id": 2, "courses": [{"id": 2, "title": "Compilers", "teacher_id": 2, "credits": 6}]})
+    );
+    // A level below, through one that nothing else is taken of.
+    let marks = json!({"courses": {"embeds": {"enrollments": {"readMask": "mark", "orderBy": "student_id desc", "limit": 1}}}});
+    assert_eq!(
+        get(json!("id"), marks).unwrap(),
+        json!({"id": 2, "courses": [{"enrollments": [{"mark": "B"}]}]})
+    );
+    let wrong = json!({"courses": {"readMask": "colour"}});
+    assert_eq!(
+        said(get(json!("id"), wrong)),
+        (Code::InvalidArgument, "embeds.courses.read_mask: \"colour\" is no path of \"Course\"".to_owned())
+    );
+}
+
+#[test]
 fn a_required_embed_leaves_out_rows_whether_or_not_the_mask_names_it() {
     let served = served();
     let list = |mask: &str, embeds: Value| {

@@ -3,7 +3,7 @@
 use super::{FIXTURE, said, served, served_with};
 use crate::support::{
     database::Database,
-    tools::{stdout, tool},
+    tools::{grpcurl, stdout, tool},
 };
 use serde_json::{Value, json};
 use std::process::Command;
@@ -249,6 +249,24 @@ fn exported_fields_say_who_writes_them() {
     assert_eq!(behaviors("GetPatientRequest", "id"), ["REQUIRED"]);
     assert_eq!(behaviors("UpdatePatientRequest", "patient"), ["REQUIRED"]);
     assert_eq!(behaviors("NumbersRequest", "upto"), ["REQUIRED"]);
+}
+
+#[test]
+fn reflection_says_who_writes_fields() {
+    let served = served_with(&format!("{FIXTURE};{COMPUTED}"), &[]);
+    let described = |message: &str| grpcurl(&[served.server.address(), "describe", message]).unwrap();
+    let patient = described("api.v1.Patient");
+    let behaviors = |field: &str| {
+        let (_, rest) = patient.split_once(&format!(" {field} = ")).unwrap();
+        let (options, _) = rest.split_once(';').unwrap();
+        let found = options.split("(.google.api.field_behavior) = ").skip(1);
+        found.map(|option| option.split([',', ']', '\n']).next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(behaviors("id"), ["OUTPUT_ONLY", "IDENTIFIER", "IMMUTABLE"]);
+    assert_eq!(behaviors("first"), ["REQUIRED"]);
+    assert_eq!(behaviors("full_name"), ["OUTPUT_ONLY"]);
+    assert_eq!(behaviors("note"), [""; 0]);
+    assert!(described("api.v1.GetPatientRequest").contains("field_behavior) = REQUIRED"));
 }
 
 const HOMES: &str = "

@@ -56,7 +56,7 @@ fn keys_are_fetched_and_follow_the_issuer_when_it_changes_them() {
     let server = trusting(&database, &issuer.url("/keys"), &[]);
     assert!(is_believed(&server, &first.bearer(CLAIMS)));
     assert_eq!(issuer.asked(), ["/keys"]);
-    let client = grpc::Client::new(&server, &database, "api");
+    let client = grpc::Client::new(&server, &database, "api", &[]);
     let listed = |signer: &Signer| {
         let token = signer.bearer(CLAIMS).strip_prefix("Bearer ").map(str::to_owned);
         let options = grpc::Options { token, ..Default::default() };
@@ -164,7 +164,7 @@ fn an_issuer_that_misbehaves_at_the_start_refuses_tokens_until_it_comes_back() {
         let anonymous = send(server.address(), "GET", "/callers", &[], None);
         assert_eq!((anonymous.status, anonymous.text().as_str()), (200, r#"[{"role":"anonymous"}]"#));
     }
-    let client = grpc::Client::new(&running[0].1, &database, "api");
+    let client = grpc::Client::new(&running[0].1, &database, "api", &[]);
     let options = grpc::Options { token: Some("a.b.c".to_owned()), ..Default::default() };
     let status = client.call_with("CallersService/ListCallers", serde_json::json!({}), &options).unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);

@@ -35,14 +35,15 @@ pub(crate) struct Options {
     pub(crate) compression: Option<CompressionEncoding>,
 }
 
-/// The descriptors that `pgduet proto` exports.
-pub(crate) fn descriptors(database: &Database, schemas: &str) -> DescriptorPool {
+/// The descriptors that `pgduet proto` exports with as many of these options as decide what is offered.
+fn descriptors(database: &Database, schemas: &str, options: &[(&str, &str)]) -> DescriptorPool {
     let directory = std::env::temp_dir().join(format!("pgduet-descriptors-{}", database.name()));
     let exported = Command::new(crate::support::server::binary())
         .args(["proto", "--out"])
         .arg(&directory)
         .env("PGRST_DB_URI", database.uri("authenticator"))
         .env("PGRST_DB_SCHEMAS", schemas)
+        .envs(options.iter().copied().filter(|(name, _)| *name == "PGRST_DB_AGGREGATES_ENABLED"))
         .output()
         .unwrap();
     assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
@@ -78,11 +79,16 @@ pub(crate) const fn id(value: u8) -> [u8; 4] {
 }
 
 impl Client {
-    /// A client of the services of `schema`.
-    pub(crate) fn new(server: &Server, database: &Database, schema: &str) -> Self {
+    /// A client of the services of `schema`, where the server has these options.
+    pub(crate) fn new(server: &Server, database: &Database, schema: &str, options: &[(&str, &str)]) -> Self {
         let runtime = Runtime::new().unwrap();
         let sender = runtime.block_on(connect(server.address()));
-        Self { runtime, sender, pool: descriptors(database, schema), package: format!("{schema}.v1") }
+        Self {
+            runtime,
+            sender,
+            pool: descriptors(database, schema, options),
+            package: format!("{schema}.v1"),
+        }
     }
 
     /// The names of the services, without the package.

@@ -28,7 +28,7 @@ fn create_book(title: &str, from: i64, from_field: &str) -> Value {
 fn operations_take_effect_together_and_are_answered_in_their_order() {
     let database = Database::fresh(SCHEMA);
     let server = serve(&database, &[]);
-    let client = Client::new(&server, &database, "api");
+    let client = Client::new(&server, &database, "api", &[]);
     let operations = json!([
         create_author("Ada"),
         create_book("One", 0, "id"),
@@ -80,7 +80,7 @@ fn operations_take_effect_together_and_are_answered_in_their_order() {
 fn one_that_fails_undoes_all_and_is_named() {
     let database = Database::fresh(SCHEMA);
     let server = serve(&database, &[]);
-    let client = Client::new(&server, &database, "api");
+    let client = Client::new(&server, &database, "api", &[]);
     let cases = [
         (create_author("Ada"), "AlreadyExists", "sqlstate"),
         (json!({ "createBook": { "book": { "title": "One", "pages": -1 } } }), "InvalidArgument", "sqlstate"),
@@ -146,7 +146,7 @@ fn one_that_fails_undoes_all_and_is_named() {
 fn what_only_reads_or_streams_is_no_operation() {
     let database = Database::fresh(SCHEMA);
     let server = serve(&database, &[]);
-    let client = Client::new(&server, &database, "api");
+    let client = Client::new(&server, &database, "api", &[]);
     let operation = client.message("TransactionServiceOperation");
     let names: Vec<_> = operation.fields().map(|field| field.name().to_owned()).collect();
     for (name, is_there) in [
@@ -229,7 +229,7 @@ fn grpcurl_and_curl_say_it_in_json() {
 fn a_catalog_that_is_behind_the_database_costs_no_transaction() {
     let database = Database::fresh(SCHEMA);
     let server = serve(&database, &[("PGRST_DB_CHANNEL_ENABLED", "false")]);
-    let client = Client::new(&server, &database, "api");
+    let client = Client::new(&server, &database, "api", &[]);
     database.execute("ALTER TABLE api.books DROP pages, ADD isbn text");
     let operations = json!([create_author("Ada"), create_book("One", 0, "id")]);
     let answer = client.call(EXECUTE, json!({ "operations": operations })).unwrap();
