@@ -196,15 +196,12 @@ fn each_answer_is_its_own_user_s_however_requests_mix_fail_and_are_given_up() {
         ("PGRST_JWT_SECRET", SECRET),
     ]);
     let (each, next) = (requests / (2 * USERS), AtomicU32::new(1));
+    let clients: Vec<_> = (0..USERS).map(|_| Client::new(&server, &database, "api", &[])).collect();
     thread::scope(|scope| {
-        for number in 0..USERS {
-            let (server, database, next) = (&server, &database, &next);
-            let seed = number as u64;
+        for (number, client) in clients.iter().enumerate() {
+            let (server, next, seed) = (&server, &next, number as u64);
             scope.spawn(move || rest(server, User::new(number, seed), each, next));
-            scope.spawn(move || {
-                let client = Client::new(server, database, "api", &[]);
-                grpc(&client, User::new(number, seed + 100), each, next);
-            });
+            scope.spawn(move || grpc(client, User::new(number, seed + 100), each, next));
         }
     });
     // What was given up is undone when PostgreSQL runs nothing for the server any more.
