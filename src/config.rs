@@ -287,7 +287,7 @@ options! {
     server_tls_client_ca "server-tls-client-ca": Option<PathBuf> = "", RESTART.pgduet();
     /// Key of `server-tls-certificate`; a PEM file.
     server_tls_key "server-tls-key": Option<PathBuf> = "", RESTART.pgduet();
-    /// Proxies that are believed in what `Forwarded`, or else `X-Forwarded-For`, `-Host`, `-Proto` and `-Prefix`, says of a
+    /// Proxies that are believed in what `Forwarded`, or `X-Forwarded-For`, `-Host`, `-Proto` and `-Prefix`, but not both, says of a
     /// request: the client's address for the access log, and the server's address for the root document, which
     /// `openapi-server-proxy-uri` overrides. `unix` stands for clients of `server-unix-socket`.
     server_trusted_proxies "server-trusted-proxies": Option<Networks> = "", RELOAD.pgduet();

@@ -97,7 +97,7 @@ impl Engine {
         let isolation = Isolation::default();
         let mut running =
             Running { engine: self, first, identity, operations, isolation, at: 0, due: None, step: None };
-        let deadline = running.check().map_err(|error| running.blame(error))?;
+        let deadline = running.check().await.map_err(|error| running.blame(error))?;
         running.at = 0;
         let outcome = self.pool.run_series(&mut running, deadline).await;
         outcome.map_err(|error| match running.step {
@@ -135,9 +135,11 @@ struct Step<S> {
 
 impl<O: Operations> Running<'_, O> {
     /// Whether all operations can be planned, and write. It gives their deadline.
-    fn check(&mut self) -> Result<Option<Duration>> {
+    async fn check(&mut self) -> Result<Option<Duration>> {
         let mut deadline = None;
         for at in 0..self.operations.count() {
+            // Others come in between: all of it may take as long as a thousand requests.
+            tokio::task::yield_now().await;
             self.at = at;
             let step = self.step(at)?;
             self.isolation = self.isolation.max(step.template.isolation);

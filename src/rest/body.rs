@@ -54,8 +54,7 @@ fn uncollected(uncollected: Uncollected) -> Box<Error> {
         Uncollected::TooLarge(limit) => {
             Error::new(Fault::BodyTooLarge, format!("The body is larger than {limit} bytes"))
         }
-        Uncollected::Full(full @ Full::Ever) => Error::new(Fault::BodyTooLarge, full.to_string()),
-        Uncollected::Full(full @ Full::Now) => Error::new(Fault::MemoryExhausted, full.to_string()),
+        Uncollected::Full(full) => self::full(full),
         Uncollected::Broken(error) => match error.downcast_ref() {
             Some(Broken::Stalled(_)) => {
                 Error::new(Fault::BodyTimeout, "The body stopped coming").details(error.to_string())
@@ -63,6 +62,15 @@ fn uncollected(uncollected: Uncollected) -> Box<Error> {
             Some(Broken::Connection(_)) | None => invalid("The body could not be read").cause(error),
         },
     }
+}
+
+/// There is no memory for a body.
+pub(super) fn full(full: Full) -> Box<Error> {
+    let fault = match full {
+        Full::Ever => Fault::BodyTooLarge,
+        Full::Now => Fault::MemoryExhausted,
+    };
+    Error::new(fault, full.to_string())
 }
 
 /// What a body says of itself; without a word it is JSON.

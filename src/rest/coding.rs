@@ -4,7 +4,7 @@
 use crate::server::stored::{Coding, SHORTEST_COMPRESSED};
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 /// What is longer takes so long to compress that it is done beside the requests.
 const LONG: usize = 64 << 10;
@@ -24,6 +24,13 @@ impl AsRef<[u8]> for Coded {
 /// The answer to a request with these headers, compressed if it is long enough and the client takes that.
 pub(super) async fn coded(response: Response<Bytes>, request: &HeaderMap) -> Response<Body> {
     let (mut head, plain) = response.into_parts();
+    if head.status == StatusCode::NOT_MODIFIED && head.headers.contains_key(header::ETAG) {
+        // What the whole answer would have, which may have been compressed.
+        head.headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        if Coding::accepted(request) != Coding::Identity {
+            weaken(&mut head.headers);
+        }
+    }
     if plain.len() < SHORTEST_COMPRESSED || !is_compressible(&head.headers) {
         return Response::from_parts(head, plain.into());
     }

@@ -27,7 +27,12 @@ use crate::{
     memory::{Full, Memory},
     notes::Stage,
     outcome::{Outcome, Pace, Row, Sink},
-    request::{Action, Context, payload::Arguments, prefer::Preferences},
+    request::{
+        Action, Context,
+        payload::Arguments,
+        prefer::{Handling, Preferences},
+    },
+    server::base,
 };
 use axum::body::Body;
 use bytes::Bytes;
@@ -70,12 +75,9 @@ pub(super) struct Transaction {
 impl Transaction {
     /// Reads a body.
     pub(super) fn read(config: &Config, head: &Parts, body: &Bytes) -> Result<Self> {
-        let Preferences { transaction_end, timezone, .. } = prefer::parse(&head.headers, config.db_tx_end);
-        Ok(Self {
-            operations: list::read(config, head, body)?,
-            context: headers::context(head),
-            preferences: Preferences { transaction_end, timezone, ..Preferences::default() },
-        })
+        let preferences = shared(prefer::parse(&head.headers, config.db_tx_end))?;
+        let operations = list::read(config, head, body)?;
+        Ok(Self { operations, context: headers::context(head), preferences })
     }
 
     /// Runs it, and makes its answer.
@@ -100,6 +102,24 @@ impl Transaction {
         stopwatch.lap(Stage::Transaction);
         let answers = Answers(running.answers);
         Ok(respond::transaction(Body::new(answers), &self.preferences))
+    }
+}
+
+/// The preferences that hold for all operations. Under strict handling there may be no others.
+fn shared(all: Preferences) -> Result<Preferences> {
+    let Preferences { transaction_end, timezone, handling, unknown, .. } = all.clone();
+    let most = all.max_affected.map(|number| format!("max-affected={number}"));
+    let others =
+        prefer::applied(&Preferences { transaction_end: None, timezone: None, handling: None, ..all });
+    let refused = unknown.into_iter().chain(others).chain(most).collect::<Vec<_>>().join(", ");
+    match handling {
+        Some(Handling::Strict) if !refused.is_empty() => {
+            Err(Error::new(Fault::InvalidPreferences, "Invalid preferences given with handling=strict")
+                .details(format!("Invalid preferences: {refused}")))
+        }
+        Some(Handling::Strict | Handling::Lenient) | None => {
+            Ok(Preferences { transaction_end, timezone, handling, ..Preferences::default() })
+        }
     }
 }
 
@@ -133,7 +153,7 @@ impl Operations for Running<'_> {
         }
         let mut body = body.clone();
         if !references.is_empty() {
-            body = references::filled(&body, references, &self.values, self.left)?;
+            body = references::filled(&body, references, &self.values, self.left, &self.memory)?;
             self.left = self.left.saturating_sub(body.len());
         }
         let (mut request, asked) = match super::read(self.config, head, body)? {
@@ -161,7 +181,10 @@ impl Operations for Running<'_> {
     fn answered(&mut self, at: usize, outcome: Outcome, _: Option<Never>) -> Result<()> {
         let asked =
             self.asked.take().ok_or_else(|| invalid("An operation is answered that was not asked"))?;
-        let Draft { status, headers, body } = respond::draft(outcome, &asked)?;
+        let Draft { status, mut headers, body } = respond::draft(outcome, &asked)?;
+        if let Some(base) = &self.config.server_base_path {
+            base::restore(base, &mut headers);
+        }
         let is_json = is_json(&headers) && serde_json::from_slice::<IgnoredAny>(&body).is_ok();
         if !body.is_empty() && !is_json {
             let message = "The answer to an operation of a transaction is JSON";

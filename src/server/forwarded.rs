@@ -1,6 +1,6 @@
 //! What trusted proxies say of a request: which client sent it, and at which address it reached the first of them. They say
-//! so in `Forwarded` (RFC 7239), or else in `X-Forwarded-For`, `-Host`, `-Proto` and `-Prefix`. From anybody else these
-//! headers mean nothing. It changes no request and decides nothing about what a client may do.
+//! so in `Forwarded` (RFC 7239), or in `X-Forwarded-For`, `-Host`, `-Proto` and `-Prefix`. Where both are there, and from
+//! anybody else, these headers mean nothing. It changes no request and decides nothing about what a client may do.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -36,9 +36,13 @@ impl Forwarded {
         if !is_trusted {
             return None;
         }
-        let hops = match request.headers().contains_key(FORWARDED) {
-            true => standard(request.headers()),
-            false => customary(request.headers()),
+        let headers = request.headers();
+        let is_customary = [FOR, HOST, PROTO].iter().any(|name| headers.contains_key(name));
+        let hops = match (headers.contains_key(FORWARDED), is_customary) {
+            // A proxy writes one kind, and the other one may be the client's.
+            (true, true) => return None,
+            (true, false) => standard(headers),
+            (false, _) => customary(headers),
         };
         let (client, hop) = client(nearest, &hops, trusted);
         Some(Forwarded { client, address: hop.and_then(|hop| hop.address(request, config)) })
@@ -239,9 +243,9 @@ mod tests {
             ("for=192.0.2.1, for=10.0.0.2", "192.0.2.1"),
             ("proto=https", "10.0.0.1"),
         ] {
-            // Where the standard header is, the customary one is somebody else's.
-            let fields = [("forwarded", field), ("x-forwarded-for", "192.0.2.8")];
-            assert_eq!(said("10.0.0.1", &fields).unwrap().0, client, "{field}");
+            assert_eq!(said("10.0.0.1", &[("forwarded", field)]).unwrap().0, client, "{field}");
+            // One of both is somebody else's.
+            assert_eq!(said("10.0.0.1", &[("forwarded", field), ("x-forwarded-for", "192.0.2.8")]), None);
         }
     }
 

@@ -61,18 +61,13 @@ impl Settings {
         settings
     }
 
-    /// The settings of a further unit of a transaction: what says which unit it is, and what code that ran before it may
-    /// have set.
+    /// The settings of a further unit of a transaction: all of them, for code that ran before it may have set any, but for the
+    /// role's own, which only the connection's user may make.
     pub fn of_further_unit(&self, identity: &Identity, told: &Told) -> Vec<Setting> {
-        let context = &told.context;
-        let mut settings: Vec<Setting> = vec![
-            ("role".into(), identity.role_value().clone()),
-            ("request.method".into(), context.method.clone()),
-            ("request.path".into(), context.path.clone()),
-            ("response.headers".into(), Bytes::new()),
-            ("response.status".into(), Bytes::new()),
-        ];
-        settings.extend_from_slice(&self.after);
+        let search_path = self.before.first().cloned().into_iter().collect();
+        let mut settings =
+            Self { before: search_path, after: self.after.clone() }.of_transaction(identity, told);
+        settings.extend(["response.headers", "response.status"].map(|name| (name.into(), Bytes::new())));
         settings
     }
 }

@@ -144,3 +144,21 @@ fn a_long_answer_is_compressed_for_who_takes_that() {
     let head = send(server.address(), "HEAD", "/books", &[("Accept-Encoding", "gzip")], None);
     assert_eq!((head.status, head.body.len()), (200, 0));
 }
+
+/// What a cache keeps is found again by a 304 that has the same tag and the same `Vary` (RFC 9110, section 15.4.5).
+#[test]
+fn a_304_has_the_tag_and_the_vary_of_the_compressed_answer() {
+    let database = Database::fresh(&format!(
+        "{FIXTURE} INSERT INTO api.books SELECT id, repeat('x', 20) FROM generate_series(3, 100) AS id"
+    ));
+    let server = serve(&database, "true");
+    let get = |had: &str| {
+        let headers = [("Accept-Encoding", "gzip"), ("If-None-Match", had)];
+        send(server.address(), "GET", "/books", &headers, None)
+    };
+    let whole = get("\"none\"");
+    assert_eq!((whole.status, whole.header("content-encoding").as_deref()), (200, Some("gzip")));
+    let again = get(&whole.header("etag").unwrap());
+    assert_eq!(again.status, 304);
+    assert_eq!([again.header("etag"), again.header("vary")], [whole.header("etag"), whole.header("vary")]);
+}

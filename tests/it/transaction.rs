@@ -53,6 +53,17 @@ const SCHEMA: &str = r#"
     GRANT USAGE ON SCHEMA api TO anonymous, authenticated;
     GRANT ALL ON ALL TABLES IN SCHEMA api TO anonymous, authenticated;"#;
 
+/// Code that pretends to be asked by somebody else, and code that tells what the transaction knows.
+const CLAIMS: &str = r#"
+    CREATE FUNCTION api.claim() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM set_config(name, '{"sub": "boss"}', true)
+        FROM unnest(ARRAY['request.jwt.claims', 'request.headers', 'request.cookies']) AS name;
+        PERFORM set_config('search_path', 'pg_catalog', true);
+    END $$;
+    CREATE FUNCTION api.told() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
+        SELECT jsonb_build_object('claims', current_setting('request.jwt.claims'), 'path', current_setting('search_path'),
+            'headers', current_setting('request.headers'), 'cookies', current_setting('request.cookies')) $$;"#;
+
 fn serve(database: &Database, more: &[(&str, &str)]) -> Server {
     let uri = database.uri("authenticator");
     let mut environment = vec![

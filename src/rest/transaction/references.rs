@@ -1,7 +1,11 @@
 //! References: values that an operation takes out of an earlier answer, as if the client had copied them.
 
 use super::invalid;
-use crate::error::{Error, Fault, Result};
+use crate::{
+    error::{Error, Fault, Result},
+    memory::{Lease, Memory},
+    rest::body,
+};
 use bytes::Bytes;
 use serde::{
     Deserialize, Deserializer as _,
@@ -110,12 +114,13 @@ fn row(answer: &[u8]) -> std::result::Result<BTreeMap<String, &RawValue>, String
     serde_json::from_slice(text).map_err(|_| "answers no row".to_owned())
 }
 
-/// A body with the values of references in each of its objects. It has at most `limit` bytes.
+/// A body with the values of references in each of its objects. It has at most `limit` bytes, which are counted as they come.
 pub(super) fn filled(
     body: &Bytes,
     references: &BTreeMap<String, Reference>,
     values: &Values,
     limit: usize,
+    memory: &Memory,
 ) -> Result<Bytes> {
     let mut members = Vec::new();
     for (name, reference) in references {
@@ -128,7 +133,8 @@ pub(super) fn filled(
         members.extend_from_slice(values.get(reference)?);
     }
     let no_object = || invalid("What refers to an earlier operation is a JSON object, or a list of them");
-    let mut filled = Filled { references, members, out: Vec::new(), limit, refusal: None };
+    let lease = memory.lease();
+    let mut filled = Filled { references, members, out: Vec::new(), limit, lease, refusal: None };
     match body.trim_ascii_start().first() {
         None => filled.object("{}")?,
         Some(b'[') => {
@@ -140,7 +146,7 @@ pub(super) fn filled(
         }
         Some(_) => filled.object(std::str::from_utf8(body).map_err(|error| no_object().cause(error))?)?,
     }
-    Ok(filled.out.into())
+    Ok(filled.lease.keep(filled.out))
 }
 
 /// A body in the making.
@@ -150,6 +156,7 @@ struct Filled<'r> {
     members: Vec<u8>,
     out: Vec<u8>,
     limit: usize,
+    lease: Lease,
     /// Why an object of a list cannot be used.
     refusal: Option<Box<Error>>,
 }
@@ -185,10 +192,12 @@ impl Filled<'_> {
         if let Some(name) = own.keys().find(|name| self.references.contains_key(*name)) {
             return Err(invalid(format!("\"{name}\" is in the body, and refers to an earlier operation")));
         }
-        if self.out.len() + text.len() + self.members.len() > self.limit {
+        let length = self.out.len() + text.len() + self.members.len();
+        if length > self.limit {
             let message = format!("The bodies with what they refer to are larger than {} bytes", self.limit);
             return Err(Error::new(Fault::BodyTooLarge, message));
         }
+        self.lease.cover(length).map_err(body::full)?;
         self.out.push(b'{');
         self.out.extend_from_slice(&self.members);
         if !own.is_empty() {
@@ -212,7 +221,7 @@ mod tests {
         let references = BTreeMap::from([("a".to_owned(), reference(0, "id"))]);
         let mut values = Values::of(references.values());
         values.take(0, &Bytes::from(answer.to_owned()));
-        let filled = filled(&Bytes::from(body.to_owned()), &references, &values, 100);
+        let filled = filled(&Bytes::from(body.to_owned()), &references, &values, 100, &Memory::new(1000));
         filled.map(|filled| String::from_utf8(filled.to_vec()).unwrap()).map_err(|error| error.message)
     }
 
@@ -253,6 +262,9 @@ mod tests {
     fn what_is_not_answered_yet_is_null() {
         let references = BTreeMap::from([("a".to_owned(), reference(0, "id"))]);
         let values = Values::of(references.values());
-        assert_eq!(filled(&Bytes::new(), &references, &values, 100).unwrap(), r#"{"a":null}"#);
+        assert_eq!(
+            filled(&Bytes::new(), &references, &values, 100, &Memory::new(1000)).unwrap(),
+            r#"{"a":null}"#
+        );
     }
 }

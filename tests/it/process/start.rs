@@ -118,8 +118,8 @@ fn what_is_wrong_for_good_ends_the_start_with_status_1_and_a_word_about_it() {
         (
             "keys elsewhere",
             &[],
-            &[("PGRST_JWT_SECRET", "https://issuer.example/the/keys/of/it")],
-            "is an address",
+            &[("PGRST_JWT_SECRET", "http://issuer.example/the/keys/of/it")],
+            "jwt-secret-allow-http",
         ),
         ("a short secret for pages", &[], &[("PGDUET_PAGE_TOKEN_SECRET", "short")], "page-token-secret"),
         ("nobody for everybody", &[], &[("PGRST_DB_ANON_ROLE", "none")], "db-anon-role"),

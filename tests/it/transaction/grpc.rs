@@ -1,6 +1,6 @@
 //! Over gRPC: `TransactionService.Execute`, and the same over Connect.
 
-use super::{SCHEMA, rows, serve, text};
+use super::{CLAIMS, SCHEMA, rows, serve, text};
 use crate::support::{
     database::Database,
     grpc::Client,
@@ -260,4 +260,15 @@ fn messages_that_are_none_are_refused() {
             connection.send("POST", "/api.v1.TransactionService/Execute", &headers, Some(message)).unwrap();
         assert_eq!(answer.status, 400, "{message:?} {}", answer.text());
     }
+}
+
+#[test]
+fn what_code_sets_for_one_operation_holds_for_no_other() {
+    let database = Database::fresh(&format!("{SCHEMA}{CLAIMS}"));
+    let server = serve(&database, &[]);
+    let client = Client::new(&server, &database, "api", &[]);
+    let operations = json!([{ "told": {} }, { "claim": {} }, { "told": {} }]);
+    let answer = client.call(EXECUTE, json!({ "operations": operations })).unwrap();
+    assert_eq!(answer["results"][2], answer["results"][0]);
+    assert!(!answer["results"][2].to_string().contains("boss"), "{answer}");
 }

@@ -125,3 +125,21 @@ fn bodies_grow_by_what_they_refer_to_only_so_far() {
         r#"[{"name":"Ada"}]"#
     );
 }
+
+/// A short list whose references make it long is refused like one that comes as long as that.
+#[test]
+fn values_that_references_repeat_are_counted_as_they_are_filled_in() {
+    let big =
+        "CREATE FUNCTION api.big() RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT repeat('x', 4000) $$;";
+    let database = Database::fresh(&format!("{SCHEMA}{big}"));
+    let limits = [("PGDUET_SERVER_MAX_MEMORY", "20000000"), ("PGDUET_SERVER_MAX_BODY_BYTES", "200000000")];
+    let server = serve(&database, &limits);
+    let before = crate::bulk::peak_memory(server.id());
+    let objects = vec![json!({}); 20_000];
+    let list = json!([{ "method": "POST", "path": "/rpc/big", "body": {} },
+        { "method": "POST", "path": "/authors", "body": objects, "references": { "name": { "from": 0 } } }]);
+    let (status, body) = post(&server, &list, &[]);
+    assert_eq!((status, &body["code"], &body["operation"]), (503, &json!("PGDUET16"), &json!(1)));
+    let grown = crate::bulk::peak_memory(server.id()) - before;
+    assert!(grown < 80_000_000, "{grown}");
+}

@@ -1,6 +1,6 @@
 //! Over REST: a POST of a JSON list to the root.
 
-use super::{MEDIA_TYPE, SCHEMA, create, post, raw, rows, serve, text};
+use super::{CLAIMS, MEDIA_TYPE, SCHEMA, create, post, raw, rows, serve, text};
 use crate::support::{database::Database, http::send, tools::curl, until};
 use serde_json::{Value, json};
 
@@ -237,4 +237,46 @@ fn curl_posts_a_list_and_nothing_else_is_taken_for_one() {
     let elsewhere = curl(&["-H", &content_type, "-d", &list, &format!("{}/authors", server.url())]);
     assert_eq!(elsewhere.status, 400);
     assert_eq!(rows(&database, "SELECT name FROM api.authors"), "(Ada)");
+}
+
+#[test]
+fn what_code_sets_for_one_operation_holds_for_no_other() {
+    let database = Database::fresh(&format!("{SCHEMA}{CLAIMS}"));
+    let server = serve(&database, &[("PGDUET_SERVER_BASE_PATH", "/rest")]);
+    let operation = |name: &str| json!({ "method": "POST", "path": format!("/rpc/{name}"), "body": {} });
+    let alone = send(server.address(), "POST", "/rest/rpc/told", &[("X-Own", "yes")], Some("{}")).text();
+    let list = json!([operation("told"), operation("claim"), operation("told"),
+        { "method": "POST", "path": "/authors", "headers": { "Prefer": "return=headers-only" }, "body": { "name": "Ada" } }]);
+    let headers = [("Content-Type", MEDIA_TYPE), ("X-Own", "yes")];
+    let answer = send(server.address(), "POST", "/rest/", &headers, Some(&list.to_string()));
+    let parts: Vec<Value> = serde_json::from_str(&answer.text()).unwrap();
+    let claims = |text: &Value| text["claims"].clone();
+    let alone: Value = serde_json::from_str(&alone).unwrap();
+    assert_eq!(claims(&parts[2]["body"]), claims(&alone));
+    assert_eq!(parts[2]["body"], parts[0]["body"]);
+    assert_eq!(parts[2]["body"]["path"], r#""api", "public""#);
+    // Where clients find it.
+    let location = parts[3]["headers"]["location"].as_str().unwrap();
+    assert!(location.starts_with("/rest/authors?id=eq."), "{location}");
+}
+
+#[test]
+fn under_strict_handling_preferences_that_are_not_for_all_operations_are_refused() {
+    let database = Database::fresh(SCHEMA);
+    let server = serve(&database, &[]);
+    let list = json!([create("/authors", json!({ "name": "Ada" }))]);
+    for (prefer, status) in [
+        ("handling=strict", 200),
+        ("handling=strict, timezone=UTC", 200),
+        ("return=minimal, x=1", 200),
+        ("handling=strict, max-affected=0", 400),
+        ("handling=strict, x=1", 400),
+    ] {
+        let (found, body) = post(&server, &list, &[("Prefer", prefer)]);
+        assert_eq!(found, status, "{prefer} {body}");
+        if status == 400 {
+            assert_eq!(body["code"], "PGRST122", "{prefer} {body}");
+        }
+        database.execute("TRUNCATE api.authors CASCADE");
+    }
 }
