@@ -1,6 +1,7 @@
 //! One run: prepare, check, measure in turns, report.
 
 use std::{
+    array,
     io::{self, Write},
     slice,
 };
@@ -160,8 +161,8 @@ impl<'a> Lane<'a> {
             Work::Calls(endpoint, calls) => load::run(endpoint, calls, callers, pace, options.limit),
             Work::Sql(pgbench) => pgbench.run(self.series.case, pace, options.limit),
         }?;
-        let mut before = before.into_iter();
-        let [own, postgresql, client] = spent().map(|after| Some(after?.since(before.next().flatten()?)));
+        let after = spent();
+        let [own, postgresql, client] = array::from_fn(|at| Some(after[at]?.since(before[at]?)));
         Ok((sample, Cost::of_each(own, postgresql, client, sample.answered)))
     }
 }

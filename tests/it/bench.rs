@@ -42,4 +42,8 @@ fn a_short_run_finds_equal_answers_and_reports_every_case() {
     ] {
         assert_eq!(lines(&format!("{subject}  ")), times, "{subject}: {report}");
     }
+    // pgbench is no server of its own: what PostgreSQL and the client spend is seen all the same.
+    let limit = report.lines().find(|line| line.starts_with("| limit ")).unwrap();
+    let dashes = limit.split('|').filter(|cell| cell.trim() == "–").count();
+    assert_eq!(dashes, 2, "{limit}");
 }
