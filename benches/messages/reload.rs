@@ -77,7 +77,9 @@ fn one(count: u32, runs: usize, out: &mut impl Write) -> io::Result<()> {
         twice = twice.max(resident());
         (catalog, made) = (next, next_made);
     }
-    let services = made.services();
+    let mut services = made.services();
+    // It has no rows of its own.
+    services.retain(|service| !service.ends_with(".TransactionService"));
     let first = timed(|| services.iter().take(1).try_for_each(|service| call(&made, &config, service)))?;
     let all = timed(|| services.iter().try_for_each(|service| call(&made, &config, service)))?;
     let called = resident();
