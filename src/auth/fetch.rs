@@ -174,7 +174,7 @@ fn fresh_for(headers: &HeaderMap) -> Option<Duration> {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
         match name.trim().to_ascii_lowercase().as_str() {
             "no-store" | "no-cache" => Some(0),
-            // What is no number, or more than 64 bits hold, is stale at once.
+            // A `max-age` that is not a number of 64 bits makes the document stale at once.
             "max-age" => Some(value.trim().trim_matches('"').parse().unwrap_or(0)),
             _ => None,
         }

@@ -1,16 +1,13 @@
 //! What roles may do, for the document: asked of the database, and kept until a transaction may have changed it. Whether
 //! one has, the database is asked with each request, by a statement that then reads nothing.
 
-use super::Engine;
+use super::{Engine, question};
 use crate::{
     auth::Identity,
     error::{Error, Fault, Result},
     execute::Unit,
     outcome::{Columns, Pace, Privileges, RelationPrivileges, Row, Sink},
-    plan::{
-        self,
-        transaction::{Access, End, Expectation, ResponseSettings},
-    },
+    plan::{self, transaction::ResponseSettings},
     request::{Context, shape::Told},
     sql::{self, Settings},
 };
@@ -104,20 +101,18 @@ impl Engine {
         let statement = sql::privileges(schema, known.as_ref().map_or("", |known| &known.state));
         let role_settings = self.role_settings(identity);
         let told = Told { context, ..Told::default() };
+        let settings =
+            Settings::in_schema(&self.config, schema, role_settings).of_transaction(identity, &told);
+        let pre_request = sql::pre_request(&self.config).map(Cow::Owned);
         let unit = Unit {
-            settings: Settings::in_schema(&self.config, schema, role_settings)
-                .of_transaction(identity, &told),
-            access: Access::ReadOnly,
             isolation: plan::isolation(role_settings, None),
-            pre_request: sql::pre_request(&self.config).map(Cow::Owned),
-            statement: Cow::Borrowed(&statement),
-            count: None,
-            literals: Cow::default(),
-            response_settings: ResponseSettings::Unset,
-            expectation: Expectation::Any,
-            end: End::Commit,
-            deadline: None,
-            memory: self.memory.request(),
+            // Code runs then, and what it leaves in the session is looked for.
+            response_settings: match pre_request {
+                Some(_) => ResponseSettings::Read,
+                None => ResponseSettings::Unset,
+            },
+            pre_request,
+            ..question(&statement, settings, &self.memory)
         };
         let mut found = Collector::default();
         self.pool.run(&unit, &mut found).await?;

@@ -51,9 +51,9 @@ pub trait Operations: Send {
 /// One operation.
 #[derive(Debug)]
 pub struct Operation<S> {
-    /// What is asked.
+    /// The request to run.
     pub request: Request,
-    /// What is asked where the first request affects no row.
+    /// The request to run in its place if `request` affects no row.
     pub otherwise: Option<Box<Request>>,
     /// Where rows go; they become a body if it is `None`.
     pub sink: Option<S>,

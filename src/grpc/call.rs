@@ -268,7 +268,7 @@ pub(super) fn decode(
     decode::decode(&grpc.services, method, message, surroundings)
 }
 
-/// What is left of a deadline.
+/// The time until the deadline of a call; an error if the deadline has passed.
 pub(super) fn left(deadline: Option<Instant>) -> Result<Option<Duration>> {
     let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     match left.is_some_and(|left| left.is_zero()) {

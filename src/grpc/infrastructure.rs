@@ -35,7 +35,7 @@ const NAMES: [(&str, Infrastructure); 3] = [
     (v1alpha::server_reflection_server::SERVICE_NAME, Infrastructure::ReflectionAlpha),
 ];
 
-/// A method of theirs.
+/// A method of the health or the reflection service.
 #[derive(Clone, Debug)]
 pub(super) struct Method {
     pub(super) of: Infrastructure,

@@ -285,6 +285,18 @@ struct Received {
     compression: Option<Compression>,
 }
 
+/// The message of a call, and how it came compressed.
+async fn taken_in<B>(grpc: &Grpc, head: &Parts, body: &mut B) -> Result<(Bytes, Option<Compression>), Status>
+where
+    B: http_body::Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    let limit = grpc.engine.config().grpc_max_receive_bytes;
+    let compression = compression(&head.headers)?;
+    let frame = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
+    Ok((framing::message(&frame, compression, limit)?, compression))
+}
+
 async fn received<B>(
     grpc: &Grpc,
     method: &Method,
@@ -296,10 +308,7 @@ where
     B: http_body::Body + Unpin,
     B::Error: Into<BoxError>,
 {
-    let limit = grpc.engine.config().grpc_max_receive_bytes;
-    let compression = compression(&head.headers)?;
-    let frame = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
-    let message = framing::message(&frame, compression, limit)?;
+    let (message, compression) = taken_in(grpc, head, body).await?;
     let call = calls::decode(grpc, method, head, asker, &message)
         .map_err(|error| grpc.refusal(&error, asker.identity.caller))?;
     let accepted = Compression::accepted(head.headers.get(ACCEPTED));
@@ -342,10 +351,7 @@ where
     B: http_body::Body + Unpin,
     B::Error: Into<BoxError>,
 {
-    let limit = grpc.engine.config().grpc_max_receive_bytes;
-    let compression = compression(&head.headers)?;
-    let frame = intake::whole(grpc, &head.extensions, body, limit.saturating_add(PREFIX)).await?;
-    let message = framing::message(&frame, compression, limit)?;
+    let (message, _) = taken_in(grpc, head, body).await?;
     let answer = transaction::execute(grpc, method.package, head, asker, &message).await?;
     let accepted = Compression::accepted(head.headers.get(ACCEPTED));
     framing::one(&answer, HeaderMap::new(), accepted, grpc.engine.memory())

@@ -102,7 +102,7 @@ impl Schema {
     }
 }
 
-/// What is wrong with a response.
+/// Logs why a response has no JSON form, and gives the status that the client sees.
 pub(super) fn broken(error: &dyn std::fmt::Display) -> Status {
     tracing::error!("A response has no JSON form: {error}");
     Status::internal("Internal error")

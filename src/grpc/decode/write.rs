@@ -205,7 +205,7 @@ impl Relation<'_> {
                 let (first, rest) =
                     parts.split_first().filter(|_| parts.len() <= MAX_DEPTH).ok_or_else(unknown)?;
                 let Some(at) = self.resource.field(first) else {
-                    // What is computed is passed over, as columns are that the database computes.
+                    // A computed field cannot be written. It is passed over, as generated columns are.
                     match self.resource.computed_field(path).or(self.resource.counted(path)) {
                         Some(_) => continue,
                         None => return Err(unknown()),

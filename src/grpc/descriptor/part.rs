@@ -18,9 +18,9 @@ use std::collections::{BTreeSet, HashMap};
 /// Which message of a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// What goes in.
+    /// The request message.
     Request,
-    /// What comes out.
+    /// The response message.
     Response,
 }
 
@@ -213,7 +213,7 @@ impl Root<'_> {
     }
 }
 
-/// What is kept of files: what a message leads to.
+/// The parts of files that a message leads to; the rest of the files is left out.
 struct Selection<'a> {
     files: Vec<&'a FileDescriptorProto>,
     /// Where messages and enums are declared, by their full names.

@@ -132,6 +132,25 @@ fn of_what_puts_the_session_back() {
 }
 
 #[test]
+fn by_code_that_runs_before_a_document() {
+    const BEFORE: &str = "
+        CREATE FUNCTION hidden.before() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+            IF current_setting('request.path') = '/' THEN
+                PERFORM hidden.replace('%\"who\"%', 'SELECT ''stolen'' AS who, ''stolen'' AS s');
+            END IF;
+        END $$";
+    let served = served_with(&format!("{SCHEMA};{BEFORE}"), &[("PGRST_DB_PRE_REQUEST", "hidden.before")]);
+    for _ in 0..3 {
+        assert_eq!(asks(&served), Vec::<String>::new());
+    }
+    for _ in 0..2 {
+        assert_eq!(served.ask(Who::Anonymous, "GET", "/", None).status, 200);
+        assert_eq!(asks(&served), Vec::<String>::new());
+    }
+    assert!(served.server.log().contains("prepared statements under names"), "{}", served.server.log());
+}
+
+#[test]
 fn a_statement_of_its_own_name_costs_no_connection() {
     let served = served(SCHEMA);
     for expected in ["1", "2", "2"] {
