@@ -1,5 +1,5 @@
 //! Changes between the surfaces of two catalogs that clients of the first cannot see coming: something has another number
-//! or another type, or its number or its name is something else's now. What is new and what is gone is no such change: to
+//! or another name or type, or its number or its name is something else's now. What is new and what is gone is no such change: to
 //! a client that is unknown and no more.
 //!
 //! Resources are compared where what they are made of differs: of the others nothing is made for it.
@@ -189,6 +189,12 @@ fn compare(message: &str, before: &[Seen<'_>], after: &[Seen<'_>], found: &mut V
                 found.push(format!(
                     "{message}: \"{what}\" was {} and is {kind}, with the number {number}",
                     was.kind
+                ));
+            }
+            Some(was) if was.name != *name => {
+                found.push(format!(
+                    "{message}: \"{what}\" had the name {} and has {name}, with the number {number}",
+                    was.name
                 ));
             }
             Some(_) | None => {}

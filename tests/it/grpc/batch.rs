@@ -14,10 +14,10 @@ fn rows_are_got_in_the_order_of_the_requests_and_what_is_missing_is_named() {
         said(get(json!({"requests": [{"id": 3}, {"id": 77}, {"id": 78}]}))),
         (Code::NotFound, "requests[1]: no row has the key id=77".to_owned())
     );
-    let embedded = get(json!({"requests": [{"id": 2}], "readMask": "name,courses.title"}));
+    let embedded = get(json!({"requests": [{"id": 2}], "readMask": "name,coursesViaEnrollments.title"}));
     assert_eq!(
         embedded.unwrap(),
-        json!({"students": [{"name": "Grace", "courses": [{"title": "Compilers"}]}]})
+        json!({"students": [{"name": "Grace", "coursesViaEnrollments": [{"title": "Compilers"}]}]})
     );
     assert_eq!(said(get(json!({"requests": []}))).0, Code::InvalidArgument);
     assert_eq!(
@@ -87,10 +87,10 @@ fn rows_are_updated_together_each_with_the_fields_it_has_or_not_at_all() {
     );
     let same = update(json!({"requests": [
         {"student": {"id": 3, "level": 7}}, {"student": {"id": 4, "level": 8}},
-    ], "readMask": "id,level,courses.title"}));
+    ], "readMask": "id,level,coursesViaEnrollments.title"}));
     assert_eq!(
         same.unwrap(),
-        json!({"students": [{"id": 3, "level": 7, "courses": [{"title": "Algebra"}]}, {"id": 4, "level": 8}]})
+        json!({"students": [{"id": 3, "level": 7, "coursesViaEnrollments": [{"title": "Algebra"}]}, {"id": 4, "level": 8}]})
     );
     let missing = update(
         json!({"requests": [{"student": {"id": 3, "level": 9}}, {"student": {"id": 70, "level": 9}}]}),
