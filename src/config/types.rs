@@ -89,6 +89,21 @@ words! {
     Disabled = "disabled",
 }
 
+words! {
+    /// What a `timestamptz` is over gRPC, where the lock file does not say it.
+    GrpcTimestamps, "timestamp or string",
+    /// `google.protobuf.Timestamp`, which has the years 1 to 9999 and no infinity.
+    Timestamp = "timestamp",
+    /// A string in ISO 8601, which has every time.
+    String = "string",
+}
+
+impl Default for GrpcTimestamps {
+    fn default() -> Self {
+        Self::Timestamp
+    }
+}
+
 /// Where a server listens: one of five wild cards, or a name or address to be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenHost {

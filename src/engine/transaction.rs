@@ -160,7 +160,8 @@ impl<O: Operations> Running<'_, O> {
                 Arc::new(Template::of(&self.engine.plan_for(self.first, &shape, self.identity)?))
             }
         };
-        if template.access == Access::ReadOnly {
+        // What only reads as long as there is a row, and else inserts it, is a write.
+        if template.access == Access::ReadOnly && otherwise.is_none() {
             return Err(Error::new(
                 Fault::InvalidTransaction,
                 "The operations of a transaction write, and this one only reads",
@@ -201,6 +202,7 @@ impl<O: Operations> Series for Running<'_, O> {
         let mut unit = template.unit(literals, told, self.identity, memory);
         unit.memory = memory.clone();
         unit.isolation = self.isolation;
+        unit.access = Access::ReadWrite;
         if is_further {
             unit.settings = template.settings.of_further_unit(self.identity, told);
         }

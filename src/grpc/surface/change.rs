@@ -94,6 +94,7 @@ fn have_same_types(before: &Package, after: &Package) -> bool {
     let records =
         |package: &Package| package.records.iter().map(|record| record.message.clone()).collect::<Vec<_>>();
     before.types == after.types
+        && before.timestamps == after.timestamps
         && enums(before) == enums(after)
         && records(before) == records(after)
         && before.catalog.descriptor().types == after.catalog.descriptor().types
