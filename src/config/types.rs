@@ -136,7 +136,8 @@ impl ListenHost {
 }
 
 impl Value for ListenHost {
-    const FORM: &'static str = "a host name, an address, or one of `*`, `*4`, `!4`, `*6`, `!6`";
+    const FORM: &'static str = "a host name, an address, or one of these for all interfaces: `!4` with IPv4 alone, `!6` with IPv6 alone, `*4` with IPv4 \
+                                if there is any, `*6` with IPv6 if there is any, `*` with either";
 
     fn parse(text: &str) -> Result<Self, Problem> {
         Ok(match text {
