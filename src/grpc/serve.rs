@@ -7,7 +7,7 @@ use super::{
     blame::Asked,
     call::{self as calls, Asker},
     connect::{self, Compression, Form, Known, PREFIX},
-    decode,
+    decode::{self, Calls},
     ended::{Ended, watched},
     framing,
     infrastructure::Infrastructure,
@@ -246,7 +246,7 @@ where
 
 /// A call whose message has come in whole.
 struct Received {
-    call: decode::Call,
+    calls: decode::Calls,
     asked: Asked,
     /// How the answer is compressed, if that is worth it.
     compression: Option<Compression>,
@@ -276,7 +276,7 @@ where
     B::Error: Into<BoxError>,
 {
     let (message, compression) = taken_in(grpc, head, body).await?;
-    let call = calls::decode(grpc, method, head, asker, &message)
+    let calls = calls::decode(grpc, method, head, asker, &message)
         .map_err(|error| grpc.refusal(&error, asker.identity.caller))?;
     let accepted = Compression::accepted(head.headers.get(ACCEPTED));
     let compression = accepted.filter(|_| match method.signature.responses {
@@ -285,7 +285,8 @@ where
         // they take that; those that want it do so, too.
         Responses::Stream => compression.is_some(),
     });
-    Ok(Received { asked: Asked::of(&call.request), call, compression })
+    let first = calls.first().ok_or_else(|| grpc.refusal(&calls::mismatch(), asker.identity.caller))?;
+    Ok(Received { asked: Asked::of(&first.request), calls, compression })
 }
 
 async fn carried_out(
@@ -294,16 +295,24 @@ async fn carried_out(
     received: Received,
     asker: &Asker,
 ) -> Result<Response<Body>, Status> {
-    let (Received { call, asked, compression }, identity) = (received, &asker.identity);
-    match method.signature.responses {
-        Responses::One => calls::answer(grpc, call, &asked, identity)
-            .await
-            .and_then(|(message, headers)| {
-                framing::one(&message, metadata::initial(&headers)?, compression, grpc.engine.memory())
-            })
-            .map_err(|error| grpc.refusal_of(&asked, &error, identity.caller)),
-        Responses::Stream => calls::streaming(grpc, call, asked, identity, compression),
-    }
+    let (Received { calls, asked, compression }, identity) = (received, &asker.identity);
+    let refused = |error: Box<Error>| grpc.refusal_of(&asked, &error, identity.caller);
+    let (message, headers) = match (method.signature.responses, calls) {
+        (Responses::One, Calls::One(call)) => {
+            calls::answer(grpc, call, &asked, identity).await.map_err(refused)?
+        }
+        // Apart from other calls, which need no room for it.
+        (Responses::One, Calls::Batch(calls)) => {
+            Box::pin(transaction::batch::answer(grpc, calls, identity)).await?
+        }
+        (Responses::Stream, Calls::One(call)) => {
+            return calls::streaming(grpc, call, asked, identity, compression);
+        }
+        (Responses::Stream, Calls::Batch(_)) => return Err(refused(calls::mismatch())),
+    };
+    metadata::initial(&headers)
+        .and_then(|headers| framing::one(&message, headers, compression, grpc.engine.memory()))
+        .map_err(refused)
 }
 
 /// Carries out several writes in one transaction.
