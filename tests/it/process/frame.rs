@@ -37,7 +37,9 @@ fn ids(server: &Server, sent: Option<&str>) -> Vec<String> {
     ];
     let over_http = http.iter().map(|arguments| curl(&[arguments, more.as_slice()].concat()).headers);
     let call = ["-v", "-d", "{}", server.address(), LIST];
-    let over_grpc = grpcurl(&[more.as_slice(), &call].concat()).unwrap();
+    // What was sent is printed before.
+    let printed = grpcurl(&[more.as_slice(), &call].concat()).unwrap();
+    let over_grpc = printed.split_once("Response headers received:").unwrap().1.to_owned();
     over_http.chain([over_grpc]).map(|told| header(&told, ID).unwrap_or_else(|| panic!("{told}"))).collect()
 }
 
@@ -105,9 +107,9 @@ fn browsers_are_told_the_same_of_both_protocols() {
     let database = Database::fresh(SCHEMA);
     let server = serve(&database, &[("PGRST_SERVER_CORS_ALLOWED_ORIGINS", "https://app.example")]);
     let sent = |method: &str, path: &str, headers: &[&str]| {
-        let headers = headers.iter().flat_map(|header| ["-H", header]);
         let url = format!("{}/{path}", server.url());
-        curl(&["-X", method, &url].into_iter().chain(headers).collect::<Vec<_>>())
+        let headers: Vec<&str> = headers.iter().flat_map(|header| ["-H", header]).collect();
+        curl(&[&["-X", method, &url], headers.as_slice()].concat())
     };
     let (allowed, foreign) = ("origin: https://app.example", "origin: https://other.example");
     let asked = ["access-control-request-method: POST", "access-control-request-headers: x-grpc-web"];
