@@ -9,12 +9,12 @@
 
 mod channel;
 pub mod command;
-mod docs;
 mod ended;
 mod front;
 mod held;
 mod loader;
 mod manager;
+mod pages;
 mod pulse;
 mod reloads;
 mod seen;
@@ -22,7 +22,7 @@ mod services;
 mod status;
 
 use crate::{
-    admin::Admin,
+    admin,
     auth::Authenticator,
     catalog::watch::Event,
     cli,
@@ -137,7 +137,7 @@ async fn run(
     let mut serving = JoinSet::new();
     if let Some(listener) = admin {
         tracing::info!("Admin server listening on {}", listener.address());
-        let admin = Admin::new(Arc::new(AppStatus::new(loader.clone(), address.clone())));
+        let admin = admin::router(Arc::new(AppStatus::new(loader.clone(), address.clone())));
         let (limits, shutdown) =
             (Limits { sharing: Sharing::Exclusive, tls: None, ..limits.clone() }, shutdown.clone());
         serving.spawn(async move { serve_connections(listener, admin, &limits, shutdown).await });

@@ -216,14 +216,8 @@ impl Format {
         }
     }
 
-    /// The format of the document whose file is called so; `None` if none is.
-    pub fn of_file(name: &str) -> Option<Self> {
-        match name {
-            "openapi.json" => Some(Format::Json),
-            "openapi.yaml" => Some(Format::Yaml),
-            _ => None,
-        }
-    }
+    /// Where the document is a file, in which format.
+    pub const FILES: [(&str, Self); 2] = [("/openapi.json", Format::Json), ("/openapi.yaml", Format::Yaml)];
 }
 
 /// Writes the document.
