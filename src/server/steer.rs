@@ -50,7 +50,8 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 fn names_service(path: &str, is_service: impl Fn(&str) -> bool) -> bool {
     let first = path.strip_prefix('/').and_then(|path| path.split('/').next());
-    first.is_some_and(|name| !name.is_empty() && is_service(name))
+    // Each service is of a package. Most paths are of REST, and are told by this without a look-up.
+    first.is_some_and(|name| name.contains('.') && is_service(name))
 }
 
 fn is_grpc_web_preflight(method: &Method, headers: &HeaderMap) -> bool {

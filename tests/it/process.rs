@@ -5,6 +5,7 @@ mod admission;
 mod base;
 mod carriers;
 mod commands;
+mod frame;
 mod health;
 mod keys;
 mod logs;
