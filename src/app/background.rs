@@ -1,0 +1,64 @@
+//! Work that nobody waits for within a request: it has a thread of its own, of the lowest priority where the system gives
+//! threads one, so that requests go before it on a busy machine. It knows nothing of what it does.
+
+use std::{future::Future, io, panic::resume_unwind, thread};
+use tokio::{runtime::Handle, select, sync::oneshot};
+
+/// Runs a future on a thread of its own. If nobody waits for its result any more, it ends where it waits next.
+///
+/// # Errors
+/// The system has no thread to give.
+pub(super) async fn run<T: Send + 'static>(
+    name: &str,
+    work: impl Future<Output = T> + Send + 'static,
+) -> io::Result<T> {
+    let (mut result, results) = oneshot::channel();
+    let runtime = Handle::current();
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        yield_to_others();
+        runtime.block_on(async move {
+            let done = select! {
+                done = work => done,
+                () = result.closed() => return,
+            };
+            // Whoever no longer waits has no use for it.
+            drop(result.send(done));
+        });
+    })?;
+    match results.await {
+        Ok(done) => Ok(done),
+        // It has ended without a result, so it has panicked.
+        Err(_) => match thread.join() {
+            Err(panic) => resume_unwind(panic),
+            Ok(()) => Err(io::Error::other("a thread has ended early")),
+        },
+    }
+}
+
+/// Drops something large.
+pub(super) fn discard<T: Send + 'static>(name: &str, what: T) {
+    // Without a thread of its own it is dropped here.
+    let dropping = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        yield_to_others();
+        drop(what);
+    });
+    if let Err(error) = dropping {
+        tracing::debug!("There is no thread to clean up: {error}");
+    }
+}
+
+/// Gives this thread the lowest priority.
+fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    {
+        // Linux gives priorities to threads, by their own ids.
+        let lowered = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST);
+        if let Err(error) = lowered {
+            tracing::debug!("The priority of a thread stays as it is: {error}");
+        }
+    }
+}
+
+/// As `nice` counts.
+#[cfg(target_os = "linux")]
+const LOWEST: i32 = 19;
