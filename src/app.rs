@@ -13,6 +13,7 @@ pub mod command;
 mod docs;
 mod ended;
 mod front;
+mod heap;
 mod held;
 mod loader;
 mod manager;

@@ -1,6 +1,8 @@
 //! Work that nobody waits for within a request: it has a thread of its own, of the lowest priority where the system gives
-//! threads one, so that requests go before it on a busy machine. It knows nothing of what it does.
+//! threads one, so that requests go before it on a busy machine. Memory that it no longer needs goes back to the system when it ends. It
+//! knows nothing of what it does.
 
+use super::heap;
 use std::{future::Future, io, panic::resume_unwind, thread};
 use tokio::{runtime::Handle, select, sync::oneshot};
 
@@ -24,6 +26,7 @@ pub(super) async fn run<T: Send + 'static>(
             // Whoever no longer waits has no use for it.
             drop(result.send(done));
         });
+        heap::give_back();
     })?;
     match results.await {
         Ok(done) => Ok(done),
@@ -41,6 +44,7 @@ pub(super) fn discard<T: Send + 'static>(name: &str, what: T) {
     let dropping = thread::Builder::new().name(name.to_owned()).spawn(move || {
         yield_to_others();
         drop(what);
+        heap::give_back();
     });
     if let Err(error) = dropping {
         tracing::debug!("There is no thread to clean up: {error}");
