@@ -1,4 +1,4 @@
-//! Work that nobody waits for within a request: it has a thread of its own, of the lowest priority where the system gives
+//! Work that nobody waits for within a request: it has a thread of its own, of low priority where the system gives
 //! threads one, so that requests go before it on a busy machine. Memory that it no longer needs goes back to the system when it ends. It
 //! knows nothing of what it does.
 
@@ -51,18 +51,23 @@ pub(super) fn discard<T: Send + 'static>(name: &str, what: T) {
     }
 }
 
-/// Gives this thread the lowest priority.
+/// Lowers the priority of this thread. Not as far as it goes: that would leave it a hundredth of a busy processor.
 fn yield_to_others() {
     #[cfg(target_os = "linux")]
     {
+        use rustix::{
+            process::{getpriority_process, setpriority_process},
+            thread::gettid,
+        };
         // Linux gives priorities to threads, by their own ids.
-        let lowered = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST);
+        let thread = Some(gettid());
+        let lowered = getpriority_process(thread).and_then(|nice| setpriority_process(thread, nice + NICER));
         if let Err(error) = lowered {
             tracing::debug!("The priority of a thread stays as it is: {error}");
         }
     }
 }
 
-/// As `nice` counts.
+/// Than requests, as `nice` counts. What is beyond the lowest priority is the lowest.
 #[cfg(target_os = "linux")]
-const LOWEST: i32 = 19;
+const NICER: i32 = 10;

@@ -384,7 +384,7 @@ async fn a_load_has_a_thread_of_its_own_that_others_go_before() {
         .unwrap();
     server.signal("USR1");
     let priority = until("a load is under way", || thread_priority(server.id(), "load"));
-    assert_eq!(priority, 19);
+    assert_eq!(priority, 10);
     let answer = send(server.address(), "GET", "/items?select=id", &[], None);
     assert_eq!((answer.status, answer.text().as_str()), (200, r#"[{"id":1}]"#));
     held.commit().await.unwrap();
