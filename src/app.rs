@@ -7,10 +7,12 @@
 //!                                         └─ SIGTERM, SIGINT ─ say so ─ finish what runs ─ exit 0
 //! ```
 
+mod background;
 mod channel;
 pub mod command;
 mod ended;
 mod front;
+mod heap;
 mod held;
 mod loader;
 mod manager;
@@ -182,6 +184,7 @@ async fn run(
             event = channel.next() => match event {
                 Event::Lost => {
                     pool.suspect();
+                    reloads.doubt();
                     if !loader.config().db_pool_automatic_recovery {
                         return Err(Error::Database(connection_lost()));
                     }
@@ -189,6 +192,7 @@ async fn run(
                 Event::Listening => {}
                 Event::ReloadConfig => reloads.ask(Reload::Configuration),
                 Event::ReloadCatalog => reloads.ask(Reload::Catalog),
+                Event::ReloadChanges => reloads.ask(Reload::Changes),
             },
             () = loader.suspected() => reloads.suspect(),
             () = revivals.next() => reloads.revive(),

@@ -1,7 +1,7 @@
 //! The commands that serve nothing: print the configuration or the schema,
 //! write protos, ask whether a server is ready.
 
-use super::{Error, admin_endpoint};
+use super::{Error, admin_endpoint, loader::exposed};
 use crate::{
     auth::Authenticator,
     catalog::{Catalog, descriptor, introspect::introspect},
@@ -205,9 +205,9 @@ async fn catalog(config: &Config, schema: &SchemaSource) -> Result<Catalog, Erro
         SchemaSource::Database => {
             let mut lent = pool(config)?.lend().await.map_err(Error::Database)?;
             let client = lent.client().map_err(Error::Database)?;
-            let found = introspect(client, &config.db_schemas, &config.db_extra_search_path).await;
+            let found = introspect(client, &exposed(config), None).await;
             lent.give_back();
-            found.map_err(Error::Database)?
+            found.map_err(Error::Database)?.database
         }
     };
     Ok(Catalog::new(database))
