@@ -106,7 +106,10 @@ impl<S: Status, B> Service<Request<B>> for Admin<S> {
         match request.uri().path() {
             "/live" => Box::pin(async move { Ok(empty(live(&*status).await)) }),
             "/ready" => Box::pin(async move { Ok(ready(&*status).await) }),
-            "/metrics" => found("text/plain; charset=utf-8", status.metrics().to_text()),
+            "/metrics" => {
+                let (content_type, page) = status.metrics().page(request.headers());
+                found(content_type, page)
+            }
             "/schema_cache" => found("application/json; charset=utf-8", status.schema_cache()),
             _ => Box::pin(future::ready(Ok(empty(StatusCode::NOT_FOUND)))),
         }
@@ -223,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn metrics_are_text_and_the_schema_cache_is_json() -> Result<(), http::Error> {
         for (path, content_type, part) in [
-            ("/metrics", "text/plain; charset=utf-8", "pgrst_db_pool_max 0.0\n"),
+            ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "pgrst_db_pool_max 0.0\n"),
             ("/schema_cache", "application/json; charset=utf-8", "{}"),
         ] {
             let response = get(path, Fixed(State::Loaded, Reachable::Yes)).await?;

@@ -5,6 +5,7 @@ mod accept;
 mod body;
 mod coding;
 mod conditional;
+mod counted;
 mod cors;
 mod headers;
 mod options;
@@ -25,6 +26,7 @@ use crate::{
     engine::Engine,
     error::{Caller, Error, Result},
     media::MediaType,
+    metrics::Route,
     notes::Stage,
     request::{Accept, Action, CallAccess, Request, payload::Arguments},
 };
@@ -44,23 +46,39 @@ use transaction::Transaction;
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("pgduet/", env!("CARGO_PKG_VERSION")));
 
-/// Answers a request, and says who asked, for the access log, where that is known.
+/// What is logged and counted of a request that has been answered.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Who asked, where that is known.
+    pub identity: Option<Arc<Identity>>,
+    /// What it was about.
+    pub route: Arc<Route>,
+}
+
+/// What a request of this path would be counted as if it were for the default schema.
+pub fn route_of_path(engine: &Engine, path: &str) -> Arc<Route> {
+    counted::of_path(engine, path, engine.config().db_schemas.default_schema())
+}
+
+/// Answers a request, and says what is logged and counted of it.
 pub async fn serve<B>(
     engine: &Engine,
     authenticator: &Authenticator,
     documents: &Documents,
     request: http::Request<B>,
-) -> (Response<Body>, Option<Arc<Identity>>)
+) -> (Response<Body>, Answered)
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let config = engine.config();
     let (head, body) = request.into_parts();
+    let mut stopwatch = Stopwatch::start(config);
     let (mut response, identity) = match cors::preflight(&head, &config.server_cors_allowed_origins) {
         Some(preflight) => (preflight, None),
         None => {
-            let (mut response, identity) = admit(engine, authenticator, documents, &head, body).await;
+            let (mut response, identity) =
+                admit(engine, authenticator, documents, &head, body, &mut stopwatch).await;
             cors::expose(&head.headers, response.headers_mut(), &config.server_cors_allowed_origins);
             (response, identity)
         }
@@ -71,7 +89,8 @@ where
         let value = head.headers.get(trace.name()).cloned();
         headers.insert(trace.name(), value.unwrap_or_else(|| HeaderValue::from_static("")));
     }
-    (response, identity)
+    let route = stopwatch.route.unwrap_or_else(|| counted::route(engine, &head));
+    (response, Answered { identity, route })
 }
 
 /// The answer to a request that no engine has seen.
@@ -86,13 +105,13 @@ async fn admit<B>(
     documents: &Documents,
     head: &Parts,
     body: B,
+    stopwatch: &mut Stopwatch,
 ) -> (Response<Body>, Option<Arc<Identity>>)
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let verbosity = engine.config().client_error_verbosity;
-    let mut stopwatch = Stopwatch::start(engine.config());
     let effect = match head.method.is_safe() {
         true => Effect::Read,
         false => Effect::Change,
@@ -116,7 +135,7 @@ where
             return (respond::failure(&error, identity.caller, verbosity), Some(identity));
         }
     };
-    let mut response = match answer(engine, documents, &identity, head, body, &mut stopwatch).await {
+    let mut response = match answer(engine, documents, &identity, head, body, stopwatch).await {
         Ok(mut response) => {
             stopwatch.lap(Stage::Response);
             response.headers_mut().extend(stopwatch.header().map(|value| (SERVER_TIMING, value)));
@@ -233,7 +252,8 @@ async fn run(
 ) -> Result<Response<Body>> {
     stopwatch.lap(Stage::Parse);
     let (request, asked) = *wanted;
-    let outcome = engine.run(request, identity).await?;
+    let mut outcome = engine.run(request, identity).await?;
+    stopwatch.route = outcome.route.take();
     stopwatch.lap_at(Stage::Plan, outcome.planned);
     stopwatch.lap(Stage::Transaction);
     Ok(coding::coded(respond::success(outcome, &asked)?, &head.headers).await)

@@ -215,7 +215,7 @@ async fn catalog(config: &Config, schema: &SchemaSource) -> Result<Catalog, Erro
 
 fn pool(config: &Config) -> Result<Pool, Error> {
     let (connection, _) = config.connection().map_err(Error::Config)?;
-    Pool::new(&connection, Options::from(config)).map_err(Error::Database)
+    Pool::new(&connection, Options::from(config), Arc::default()).map_err(Error::Database)
 }
 
 fn internal(error: &dyn std::fmt::Display) -> Box<error::Error> {

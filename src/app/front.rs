@@ -5,12 +5,11 @@ use super::{
     docs::{self, Docs},
     held::held,
     loader::Loader,
-    seen::Seen,
+    seen::{About, Seen},
     services::Services,
 };
 use crate::{
     admission::{Admission, Ticket},
-    auth::Identity,
     config::Config,
     error::{Error, Fault},
     grpc,
@@ -62,7 +61,7 @@ impl tower::Service<Request<RequestBody>> for Front {
         if let Some(forwarded) = Forwarded::of(&request, request.body().peer(), &config) {
             request.extensions_mut().insert(forwarded);
         }
-        let seen = Seen::of(&request, &config, &self.loader);
+        let mut seen = Seen::of(&request, &config, &self.loader);
         let pad = seen.pad();
         let base = config.server_base_path.clone();
         let place = match base.as_deref().map(|base| base::below(base, request.uri())) {
@@ -76,6 +75,7 @@ impl tower::Service<Request<RequestBody>> for Front {
         let limits_roles = services.as_ref().is_some_and(|services| !services.engine.limits().is_empty());
         let (head, body) = request.into_parts();
         let branch = steer(&head, |name| services.as_ref().is_some_and(|services| services.grpc.knows(name)));
+        seen.steered(branch);
         let flaw = head::check(&head);
         let request = Request::from_parts(head, body);
         let limit = config.server_max_header_bytes;
@@ -95,30 +95,33 @@ impl tower::Service<Request<RequestBody>> for Front {
                 (Branch::Docs, services) if serves_docs => {
                     let docs = self.docs.clone();
                     let services = services.map(|(services, _)| services);
+                    let route = self.loader.pool().meters().routes.documents.clone();
                     Box::pin(async move {
-                        seen.answered(docs.answer(&request.into_parts().0, services, &config).await, None)
+                        let answer = docs.answer(&request.into_parts().0, services, &config).await;
+                        seen.answered(answer, route)
                     })
                 }
                 (Branch::Rest, Ok((ref services, _))) if docs::is_meant(&request, services) => {
-                    Box::pin(std::future::ready(seen.answered(docs::lead(), None)))
+                    Box::pin(std::future::ready(seen.answered(docs::lead(), About::default())))
                 }
                 (Branch::Grpc, Ok((services, held))) => Box::pin(async move {
                     let _held = held;
                     let answer = services.grpc.clone().serve(request).await.map(Body::new);
-                    let role = answer.extensions().get::<Arc<Identity>>().cloned();
-                    seen.answered(answer, role)
+                    let about = answer.extensions().get::<grpc::Called>().cloned();
+                    seen.answered(answer, about.map(About::from).unwrap_or_default())
                 }),
                 (Branch::Grpc, Err(error)) => Box::pin(async move {
-                    seen.answered(grpc::failure(request, &error).await.map(Body::new), None)
+                    seen.answered(grpc::failure(request, &error).await.map(Body::new), About::default())
                 }),
                 (Branch::Rest | Branch::Docs, Ok((services, held))) => Box::pin(async move {
                     let _held = held;
                     let Services { engine, authenticator, documents, .. } = &*services;
-                    let (answer, role) = rest::serve(engine, authenticator, documents, request).await;
-                    seen.answered(answer, role)
+                    let (answer, about) = rest::serve(engine, authenticator, documents, request).await;
+                    seen.answered(answer, about)
                 }),
                 (Branch::Rest | Branch::Docs, Err(error)) => {
-                    Box::pin(std::future::ready(seen.answered(rest::failure(&error, &config), None)))
+                    let answered = seen.answered(rest::failure(&error, &config), About::default());
+                    Box::pin(std::future::ready(answered))
                 }
             };
         let answered = match (place, base) {
@@ -141,7 +144,7 @@ impl tower::Service<Request<RequestBody>> for Front {
 }
 
 /// Where health and reflection are, which are for whoever looks after a server that is busy.
-const INFRASTRUCTURE: &str = "/grpc.";
+pub(super) const INFRASTRUCTURE: &str = "/grpc.";
 
 impl Front {
     /// Counts a request where `server-max-requests` limits them. Fails where there are as many as there may be.

@@ -16,6 +16,7 @@ use crate::{
     execute::{Client, Pool, configuration},
     grpc::{Lasting, health::Database},
     memory::Memory,
+    metrics::Subject,
     telemetry::Logs,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -106,6 +107,10 @@ struct Counters {
     failed: AtomicU64,
     /// Microseconds that the last introspection took.
     query: AtomicU64,
+    /// Microseconds that the last load took in all.
+    load: AtomicU64,
+    /// When it ended.
+    loaded: ArcSwapOption<Instant>,
 }
 
 impl Loader {
@@ -173,6 +178,8 @@ impl Loader {
             loads_failed: self.counters.failed.load(Ordering::Relaxed),
             is_stale: self.stale.load().is_some(),
             query_time: Duration::from_micros(self.counters.query.load(Ordering::Relaxed)),
+            load_time: Duration::from_micros(self.counters.load.load(Ordering::Relaxed)),
+            age: self.counters.loaded.load().as_ref().map(|loaded| loaded.elapsed()),
         }
     }
 
@@ -251,17 +258,27 @@ impl Loader {
     }
 
     async fn load(&self, read: Read) -> Result<(), Failure> {
+        let began = Instant::now();
         let mut lent = self.pool.lend().await?;
         let loaded = self.load_with(lent.client()?, read).await;
         lent.give_back();
         let services = Arc::new(loaded?);
         self.grpc.health().serving().replace_services(&services.grpc.names());
         self.services.store(Some(services.clone()));
+        let database = services.engine.catalog().descriptor();
+        let relations = database.relations.iter();
+        let relations = relations.map(|relation| Subject::Relation(&relation.schema, &relation.name));
+        let functions = database.functions.iter();
+        let functions = functions.map(|function| Subject::Function(&function.schema, &function.name));
+        self.pool.meters().routes.keep(relations.chain(functions));
         // All of the schema is described for it, and nobody waits for that.
         let grpc = services.grpc.clone();
         tokio::task::spawn_blocking(move || grpc.warn_of_lock());
         // Cached plans of what has changed are of no use.
         self.pool.renew((&**services.engine.config()).into());
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.counters.load.store(took, Ordering::Relaxed);
+        self.counters.loaded.store(Some(Arc::new(Instant::now())));
         // Whoever is answered by it finds it counted.
         self.counters.succeeded.fetch_add(1, Ordering::Relaxed);
         self.stale.store(None);

@@ -1,13 +1,15 @@
-//! The access log's view of a request: kept while the request is answered, and written when it is known how the answer
+//! What is logged and counted of a request: kept while the request is answered, and told when it is known how the answer
 //! ends. It steers nothing and changes no answer.
 
-use super::{ended::logged, loader::Loader};
+use super::{ended::logged, front::INFRASTRUCTURE, loader::Loader};
 use crate::{
     auth::Identity,
     config::{Config, LogFormat, LogLevel},
     grpc,
+    metrics::{Code, Method as Counted, Meters, Protocol, Route},
     notes::{Pad, STAGES},
-    server::{body::RequestBody, forwarded::Forwarded, listen::Peer},
+    rest,
+    server::{base, body::RequestBody, forwarded::Forwarded, listen::Peer, steer::Branch},
     telemetry::{Access, More, shows},
 };
 use axum::body::Body;
@@ -18,8 +20,40 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What the access log tells of a request, kept while it is answered.
+/// Who asked, and what about, as far as that is known when there is an answer.
+#[derive(Default)]
+pub(super) struct About {
+    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) route: Option<Arc<Route>>,
+    /// What was called over gRPC.
+    pub(super) method: Option<Counted>,
+}
+
+impl From<Arc<Route>> for About {
+    fn from(route: Arc<Route>) -> Self {
+        Self { route: Some(route), ..Self::default() }
+    }
+}
+
+impl From<rest::Answered> for About {
+    fn from(answered: rest::Answered) -> Self {
+        Self { identity: answered.identity, route: Some(answered.route), method: None }
+    }
+}
+
+impl From<grpc::Called> for About {
+    fn from(called: grpc::Called) -> Self {
+        Self { identity: called.identity, route: Some(called.route), method: Some(called.method) }
+    }
+}
+
+/// What is told of a request, kept while it is answered. Until this is dropped, it counts as being in flight.
 pub(super) struct Seen {
+    began: Instant,
+    protocol: Protocol,
+    /// As what it is in flight. Who watches health does so for ever.
+    in_flight: Option<Protocol>,
+    is_counted: bool,
     level: LogLevel,
     peer: Peer,
     method: Method,
@@ -35,7 +69,6 @@ pub(super) struct Seen {
 /// Notes on a request, for logs that tell more than the line of the text log: JSON, or the SQL.
 struct Noted {
     pad: Pad,
-    began: Instant,
     request_id: String,
     trace_id: Option<String>,
     format: LogFormat,
@@ -69,7 +102,6 @@ impl Noted {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         Some(Self {
             pad: Pad::default(),
-            began: Instant::now(),
             request_id: header("x-request-id").map_or_else(request_id, str::to_owned),
             trace_id: header("traceparent").and_then(trace_id),
             format: config.log_format,
@@ -94,10 +126,17 @@ fn trace_id(parent: &str) -> Option<String> {
 }
 
 impl Seen {
+    /// A request has come. Until it is [`Seen::steered`] elsewhere, it is one of REST.
     pub(super) fn of(request: &Request<RequestBody>, config: &Config, loader: &Arc<Loader>) -> Self {
+        let protocol = Protocol::Rest;
+        loader.pool().meters().in_flight(protocol).rise();
         let forwarded = request.extensions().get::<Forwarded>().and_then(|forwarded| forwarded.client);
         let header = |name| request.headers().get(name).cloned();
         Self {
+            began: Instant::now(),
+            protocol,
+            in_flight: Some(protocol),
+            is_counted: false,
             level: config.log_level,
             peer: forwarded.map_or(request.body().peer(), Peer::Ip),
             method: request.method().clone(),
@@ -111,21 +150,39 @@ impl Seen {
         }
     }
 
+    /// It is known which front door it came to.
+    pub(super) fn steered(&mut self, branch: Branch) {
+        match branch {
+            Branch::Rest | Branch::Docs => {}
+            Branch::Grpc => {
+                let is_infrastructure = self.target.path().starts_with(INFRASTRUCTURE);
+                self.land();
+                self.protocol = Protocol::Grpc;
+                self.in_flight = (!is_infrastructure).then_some(Protocol::Grpc);
+                if let Some(protocol) = self.in_flight {
+                    self.meters().in_flight(protocol).rise();
+                }
+            }
+        }
+    }
+
     /// Where modules take notes on this request, if the log needs any.
     pub(super) fn pad(&self) -> Option<Pad> {
         self.noted.as_ref().map(|noted| noted.pad.clone())
     }
 
-    /// The answer to `role`, which is logged, if it is to be, as soon as it is known how it ends.
+    /// The answer, which is counted, and logged if it is to be, as soon as it is known how it ends.
     pub(super) fn answered(
-        self,
+        mut self,
         response: Response<Body>,
-        role: Option<Arc<Identity>>,
+        about: impl Into<About>,
     ) -> Result<Response<Body>, Infallible> {
+        let About { identity: role, route, method } = about.into();
         match response.extensions().get::<grpc::Ended>().cloned() {
             Some(ended) => {
                 let status = response.status();
                 let log = move |ended: &grpc::Ended, length| {
+                    self.count(route.as_deref(), method, ended.counted(), length);
                     self.tell_if_slow(role.as_deref());
                     if shows(self.level, ended.http()) {
                         self.log(role, status, Some(length), Some(ended.name()));
@@ -134,19 +191,83 @@ impl Seen {
                 return Ok(logged(response, ended, log));
             }
             None => {
+                let length = length(&response);
+                let code = Code::of_status(response.status().as_u16());
+                self.count(route.as_deref(), method, code, length.unwrap_or_default());
                 self.tell_if_slow(role.as_deref());
                 if !self.is_preflight && shows(self.level, response.status().as_u16()) {
-                    self.log(role, response.status(), length(&response), None);
+                    self.log(role, response.status(), length, None);
                 }
             }
         }
         Ok(response)
     }
 
+    fn land(&self) {
+        if let Some(protocol) = self.in_flight {
+            self.meters().in_flight(protocol).fall();
+        }
+    }
+
+    fn meters(&self) -> &Meters {
+        self.loader.pool().meters()
+    }
+
+    fn count(&mut self, route: Option<&Route>, method: Option<Counted>, code: Code, bytes: u64) {
+        self.is_counted = true;
+        let route = route.unwrap_or(&self.meters().routes.unknown);
+        let method = method.unwrap_or_else(|| self.called());
+        route.observe(method, code, self.began.elapsed());
+        self.meters().bytes(self.protocol).add(bytes);
+    }
+
+    /// What was called, as far as the head of the request says.
+    fn called(&self) -> Counted {
+        match (self.protocol, &self.method) {
+            (Protocol::Grpc, _) => Counted::GrpcOther,
+            (Protocol::Rest, &Method::GET) => Counted::HttpGet,
+            (Protocol::Rest, &Method::HEAD) => Counted::HttpHead,
+            (Protocol::Rest, &Method::POST) => Counted::HttpPost,
+            (Protocol::Rest, &Method::PUT) => Counted::HttpPut,
+            (Protocol::Rest, &Method::PATCH) => Counted::HttpPatch,
+            (Protocol::Rest, &Method::DELETE) => Counted::HttpDelete,
+            (Protocol::Rest, &Method::OPTIONS) => Counted::HttpOptions,
+            (Protocol::Rest, _) => Counted::HttpOther,
+        }
+    }
+
+    /// The client has gone before there was an answer: what it asked for is known by the path alone.
+    fn count_gone(&mut self) {
+        let services = self.loader.services();
+        let (route, method) = match (self.protocol, services) {
+            (_, None) => (None, None),
+            (Protocol::Grpc, Some(services)) => {
+                let (route, method) = services.grpc.counted(self.target.path());
+                (Some(route), Some(method))
+            }
+            (Protocol::Rest, Some(services)) => {
+                let engine = &services.engine;
+                // Of several schemas the headers said which one.
+                let is_clear = engine.config().db_schemas.len() == 1;
+                let target = match engine.config().server_base_path.as_deref() {
+                    Some(base) => base::below(base, &self.target),
+                    None => Some(self.target.clone()),
+                };
+                let target = target.filter(|_| is_clear);
+                (target.map(|target| rest::route_of_path(engine, target.path())), None)
+            }
+        };
+        let code = match self.protocol {
+            Protocol::Rest => Code::Gone,
+            Protocol::Grpc => Code::Cancelled,
+        };
+        self.count(route.as_deref(), method, code, 0);
+    }
+
     /// Tells of a request that took longer than `log-slow`. The statement has parameters in place of the request's values.
     fn tell_if_slow(&self, role: Option<&Identity>) {
-        let Some(Noted { slow: Some(slow), began, pad, request_id, .. }) = &self.noted else { return };
-        let took = began.elapsed();
+        let Some(Noted { slow: Some(slow), pad, request_id, .. }) = &self.noted else { return };
+        let took = self.began.elapsed();
         if took < *slow {
             return;
         }
@@ -179,7 +300,7 @@ impl Seen {
         let more = self.noted.as_ref().zip(notes.as_ref()).map(|(noted, notes)| More {
             request_id: &noted.request_id,
             trace_id: noted.trace_id.as_deref(),
-            took: noted.began.elapsed(),
+            took: self.began.elapsed(),
             notes,
             query: notes.query.as_deref().filter(|_| noted.values == Values::Logged),
         });
@@ -217,6 +338,15 @@ impl Seen {
         {
             tracing::info!("{query}");
         }
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        if !self.is_counted {
+            self.count_gone();
+        }
+        self.land();
     }
 }
 

@@ -8,6 +8,7 @@ mod commands;
 mod health;
 mod keys;
 mod logs;
+mod metrics;
 mod outage;
 mod refused;
 mod rolling;
