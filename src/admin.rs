@@ -226,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn metrics_are_text_and_the_schema_cache_is_json() -> Result<(), http::Error> {
         for (path, content_type, part) in [
-            ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "pgrst_db_pool_max 0.0\n"),
+            ("/metrics", "text/plain; charset=utf-8", "pgrst_db_pool_max 0.0\n"),
             ("/schema_cache", "application/json; charset=utf-8", "{}"),
         ] {
             let response = get(path, Fixed(State::Loaded, Reachable::Yes)).await?;

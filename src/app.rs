@@ -173,7 +173,7 @@ async fn run(
         reloads.ask(what);
     }
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
-    loop {
+    let cause = loop {
         channel.follow(&loader.config());
         tokio::select! {
             signal = signals.next() => match signal {
@@ -184,7 +184,8 @@ async fn run(
                         tls.reload();
                     }
                 }
-                Some(Signal::Terminate | Signal::Interrupt) | None => break,
+                Some(signal @ (Signal::Terminate | Signal::Interrupt)) => break signal.name(),
+                None => break "the end of signals",
             },
             event = channel.next() => match event {
                 Event::Lost => {
@@ -207,9 +208,9 @@ async fn run(
                 }
             }
         }
-    }
+    };
 
-    tracing::info!("Shutting down");
+    tracing::info!("Shutting down after {cause}");
     manager::stopping();
     // No more is asked, so that the last that is told is the end; and no more is loaded.
     drop((pulse, reloads, revivals));

@@ -86,33 +86,37 @@ pub struct JwtCacheMetrics {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     OpenMetrics,
-    /// What PostgREST writes, and every collector reads.
+    /// What every collector reads.
     Text,
+    /// The same, under PostgREST's content type, which names no version.
+    Unversioned,
 }
 
 impl Format {
     /// OpenMetrics for whoever asks for it by name, as Prometheus does.
     fn of(headers: &HeaderMap) -> Self {
         let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let mut kinds = accepted.flat_map(|value| value.split(','));
-        let is_open_metrics = |kind: &str| {
+        let kinds = accepted.flat_map(|value| value.split(','));
+        let mut best = Self::Unversioned;
+        for kind in kinds {
             let mut parts = kind.split(';').map(str::trim);
             let name = parts.next().unwrap_or_default();
-            let refused = parts.any(|part| {
-                part.strip_prefix("q=").is_some_and(|weight| weight.parse::<f32>().is_ok_and(|q| q <= 0.0))
-            });
-            name.eq_ignore_ascii_case("application/openmetrics-text") && !refused
-        };
-        match kinds.any(is_open_metrics) {
-            true => Self::OpenMetrics,
-            false => Self::Text,
+            let has = |wanted: &str| parts.clone().any(|part| part.eq_ignore_ascii_case(wanted));
+            let is_refused = ["q=0", "q=0.0", "q=0.00", "q=0.000"].into_iter().any(has);
+            match name.to_ascii_lowercase().as_str() {
+                "application/openmetrics-text" if !is_refused => return Self::OpenMetrics,
+                "text/plain" if !is_refused && has("version=0.0.4") => best = Self::Text,
+                _ => {}
+            }
         }
+        best
     }
 
     fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             Self::Text => prometheus_text::CONTENT_TYPE,
+            Self::Unversioned => "text/plain; charset=utf-8",
         }
     }
 }
@@ -127,7 +131,7 @@ impl Metrics {
         // Writing to a string does not fail.
         let _ok = match format {
             Format::OpenMetrics => text::encode(&mut page, &registry),
-            Format::Text => prometheus_text::encode(&mut page, &registry),
+            Format::Text | Format::Unversioned => prometheus_text::encode(&mut page, &registry),
         };
         (format.content_type(), page)
     }

@@ -90,40 +90,39 @@ impl tower::Service<Request<RequestBody>> for Front {
         };
         let serves_docs = config.docs_enabled && flaw.is_ok() && ticket.is_ok() && place != Place::Elsewhere;
         // Each branch is a future of its own: none takes room for what only another needs.
-        let answered: Self::Future =
-            match (branch, services) {
-                (Branch::Docs, services) if serves_docs => {
-                    let docs = self.docs.clone();
-                    let services = services.map(|(services, _)| services);
-                    let route = self.loader.pool().meters().routes.documents.clone();
-                    Box::pin(async move {
-                        let answer = docs.answer(&request.into_parts().0, services, &config).await;
-                        seen.answered(answer, route)
-                    })
-                }
-                (Branch::Rest, Ok((ref services, _))) if docs::is_meant(&request, services) => {
-                    Box::pin(std::future::ready(seen.answered(docs::lead(), About::default())))
-                }
-                (Branch::Grpc, Ok((services, held))) => Box::pin(async move {
-                    let _held = held;
-                    let answer = services.grpc.clone().serve(request).await.map(Body::new);
-                    let about = answer.extensions().get::<grpc::Called>().cloned();
-                    seen.answered(answer, about.map(About::from).unwrap_or_default())
-                }),
-                (Branch::Grpc, Err(error)) => Box::pin(async move {
-                    seen.answered(grpc::failure(request, &error).await.map(Body::new), About::default())
-                }),
-                (Branch::Rest | Branch::Docs, Ok((services, held))) => Box::pin(async move {
-                    let _held = held;
-                    let Services { engine, authenticator, documents, .. } = &*services;
-                    let (answer, about) = rest::serve(engine, authenticator, documents, request).await;
-                    seen.answered(answer, about)
-                }),
-                (Branch::Rest | Branch::Docs, Err(error)) => {
-                    let answered = seen.answered(rest::failure(&error, &config), About::default());
-                    Box::pin(std::future::ready(answered))
-                }
-            };
+        let answered: Self::Future = match (branch, services) {
+            (Branch::Docs, services) if serves_docs => {
+                let docs = self.docs.clone();
+                let services = services.map(|(services, _)| services);
+                let route = self.loader.pool().meters().routes.documents.clone();
+                Box::pin(async move {
+                    let answer = docs.answer(&request.into_parts().0, services, &config).await;
+                    seen.answered(answer, route)
+                })
+            }
+            (Branch::Rest, Ok((ref services, _))) if docs::is_meant(&request, services) => {
+                Box::pin(std::future::ready(seen.answered(docs::lead(), About::default())))
+            }
+            (Branch::Grpc, Ok((services, held))) => Box::pin(async move {
+                let _held = held;
+                let answer = services.grpc.clone().serve(request).await.map(Body::new);
+                let about = answer.extensions().get::<grpc::Called>().cloned();
+                seen.answered(answer, about.map(About::from).unwrap_or_default())
+            }),
+            (Branch::Grpc, Err(error)) => Box::pin(async move {
+                seen.answered(grpc::failure(request, &error).await.map(Body::new), About::default())
+            }),
+            (Branch::Rest | Branch::Docs, Ok((services, held))) => Box::pin(async move {
+                let _held = held;
+                let Services { engine, authenticator, documents, .. } = &*services;
+                let (answer, about) = rest::serve(engine, authenticator, documents, request).await;
+                seen.answered(answer, about)
+            }),
+            (Branch::Rest | Branch::Docs, Err(error)) => {
+                let answered = seen.answered(rest::failure(&error, &config), About::default());
+                Box::pin(std::future::ready(answered))
+            }
+        };
         let answered = match (place, base) {
             (Place::Below, Some(base)) => Box::pin(async move {
                 let mut response = answered.await?;

@@ -354,7 +354,7 @@ impl Loader {
         let mut sources = self.sources.lock().await;
         sources.database = BTreeMap::new();
         // Whether and how the database is asked is said outside of it.
-        let (outside, _) = Config::load(&sources)?;
+        let (outside, told) = Config::load(&sources)?;
         if outside.db_config {
             let names: Vec<_> = Config::database_settings().collect();
             let function = outside.db_pre_config.as_ref();
@@ -365,7 +365,12 @@ impl Loader {
             Read::Anew | Read::Keep => Config::load(&sources)?,
         };
         Authenticator::new(&config, None)?;
-        for warning in &warnings {
+        // At the start it was told what is to be said of the options outside of the database.
+        let told = match read {
+            Read::Anew => told.as_slice(),
+            Read::Again | Read::Keep => &[],
+        };
+        for warning in warnings.iter().filter(|warning| !told.contains(warning)) {
             tracing::warn!("{warning}");
         }
         tracing::info!("Configuration loaded");

@@ -6,7 +6,7 @@ use crate::{
     auth::Identity,
     config::{Config, LogFormat, LogLevel},
     grpc,
-    metrics::{Code, Method as Counted, Meters, Protocol, Route},
+    metrics::{Code, Meters, Method as Counted, Protocol, Route},
     notes::{Pad, STAGES},
     rest,
     server::{base, body::RequestBody, forwarded::Forwarded, listen::Peer, steer::Branch},

@@ -30,6 +30,7 @@ use deadpool::{
     Runtime,
     managed::{self, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType},
 };
+use futures_util::poll;
 use std::{
     num::NonZeroUsize,
     pin::pin,
@@ -40,7 +41,6 @@ use std::{
     task::Poll,
     time::Duration,
 };
-use futures_util::poll;
 use tokio::{
     sync::{Notify, Semaphore, SemaphorePermit},
     time::Instant,
@@ -160,15 +160,17 @@ impl Pool {
     ) -> Result<W::Report> {
         let began = Instant::now();
         let deadline = deadline.map(|left| began + left);
-        let mut leased = pin!(self.leased(pace, work.role(), began));
-        let (leased, has_it) = match (poll!(&mut leased), deadline) {
-            // Most find a connection at once: no clock is read for them.
-            (Poll::Ready(leased), _) => (leased, began),
-            (Poll::Pending, Some(deadline)) => {
-                let leased = tokio::time::timeout_at(deadline, leased).await;
-                (leased.unwrap_or_else(|_| Err(error::deadline_exceeded())), Instant::now())
+        let (leased, has_it) = {
+            let mut leased = pin!(self.leased(pace, work.role(), began));
+            match (poll!(&mut leased), deadline) {
+                // Most find a connection at once: no clock is read for them.
+                (Poll::Ready(leased), _) => (leased, began),
+                (Poll::Pending, Some(deadline)) => {
+                    let leased = tokio::time::timeout_at(deadline, leased).await;
+                    (leased.unwrap_or_else(|_| Err(error::deadline_exceeded())), Instant::now())
+                }
+                (Poll::Pending, None) => (leased.await, Instant::now()),
             }
-            (Poll::Pending, None) => (leased.await, Instant::now()),
         };
         let waited = has_it.saturating_duration_since(began);
         self.meters.wait.observe(waited);
@@ -286,8 +288,7 @@ impl Pool {
         let manager = self.connections.manager();
         // What the old one has learnt of poolers still holds.
         if manager.preparing.load().preparation() != preparation {
-            let preparing =
-                Preparing::new(preparation, Arc::clone(&manager.code), Arc::clone(&self.meters));
+            let preparing = Preparing::new(preparation, Arc::clone(&manager.code), Arc::clone(&self.meters));
             manager.preparing.store(Arc::new(preparing));
         }
         self.forget();

@@ -40,11 +40,13 @@ fn numbers_have_postgrests_names_labels_and_form() {
 
 #[test]
 fn open_metrics_is_for_whoever_asks_for_it() {
-    let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
+    let prometheus =
+        "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
     for (accept, format) in [
-        ("*/*", Format::Text),
-        ("text/plain", Format::Text),
-        ("application/openmetrics-text;q=0", Format::Text),
+        ("*/*", Format::Unversioned),
+        ("text/plain", Format::Unversioned),
+        ("application/openmetrics-text;q=0", Format::Unversioned),
+        ("text/plain;version=0.0.4;q=0.5,*/*;q=0.1", Format::Text),
         (prometheus, Format::OpenMetrics),
         ("text/html, Application/OpenMetrics-Text", Format::OpenMetrics),
     ] {
@@ -52,11 +54,12 @@ fn open_metrics_is_for_whoever_asks_for_it() {
         assert_eq!(content_type, format.content_type(), "{accept}");
         let is_open = format == Format::OpenMetrics;
         assert_eq!(page.ends_with("# EOF\n"), is_open, "{accept}");
-        let counter = if is_open { "# TYPE pgduet_rows counter\n" } else { "# TYPE pgduet_rows_total counter\n" };
+        let counter =
+            if is_open { "# TYPE pgduet_rows counter\n" } else { "# TYPE pgduet_rows_total counter\n" };
         assert!(page.contains(counter) && page.contains("\npgduet_rows_total 0.0\n"), "{page}");
         assert_eq!(page.contains("# UNIT pgduet_encode_seconds seconds\n"), is_open, "{page}");
     }
-    assert_eq!(Metrics::default().page(&HeaderMap::new()).0, Format::Text.content_type());
+    assert_eq!(Metrics::default().page(&HeaderMap::new()).0, Format::Unversioned.content_type());
 }
 
 #[test]
@@ -71,7 +74,8 @@ fn names_of_the_catalog_are_escaped() {
 
 /// The table, as the documentation has it.
 fn table() -> String {
-    let mut table = String::from("| Name | Type | Unit | Labels | Meaning | Samples |\n|---|---|---|---|---|---|\n");
+    let mut table =
+        String::from("| Name | Type | Unit | Labels | Meaning | Samples |\n|---|---|---|---|---|---|\n");
     for family in FAMILIES {
         let kind = match family.kind() {
             Kind::Counter => "counter",
@@ -93,7 +97,8 @@ fn the_documentation_has_the_table() {
     let (found, after) = rest.split_once("<!-- end of the table -->\n").unwrap();
     let table = table();
     if env::var_os("UPDATE").is_some() {
-        fs::write(&path, format!("{before}<!-- table -->\n{table}<!-- end of the table -->\n{after}")).unwrap();
+        fs::write(&path, format!("{before}<!-- table -->\n{table}<!-- end of the table -->\n{after}"))
+            .unwrap();
     } else {
         assert_eq!(found, table, "UPDATE=1 writes {DOCUMENT} anew");
     }

@@ -49,8 +49,7 @@ fn value(admin: &str, name: &str) -> f64 {
 
 /// How many requests there were of these labels.
 fn requests(admin: &str, protocol: &str, route: &str, method: &str, code: &str) -> f64 {
-    let labels =
-        format!("{{protocol=\"{protocol}\",route=\"{route}\",method=\"{method}\",code=\"{code}\"}}");
+    let labels = format!("{{protocol=\"{protocol}\",route=\"{route}\",method=\"{method}\",code=\"{code}\"}}");
     value(admin, &format!("pgduet_request_duration_seconds_count{labels}"))
 }
 
@@ -102,7 +101,8 @@ fn issuer() -> (Signer, Issuer) {
 
 /// Traffic on both protocols, good and bad.
 fn traffic(server: &Server, database: &Database) {
-    for path in ["/items", "/items?id=eq.1", "/nope", "/items?id=eq.x", "/rpc/nope", "/", "/a/b/c", "/docs/"] {
+    for path in ["/items", "/items?id=eq.1", "/nope", "/items?id=eq.x", "/rpc/nope", "/", "/a/b/c", "/docs/"]
+    {
         get(server, path);
     }
     for (path, body) in [("/items", r#"{"id":7}"#), ("/items", "{"), ("/rpc/fail", "{}")] {
@@ -181,7 +181,8 @@ fn prometheus_reads_both_forms_after_traffic_on_both_protocols() {
     // Only OpenMetrics has units, and counters without `_total`.
     let known = &metadata["pgduet_response_body_bytes"][0];
     assert_eq!((&known["type"], &known["unit"]), (&json!("counter"), &json!("bytes")), "{metadata:?}");
-    let count = "/api/v1/query?query=pgduet_request_duration_seconds_count{route=%22api.items%22,method=%22List%22}";
+    let count =
+        "/api/v1/query?query=pgduet_request_duration_seconds_count{route=%22api.items%22,method=%22List%22}";
     let result = until("it answers", || {
         let answer = prometheus.ask(count);
         answer["data"]["result"].as_array().filter(|result| !result.is_empty()).cloned()
@@ -279,9 +280,7 @@ async fn requests_and_connections_are_counted_while_they_are_there() {
     leaver.write_all(b"POST /rpc/wait HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}").unwrap();
     shows(&[("pgduet_requests_in_flight{protocol=\"rest\"}", 1.0)]);
     drop(leaver);
-    until("it is counted", || {
-        (requests(&admin, "rest", "api.wait()", "POST", "gone") == 1.0).then_some(())
-    });
+    until("it is counted", || (requests(&admin, "rest", "api.wait()", "POST", "gone") == 1.0).then_some(()));
     shows(&[("pgduet_requests_in_flight{protocol=\"rest\"}", 0.0)]);
 }
 
@@ -322,11 +321,14 @@ fn a_reload_drops_the_routes_of_what_is_gone_and_keeps_the_others() {
     assert_eq!((get(&server, "/items"), get(&server, "/late")), (200, 200));
     let routes = || {
         let found = samples(&admin).into_keys();
-        let found = found.filter_map(|name| Some(name.split_once("route=\"")?.1.split_once('"')?.0.to_owned()));
+        let found =
+            found.filter_map(|name| Some(name.split_once("route=\"")?.1.split_once('"')?.0.to_owned()));
         found.collect::<BTreeSet<_>>()
     };
     assert_eq!(routes(), BTreeSet::from(["api.items".to_owned(), "api.late".to_owned()]));
-    database.execute("DROP TABLE api.late; CREATE TABLE api.fresh (id int); GRANT SELECT ON api.fresh TO anonymous");
+    database.execute(
+        "DROP TABLE api.late; CREATE TABLE api.fresh (id int); GRANT SELECT ON api.fresh TO anonymous",
+    );
     let loads = server.log().matches("Schema cache loaded").count();
     server.signal("USR1");
     server.says("Schema cache loaded", loads + 1);
