@@ -9,12 +9,12 @@
 
 mod channel;
 pub mod command;
-mod docs;
 mod ended;
 mod front;
 mod held;
 mod loader;
 mod manager;
+mod pages;
 mod pulse;
 mod reloads;
 mod seen;
@@ -22,7 +22,7 @@ mod services;
 mod status;
 
 use crate::{
-    admin::Admin,
+    admin,
     auth::Authenticator,
     catalog::watch::Event,
     cli,
@@ -142,7 +142,7 @@ async fn run(
     let mut serving = JoinSet::new();
     if let Some(listener) = admin {
         tracing::info!("Admin server listening on {}", listener.address());
-        let admin = Admin::new(Arc::new(AppStatus::new(loader.clone(), address.clone())));
+        let admin = admin::router(Arc::new(AppStatus::new(loader.clone(), address.clone())));
         // Its connections are not those of clients.
         let meters = Arc::default();
         let limits = Limits { sharing: Sharing::Exclusive, tls: None, meters, ..limits.clone() };
@@ -327,6 +327,11 @@ fn connection_lost() -> Box<error::Error> {
     error::Error::new(error::Fault::DatabaseUnreachable, "The connection to the database was lost")
 }
 
+/// An error that ends the process, without the promise of another attempt that it has for clients of a server.
+fn finally(error: &str) -> String {
+    error.replace(" Retrying the connection.", "").replace(" Retrying.", "")
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -335,7 +340,7 @@ impl fmt::Display for Error {
             Error::System(error) => error.fmt(out),
             Error::Lock(error) => error.fmt(out),
             Error::Tls(error) => write!(out, "TLS cannot be spoken: {error}"),
-            Error::Database(error) => error.fmt(out),
+            Error::Database(error) => out.write_str(&finally(&error.to_string())),
             Error::Interrupted => {
                 out.write_str("ended by a second signal, before all requests were answered")
             }
@@ -344,3 +349,20 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error as Cause, Fault};
+
+    #[test]
+    fn an_error_that_ends_the_process_promises_no_other_attempt() {
+        for (message, said) in [
+            ("Database client error. Retrying the connection.", "PGRST001: Database client error. (gone)"),
+            ("No schema cache. Retrying.", "PGRST001: No schema cache. (gone)"),
+        ] {
+            let error = Error::Database(Cause::new(Fault::DatabaseClient, message).cause("gone"));
+            assert_eq!(error.to_string(), said);
+        }
+    }
+}

@@ -3,9 +3,7 @@
 
 mod accept;
 mod body;
-mod coding;
 mod conditional;
-mod cors;
 mod counted;
 mod headers;
 mod options;
@@ -28,7 +26,9 @@ use crate::{
     media::MediaType,
     metrics::Route,
     notes::Stage,
+    openapi::Format,
     request::{Accept, Action, CallAccess, Request, payload::Arguments},
+    server::{coding::coded, request_id},
 };
 use axum::body::Body;
 use bytes::Bytes;
@@ -55,47 +55,54 @@ pub struct Answered {
     pub route: Arc<Route>,
 }
 
-/// What a request of this path would be counted as if it were for the default schema.
-pub fn route_of_path(engine: &Engine, path: &str) -> Arc<Route> {
-    counted::of_path(engine, path, engine.config().db_schemas.default_schema())
+/// What a request is counted as, whether or not it has been answered.
+pub fn route(engine: &Engine, head: &Parts) -> Arc<Route> {
+    counted::route(engine, head)
 }
 
-/// Answers a request, and says what is logged and counted of it.
+/// Answers a request, and says what is logged and counted of it. Where the path is that of a file of the document, `file`
+/// says in which format.
 pub async fn serve<B>(
     engine: &Engine,
     authenticator: &Authenticator,
     documents: &Documents,
-    request: http::Request<B>,
+    head: &Parts,
+    body: B,
+    file: Option<Format>,
 ) -> (Response<Body>, Answered)
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let config = engine.config();
-    let (head, body) = request.into_parts();
-    let mut stopwatch = Stopwatch::start(config);
-    let (mut response, identity) = match cors::preflight(&head, &config.server_cors_allowed_origins) {
-        Some(preflight) => (preflight, None),
-        None => {
-            let (mut response, identity) =
-                admit(engine, authenticator, documents, &head, body, &mut stopwatch).await;
-            cors::expose(&head.headers, response.headers_mut(), &config.server_cors_allowed_origins);
-            (response, identity)
-        }
+    let mut stopwatch = Stopwatch::start(engine.config());
+    let (response, identity) =
+        admit(engine, authenticator, documents, head, body, file, &mut stopwatch).await;
+    let route = match (stopwatch.route, file) {
+        (Some(route), _) => route,
+        (None, Some(_)) => engine.meters().routes.documents.clone(),
+        (None, None) => counted::route(engine, head),
     };
-    let headers = response.headers_mut();
-    headers.entry(header::SERVER).or_insert(SERVER);
-    if let Some(trace) = &config.server_trace_header {
-        let value = head.headers.get(trace.name()).cloned();
-        headers.insert(trace.name(), value.unwrap_or_else(|| HeaderValue::from_static("")));
-    }
-    let route = stopwatch.route.unwrap_or_else(|| counted::route(engine, &head));
-    (response, Answered { identity, route })
+    (named(response, head, engine.config()), Answered { identity, route })
 }
 
 /// The answer to a request that no engine has seen.
-pub fn failure(error: &Error, config: &Config) -> Response<Body> {
-    respond::failure(error, Caller::Anonymous, config.client_error_verbosity)
+pub fn failure(error: &Error, head: &Parts, config: &Config) -> Response<Body> {
+    named(respond::failure(error, Caller::Anonymous, config.client_error_verbosity), head, config)
+}
+
+/// Says who answers, and repeats what `server-trace-header` names.
+fn named(mut response: Response<Body>, head: &Parts, config: &Config) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.entry(header::SERVER).or_insert(SERVER);
+    if let Some(trace) = &config.server_trace_header {
+        match head.headers.get(trace.name()) {
+            Some(value) => _ = headers.insert(trace.name(), value.clone()),
+            // The one that was made is told in its place.
+            None if trace.name() == request_id::NAME => {}
+            None => _ = headers.insert(trace.name(), HeaderValue::from_static("")),
+        }
+    }
+    response
 }
 
 /// Finds out who asks, and answers; errors too.
@@ -105,6 +112,7 @@ async fn admit<B>(
     documents: &Documents,
     head: &Parts,
     body: B,
+    file: Option<Format>,
     stopwatch: &mut Stopwatch,
 ) -> (Response<Body>, Option<Arc<Identity>>)
 where
@@ -135,7 +143,7 @@ where
             return (respond::failure(&error, identity.caller, verbosity), Some(identity));
         }
     };
-    let mut response = match answer(engine, documents, &identity, head, body, stopwatch).await {
+    let mut response = match answer(engine, documents, &identity, head, body, file, stopwatch).await {
         Ok(mut response) => {
             stopwatch.lap(Stage::Response);
             response.headers_mut().extend(stopwatch.header().map(|value| (SERVER_TIMING, value)));
@@ -162,6 +170,7 @@ async fn answer<B>(
     identity: &Identity,
     head: &Parts,
     body: B,
+    file: Option<Format>,
     stopwatch: &mut Stopwatch,
 ) -> Result<Response<Body>>
 where
@@ -180,7 +189,7 @@ where
             stopwatch.lap(Stage::Plan);
             Ok(respond::allow(&methods))
         }
-        Wish::Run(wanted) => match root::file(engine, &wanted.1) {
+        Wish::Run(wanted) => match file.filter(|_| root::is_file(engine, &wanted.1)) {
             Some(format) => {
                 let Asked { profile, .. } = wanted.1;
                 root::describe(engine, documents, identity, head, profile, format, stopwatch).await
@@ -256,7 +265,7 @@ async fn run(
     stopwatch.route = outcome.route.take();
     stopwatch.lap_at(Stage::Plan, outcome.planned);
     stopwatch.lap(Stage::Transaction);
-    Ok(coding::coded(respond::success(outcome, &asked)?, &head.headers).await)
+    Ok(coded(respond::success(outcome, &asked)?, &head.headers).await)
 }
 
 /// Completes a request whose action `action` takes from what was parsed.

@@ -22,7 +22,7 @@ pub(super) fn route(engine: &Engine, head: &Parts) -> Arc<Route> {
 }
 
 /// What a request of this path is counted as, for this schema.
-pub(super) fn of_path(engine: &Engine, path: &str, schema: &str) -> Arc<Route> {
+fn of_path(engine: &Engine, path: &str, schema: &str) -> Arc<Route> {
     let routes = &engine.meters().routes;
     match route::resource(path, engine.config()) {
         Ok(Resource::Root) => routes.documents.clone(),

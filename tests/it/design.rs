@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("demo", "embedded"),
     ("embedded", ""),
     ("server", "config error memory metrics"),
-    ("admin", "metrics"),
+    ("admin", "metrics server"),
     (
         "rest",
         "admission auth catalog config engine error media memory metrics openapi notes outcome request server",
