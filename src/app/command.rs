@@ -44,7 +44,10 @@ pub async fn dump_config(mut sources: Sources) -> Result<Dump, Error> {
         }
         Err(error) => return Err(error),
     };
-    Authenticator::new(&config, None).map_err(Error::Config)?;
+    // What cannot be a secret is told; where the database is need not be known.
+    if config.connection().is_ok() {
+        Authenticator::new(&config, None).map_err(Error::Config)?;
+    }
     Ok(Dump { text: config.dump(), without_database })
 }
 
@@ -215,7 +218,7 @@ async fn catalog(config: &Config, schema: &SchemaSource) -> Result<Catalog, Erro
 
 fn pool(config: &Config) -> Result<Pool, Error> {
     let (connection, _) = config.connection().map_err(Error::Config)?;
-    Pool::new(&connection, Options::from(config)).map_err(Error::Database)
+    Pool::new(&connection, Options::from(config), Arc::default()).map_err(Error::Database)
 }
 
 fn internal(error: &dyn std::fmt::Display) -> Box<error::Error> {

@@ -19,6 +19,7 @@ use crate::{
     execute::{Client, Lent, Pool, configuration},
     grpc::{Lasting, health::Database},
     memory::Memory,
+    metrics::Subject,
     telemetry::Logs,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -114,6 +115,10 @@ struct Counters {
     failed: AtomicU64,
     /// Microseconds that the last introspection took.
     query: AtomicU64,
+    /// Microseconds that the last load took in all.
+    load: AtomicU64,
+    /// When it ended.
+    loaded: ArcSwapOption<Instant>,
 }
 
 impl Loader {
@@ -181,6 +186,8 @@ impl Loader {
             loads_failed: self.counters.failed.load(Ordering::Relaxed),
             is_stale: self.stale.load().is_some(),
             query_time: Duration::from_micros(self.counters.query.load(Ordering::Relaxed)),
+            load_time: Duration::from_micros(self.counters.load.load(Ordering::Relaxed)),
+            age: self.counters.loaded.load().as_ref().map(|loaded| loaded.elapsed()),
         }
     }
 
@@ -261,6 +268,7 @@ impl Loader {
 
     /// All of it but the exchange has a thread of its own.
     async fn load(self: &Arc<Self>, read: Read) -> Result<(), Failure> {
+        let began = Instant::now();
         let mut lent = self.pool.lend().await?;
         let loader = self.clone();
         let loading = background::run("load", async move {
@@ -278,11 +286,20 @@ impl Loader {
         if let Some(former) = self.services.swap(Some(services.clone())) {
             retire(former);
         }
+        let database = services.engine.catalog().descriptor();
+        let relations = database.relations.iter();
+        let relations = relations.map(|relation| Subject::Relation(&relation.schema, &relation.name));
+        let functions = database.functions.iter();
+        let functions = functions.map(|function| Subject::Function(&function.schema, &function.name));
+        self.pool.meters().routes.keep(relations.chain(functions));
         // All of the schema is described for it, and nobody waits for that.
         let grpc = services.grpc.clone();
         tokio::spawn(background::run("lock", async move { grpc.warn_of_lock() }));
         // Cached plans of what has changed are of no use.
         self.pool.renew((&**config).into());
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.counters.load.store(took, Ordering::Relaxed);
+        self.counters.loaded.store(Some(Arc::new(Instant::now())));
         // Whoever is answered by it finds it counted.
         self.counters.succeeded.fetch_add(1, Ordering::Relaxed);
         self.stale.store(None);
@@ -370,7 +387,7 @@ impl Loader {
         let mut sources = self.sources.lock().await;
         sources.database = BTreeMap::new();
         // Whether and how the database is asked is said outside of it.
-        let (outside, _) = Config::load(&sources)?;
+        let (outside, told) = Config::load(&sources)?;
         if outside.db_config {
             let names: Vec<_> = Config::database_settings().collect();
             let function = outside.db_pre_config.as_ref();
@@ -381,7 +398,12 @@ impl Loader {
             Read::Anew | Read::Changes | Read::Keep => Config::load(&sources)?,
         };
         Authenticator::new(&config, None)?;
-        for warning in &warnings {
+        // At the start it was told what is to be said of the options outside of the database.
+        let told = match read {
+            Read::Anew => told.as_slice(),
+            Read::Again | Read::Keep => &[],
+        };
+        for warning in warnings.iter().filter(|warning| !told.contains(warning)) {
             tracing::warn!("{warning}");
         }
         tracing::info!("Configuration loaded");

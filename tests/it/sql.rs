@@ -75,7 +75,7 @@ impl Bench {
         sources.environment = environment;
         let (config, _) = Config::load(&sources).unwrap();
         let (target, _) = Connection::parse(&database.superuser_uri(), &BTreeMap::new()).unwrap();
-        let pool = Pool::new(&target, Options::from(&config)).unwrap();
+        let pool = Pool::new(&target, Options::from(&config), std::sync::Arc::default()).unwrap();
         Self { runtime, client, pool, catalog, config, _database: database }
     }
 
