@@ -105,7 +105,8 @@ async fn ready<S: Status>(Shared(status): Shared<Arc<S>>, headers: HeaderMap) ->
 }
 
 async fn metrics<S: Status>(Shared(status): Shared<Arc<S>>, headers: HeaderMap) -> Response<Body> {
-    told("text/plain; charset=utf-8", status.metrics().to_text(), &headers).await
+    let (content_type, page) = status.metrics().page(&headers);
+    told(content_type, page, &headers).await
 }
 
 async fn schema_cache<S: Status>(Shared(status): Shared<Arc<S>>, headers: HeaderMap) -> Response<Body> {

@@ -7,10 +7,12 @@
 //!                                         └─ SIGTERM, SIGINT ─ say so ─ finish what runs ─ exit 0
 //! ```
 
+mod background;
 mod channel;
 pub mod command;
 mod ended;
 mod front;
+mod heap;
 mod held;
 mod loader;
 mod manager;
@@ -94,7 +96,7 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     Authenticator::new(&config, None).map_err(Error::Config)?;
     Lock::of_server(config.grpc_lock.as_deref()).map_err(Error::Lock)?;
     let tls = tls(&config)?;
-    let pool = Pool::new(&connection, Options::from(&config)).map_err(Error::Database)?;
+    let pool = Pool::new(&connection, Options::from(&config), Arc::default()).map_err(Error::Database)?;
     let ended = run(sources, config, &pool, tls, logs.clone(), listening).await;
     // However it ended, what was cut off has been dropped by now.
     if tokio::time::timeout(STOPPED_WITHIN, pool.is_quiet()).await.is_err() {
@@ -126,7 +128,12 @@ async fn run(
     let address = bound.address();
     let lasting = grpc::Lasting::new(shutdown.clone()).map_err(Error::Database)?;
     let memory = Memory::new(config.server_max_memory.get());
-    let limits = Limits { sharing: main.sharing, tls: tls.clone(), ..limits(&config, memory.clone()) };
+    let limits = Limits {
+        sharing: main.sharing,
+        tls: tls.clone(),
+        meters: pool.meters().clone(),
+        ..limits(&config, memory.clone())
+    };
     let loader = Arc::new(Loader::new(sources, config, pool.clone(), logs, lasting, memory));
     let admin = match (given.next(), admin_endpoint(&loader.config())) {
         (Some(listener), _) => Some(listener),
@@ -138,8 +145,10 @@ async fn run(
     if let Some(listener) = admin {
         tracing::info!("Admin server listening on {}", listener.address());
         let admin = admin::router(Arc::new(AppStatus::new(loader.clone(), address.clone())));
-        let (limits, shutdown) =
-            (Limits { sharing: Sharing::Exclusive, tls: None, ..limits.clone() }, shutdown.clone());
+        // Its connections are not those of clients.
+        let meters = Arc::default();
+        let limits = Limits { sharing: Sharing::Exclusive, tls: None, meters, ..limits.clone() };
+        let shutdown = shutdown.clone();
         serving.spawn(async move { serve_connections(listener, admin, &limits, shutdown).await });
     }
 
@@ -166,7 +175,7 @@ async fn run(
         reloads.ask(what);
     }
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
-    loop {
+    let cause = loop {
         channel.follow(&loader.config());
         tokio::select! {
             signal = signals.next() => match signal {
@@ -177,11 +186,13 @@ async fn run(
                         tls.reload();
                     }
                 }
-                Some(Signal::Terminate | Signal::Interrupt) | None => break,
+                Some(signal @ (Signal::Terminate | Signal::Interrupt)) => break signal.name(),
+                None => break "the end of signals",
             },
             event = channel.next() => match event {
                 Event::Lost => {
                     pool.suspect();
+                    reloads.doubt();
                     if !loader.config().db_pool_automatic_recovery {
                         return Err(Error::Database(connection_lost()));
                     }
@@ -189,6 +200,7 @@ async fn run(
                 Event::Listening => {}
                 Event::ReloadConfig => reloads.ask(Reload::Configuration),
                 Event::ReloadCatalog => reloads.ask(Reload::Catalog),
+                Event::ReloadChanges => reloads.ask(Reload::Changes),
             },
             () = loader.suspected() => reloads.suspect(),
             () = revivals.next() => reloads.revive(),
@@ -200,9 +212,9 @@ async fn run(
                 }
             }
         }
-    }
+    };
 
-    tracing::info!("Shutting down");
+    tracing::info!("Shutting down after {cause}");
     manager::stopping();
     // No more is asked, so that the last that is told is the end; and no more is loaded.
     drop((pulse, reloads, revivals));

@@ -43,11 +43,12 @@ use crate::{
     config::Verbosity,
     engine::Engine,
     error::{Caller, Error, Result},
+    metrics::{self as counted, Route, Subject},
     server::shutdown::Shutdown,
 };
 use blame::Asked;
 use bytes::Bytes;
-pub use ended::Ended;
+pub use ended::{Called, Ended};
 use health::Health;
 use http::{Request, Response, request::Parts};
 use lock::Lock;
@@ -156,6 +157,27 @@ impl Grpc {
     fn method(&self, path: &str) -> Option<Callable> {
         let own = self.services.method(path).map(Callable::Catalog);
         own.or_else(|| self.infrastructure.method(path).cloned().map(Callable::Infrastructure))
+    }
+
+    /// What a call of this path is counted as.
+    pub fn counted(&self, path: &str) -> (Arc<Route>, counted::Method) {
+        match self.method(path) {
+            Some(Callable::Catalog(method)) => (self.route(&method), method.counted()),
+            Some(Callable::Infrastructure(method)) => {
+                (self.engine.meters().routes.infrastructure.clone(), method.of.counted())
+            }
+            None => (self.engine.meters().routes.unknown.clone(), counted::Method::GrpcOther),
+        }
+    }
+
+    /// What calls of a method are counted as.
+    fn route(&self, method: &Method) -> Arc<Route> {
+        let make = |subject: Subject<'_>| match subject {
+            Subject::Relation(schema, name) => self.engine.route_of_relation(schema, name),
+            Subject::Function(schema, name) => self.engine.route_of_function(schema, name),
+        };
+        let route = self.services.route(method, make);
+        route.unwrap_or_else(|| self.engine.meters().routes.transaction.clone())
     }
 
     /// Answers a request of the gRPC branch.

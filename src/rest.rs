@@ -4,6 +4,7 @@
 mod accept;
 mod body;
 mod conditional;
+mod counted;
 mod headers;
 mod options;
 mod prefer;
@@ -23,6 +24,7 @@ use crate::{
     engine::Engine,
     error::{Caller, Error, Result},
     media::MediaType,
+    metrics::Route,
     notes::Stage,
     openapi::Format,
     request::{Accept, Action, CallAccess, Request, payload::Arguments},
@@ -44,8 +46,22 @@ use transaction::Transaction;
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("pgduet/", env!("CARGO_PKG_VERSION")));
 
-/// Answers a request, and says who asked, for the access log, where that is known. Where the path is that of a file of the
-/// document, `file` says in which format.
+/// What is logged and counted of a request that has been answered.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Who asked, where that is known.
+    pub identity: Option<Arc<Identity>>,
+    /// What it was about.
+    pub route: Arc<Route>,
+}
+
+/// What a request is counted as, whether or not it has been answered.
+pub fn route(engine: &Engine, head: &Parts) -> Arc<Route> {
+    counted::route(engine, head)
+}
+
+/// Answers a request, and says what is logged and counted of it. Where the path is that of a file of the document, `file`
+/// says in which format.
 pub async fn serve<B>(
     engine: &Engine,
     authenticator: &Authenticator,
@@ -53,13 +69,20 @@ pub async fn serve<B>(
     head: &Parts,
     body: B,
     file: Option<Format>,
-) -> (Response<Body>, Option<Arc<Identity>>)
+) -> (Response<Body>, Answered)
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (response, identity) = admit(engine, authenticator, documents, head, body, file).await;
-    (named(response, head, engine.config()), identity)
+    let mut stopwatch = Stopwatch::start(engine.config());
+    let (response, identity) =
+        admit(engine, authenticator, documents, head, body, file, &mut stopwatch).await;
+    let route = match (stopwatch.route, file) {
+        (Some(route), _) => route,
+        (None, Some(_)) => engine.meters().routes.documents.clone(),
+        (None, None) => counted::route(engine, head),
+    };
+    (named(response, head, engine.config()), Answered { identity, route })
 }
 
 /// The answer to a request that no engine has seen.
@@ -90,13 +113,13 @@ async fn admit<B>(
     head: &Parts,
     body: B,
     file: Option<Format>,
+    stopwatch: &mut Stopwatch,
 ) -> (Response<Body>, Option<Arc<Identity>>)
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let verbosity = engine.config().client_error_verbosity;
-    let mut stopwatch = Stopwatch::start(engine.config());
     let effect = match head.method.is_safe() {
         true => Effect::Read,
         false => Effect::Change,
@@ -120,7 +143,7 @@ where
             return (respond::failure(&error, identity.caller, verbosity), Some(identity));
         }
     };
-    let mut response = match answer(engine, documents, &identity, head, body, file, &mut stopwatch).await {
+    let mut response = match answer(engine, documents, &identity, head, body, file, stopwatch).await {
         Ok(mut response) => {
             stopwatch.lap(Stage::Response);
             response.headers_mut().extend(stopwatch.header().map(|value| (SERVER_TIMING, value)));
@@ -238,7 +261,8 @@ async fn run(
 ) -> Result<Response<Body>> {
     stopwatch.lap(Stage::Parse);
     let (request, asked) = *wanted;
-    let outcome = engine.run(request, identity).await?;
+    let mut outcome = engine.run(request, identity).await?;
+    stopwatch.route = outcome.route.take();
     stopwatch.lap_at(Stage::Plan, outcome.planned);
     stopwatch.lap(Stage::Transaction);
     Ok(coded(respond::success(outcome, &asked)?, &head.headers).await)

@@ -5,7 +5,7 @@ use super::{
     held::held,
     loader::Loader,
     pages::{self, InPlace, pages},
-    seen::Seen,
+    seen::{About, Seen},
     services::{Services, unavailable},
 };
 use crate::{
@@ -79,6 +79,7 @@ impl tower::Service<Request<RequestBody>> for Front {
         };
         let is_service = |name: &str| services.as_ref().is_some_and(|services| services.grpc.knows(name));
         let branch = steer(&head, is_service, |path| pages::are_at(path, &config));
+        seen.steered(branch, head.uri.path());
         let (ticket, refused) = match self.enter(&config, branch, head.uri.path()) {
             Ok(ticket) => (ticket, None),
             Err(Busy) => (None, Some(busy())),
@@ -98,42 +99,50 @@ impl tower::Service<Request<RequestBody>> for Front {
         let mut way = Way { seen, config, place, policy: Some(policy), ticket, limits_roles };
         // Each branch is a future of its own: none takes room for what only another needs.
         let answered: Self::Future = match (branch, held, services) {
-            _ if let Some(preflight) = preflight => {
+            (branch, _, services) if let Some(preflight) = preflight => {
                 way.policy = None;
-                Box::pin(std::future::ready(Ok(way.back(head, preflight, None))))
+                let services = services.filter(|_| branch == Branch::Rest);
+                let route = services.map(|services| rest::route(&services.engine, &head));
+                let about = About { route, ..About::default() };
+                Box::pin(std::future::ready(Ok(way.back(head, preflight, about))))
             }
             (Branch::Grpc, Ok(held), Some(services)) => Box::pin(async move {
+                let leaving = way.seen.leaving(&head, &services);
                 let answer = services.grpc.clone().serve(&head, body).await.map(Body::new);
+                leaving.stays();
                 drop(held);
-                let role = answer.extensions().get::<Arc<Identity>>().cloned();
-                Ok(way.back(head, answer, role))
+                let about = answer.extensions().get::<grpc::Called>().cloned();
+                Ok(way.back(head, answer, about.map(About::from).unwrap_or_default()))
             }),
             (Branch::Rest, Ok(held), Some(services)) => Box::pin(async move {
                 let Services { engine, authenticator, documents, .. } = &*services;
-                let (answer, role) = rest::serve(engine, authenticator, documents, &head, body, None).await;
+                let leaving = way.seen.leaving(&head, &services);
+                let (answer, about) = rest::serve(engine, authenticator, documents, &head, body, None).await;
+                leaving.stays();
                 drop(held);
-                Ok(way.back(head, answer, role))
+                Ok(way.back(head, answer, about.into()))
             }),
             (Branch::Pages, Ok(held), services) => {
+                let route = self.loader.pool().meters().routes.documents.clone();
                 let mut router = self.pages.clone();
                 let mut request = Request::from_parts(head.clone(), body);
                 request.extensions_mut().insert(InPlace { services, config: way.config.clone() });
                 Box::pin(async move {
                     let answer = pages::measured(&head.method, router.call(request).await?);
                     drop(held);
-                    let role = answer.extensions().get::<Arc<Identity>>().cloned();
-                    Ok(way.back(head, answer, role))
+                    let identity = answer.extensions().get::<Arc<Identity>>().cloned();
+                    Ok(way.back(head, answer, About { identity, route: Some(route), method: None }))
                 })
             }
             (Branch::Grpc, held, _) => Box::pin(async move {
                 let error = held.err().unwrap_or_else(unavailable);
                 let answer = grpc::failure(&head, body, &error).await.map(Body::new);
-                Ok(way.back(head, answer, None))
+                Ok(way.back(head, answer, About::default()))
             }),
             (Branch::Rest | Branch::Pages, held, _) => {
                 let error = held.err().unwrap_or_else(unavailable);
                 let answer = rest::failure(&error, &head, &way.config);
-                Box::pin(std::future::ready(Ok(way.back(head, answer, None))))
+                Box::pin(std::future::ready(Ok(way.back(head, answer, About::default()))))
             }
         };
         match pad {
@@ -156,7 +165,7 @@ struct Way {
 }
 
 impl Way {
-    fn back(self, head: Parts, mut answer: Response<Body>, role: Option<Arc<Identity>>) -> Response<Body> {
+    fn back(self, head: Parts, mut answer: Response<Body>, about: About) -> Response<Body> {
         let Self { seen, config, place, policy, ticket, limits_roles } = self;
         let headers = answer.headers_mut();
         if let (Place::Below, Some(base)) = (place, config.server_base_path.as_deref()) {
@@ -166,7 +175,7 @@ impl Way {
             policy.expose(&head.headers, headers, &config.server_cors_allowed_origins);
         }
         seen.id().tell(headers);
-        let answer = seen.answered(head, answer, role);
+        let answer = seen.answered(head, answer, about);
         match (&ticket, limits_roles) {
             (None, false) => answer,
             (Some(_), _) | (None, true) => held(answer, ticket),
@@ -175,7 +184,7 @@ impl Way {
 }
 
 /// Where health and reflection are, which are for whoever looks after a server that is busy.
-const INFRASTRUCTURE: &str = "/grpc.";
+pub(super) const INFRASTRUCTURE: &str = "/grpc.";
 
 impl Front {
     /// Counts a request where `server-max-requests` limits them. Fails where there are as many as there may be.

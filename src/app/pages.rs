@@ -96,7 +96,8 @@ impl InPlace {
             Err(error) => return rest::failure(&error, &head, &self.config),
         };
         let Services { engine, authenticator, documents, .. } = &**services;
-        let (mut answer, role) = rest::serve(engine, authenticator, documents, &head, body, file).await;
+        let (mut answer, rest::Answered { identity: role, .. }) =
+            rest::serve(engine, authenticator, documents, &head, body, file).await;
         if let Some(role) = role {
             answer.extensions_mut().insert(role);
         }

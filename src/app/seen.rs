@@ -1,13 +1,15 @@
-//! The access log's view of a request: kept while the request is answered, and written when it is known how the answer
+//! What is logged and counted of a request: kept while the request is answered, and told when it is known how the answer
 //! ends. It steers nothing and changes no answer.
 
-use super::{ended::logged, loader::Loader};
+use super::{ended::logged, front::INFRASTRUCTURE, loader::Loader, services::Services};
 use crate::{
     auth::Identity,
     config::{Config, LogFormat, LogLevel},
     grpc,
+    metrics::{Code, Meters, Method as Counted, Protocol, Route},
     notes::{Pad, STAGES},
-    server::{forwarded::Forwarded, listen::Peer, request_id::RequestId},
+    rest,
+    server::{forwarded::Forwarded, listen::Peer, request_id::RequestId, steer::Branch},
     telemetry::{Access, More, shows},
 };
 use axum::body::Body;
@@ -17,8 +19,33 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What is known of a request when it comes, besides its head.
+/// Who asked, and what about, as far as that is known when there is an answer.
+#[derive(Default)]
+pub(super) struct About {
+    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) route: Option<Arc<Route>>,
+    /// What was called over gRPC.
+    pub(super) method: Option<Counted>,
+}
+
+impl From<rest::Answered> for About {
+    fn from(answered: rest::Answered) -> Self {
+        Self { identity: answered.identity, route: Some(answered.route), method: None }
+    }
+}
+
+impl From<grpc::Called> for About {
+    fn from(called: grpc::Called) -> Self {
+        Self { identity: called.identity, route: Some(called.route), method: Some(called.method) }
+    }
+}
+
+/// What is known of a request when it comes, besides its head. Until this is dropped, it counts as being in flight.
 pub(super) struct Seen {
+    began: Instant,
+    protocol: Protocol,
+    /// As what it is in flight. Who watches health does so for ever.
+    in_flight: Option<Protocol>,
     level: LogLevel,
     peer: Peer,
     id: RequestId,
@@ -52,7 +79,6 @@ impl Line {
 /// Notes on a request, for logs that tell more than the line of the text log: JSON, or the SQL.
 struct Noted {
     pad: Pad,
-    began: Instant,
     trace_id: Option<String>,
     format: LogFormat,
     /// How long a request may take before the log tells of it.
@@ -85,7 +111,6 @@ impl Noted {
         let trace = headers.get("traceparent").and_then(|value| value.to_str().ok());
         Some(Self {
             pad: Pad::default(),
-            began: Instant::now(),
             trace_id: trace.and_then(trace_id),
             format: config.log_format,
             slow: config.log_slow.map(|slow| slow.0),
@@ -101,9 +126,15 @@ fn trace_id(parent: &str) -> Option<String> {
 }
 
 impl Seen {
+    /// A request has come. Until it is [`Seen::steered`] elsewhere, it is one of REST.
     pub(super) fn of(head: &Parts, peer: Peer, id: RequestId, config: &Config, loader: &Arc<Loader>) -> Self {
+        let protocol = Protocol::Rest;
+        loader.pool().meters().in_flight(protocol).rise();
         let forwarded = head.extensions.get::<Forwarded>().and_then(|forwarded| forwarded.client);
         Self {
+            began: Instant::now(),
+            protocol,
+            in_flight: Some(protocol),
             level: config.log_level,
             peer: forwarded.map_or(peer, Peer::Ip),
             id,
@@ -111,6 +142,26 @@ impl Seen {
             loader: loader.clone(),
             noted: Noted::of(&head.headers, config),
         }
+    }
+
+    /// It is known which front door it came to, and for which path.
+    pub(super) fn steered(&mut self, branch: Branch, path: &str) {
+        match branch {
+            Branch::Rest | Branch::Pages => {}
+            Branch::Grpc => {
+                self.land();
+                self.protocol = Protocol::Grpc;
+                self.in_flight = (!path.starts_with(INFRASTRUCTURE)).then_some(Protocol::Grpc);
+                if let Some(protocol) = self.in_flight {
+                    self.meters().in_flight(protocol).rise();
+                }
+            }
+        }
+    }
+
+    /// While this is there, whoever goes away is counted as what was asked for.
+    pub(super) fn leaving<'r>(&'r self, head: &'r Parts, services: &'r Services) -> Leaving<'r> {
+        Leaving { seen: self, head, services }
     }
 
     /// It was sent to this target, which its head does not have any more.
@@ -128,18 +179,16 @@ impl Seen {
         self.noted.as_ref().map(|noted| noted.pad.clone())
     }
 
-    /// The answer to `role`, which is logged, if it is to be, as soon as it is known how it ends.
-    pub(super) fn answered(
-        mut self,
-        head: Parts,
-        response: Response<Body>,
-        role: Option<Arc<Identity>>,
-    ) -> Response<Body> {
+    /// The answer, which is counted, and logged if it is to be, as soon as it is known how it ends.
+    pub(super) fn answered(mut self, head: Parts, response: Response<Body>, about: About) -> Response<Body> {
+        let About { identity: role, route, method } = about;
         let (status, target) = (response.status(), self.target.take());
         match response.extensions().get::<grpc::Ended>().cloned() {
             Some(ended) => {
+                let method = method.unwrap_or_else(|| self.called(&head.method));
                 let line = Line::of(head, target);
                 logged(response, ended, move |ended, length| {
+                    self.count(route.as_deref(), method, ended.counted(), length);
                     self.tell_if_slow(&line, role.as_deref());
                     if shows(self.level, ended.http()) {
                         self.log(&line, role, status, Some(length), Some(ended.name()));
@@ -147,12 +196,15 @@ impl Seen {
                 })
             }
             None => {
+                let method = method.unwrap_or_else(|| self.called(&head.method));
+                let (length, code) = (length(&response), Code::of_status(status.as_u16()));
+                self.count(route.as_deref(), method, code, length.unwrap_or_default());
                 let is_shown = shows(self.level, status.as_u16()) && !is_preflight(&head);
                 if is_shown || self.noted.is_some() {
                     let line = Line::of(head, target);
                     self.tell_if_slow(&line, role.as_deref());
                     if is_shown {
-                        self.log(&line, role, status, length(&response), None);
+                        self.log(&line, role, status, length, None);
                     }
                 }
                 response
@@ -160,10 +212,41 @@ impl Seen {
         }
     }
 
+    fn land(&self) {
+        if let Some(protocol) = self.in_flight {
+            self.meters().in_flight(protocol).fall();
+        }
+    }
+
+    fn meters(&self) -> &Meters {
+        self.loader.pool().meters()
+    }
+
+    fn count(&self, route: Option<&Route>, method: Counted, code: Code, bytes: u64) {
+        let route = route.unwrap_or(&self.meters().routes.unknown);
+        route.observe(method, code, self.began.elapsed());
+        self.meters().bytes(self.protocol).add(bytes);
+    }
+
+    /// What was called, as far as the head of the request says.
+    fn called(&self, method: &Method) -> Counted {
+        match (self.protocol, method) {
+            (Protocol::Grpc, _) => Counted::GrpcOther,
+            (Protocol::Rest, &Method::GET) => Counted::HttpGet,
+            (Protocol::Rest, &Method::HEAD) => Counted::HttpHead,
+            (Protocol::Rest, &Method::POST) => Counted::HttpPost,
+            (Protocol::Rest, &Method::PUT) => Counted::HttpPut,
+            (Protocol::Rest, &Method::PATCH) => Counted::HttpPatch,
+            (Protocol::Rest, &Method::DELETE) => Counted::HttpDelete,
+            (Protocol::Rest, &Method::OPTIONS) => Counted::HttpOptions,
+            (Protocol::Rest, _) => Counted::HttpOther,
+        }
+    }
+
     /// Tells of a request that took longer than `log-slow`. The statement has parameters in place of the request's values.
     fn tell_if_slow(&self, line: &Line, role: Option<&Identity>) {
-        let Some(Noted { slow: Some(slow), began, pad, .. }) = &self.noted else { return };
-        let took = began.elapsed();
+        let Some(Noted { slow: Some(slow), pad, .. }) = &self.noted else { return };
+        let took = self.began.elapsed();
         if took < *slow {
             return;
         }
@@ -199,7 +282,7 @@ impl Seen {
         let more = self.noted.as_ref().zip(notes.as_ref()).map(|(noted, notes)| More {
             request_id: &request_id,
             trace_id: noted.trace_id.as_deref(),
-            took: noted.began.elapsed(),
+            took: self.began.elapsed(),
             notes,
             query: notes.query.as_deref().filter(|_| noted.values == Values::Logged),
         });
@@ -237,6 +320,40 @@ impl Seen {
         {
             tracing::info!("{query}");
         }
+    }
+}
+
+/// A request whose client may go away before there is an answer: then this is dropped.
+pub(super) struct Leaving<'r> {
+    seen: &'r Seen,
+    head: &'r Parts,
+    services: &'r Services,
+}
+
+impl Leaving<'_> {
+    /// There is an answer.
+    pub(super) fn stays(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let Self { seen, head, services } = self;
+        let (route, method, code) = match seen.protocol {
+            Protocol::Rest => (rest::route(&services.engine, head), seen.called(&head.method), Code::Gone),
+            Protocol::Grpc => {
+                let (route, method) = services.grpc.counted(head.uri.path());
+                (route, method, Code::Cancelled)
+            }
+        };
+        seen.count(Some(&route), method, code, 0);
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        self.land();
     }
 }
 

@@ -171,7 +171,8 @@ impl<O: Operations> Running<'_, O> {
         let template = match (&sink, std::ptr::eq(self.engine, self.first)) {
             (None, _) | (Some(_), true) => self.engine.template(&shape, self.identity)?,
             (Some(_), false) => {
-                Arc::new(Template::of(&self.engine.plan_for(self.first, &shape, self.identity)?))
+                let plan = self.engine.plan_for(self.first, &shape, self.identity)?;
+                Arc::new(Template::of(&plan, self.engine.route(&shape)))
             }
         };
         // What only reads as long as there is a row, and else inserts it, is a write.

@@ -8,7 +8,7 @@ use super::{
     call::{self as calls, Asker},
     connect::{self, Compression, Form, Known, PREFIX},
     decode::{self, Calls},
-    ended::{Ended, watched},
+    ended::{Called, Ended, watched},
     framing,
     infrastructure::Infrastructure,
     intake,
@@ -21,6 +21,7 @@ use super::{
     timing, transaction,
 };
 use crate::{
+    auth::Identity,
     config::Verbosity,
     error::{Caller, Error, Fault},
 };
@@ -180,7 +181,11 @@ async fn answer(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
         Some(Callable::Infrastructure(method)) => {
             let request = Request::from_parts(head, body);
             let answered = infrastructure(&grpc, method.of, request, limit).await;
-            watched(mended(answered.unwrap_or_else(Status::into_http), limit))
+            let mut response = watched(mended(answered.unwrap_or_else(Status::into_http), limit));
+            let identity = response.extensions_mut().remove::<Arc<Identity>>();
+            let route = grpc.engine.meters().routes.infrastructure.clone();
+            response.extensions_mut().insert(Called { identity, route, method: method.of.counted() });
+            response
         }
         None => watched(missing(&path).into_http()),
     }
@@ -217,9 +222,14 @@ where
     B: http_body::Body + Unpin,
     B::Error: Into<BoxError>,
 {
+    let (route, counted) = (grpc.route(method), method.counted());
     let asker = match Asker::of(grpc, &head.headers).await {
         Ok(asker) => asker,
-        Err(status) => return watched(status.into_http()),
+        Err(status) => {
+            let mut response = watched(status.into_http());
+            response.extensions_mut().insert(Called { identity: None, route, method: counted });
+            return response;
+        }
     };
     let ticket = grpc.engine.limits().enter(&asker.identity.role);
     let answered = match (&ticket, &method.target) {
@@ -237,7 +247,7 @@ where
         }
     };
     let mut response = answered.unwrap_or_else(|status| watched(status.into_http()));
-    response.extensions_mut().insert(asker.identity);
+    response.extensions_mut().insert(Called { identity: Some(asker.identity), route, method: counted });
     if let Ok(Some(ticket)) = ticket {
         response.extensions_mut().insert(ticket);
     }

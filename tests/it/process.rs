@@ -9,6 +9,7 @@ mod frame;
 mod health;
 mod keys;
 mod logs;
+mod metrics;
 mod outage;
 mod refused;
 mod rolling;
