@@ -51,7 +51,8 @@ pub(super) fn discard<T: Send + 'static>(name: &str, what: T) {
     }
 }
 
-/// Lowers the priority of this thread. Not as far as it goes: that would leave it a hundredth of a busy processor.
+/// Lowers the priority of this thread. Not as far as it goes: that would leave it a hundredth of a busy processor, and who
+/// waits for a lock that it holds, such as the one of the heap, would wait for as long.
 fn yield_to_others() {
     #[cfg(target_os = "linux")]
     {
@@ -70,4 +71,4 @@ fn yield_to_others() {
 
 /// Than requests, as `nice` counts. What is beyond the lowest priority is the lowest.
 #[cfg(target_os = "linux")]
-const NICER: i32 = 10;
+const NICER: i32 = 5;

@@ -385,7 +385,7 @@ async fn a_load_has_a_thread_of_its_own_that_others_go_before() {
     server.signal("USR1");
     // Those of requests have that of the process.
     let usual = thread_priority(server.id(), "tokio-rt-worker").unwrap();
-    let lower = (usual + 10).min(19);
+    let lower = (usual + 5).min(19);
     until("a load is under way", || thread_priority(server.id(), "load").filter(|nice| *nice == lower));
     let answer = send(server.address(), "GET", "/items?select=id", &[], None);
     assert_eq!((answer.status, answer.text().as_str()), (200, r#"[{"id":1}]"#));
