@@ -2,6 +2,7 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 
 export type Database = {
   __InternalSupabase: {
+    /** The last release that the types of supabase-js know. pgduet speaks PostgREST 16. */
     PostgrestVersion: "14"
   }
   api: {

@@ -91,17 +91,13 @@ words! {
 
 words! {
     /// What a `timestamptz` is over gRPC, where the lock file does not say it.
+    #[derive(Default)]
     GrpcTimestamps, "timestamp or string",
     /// `google.protobuf.Timestamp`, which has the years 1 to 9999 and no infinity.
+    #[default]
     Timestamp = "timestamp",
     /// A string in ISO 8601, which has every time.
     String = "string",
-}
-
-impl Default for GrpcTimestamps {
-    fn default() -> Self {
-        Self::Timestamp
-    }
 }
 
 /// Where a server listens: one of five wild cards, or a name or address to be resolved.
