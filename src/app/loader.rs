@@ -401,7 +401,7 @@ impl Loader {
         // At the start it was told what is to be said of the options outside of the database.
         let told = match read {
             Read::Anew => told.as_slice(),
-            Read::Again | Read::Keep => &[],
+            Read::Again | Read::Changes | Read::Keep => &[],
         };
         for warning in warnings.iter().filter(|warning| !told.contains(warning)) {
             tracing::warn!("{warning}");

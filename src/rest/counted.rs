@@ -27,9 +27,8 @@ fn of_path(engine: &Engine, path: &str, schema: &str) -> Arc<Route> {
     match route::resource(path, engine.config()) {
         Ok(Resource::Root) => routes.documents.clone(),
         Ok(Resource::Relation(name)) => {
-            let is_file =
-                Format::of_file(&name).is_some() && engine.catalog().relation(schema, &name).is_none();
-            match is_file {
+            let is_file = Format::FILES.iter().any(|(at, _)| *at == path);
+            match is_file && engine.catalog().relation(schema, &name).is_none() {
                 true => routes.documents.clone(),
                 false => engine.route_of_relation(schema, &name),
             }
