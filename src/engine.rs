@@ -20,7 +20,7 @@ use crate::{
     error::Result,
     execute::{Body, Code, Pool, Unit, configuration::RoleSettings},
     memory::Memory,
-    notes,
+    notes::{self, Laps, Stage},
     outcome::{Outcome, Sink},
     plan::{
         self, Plan,
@@ -190,10 +190,12 @@ impl Engine {
         first: &Engine,
         sink: &mut S,
     ) -> Result<Outcome> {
+        let mut laps = Laps::start();
         let template = match std::ptr::eq(self, first) {
             true => self.template(&attempt.shape, identity)?,
             false => Arc::new(Template::of(&self.plan_for(first, &attempt.shape, identity)?)),
         };
+        laps.lap(Stage::Plan);
         let unit = template.unit(&attempt.literals, &attempt.told(), identity, &self.memory);
         let report = self.pool.run(&unit, sink).await?;
         template.outcome(report)

@@ -30,6 +30,7 @@ pub mod memory;
 mod name;
 pub mod notes;
 pub mod openapi;
+pub mod outbound;
 pub mod outcome;
 pub mod plan;
 pub mod request;

@@ -64,6 +64,9 @@ impl tower::Service<Request<RequestBody>> for Front {
         }
         let seen = Seen::of(&request, &config, &self.loader);
         let pad = seen.pad();
+        if let Some(parent) = seen.for_database() {
+            request.extensions_mut().insert(parent);
+        }
         let base = config.server_base_path.clone();
         let place = match base.as_deref().map(|base| base::below(base, request.uri())) {
             None => Place::Everywhere,

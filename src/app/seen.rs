@@ -1,12 +1,13 @@
 //! The access log's view of a request: kept while the request is answered, and written when it is known how the answer
 //! ends. It steers nothing and changes no answer.
 
-use super::{ended::logged, loader::Loader};
+use super::{ended::logged, loader::Loader, traced::Traced};
 use crate::{
     auth::Identity,
     config::{Config, LogFormat, LogLevel},
     grpc,
     notes::{Pad, STAGES},
+    request::TraceParent,
     server::{body::RequestBody, forwarded::Forwarded, listen::Peer},
     telemetry::{Access, More, shows},
 };
@@ -30,6 +31,7 @@ pub(super) struct Seen {
     is_preflight: bool,
     loader: Arc<Loader>,
     noted: Option<Noted>,
+    traced: Traced,
 }
 
 /// Notes on a request, for logs that tell more than the line of the text log: JSON, or the SQL.
@@ -54,16 +56,16 @@ enum Values {
 
 impl Noted {
     /// Notes are taken where the log is for programs, shows the SQL, or tells of slow requests.
-    fn of(headers: &HeaderMap, config: &Config) -> Option<Self> {
+    fn of(headers: &HeaderMap, config: &Config, traced: &Traced) -> Option<Self> {
         let values = match config.log_query {
             true => Values::Logged,
             false => Values::Withheld,
         };
-        if config.log_level == LogLevel::Crit
+        let logs_none = config.log_level == LogLevel::Crit
             || (values == Values::Withheld
                 && config.log_format == LogFormat::Text
-                && config.log_slow.is_none())
-        {
+                && config.log_slow.is_none());
+        if logs_none && !traced.is_recorded() {
             return None;
         }
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -71,7 +73,7 @@ impl Noted {
             pad: Pad::default(),
             began: Instant::now(),
             request_id: header("x-request-id").map_or_else(request_id, str::to_owned),
-            trace_id: header("traceparent").and_then(trace_id),
+            trace_id: traced.id(headers),
             format: config.log_format,
             slow: config.log_slow.map(|slow| slow.0),
             values,
@@ -87,16 +89,11 @@ fn request_id() -> String {
     format!("{:016x}", u64::from_ne_bytes(bytes))
 }
 
-/// `version-trace_id-parent_id-flags` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
-fn trace_id(parent: &str) -> Option<String> {
-    let id = parent.split('-').nth(1)?;
-    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
-}
-
 impl Seen {
     pub(super) fn of(request: &Request<RequestBody>, config: &Config, loader: &Arc<Loader>) -> Self {
         let forwarded = request.extensions().get::<Forwarded>().and_then(|forwarded| forwarded.client);
         let header = |name| request.headers().get(name).cloned();
+        let traced = Traced::of(request, config, loader.tracer());
         Self {
             level: config.log_level,
             peer: forwarded.map_or(request.body().peer(), Peer::Ip),
@@ -107,13 +104,31 @@ impl Seen {
             agent: header(header::USER_AGENT),
             is_preflight: is_preflight(request.method(), request.headers()),
             loader: loader.clone(),
-            noted: Noted::of(request.headers(), config),
+            noted: Noted::of(request.headers(), config, &traced),
+            traced,
         }
     }
 
     /// Where modules take notes on this request, if the log needs any.
     pub(super) fn pad(&self) -> Option<Pad> {
         self.noted.as_ref().map(|noted| noted.pad.clone())
+    }
+
+    /// What PostgreSQL is told of the request's trace, if it is.
+    pub(super) fn for_database(&self) -> Option<TraceParent> {
+        self.traced.for_database()
+    }
+
+    /// Makes the spans of the request.
+    fn trace(&self, status: StatusCode, ended: Option<&grpc::Ended>) {
+        let Some(noted) = &self.noted else { return };
+        self.traced.end(
+            &self.loader,
+            (&self.method, &self.target, self.version),
+            status,
+            ended,
+            noted.pad.notes(),
+        );
     }
 
     /// The answer to `role`, which is logged, if it is to be, as soon as it is known how it ends.
@@ -126,6 +141,7 @@ impl Seen {
             Some(ended) => {
                 let status = response.status();
                 let log = move |ended: &grpc::Ended, length| {
+                    self.trace(status, Some(ended));
                     self.tell_if_slow(role.as_deref());
                     if shows(self.level, ended.http()) {
                         self.log(role, status, Some(length), Some(ended.name()));
@@ -134,6 +150,7 @@ impl Seen {
                 return Ok(logged(response, ended, log));
             }
             None => {
+                self.trace(response.status(), None);
                 self.tell_if_slow(role.as_deref());
                 if !self.is_preflight && shows(self.level, response.status().as_u16()) {
                     self.log(role, response.status(), length(&response), None);

@@ -195,9 +195,14 @@ impl Pool {
         let waited = began.map(|began| began.elapsed());
         let outcome = lease.run(work, ends).await;
         if let (Some(began), Some(waited)) = (began, waited) {
-            notes::took(Stage::Wait, waited);
-            notes::took(Stage::Database, began.elapsed().saturating_sub(waited));
-            notes::note(|notes| work.note(outcome.as_ref().ok(), notes));
+            let worked = began.elapsed().saturating_sub(waited);
+            let began = began.into_std();
+            notes::took_from(Stage::Wait, began, waited);
+            notes::took_from(Stage::Database, began + waited, worked);
+            notes::note(|notes| {
+                work.note(outcome.as_ref().ok(), notes);
+                notes.database_error = outcome.as_ref().err().map(|error| error.cause_code().to_owned());
+            });
         }
         outcome
     }

@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("main", ""),
     (
         "app",
-        "admin admission auth catalog check cli config engine error execute grpc memory notes openapi rest server sql telemetry \
+        "admin admission auth catalog check cli config engine error execute grpc memory notes openapi request rest server sql telemetry \
          typescript",
     ),
     ("cli", "config"),
@@ -18,17 +18,18 @@ const LAYERS: &[(&str, &str)] = &[
     ("demo", "embedded"),
     ("embedded", ""),
     ("server", "config error memory"),
+    ("outbound", ""),
     ("admin", ""),
     ("rest", "admission auth catalog config engine error media memory openapi notes outcome request server"),
     ("grpc", "admission auth catalog config engine error media memory name notes outcome request server"),
     ("openapi", "catalog config error media name outcome request"),
     ("typescript", "catalog"),
-    ("telemetry", "config notes"),
+    ("telemetry", "config notes outbound"),
     ("engine", "admission auth catalog config error execute media memory notes outcome plan request sql"),
     ("execute", "config error media memory notes outcome plan sql"),
     ("sql", "auth catalog config error media outcome plan request"),
     ("plan", "auth catalog config error media outcome request"),
-    ("auth", "config error"),
+    ("auth", "config error outbound"),
     ("catalog", "error media"),
     ("request", "error media"),
     ("outcome", "error"),
@@ -44,7 +45,8 @@ const LAYERS: &[(&str, &str)] = &[
 /// Crates of the two protocols, and the files besides the front doors that may name them.
 const PROTOCOL_CRATES: &[&str] =
     &["axum", "tonic", "tonic_health", "tonic_reflection", "tonic_types", "tonic_web"];
-const PROTOCOL_MODULES: &[&str] = &["app", "rest", "grpc", "openapi", "admin", "server"];
+/// Traces are exported over gRPC.
+const PROTOCOL_MODULES: &[&str] = &["app", "rest", "grpc", "openapi", "admin", "server", "telemetry"];
 
 /// The generated descriptor type and its JSON form are protobuf's; everything else of it is gRPC's.
 const PROTOBUF_CRATES: &[&str] = &["prost", "prost_types", "prost_reflect"];

@@ -1,0 +1,112 @@
+//! A request's trace: decided when its head has come, told to PostgreSQL where `db-trace-context` asks for that, and made
+//! into spans when it has been answered. It changes nothing of an answer.
+
+use super::loader::Loader;
+use crate::{
+    config::{Config, TraceContext},
+    grpc,
+    notes::Notes,
+    request::TraceParent,
+    server::body::RequestBody,
+    telemetry::trace::{Call, Parent, RpcSystem, Served, Trace, Tracer},
+};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
+
+/// What is known of a request's trace.
+#[derive(Debug, Default)]
+pub(super) struct Traced {
+    /// Where traces are made.
+    trace: Option<Trace>,
+    for_database: Option<TraceParent>,
+    system: Option<RpcSystem>,
+}
+
+impl Traced {
+    pub(super) fn of(request: &Request<RequestBody>, config: &Config, tracer: Option<&Tracer>) -> Self {
+        if tracer.is_none() && config.db_trace_context == TraceContext::None {
+            return Self::default();
+        }
+        let parent = Parent::of(request.headers());
+        let (trace, text) = match tracer {
+            Some(tracer) => {
+                let trace = tracer.begin(parent);
+                let text = trace.for_database();
+                (Some(trace), Some(text))
+            }
+            None => (None, parent.map(|parent| parent.text())),
+        };
+        let for_database = match config.db_trace_context {
+            TraceContext::None => None,
+            TraceContext::ApplicationName => text.map(TraceParent),
+        };
+        Self { trace, for_database, system: Some(system(request.headers())) }
+    }
+
+    /// Whether spans are made.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.trace.as_ref().is_some_and(Trace::is_recorded)
+    }
+
+    /// The trace's id: its own where traces are made, else the client's.
+    pub(super) fn id(&self, headers: &HeaderMap) -> Option<String> {
+        match &self.trace {
+            Some(trace) => Some(trace.id()),
+            None => Parent::of(headers).map(|parent| parent.trace_id()),
+        }
+    }
+
+    /// What PostgreSQL is told.
+    pub(super) fn for_database(&self) -> Option<TraceParent> {
+        self.for_database.clone()
+    }
+
+    /// The request has been answered.
+    pub(super) fn end(
+        &self,
+        loader: &Loader,
+        (method, target, version): (&Method, &Uri, Version),
+        status: StatusCode,
+        ended: Option<&grpc::Ended>,
+        notes: Notes,
+    ) {
+        let (Some(trace), Some(tracer)) = (&self.trace, loader.tracer()) else { return };
+        if !trace.is_recorded() {
+            return;
+        }
+        let config = loader.config();
+        let base = config.server_base_path.as_ref().filter(|_| ended.is_none());
+        let route = notes.route.as_ref().map(|route| match base {
+            Some(base) => format!("{}{route}", &**base),
+            None => route.clone(),
+        });
+        let call = ended.zip(self.system).map(|(ended, system)| Call {
+            system,
+            code: ended.number(),
+            name: match system {
+                RpcSystem::Grpc => ended.name(),
+                RpcSystem::Connect => ended.connect_name(),
+            },
+        });
+        let served = Served {
+            method,
+            path: target.path(),
+            scheme: if config.server_tls_certificate.is_some() { "https" } else { "http" },
+            version,
+            status: status.as_u16(),
+            route: route.as_deref(),
+            call,
+            notes: &notes,
+            query: notes.query.as_deref().filter(|_| config.log_query),
+        };
+        tracer.end(trace, &served);
+    }
+}
+
+/// Over gRPC and gRPC-Web the type of the body says so; else a gRPC service is called over Connect.
+fn system(headers: &HeaderMap) -> RpcSystem {
+    let kind = headers.get(header::CONTENT_TYPE).map(|kind| kind.as_bytes());
+    match kind.is_some_and(|kind| kind.starts_with(b"application/grpc")) {
+        true => RpcSystem::Grpc,
+        false => RpcSystem::Connect,
+    }
+}
