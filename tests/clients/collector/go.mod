@@ -1,4 +1,4 @@
-module pgduet.example/collector
+module example.com/collector
 
 go 1.26.0
 

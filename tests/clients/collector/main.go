@@ -38,8 +38,8 @@ func main() {
 	for attempt := 0; ; attempt++ {
 		grpc, http := free(), free()
 		config := factory.CreateDefaultConfig().(*otlpreceiver.Config)
-		config.GRPC.GetOrInsertDefault().NetAddr.Endpoint = grpc
-		config.HTTP.GetOrInsertDefault().ServerConfig.NetAddr.Endpoint = http
+		config.Protocols.GRPC.GetOrInsertDefault().NetAddr.Endpoint = grpc
+		config.Protocols.HTTP.GetOrInsertDefault().ServerConfig.NetAddr.Endpoint = http
 		settings := receivertest.NewNopSettings(factory.Type())
 		receiver, err := factory.CreateTraces(context.Background(), settings, config, sink)
 		if err != nil {
