@@ -9,7 +9,7 @@ use crate::{
     notes::{Pad, STAGES},
     request::TraceParent,
     server::{body::RequestBody, forwarded::Forwarded, listen::Peer},
-    telemetry::{Access, More, shows},
+    telemetry::{Access, More, shows, trace::Parent},
 };
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -31,7 +31,7 @@ pub(super) struct Seen {
     is_preflight: bool,
     loader: Arc<Loader>,
     noted: Option<Noted>,
-    traced: Traced,
+    traced: Option<Box<Traced>>,
 }
 
 /// Notes on a request, for logs that tell more than the line of the text log: JSON, or the SQL.
@@ -56,7 +56,7 @@ enum Values {
 
 impl Noted {
     /// Notes are taken where the log is for programs, shows the SQL, or tells of slow requests.
-    fn of(headers: &HeaderMap, config: &Config, traced: &Traced) -> Option<Self> {
+    fn of(headers: &HeaderMap, config: &Config, traced: Option<&Traced>) -> Option<Self> {
         let values = match config.log_query {
             true => Values::Logged,
             false => Values::Withheld,
@@ -65,7 +65,7 @@ impl Noted {
             || (values == Values::Withheld
                 && config.log_format == LogFormat::Text
                 && config.log_slow.is_none());
-        if logs_none && !traced.is_recorded() {
+        if logs_none && !traced.is_some_and(Traced::is_recorded) {
             return None;
         }
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -73,7 +73,9 @@ impl Noted {
             pad: Pad::default(),
             began: Instant::now(),
             request_id: header("x-request-id").map_or_else(request_id, str::to_owned),
-            trace_id: traced.id(headers),
+            trace_id: traced
+                .and_then(Traced::id)
+                .or_else(|| Parent::of(headers).map(|parent| parent.trace_id())),
             format: config.log_format,
             slow: config.log_slow.map(|slow| slow.0),
             values,
@@ -104,7 +106,7 @@ impl Seen {
             agent: header(header::USER_AGENT),
             is_preflight: is_preflight(request.method(), request.headers()),
             loader: loader.clone(),
-            noted: Noted::of(request.headers(), config, &traced),
+            noted: Noted::of(request.headers(), config, traced.as_deref()),
             traced,
         }
     }
@@ -116,13 +118,13 @@ impl Seen {
 
     /// What PostgreSQL is told of the request's trace, if it is.
     pub(super) fn for_database(&self) -> Option<TraceParent> {
-        self.traced.for_database()
+        self.traced.as_ref()?.for_database()
     }
 
     /// Makes the spans of the request.
     fn trace(&self, status: StatusCode, ended: Option<&grpc::Ended>) {
-        let Some(noted) = &self.noted else { return };
-        self.traced.end(
+        let (Some(noted), Some(traced)) = (&self.noted, &self.traced) else { return };
+        traced.end(
             &self.loader,
             (&self.method, &self.target, self.version),
             status,

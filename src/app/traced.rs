@@ -12,34 +12,37 @@ use crate::{
 };
 use http::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
 
-/// What is known of a request's trace.
-#[derive(Debug, Default)]
+/// What is known of a request's trace. There is nothing where neither a collector nor PostgreSQL is told of traces.
+#[derive(Debug)]
 pub(super) struct Traced {
     /// Where traces are made.
     trace: Option<Trace>,
     for_database: Option<TraceParent>,
-    system: Option<RpcSystem>,
+    /// How a gRPC service is called, if one is.
+    system: RpcSystem,
 }
 
 impl Traced {
-    pub(super) fn of(request: &Request<RequestBody>, config: &Config, tracer: Option<&Tracer>) -> Self {
+    pub(super) fn of(
+        request: &Request<RequestBody>,
+        config: &Config,
+        tracer: Option<&Tracer>,
+    ) -> Option<Box<Self>> {
         if tracer.is_none() && config.db_trace_context == TraceContext::None {
-            return Self::default();
+            return None;
         }
         let parent = Parent::of(request.headers());
-        let (trace, text) = match tracer {
-            Some(tracer) => {
-                let trace = tracer.begin(parent);
-                let text = trace.for_database();
-                (Some(trace), Some(text))
-            }
-            None => (None, parent.map(|parent| parent.text())),
-        };
+        let passed_on = parent.clone();
+        let trace = tracer.map(|tracer| tracer.begin(parent));
         let for_database = match config.db_trace_context {
             TraceContext::None => None,
-            TraceContext::ApplicationName => text.map(TraceParent),
+            TraceContext::ApplicationName => match &trace {
+                Some(trace) => Some(trace.for_database()),
+                None => passed_on.map(|parent| parent.text()),
+            },
         };
-        Self { trace, for_database, system: Some(system(request.headers())) }
+        let for_database = for_database.map(TraceParent);
+        Some(Box::new(Self { trace, for_database, system: system(request.headers()) }))
     }
 
     /// Whether spans are made.
@@ -47,12 +50,9 @@ impl Traced {
         self.trace.as_ref().is_some_and(Trace::is_recorded)
     }
 
-    /// The trace's id: its own where traces are made, else the client's.
-    pub(super) fn id(&self, headers: &HeaderMap) -> Option<String> {
-        match &self.trace {
-            Some(trace) => Some(trace.id()),
-            None => Parent::of(headers).map(|parent| parent.trace_id()),
-        }
+    /// The id of the trace that pgduet makes, if it does.
+    pub(super) fn id(&self) -> Option<String> {
+        self.trace.as_ref().map(Trace::id)
     }
 
     /// What PostgreSQL is told.
@@ -79,10 +79,10 @@ impl Traced {
             Some(base) => format!("{}{route}", &**base),
             None => route.clone(),
         });
-        let call = ended.zip(self.system).map(|(ended, system)| Call {
-            system,
+        let call = ended.map(|ended| Call {
+            system: self.system,
             code: ended.number(),
-            name: match system {
+            name: match self.system {
                 RpcSystem::Grpc => ended.name(),
                 RpcSystem::Connect => ended.connect_name(),
             },

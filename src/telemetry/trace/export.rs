@@ -115,10 +115,10 @@ async fn run(
                 losses.failed(number, why);
             }
         }
-        losses.tell();
         if is_over {
-            return;
+            return losses.tell_last();
         }
+        losses.tell();
     }
 }
 
@@ -142,6 +142,12 @@ impl Losses {
     fn failed(&mut self, spans: usize, why: String) {
         self.lost.fetch_add(count(spans), Ordering::Relaxed);
         self.why = Some(why);
+    }
+
+    /// Tells of what was lost since it was last told, however long ago that was.
+    fn tell_last(mut self) {
+        self.at = None;
+        self.tell();
     }
 
     /// Tells of what was lost since it was last told, at most once a second.
