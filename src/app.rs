@@ -9,12 +9,12 @@
 
 mod channel;
 pub mod command;
-mod docs;
 mod ended;
 mod front;
 mod held;
 mod loader;
 mod manager;
+mod pages;
 mod pulse;
 mod reloads;
 mod seen;
@@ -23,7 +23,7 @@ mod status;
 mod traced;
 
 use crate::{
-    admin::Admin,
+    admin,
     auth::Authenticator,
     catalog::watch::Event,
     cli,
@@ -168,7 +168,7 @@ async fn run(
     let mut serving = JoinSet::new();
     if let Some(listener) = admin {
         tracing::info!("Admin server listening on {}", listener.address());
-        let admin = Admin::new(Arc::new(AppStatus::new(loader.clone(), address.clone())));
+        let admin = admin::router(Arc::new(AppStatus::new(loader.clone(), address.clone())));
         let (limits, shutdown) =
             (Limits { sharing: Sharing::Exclusive, tls: None, ..limits.clone() }, shutdown.clone());
         serving.spawn(async move { serve_connections(listener, admin, &limits, shutdown).await });
@@ -350,6 +350,11 @@ fn connection_lost() -> Box<error::Error> {
     error::Error::new(error::Fault::DatabaseUnreachable, "The connection to the database was lost")
 }
 
+/// An error that ends the process, without the promise of another attempt that it has for clients of a server.
+fn finally(error: &str) -> String {
+    error.replace(" Retrying the connection.", "").replace(" Retrying.", "")
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -359,7 +364,7 @@ impl fmt::Display for Error {
             Error::Lock(error) => error.fmt(out),
             Error::Tls(error) => write!(out, "TLS cannot be spoken: {error}"),
             Error::Traces(error) => error.fmt(out),
-            Error::Database(error) => error.fmt(out),
+            Error::Database(error) => out.write_str(&finally(&error.to_string())),
             Error::Interrupted => {
                 out.write_str("ended by a second signal, before all requests were answered")
             }
@@ -368,3 +373,20 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error as Cause, Fault};
+
+    #[test]
+    fn an_error_that_ends_the_process_promises_no_other_attempt() {
+        for (message, said) in [
+            ("Database client error. Retrying the connection.", "PGRST001: Database client error. (gone)"),
+            ("No schema cache. Retrying.", "PGRST001: No schema cache. (gone)"),
+        ] {
+            let error = Error::Database(Cause::new(Fault::DatabaseClient, message).cause("gone"));
+            assert_eq!(error.to_string(), said);
+        }
+    }
+}

@@ -3,9 +3,7 @@
 
 mod accept;
 mod body;
-mod coding;
 mod conditional;
-mod cors;
 mod headers;
 mod options;
 mod prefer;
@@ -26,7 +24,9 @@ use crate::{
     error::{Caller, Error, Result},
     media::MediaType,
     notes::{self, Stage},
+    openapi::Format,
     request::{Accept, Action, CallAccess, Request, payload::Arguments},
+    server::{coding::coded, request_id},
 };
 use axum::body::Body;
 use bytes::Bytes;
@@ -44,39 +44,42 @@ use transaction::Transaction;
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("pgduet/", env!("CARGO_PKG_VERSION")));
 
-/// Answers a request, and says who asked, for the access log, where that is known.
+/// Answers a request, and says who asked, for the access log, where that is known. Where the path is that of a file of the
+/// document, `file` says in which format.
 pub async fn serve<B>(
     engine: &Engine,
     authenticator: &Authenticator,
     documents: &Documents,
-    request: http::Request<B>,
+    head: &Parts,
+    body: B,
+    file: Option<Format>,
 ) -> (Response<Body>, Option<Arc<Identity>>)
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let config = engine.config();
-    let (head, body) = request.into_parts();
-    let (mut response, identity) = match cors::preflight(&head, &config.server_cors_allowed_origins) {
-        Some(preflight) => (preflight, None),
-        None => {
-            let (mut response, identity) = admit(engine, authenticator, documents, &head, body).await;
-            cors::expose(&head.headers, response.headers_mut(), &config.server_cors_allowed_origins);
-            (response, identity)
-        }
-    };
-    let headers = response.headers_mut();
-    headers.entry(header::SERVER).or_insert(SERVER);
-    if let Some(trace) = &config.server_trace_header {
-        let value = head.headers.get(trace.name()).cloned();
-        headers.insert(trace.name(), value.unwrap_or_else(|| HeaderValue::from_static("")));
-    }
-    (response, identity)
+    let (response, identity) = admit(engine, authenticator, documents, head, body, file).await;
+    (named(response, head, engine.config()), identity)
 }
 
 /// The answer to a request that no engine has seen.
-pub fn failure(error: &Error, config: &Config) -> Response<Body> {
-    respond::failure(error, Caller::Anonymous, config.client_error_verbosity)
+pub fn failure(error: &Error, head: &Parts, config: &Config) -> Response<Body> {
+    named(respond::failure(error, Caller::Anonymous, config.client_error_verbosity), head, config)
+}
+
+/// Says who answers, and repeats what `server-trace-header` names.
+fn named(mut response: Response<Body>, head: &Parts, config: &Config) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.entry(header::SERVER).or_insert(SERVER);
+    if let Some(trace) = &config.server_trace_header {
+        match head.headers.get(trace.name()) {
+            Some(value) => _ = headers.insert(trace.name(), value.clone()),
+            // The one that was made is told in its place.
+            None if trace.name() == request_id::NAME => {}
+            None => _ = headers.insert(trace.name(), HeaderValue::from_static("")),
+        }
+    }
+    response
 }
 
 /// Finds out who asks, and answers; errors too.
@@ -86,6 +89,7 @@ async fn admit<B>(
     documents: &Documents,
     head: &Parts,
     body: B,
+    file: Option<Format>,
 ) -> (Response<Body>, Option<Arc<Identity>>)
 where
     B: http_body::Body,
@@ -116,7 +120,7 @@ where
             return (respond::failure(&error, identity.caller, verbosity), Some(identity));
         }
     };
-    let mut response = match answer(engine, documents, &identity, head, body, &mut stopwatch).await {
+    let mut response = match answer(engine, documents, &identity, head, body, file, &mut stopwatch).await {
         Ok(mut response) => {
             stopwatch.lap(Stage::Response);
             response.headers_mut().extend(stopwatch.header().map(|value| (SERVER_TIMING, value)));
@@ -143,6 +147,7 @@ async fn answer<B>(
     identity: &Identity,
     head: &Parts,
     body: B,
+    file: Option<Format>,
     stopwatch: &mut Stopwatch,
 ) -> Result<Response<Body>>
 where
@@ -163,7 +168,7 @@ where
             stopwatch.lap(Stage::Plan);
             Ok(respond::allow(&methods))
         }
-        Wish::Run(wanted) => match root::file(engine, &wanted.1) {
+        Wish::Run(wanted) => match file.filter(|_| root::is_file(engine, &wanted.1)) {
             Some(format) => {
                 let Asked { profile, .. } = wanted.1;
                 root::describe(engine, documents, identity, head, profile, format, stopwatch).await
@@ -261,7 +266,7 @@ async fn run(
     let outcome = engine.run(request, identity).await?;
     stopwatch.lap_at(Stage::Plan, outcome.planned);
     stopwatch.lap(Stage::Transaction);
-    Ok(coding::coded(respond::success(outcome, &asked)?, &head.headers).await)
+    Ok(coded(respond::success(outcome, &asked)?, &head.headers).await)
 }
 
 /// Completes a request whose action `action` takes from what was parsed.

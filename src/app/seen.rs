@@ -8,37 +8,53 @@ use crate::{
     grpc,
     notes::{Pad, STAGES},
     request::TraceParent,
-    server::{body::RequestBody, forwarded::Forwarded, listen::Peer},
+    server::{forwarded::Forwarded, listen::Peer, request_id::RequestId},
     telemetry::{Access, More, shows, trace::Parent},
 };
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts};
 use std::{
-    convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-/// What the access log tells of a request, kept while it is answered.
+/// What is known of a request when it comes, besides its head.
 pub(super) struct Seen {
     level: LogLevel,
     peer: Peer,
+    id: RequestId,
+    /// Where it was sent to, if its head says something else by now.
+    target: Option<Uri>,
+    loader: Arc<Loader>,
+    noted: Option<Noted>,
+    traced: Option<Box<Traced>>,
+}
+
+/// What the access log tells of a head.
+struct Line {
     method: Method,
     target: Uri,
     version: http::Version,
     referer: Option<HeaderValue>,
     agent: Option<HeaderValue>,
-    is_preflight: bool,
-    loader: Arc<Loader>,
-    noted: Option<Noted>,
-    traced: Option<Box<Traced>>,
+}
+
+impl Line {
+    fn of(mut head: Parts, target: Option<Uri>) -> Self {
+        Self {
+            referer: head.headers.remove(header::REFERER),
+            agent: head.headers.remove(header::USER_AGENT),
+            method: head.method,
+            target: target.unwrap_or(head.uri),
+            version: head.version,
+        }
+    }
 }
 
 /// Notes on a request, for logs that tell more than the line of the text log: JSON, or the SQL.
 struct Noted {
     pad: Pad,
     began: Instant,
-    request_id: String,
     trace_id: Option<String>,
     format: LogFormat,
     /// How long a request may take before the log tells of it.
@@ -68,14 +84,11 @@ impl Noted {
         if logs_none && !traced.is_some_and(Traced::is_recorded) {
             return None;
         }
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let of_client = || Parent::of(headers).map(|parent| parent.trace_id());
         Some(Self {
             pad: Pad::default(),
             began: Instant::now(),
-            request_id: header("x-request-id").map_or_else(request_id, str::to_owned),
-            trace_id: traced
-                .and_then(Traced::id)
-                .or_else(|| Parent::of(headers).map(|parent| parent.trace_id())),
+            trace_id: traced.and_then(Traced::id).or_else(of_client),
             format: config.log_format,
             slow: config.log_slow.map(|slow| slow.0),
             values,
@@ -83,32 +96,29 @@ impl Noted {
     }
 }
 
-/// An id for a request that came without one.
-fn request_id() -> String {
-    let mut bytes = [0; 8];
-    // Without randomness there is an id that says nothing.
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    format!("{:016x}", u64::from_ne_bytes(bytes))
-}
-
 impl Seen {
-    pub(super) fn of(request: &Request<RequestBody>, config: &Config, loader: &Arc<Loader>) -> Self {
-        let forwarded = request.extensions().get::<Forwarded>().and_then(|forwarded| forwarded.client);
-        let header = |name| request.headers().get(name).cloned();
-        let traced = Traced::of(request, config, loader.tracer());
+    pub(super) fn of(head: &Parts, peer: Peer, id: RequestId, config: &Config, loader: &Arc<Loader>) -> Self {
+        let forwarded = head.extensions.get::<Forwarded>().and_then(|forwarded| forwarded.client);
+        let traced = Traced::of(&head.headers, config, loader.tracer());
         Self {
             level: config.log_level,
-            peer: forwarded.map_or(request.body().peer(), Peer::Ip),
-            method: request.method().clone(),
-            target: request.uri().clone(),
-            version: request.version(),
-            referer: header(header::REFERER),
-            agent: header(header::USER_AGENT),
-            is_preflight: is_preflight(request.method(), request.headers()),
+            peer: forwarded.map_or(peer, Peer::Ip),
+            id,
+            target: None,
             loader: loader.clone(),
-            noted: Noted::of(request.headers(), config, traced.as_deref()),
+            noted: Noted::of(&head.headers, config, traced.as_deref()),
             traced,
         }
+    }
+
+    /// It was sent to this target, which its head does not have any more.
+    pub(super) fn was_sent_to(&mut self, target: Uri) {
+        self.target = Some(target);
+    }
+
+    /// Its id.
+    pub(super) fn id(&self) -> &RequestId {
+        &self.id
     }
 
     /// Where modules take notes on this request, if the log needs any.
@@ -122,49 +132,49 @@ impl Seen {
     }
 
     /// Makes the spans of the request.
-    fn trace(&self, status: StatusCode, ended: Option<&grpc::Ended>) {
+    fn trace(&self, line: &Line, status: StatusCode, ended: Option<&grpc::Ended>) {
         let (Some(noted), Some(traced)) = (&self.noted, &self.traced) else { return };
-        traced.end(
-            &self.loader,
-            (&self.method, &self.target, self.version),
-            status,
-            ended,
-            noted.pad.notes(),
-        );
+        let request = (&line.method, &line.target, line.version);
+        traced.end(&self.loader, request, status, ended, noted.pad.notes());
     }
 
     /// The answer to `role`, which is logged, if it is to be, as soon as it is known how it ends.
     pub(super) fn answered(
-        self,
+        mut self,
+        head: Parts,
         response: Response<Body>,
         role: Option<Arc<Identity>>,
-    ) -> Result<Response<Body>, Infallible> {
+    ) -> Response<Body> {
+        let (status, target) = (response.status(), self.target.take());
         match response.extensions().get::<grpc::Ended>().cloned() {
             Some(ended) => {
-                let status = response.status();
-                let log = move |ended: &grpc::Ended, length| {
-                    self.trace(status, Some(ended));
-                    self.tell_if_slow(role.as_deref());
+                let line = Line::of(head, target);
+                logged(response, ended, move |ended, length| {
+                    self.trace(&line, status, Some(ended));
+                    self.tell_if_slow(&line, role.as_deref());
                     if shows(self.level, ended.http()) {
-                        self.log(role, status, Some(length), Some(ended.name()));
+                        self.log(&line, role, status, Some(length), Some(ended.name()));
                     }
-                };
-                return Ok(logged(response, ended, log));
+                })
             }
             None => {
-                self.trace(response.status(), None);
-                self.tell_if_slow(role.as_deref());
-                if !self.is_preflight && shows(self.level, response.status().as_u16()) {
-                    self.log(role, response.status(), length(&response), None);
+                let is_shown = shows(self.level, status.as_u16()) && !is_preflight(&head);
+                if is_shown || self.noted.is_some() {
+                    let line = Line::of(head, target);
+                    self.trace(&line, status, None);
+                    self.tell_if_slow(&line, role.as_deref());
+                    if is_shown {
+                        self.log(&line, role, status, length(&response), None);
+                    }
                 }
+                response
             }
         }
-        Ok(response)
     }
 
     /// Tells of a request that took longer than `log-slow`. The statement has parameters in place of the request's values.
-    fn tell_if_slow(&self, role: Option<&Identity>) {
-        let Some(Noted { slow: Some(slow), began, pad, request_id, .. }) = &self.noted else { return };
+    fn tell_if_slow(&self, line: &Line, role: Option<&Identity>) {
+        let Some(Noted { slow: Some(slow), began, pad, .. }) = &self.noted else { return };
         let took = began.elapsed();
         if took < *slow {
             return;
@@ -174,9 +184,10 @@ impl Seen {
         let stages = STAGES.iter().zip(notes.stages);
         let stages = stages.filter_map(|(name, taken)| Some(format!("{name} {:.1}", milliseconds(taken?))));
         tracing::warn!(
-            "Slow request {request_id}: {} {} as {} took {:.1} ms ({}): {}",
-            self.method,
-            self.target.path(),
+            "Slow request {}: {} {} as {} took {:.1} ms ({}): {}",
+            self.id.text(),
+            line.method,
+            line.target.path(),
             role.map_or("nobody", |identity| &identity.role),
             milliseconds(took),
             stages.collect::<Vec<_>>().join(", "),
@@ -186,6 +197,7 @@ impl Seen {
 
     fn log(
         &self,
+        line: &Line,
         role: Option<Arc<Identity>>,
         status: StatusCode,
         length: Option<u64>,
@@ -195,20 +207,21 @@ impl Seen {
             value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         };
         let notes = self.noted.as_ref().map(|noted| noted.pad.notes());
+        let request_id = self.id.text();
         let more = self.noted.as_ref().zip(notes.as_ref()).map(|(noted, notes)| More {
-            request_id: &noted.request_id,
+            request_id: &request_id,
             trace_id: noted.trace_id.as_deref(),
             took: noted.began.elapsed(),
             notes,
             query: notes.query.as_deref().filter(|_| noted.values == Values::Logged),
         });
-        let referer = text(&self.referer);
+        let referer = text(&line.referer);
         let (target, referer) = match &self.noted {
             Some(Noted { format: LogFormat::Json, values: Values::Withheld, .. }) => {
-                (self.target.path(), referer.split(['?', '#']).next().unwrap_or_default())
+                (line.target.path(), referer.split(['?', '#']).next().unwrap_or_default())
             }
             Some(_) | None => {
-                (self.target.path_and_query().map_or("*", |target| target.as_str()), referer.as_str())
+                (line.target.path_and_query().map_or("*", |target| target.as_str()), referer.as_str())
             }
         };
         self.loader.logs().request(&Access {
@@ -217,9 +230,9 @@ impl Seen {
                 Peer::Local => None,
             },
             role: role.as_ref().map(|identity| identity.role.as_str()),
-            method: self.method.as_str(),
+            method: line.method.as_str(),
             target,
-            version: match self.version {
+            version: match line.version {
                 http::Version::HTTP_10 => "HTTP/1.0",
                 http::Version::HTTP_2 => "HTTP/2.0",
                 _ => "HTTP/1.1",
@@ -227,7 +240,7 @@ impl Seen {
             status: status.as_u16(),
             length,
             referer,
-            agent: &text(&self.agent),
+            agent: &text(&line.agent),
             grpc,
             more: more.as_ref(),
         });
@@ -248,8 +261,8 @@ fn length(response: &Response<Body>) -> Option<u64> {
 }
 
 /// A CORS preflight, which PostgREST does not log; a plain OPTIONS is no preflight.
-fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::OPTIONS
-        && headers.contains_key(header::ORIGIN)
-        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+fn is_preflight(head: &Parts) -> bool {
+    head.method == Method::OPTIONS
+        && head.headers.contains_key(header::ORIGIN)
+        && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }

@@ -4,7 +4,7 @@
 use crate::{
     auth::Authenticator,
     engine::{Engine, Parts},
-    error::Result,
+    error::{Error, Fault, Result},
     grpc::{Grpc, Lasting},
     rest::Documents,
     server::stored::Store,
@@ -40,4 +40,9 @@ impl Services {
         let listing = Store::new(MOST_PROTOS);
         Ok(Self { engine, authenticator, grpc, documents, protos, listing })
     }
+}
+
+/// There are none yet.
+pub(super) fn unavailable() -> Box<Error> {
+    Error::new(Fault::CatalogUnavailable, "Could not query the database for the schema cache. Retrying.")
 }

@@ -7,10 +7,9 @@ use crate::{
     grpc,
     notes::Notes,
     request::TraceParent,
-    server::body::RequestBody,
     telemetry::trace::{Call, Parent, RpcSystem, Served, Trace, Tracer},
 };
-use http::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
+use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 
 /// What is known of a request's trace. There is nothing where neither a collector nor PostgreSQL is told of traces.
 #[derive(Debug)]
@@ -23,15 +22,11 @@ pub(super) struct Traced {
 }
 
 impl Traced {
-    pub(super) fn of(
-        request: &Request<RequestBody>,
-        config: &Config,
-        tracer: Option<&Tracer>,
-    ) -> Option<Box<Self>> {
+    pub(super) fn of(headers: &HeaderMap, config: &Config, tracer: Option<&Tracer>) -> Option<Box<Self>> {
         if tracer.is_none() && config.db_trace_context == TraceContext::None {
             return None;
         }
-        let parent = Parent::of(request.headers());
+        let parent = Parent::of(headers);
         let passed_on = parent.clone();
         let trace = tracer.map(|tracer| tracer.begin(parent));
         let for_database = match config.db_trace_context {
@@ -42,7 +37,7 @@ impl Traced {
             },
         };
         let for_database = for_database.map(TraceParent);
-        Some(Box::new(Self { trace, for_database, system: system(request.headers()) }))
+        Some(Box::new(Self { trace, for_database, system: system(headers) }))
     }
 
     /// Whether spans are made.

@@ -81,7 +81,8 @@ impl Made {
         let context = Context::default();
         let surroundings =
             Surroundings { context, deadline: None, timezone: None, sealer: &sealer, max_rows: None };
-        Ok(Some(*decode(&self.0, &method, &message, surroundings)?.request))
+        let calls = decode(&self.0, &method, &message, surroundings)?;
+        Ok(calls.first().map(|call| Request::clone(&call.request)))
     }
 
     /// Reads `token` as one of this method, and `place` as what is in one; the latter has to survive.

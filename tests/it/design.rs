@@ -19,7 +19,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("embedded", ""),
     ("server", "config error memory"),
     ("outbound", ""),
-    ("admin", ""),
+    ("admin", "server"),
     ("rest", "admission auth catalog config engine error media memory openapi notes outcome request server"),
     ("grpc", "admission auth catalog config engine error media memory name notes outcome request server"),
     ("openapi", "catalog config error media name outcome request"),
