@@ -22,6 +22,7 @@ mod reloads;
 mod seen;
 mod services;
 mod status;
+mod traced;
 
 use crate::{
     admin,
@@ -42,7 +43,10 @@ use crate::{
         signal::{Signal, Signals},
         tls::{Files, Tls, Unusable},
     },
-    telemetry::Logs,
+    telemetry::{
+        Logs,
+        trace::{self, Tracer},
+    },
 };
 use channel::Channel;
 use front::Front;
@@ -59,6 +63,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(5);
 /// How long PostgreSQL may take to stop what was cut off, before the process ends.
 const STOPPED_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long a collector may take for the last spans, before the process ends.
+const TRACES_WITHIN: Duration = Duration::from_secs(2);
+
 /// Why the process ends.
 #[derive(Debug)]
 pub enum Error {
@@ -72,6 +79,8 @@ pub enum Error {
     Lock(LockError),
     /// A certificate or a key of the server cannot be used.
     Tls(Unusable),
+    /// Traces cannot be exported.
+    Traces(trace::Unusable),
     /// The database refuses for good.
     Database(Box<error::Error>),
     /// A second signal came while requests were being finished.
@@ -97,7 +106,21 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     Lock::of_server(config.grpc_lock.as_deref()).map_err(Error::Lock)?;
     let tls = tls(&config)?;
     let pool = Pool::new(&connection, Options::from(&config), Arc::default()).map_err(Error::Database)?;
-    let ended = run(sources, config, &pool, tls, logs.clone(), listening).await;
+    let database = trace::Database {
+        name: connection.postgres.get_dbname().map(str::to_owned),
+        server: connection.only_server(),
+    };
+    let tracer = Tracer::start(&config, &database).map_err(Error::Traces)?;
+    let telling_of = Telling { logs: logs.clone(), tracer: tracer.clone() };
+    let ended = run(sources, config, &pool, tls, telling_of, listening).await;
+    if let Some(tracer) = tracer {
+        // Whoever asked twice does not want to wait.
+        let patience = match ended {
+            Err(Error::Interrupted) => Duration::ZERO,
+            Ok(()) | Err(_) => TRACES_WITHIN,
+        };
+        tracer.finish(patience).await;
+    }
     // However it ended, what was cut off has been dropped by now.
     if tokio::time::timeout(STOPPED_WITHIN, pool.is_quiet()).await.is_err() {
         tracing::warn!("PostgreSQL may still work on what was cut off");
@@ -107,13 +130,19 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     ended
 }
 
+/// Who is told of requests.
+struct Telling {
+    logs: Logs,
+    tracer: Option<Tracer>,
+}
+
 /// All of it, with this pool. What runs when it returns is cut off.
 async fn run(
     sources: Sources,
     config: Config,
     pool: &Pool,
     tls: Option<Arc<Tls>>,
-    logs: Logs,
+    telling: Telling,
     listening: impl FnOnce(&Address),
 ) -> Result<(), Error> {
     let mut signals = Signals::install().map_err(Error::System)?;
@@ -134,7 +163,9 @@ async fn run(
         meters: pool.meters().clone(),
         ..limits(&config, memory.clone())
     };
-    let loader = Arc::new(Loader::new(sources, config, pool.clone(), logs, lasting, memory));
+    let Telling { logs, tracer } = telling;
+    let loader = Loader::new(sources, config, pool.clone(), logs, lasting, memory).traced(tracer);
+    let loader = Arc::new(loader);
     let admin = match (given.next(), admin_endpoint(&loader.config())) {
         (Some(listener), _) => Some(listener),
         (None, Some(options)) => Some(listen(&options).await?),
@@ -344,6 +375,7 @@ impl fmt::Display for Error {
             Error::System(error) => error.fmt(out),
             Error::Lock(error) => error.fmt(out),
             Error::Tls(error) => write!(out, "TLS cannot be spoken: {error}"),
+            Error::Traces(error) => error.fmt(out),
             Error::Database(error) => out.write_str(&finally(&error.to_string())),
             Error::Interrupted => {
                 out.write_str("ended by a second signal, before all requests were answered")

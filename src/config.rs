@@ -15,6 +15,7 @@ mod key_address;
 mod key_material;
 mod networks;
 mod option;
+mod otel;
 pub mod package;
 mod publisher;
 mod render;
@@ -34,6 +35,7 @@ pub use self::{
     key_material::{KeyMaterial, SHORTEST_SECRET},
     networks::Networks,
     option::{Alias, Change, Family, InDatabase, OptionRow, Rules},
+    otel::{OtlpEndpoint, OtlpProtocol, Pairs, Ratio, SecretPairs, TraceContext, TraceSampler},
     package::PackageTemplate,
     publisher::{Contact, License},
     render::{example, markdown},
@@ -212,6 +214,10 @@ options! {
     db_query_timeout "db-query-timeout": Option<Timeout> = "", RESTART.pgduet();
     /// Number of prepared statements that each connection keeps.
     db_statement_cache_size "db-statement-cache-size": NonZeroUsize = "256", RELOAD.pgduet();
+    /// How PostgreSQL is told which trace a transaction belongs to, for its log: `application-name`, as the setting
+    /// `application_name`, which is the `traceparent` of the span `database` (`%a` in `log_line_prefix`); or not at all.
+    /// Where pgduet makes no traces, it is what the client has sent.
+    db_trace_context "db-trace-context": TraceContext = "none", RELOAD.pgduet();
     /// Whether Swagger UI is served at `/docs/`.
     docs_enabled "docs-enabled": bool = "true", RELOAD.pgduet();
     /// Lock file that keeps field numbers stable from one exported `.proto` to the next.
@@ -250,6 +256,29 @@ options! {
     /// Requests that take longer than so many milliseconds are told in the log, with their statement and how long each stage
     /// took. Empty: none.
     log_slow "log-slow": Option<Milliseconds> = "", RELOAD.pgduet();
+    /// Address of the collector that traces are sent to, such as `http://localhost:4318`. Without one there are no traces.
+    /// Over `http/protobuf`, `/v1/traces` is added to its path unless it ends so.
+    otel_endpoint "otel-endpoint": Option<OtlpEndpoint> = "", RESTART.pgduet()
+        .standard_variables(&["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]);
+    /// Headers, or metadata, that go with the traces, such as what the collector asks for as authorization.
+    otel_headers "otel-headers": SecretPairs = "", RESTART.pgduet().or_file()
+        .standard_variables(&["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"]);
+    /// Protocol that the collector is spoken to in.
+    otel_protocol "otel-protocol": OtlpProtocol = "http/protobuf", RESTART.pgduet()
+        .standard_variables(&["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"]);
+    /// Attributes of this process that all traces carry, such as `deployment.environment.name=production`.
+    otel_resource_attributes "otel-resource-attributes": Pairs = "", RESTART.pgduet()
+        .standard_variables(&["OTEL_RESOURCE_ATTRIBUTES"]);
+    /// Share of the traces that are recorded where `otel-sampler` goes by a ratio.
+    otel_sample_ratio "otel-sample-ratio": Ratio = "1", RESTART.pgduet()
+        .standard_variables(&["OTEL_TRACES_SAMPLER_ARG"]);
+    /// Which requests are recorded. Those that begin with `parentbased_` do as the client's `traceparent` says, and
+    /// decide where there is none.
+    otel_sampler "otel-sampler": TraceSampler = "parentbased_traceidratio", RESTART.pgduet()
+        .standard_variables(&["OTEL_TRACES_SAMPLER"]);
+    /// Name of this service in traces: `pgduet` without one, and without `service.name` in `otel-resource-attributes`.
+    otel_service_name "otel-service-name": Option<String> = "", RESTART.pgduet()
+        .standard_variables(&["OTEL_SERVICE_NAME"]);
     /// What page tokens are sealed with, the same on all replicas: a text of at least 32 bytes. Without it, derived from
     /// `jwt-secret` where that is a secret and not public keys, else another one for each process.
     page_token_secret "page-token-secret": Option<Secret> = "", RELOAD.pgduet().or_file();

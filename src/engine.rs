@@ -21,7 +21,7 @@ use crate::{
     execute::{Body, Code, Pool, Unit, configuration::RoleSettings},
     memory::Memory,
     metrics::{Meters, Route, Subject},
-    notes,
+    notes::{self, Laps, Stage},
     outcome::{Outcome, Sink},
     plan::{
         self, Plan,
@@ -212,6 +212,7 @@ impl Engine {
         first: &Engine,
         sink: &mut S,
     ) -> Result<Outcome> {
+        let mut laps = Laps::start();
         let template = match std::ptr::eq(self, first) {
             true => self.template(&attempt.shape, identity)?,
             false => Arc::new(Template::of(
@@ -219,6 +220,7 @@ impl Engine {
                 self.route(&attempt.shape),
             )),
         };
+        laps.lap(Stage::Plan);
         let unit = template.unit(&attempt.literals, &attempt.told(), identity, &self.memory);
         let report = self.pool.run(&unit, sink).await?;
         template.outcome(report)

@@ -260,6 +260,16 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The SQLSTATE where PostgreSQL reports it, whatever code stands in the answer, else pgduet's own code.
+    pub fn cause_code(&self) -> &str {
+        match &self.origin {
+            Origin::Pgduet(fault) => fault.row().code,
+            Origin::PostgreSql(report) => &report.sqlstate,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}: {}", self.code(), self.message)?;

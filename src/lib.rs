@@ -31,6 +31,7 @@ pub mod metrics;
 mod name;
 pub mod notes;
 pub mod openapi;
+pub mod outbound;
 pub mod outcome;
 pub mod plan;
 pub mod request;

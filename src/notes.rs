@@ -3,7 +3,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The stages of a request, in their order.
@@ -31,15 +31,46 @@ pub enum Stage {
     Encode,
 }
 
+impl Stage {
+    /// All of them, in their order.
+    pub const ALL: [Stage; STAGES.len()] = [
+        Stage::Jwt,
+        Stage::Parse,
+        Stage::Plan,
+        Stage::Transaction,
+        Stage::Response,
+        Stage::Wait,
+        Stage::Database,
+        Stage::Encode,
+    ];
+}
+
 /// The notes of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
     /// How long each stage took, by its place; none where there was no such stage.
     pub stages: [Option<Duration>; STAGES.len()],
+    /// When each of them began; of one that came more than once, the first time.
+    pub began: [Option<Instant>; STAGES.len()],
     /// How many rows came, or were affected.
     pub rows: Option<u64>,
     /// The statement, where it is to be logged.
     pub query: Option<String>,
+    /// What the request's path stands for, in the catalog's own names: `/books`, `/rpc/total`, `/api.v1.BookService/Get`.
+    pub route: Option<String>,
+    /// The code of the error that the database, or the wait for it, ended with.
+    pub database_error: Option<String>,
+}
+
+impl Notes {
+    /// The stages that there were, with their beginnings and how long they took.
+    pub fn timed(&self) -> impl Iterator<Item = (Stage, Instant, Duration)> {
+        let times = self.began.iter().zip(&self.stages);
+        Stage::ALL
+            .into_iter()
+            .zip(times)
+            .filter_map(|(stage, (began, took))| Some((stage, (*began)?, (*took)?)))
+    }
 }
 
 /// Where notes are taken.
@@ -77,7 +108,40 @@ pub fn note(what: impl FnOnce(&mut Notes)) {
     let _ = PAD.try_with(|Pad(notes)| what(&mut notes.lock().unwrap_or_else(PoisonError::into_inner)));
 }
 
-/// Notes that a stage took so long.
+/// Notes that a stage took so long, and ends now.
 pub fn took(stage: Stage, time: Duration) {
-    note(|notes| *notes.stages[stage as usize].get_or_insert_default() += time);
+    note(|notes| notes.took(stage, Instant::now().checked_sub(time), time));
+}
+
+/// Notes that a stage began at that time and took so long.
+pub fn took_from(stage: Stage, began: Instant, time: Duration) {
+    note(|notes| notes.took(stage, Some(began), time));
+}
+
+impl Notes {
+    fn took(&mut self, stage: Stage, began: Option<Instant>, time: Duration) {
+        let place = stage as usize;
+        *self.stages[place].get_or_insert_default() += time;
+        self.began[place] = self.began[place].or(began);
+    }
+}
+
+/// Measures one stage after the other, where notes are taken. Where they are not, no clock is read.
+#[derive(Debug)]
+pub struct Laps(Option<Instant>);
+
+impl Laps {
+    /// Starts now.
+    pub fn start() -> Self {
+        Self(are_taken().then(Instant::now))
+    }
+
+    /// This stage is over; the next one begins.
+    pub fn lap(&mut self, stage: Stage) {
+        if let Some(since) = &mut self.0 {
+            let now = Instant::now();
+            took_from(stage, *since, now.saturating_duration_since(*since));
+            *since = now;
+        }
+    }
 }

@@ -25,7 +25,7 @@ use range::{EmbedRange, Range};
 use select::{SelectItem, Texts};
 use std::time::Duration;
 
-pub use context::Context;
+pub use context::{Context, TraceParent};
 
 /// One request.
 #[derive(Clone, Debug)]

@@ -25,7 +25,7 @@ use crate::{
     error::{Caller, Error, Result},
     media::MediaType,
     metrics::Route,
-    notes::Stage,
+    notes::{self, Stage},
     openapi::Format,
     request::{Accept, Action, CallAccess, Request, payload::Arguments},
     server::{coding::coded, request_id},
@@ -178,7 +178,9 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let body = body::collect(body, engine).await?;
-    match read(engine.config(), head, body)? {
+    let wish = read(engine.config(), head, body)?;
+    notes::note(|notes| notes.route = route_of(engine, &wish));
+    match wish {
         Wish::Describe(profile) => {
             let format = root::format(&head.headers)?;
             root::describe(engine, documents, identity, head, profile, format, stopwatch).await
@@ -211,6 +213,29 @@ enum Wish {
     Run(Box<(Request, Asked)>),
     /// Several things of the engine, all of them or none.
     Transact(Box<Transaction>),
+}
+
+/// What the path stands for, in the catalog's own names.
+fn route_of(engine: &Engine, wish: &Wish) -> Option<String> {
+    match wish {
+        Wish::Describe(_) | Wish::Transact(_) => Some("/".to_owned()),
+        Wish::Methods(..) => None,
+        Wish::Run(wanted) => match &wanted.0.action {
+            Action::Call { function, arguments, .. } => {
+                engine.function(&wanted.0.schema, function, arguments).ok()?;
+                Some(format!("/rpc/{function}"))
+            }
+            Action::Read { relation }
+            | Action::Insert { relation, .. }
+            | Action::Upsert { relation, .. }
+            | Action::Update { relation, .. }
+            | Action::UpdateEach { relation, .. }
+            | Action::Delete { relation } => {
+                engine.relation(&wanted.0.schema, relation).ok()?;
+                Some(format!("/{relation}"))
+            }
+        },
+    }
 }
 
 /// Reads a request, as far as that takes no engine.

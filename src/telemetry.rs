@@ -1,5 +1,5 @@
 //! Logs: diagnostics on standard error through `tracing`, one line for each request on
-//! standard output. Counts nothing; metrics are elsewhere.
+//! standard output; and traces (`trace`). Counts nothing; metrics are elsewhere.
 //!
 //! Whoever has something to tell never waits for whoever reads it: lines go through [`outlet`]s, which drop what nobody
 //! reads and tell how much that was. What fails again and again is told once a second, with its number (`repeats`).
@@ -8,6 +8,7 @@ mod access;
 mod events;
 mod outlet;
 mod repeats;
+pub mod trace;
 
 pub use access::{Access, More, shows};
 

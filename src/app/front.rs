@@ -69,6 +69,9 @@ impl tower::Service<Request<RequestBody>> for Front {
         }
         let id = self.ids.of(&head.headers);
         let mut seen = Seen::of(&head, body.peer(), id, &config, &self.loader);
+        if let Some(parent) = seen.for_database() {
+            head.extensions.insert(parent);
+        }
         let place = match config.server_base_path.as_deref().map(|base| base::below(base, &head.uri)) {
             None => Place::Everywhere,
             Some(None) => Place::Elsewhere,

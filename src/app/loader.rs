@@ -20,7 +20,7 @@ use crate::{
     grpc::{Lasting, health::Database},
     memory::Memory,
     metrics::Subject,
-    telemetry::Logs,
+    telemetry::{Logs, trace::Tracer},
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::{
@@ -99,6 +99,7 @@ pub(super) struct Loader {
     services: ArcSwapOption<Services>,
     pool: Pool,
     logs: Logs,
+    tracer: Option<Tracer>,
     grpc: Lasting,
     renewal: Arc<Renewal>,
     memory: Memory,
@@ -136,6 +137,7 @@ impl Loader {
             services: ArcSwapOption::empty(),
             pool,
             logs,
+            tracer: None,
             grpc,
             renewal: Arc::default(),
             memory,
@@ -143,6 +145,16 @@ impl Loader {
             stale: ArcSwapOption::empty(),
             away: ArcSwapOption::empty(),
         }
+    }
+
+    /// With what makes traces, if anything does.
+    pub(super) fn traced(self, tracer: Option<Tracer>) -> Self {
+        Self { tracer, ..self }
+    }
+
+    /// What makes traces, if anything does.
+    pub(super) fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.as_ref()
     }
 
     /// The configuration in force.

@@ -1,16 +1,17 @@
 //! What is logged and counted of a request: kept while the request is answered, and told when it is known how the answer
 //! ends. It steers nothing and changes no answer.
 
-use super::{ended::logged, front::INFRASTRUCTURE, loader::Loader, services::Services};
+use super::{ended::logged, front::INFRASTRUCTURE, loader::Loader, services::Services, traced::Traced};
 use crate::{
     auth::Identity,
     config::{Config, LogFormat, LogLevel},
     grpc,
     metrics::{Code, Meters, Method as Counted, Protocol, Route},
     notes::{Pad, STAGES},
+    request::TraceParent,
     rest,
     server::{forwarded::Forwarded, listen::Peer, request_id::RequestId, steer::Branch},
-    telemetry::{Access, More, shows},
+    telemetry::{Access, More, shows, trace::Parent},
 };
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts};
@@ -53,6 +54,7 @@ pub(super) struct Seen {
     target: Option<Uri>,
     loader: Arc<Loader>,
     noted: Option<Noted>,
+    traced: Option<Box<Traced>>,
 }
 
 /// What the access log tells of a head.
@@ -96,33 +98,27 @@ enum Values {
 
 impl Noted {
     /// Notes are taken where the log is for programs, shows the SQL, or tells of slow requests.
-    fn of(headers: &HeaderMap, config: &Config) -> Option<Self> {
+    fn of(headers: &HeaderMap, config: &Config, traced: Option<&Traced>) -> Option<Self> {
         let values = match config.log_query {
             true => Values::Logged,
             false => Values::Withheld,
         };
-        if config.log_level == LogLevel::Crit
+        let logs_none = config.log_level == LogLevel::Crit
             || (values == Values::Withheld
                 && config.log_format == LogFormat::Text
-                && config.log_slow.is_none())
-        {
+                && config.log_slow.is_none());
+        if logs_none && !traced.is_some_and(Traced::is_recorded) {
             return None;
         }
-        let trace = headers.get("traceparent").and_then(|value| value.to_str().ok());
+        let of_client = || Parent::of(headers).map(|parent| parent.trace_id());
         Some(Self {
             pad: Pad::default(),
-            trace_id: trace.and_then(trace_id),
+            trace_id: traced.and_then(Traced::id).or_else(of_client),
             format: config.log_format,
             slow: config.log_slow.map(|slow| slow.0),
             values,
         })
     }
-}
-
-/// `version-trace_id-parent_id-flags` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
-fn trace_id(parent: &str) -> Option<String> {
-    let id = parent.split('-').nth(1)?;
-    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
 }
 
 impl Seen {
@@ -131,6 +127,7 @@ impl Seen {
         let protocol = Protocol::Rest;
         loader.pool().meters().in_flight(protocol).rise();
         let forwarded = head.extensions.get::<Forwarded>().and_then(|forwarded| forwarded.client);
+        let traced = Traced::of(&head.headers, config, loader.tracer());
         Self {
             began: Instant::now(),
             protocol,
@@ -140,7 +137,8 @@ impl Seen {
             id,
             target: None,
             loader: loader.clone(),
-            noted: Noted::of(&head.headers, config),
+            noted: Noted::of(&head.headers, config, traced.as_deref()),
+            traced,
         }
     }
 
@@ -179,7 +177,19 @@ impl Seen {
         self.noted.as_ref().map(|noted| noted.pad.clone())
     }
 
-    /// The answer, which is counted, and logged if it is to be, as soon as it is known how it ends.
+    /// What PostgreSQL is told of the request's trace, if it is.
+    pub(super) fn for_database(&self) -> Option<TraceParent> {
+        self.traced.as_ref()?.for_database()
+    }
+
+    /// Makes the spans of the request.
+    fn trace(&self, line: &Line, status: StatusCode, ended: Option<&grpc::Ended>) {
+        let (Some(noted), Some(traced)) = (&self.noted, &self.traced) else { return };
+        let request = (&line.method, &line.target, line.version);
+        traced.end(&self.loader, request, status, ended, noted.pad.notes());
+    }
+
+    /// The answer, which is counted, and logged and traced if it is to be, as soon as it is known how it ends.
     pub(super) fn answered(mut self, head: Parts, response: Response<Body>, about: About) -> Response<Body> {
         let About { identity: role, route, method } = about;
         let (status, target) = (response.status(), self.target.take());
@@ -189,6 +199,7 @@ impl Seen {
                 let line = Line::of(head, target);
                 logged(response, ended, move |ended, length| {
                     self.count(route.as_deref(), method, ended.counted(), length);
+                    self.trace(&line, status, Some(ended));
                     self.tell_if_slow(&line, role.as_deref());
                     if shows(self.level, ended.http()) {
                         self.log(&line, role, status, Some(length), Some(ended.name()));
@@ -202,6 +213,7 @@ impl Seen {
                 let is_shown = shows(self.level, status.as_u16()) && !is_preflight(&head);
                 if is_shown || self.noted.is_some() {
                     let line = Line::of(head, target);
+                    self.trace(&line, status, None);
                     self.tell_if_slow(&line, role.as_deref());
                     if is_shown {
                         self.log(&line, role, status, length, None);

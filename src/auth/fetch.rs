@@ -1,7 +1,7 @@
 //! GET of one document over HTTP/1.1, on a connection of its own. The caller sets the deadline. Neither the document nor
 //! its head can be large, redirects are few and never lead from https to http, and a certificate is always verified.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
@@ -9,29 +9,23 @@ use http_body::Body;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, lookup_host},
-    task::JoinSet,
-    time::timeout,
-};
-use tokio_rustls::TlsConnector;
+use tokio::task::JoinSet;
 
-use crate::config::{KeyAddress, PlainHttp};
+use crate::{
+    config::{KeyAddress, PlainHttp},
+    outbound::{Dialer, Encryption},
+};
 
 /// Bytes of the largest document. Sets of keys have a few thousand.
 const LARGEST_BODY: usize = 256 << 10;
 /// Bytes of the largest head.
 const LARGEST_HEAD: usize = 64 << 10;
 const MOST_REDIRECTS: usize = 3;
-/// One of several addresses of a host may never answer.
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Fetches documents.
 #[derive(Clone)]
 pub(super) struct Client {
-    tls: TlsConnector,
+    dialer: Dialer,
     plain: PlainHttp,
 }
 
@@ -53,20 +47,10 @@ pub(super) enum Failure {
     Transport(String),
 }
 
-trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
-
 impl Client {
     /// A client that trusts the authorities that this machine trusts. Reads their certificates from files.
     pub(super) fn new(plain: PlainHttp) -> Result<Client, String> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Client { tls: TlsConnector::from(Arc::new(config)), plain })
+        Ok(Client { dialer: Dialer::new(&[])?, plain })
     }
 
     /// Fetches what is at an address.
@@ -102,14 +86,12 @@ impl Client {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::Transport(format!("{address} cannot be reached: {error}"))
         };
-        let stream = connect(address).await.map_err(|error| failed(&error))?;
-        let stream: Box<dyn Io> = match address.is_encrypted() {
-            false => Box::new(stream),
-            true => {
-                let name = ServerName::try_from(address.host().to_owned()).map_err(|error| failed(&error))?;
-                Box::new(self.tls.connect(name, stream).await.map_err(|error| failed(&error))?)
-            }
+        let encryption = match address.is_encrypted() {
+            false => Encryption::None,
+            true => Encryption::Tls,
         };
+        let dialled = self.dialer.dial(address.host(), address.port(), encryption).await;
+        let stream = dialled.map_err(|error| failed(&error))?;
         let request = Request::get(address.target())
             .header(header::HOST, address.authority())
             .header(header::ACCEPT, "application/json, application/jwk-set+json")
@@ -125,19 +107,6 @@ impl Client {
         connection.spawn(driver);
         sender.send_request(request).await.map_err(|error| failed(&error))
     }
-}
-
-/// Connects to the first address of the host that answers.
-async fn connect(address: &KeyAddress) -> std::io::Result<TcpStream> {
-    let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
-    for socket in lookup_host((address.host(), address.port())).await? {
-        match timeout(CONNECT_WITHIN, TcpStream::connect(socket)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = error,
-            Err(elapsed) => last = elapsed.into(),
-        }
-    }
-    Err(last)
 }
 
 async fn read(address: KeyAddress, response: Response<Incoming>) -> Result<Document, Failure> {

@@ -165,7 +165,20 @@ impl Connection {
         let connection = Connection { postgres, standby, tls: tls(&parameters, mode)? };
         Ok((connection, parameters.ignored()))
     }
+
+    /// The host, or the directory of the socket, and the port, where there is one server.
+    pub fn only_server(&self) -> Option<(String, u16)> {
+        let [host] = self.postgres.get_hosts() else { return None };
+        let host = match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(directory) => directory.to_string_lossy().into_owned(),
+        };
+        Some((host, self.postgres.get_ports().first().copied().unwrap_or(DEFAULT_PORT)))
+    }
 }
+
+/// PostgreSQL's port.
+const DEFAULT_PORT: u16 = 5432;
 
 /// The parameters in force, by libpq's names; none is empty.
 struct Parameters(BTreeMap<&'static str, String>);

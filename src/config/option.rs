@@ -100,6 +100,8 @@ pub struct Rules {
     pub in_database: InDatabase,
     /// Its other name.
     pub alias: Option<Alias>,
+    /// Environment variables that a standard of others has for it, the stronger first. pgduet's own are stronger.
+    pub standard_variables: &'static [&'static str],
     /// What an empty text means.
     pub blank: Blank,
     /// What `@` means.
@@ -116,6 +118,7 @@ pub(super) const RESTART: Rules = Rules {
     change: Change::OnRestart,
     in_database: InDatabase::Refused,
     alias: None,
+    standard_variables: &[],
     blank: Blank::Unset,
     at_file: AtFile::Literal,
     family: Family::PostgRest,
@@ -135,6 +138,11 @@ impl Rules {
     /// Has this other name, which wins where both are set.
     pub const fn stronger_alias(self, name: &'static str) -> Rules {
         Rules { alias: Some(Alias::Stronger(name)), ..self }
+    }
+
+    /// Is also set by these environment variables.
+    pub const fn standard_variables(self, names: &'static [&'static str]) -> Rules {
+        Rules { standard_variables: names, ..self }
     }
 
     /// An empty text is the empty value.

@@ -40,6 +40,8 @@ pub fn markdown() -> String {
         let _ = write!(page, "\n## {title}\n\n{TABLE_HEAD}");
         for row in OPTIONS.iter().filter(|row| row.rules.family == family) {
             let alias = row.alias().map(|alias| format!("<br>or `{alias}`")).unwrap_or_default();
+            let variables = row.rules.standard_variables.iter();
+            let variables: String = variables.map(|name| format!("<br>or `${name}`")).collect();
             let default = match row.default {
                 "" => String::new(),
                 default => format!("`{default}`"),
@@ -60,7 +62,7 @@ pub fn markdown() -> String {
             };
             let _ = writeln!(
                 page,
-                "| `{}`{alias} | {default} | {} Value: {form}. | {change} | {in_database} |",
+                "| `{}`{alias}{variables} | {default} | {} Value: {form}. | {change} | {in_database} |",
                 row.name,
                 row.summary(),
             );
@@ -85,7 +87,7 @@ Every option has one name and can be given in five places. The first of these th
 1. inside the database, where the table below says so: `ALTER ROLE authenticator SET pgrst.db_schemas = 'api'`
    (with `IN DATABASE` before without, then what the function `db-pre-config` sets); `db-config = false` switches it off;
 2. on the command line: `--db-schemas api`;
-3. in the environment: `PGDUET_DB_SCHEMAS`, then `PGRST_DB_SCHEMAS`;
+3. in the environment: `PGDUET_DB_SCHEMAS`, then `PGRST_DB_SCHEMAS`, then the variable of a standard that the table names;
 4. in the file that is given on the command line: `db-schemas = \"api\"`;
 5. the default.
 

@@ -5,6 +5,8 @@
 //! (pgrst.db_schemas)    (--db-schemas)  (PGDUET_DB_SCHEMAS, then PGRST_DB_SCHEMAS)  (db-schemas)
 //! ```
 //!
+//! Options that a standard names too, such as OpenTelemetry's, are read from its variables as well, after those two.
+//!
 //! Finds texts; does not know what they mean, and does not read the process's environment
 //! by itself: everything is handed in, so that a test can do the same.
 
@@ -163,11 +165,21 @@ impl Lookup<'_> {
                 Some((environment.get(&variable)?.as_str(), Origin::Environment(variable)))
             })
         };
+        let in_standard_variable = || {
+            row.rules.standard_variables.iter().find_map(|variable| {
+                let text = environment.get(*variable).filter(|text| !text.is_empty())?;
+                Some((text.as_str(), Origin::Environment((*variable).to_owned())))
+            })
+        };
         let in_file = || {
             let entry = self.file.iter().rfind(|entry| entry.name == name)?;
             Some((entry.text.as_str(), file_origin(path.as_deref()?, entry)))
         };
-        in_database().or_else(on_command_line).or_else(in_environment).or_else(in_file)
+        in_database()
+            .or_else(on_command_line)
+            .or_else(in_environment)
+            .or_else(in_standard_variable)
+            .or_else(in_file)
     }
 
     /// All `app.settings.*`, by full name, in the order of their names.

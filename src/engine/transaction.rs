@@ -18,6 +18,7 @@ use crate::{
     error::{Error, Fault, Origin, Result},
     execute::{Body, Form, Report, Series, Unit},
     memory::{Lease, Memory},
+    notes::{Laps, Stage},
     outcome::{Outcome, Pace, Row, Sink},
     plan::transaction::{Access, Isolation},
     request::{Request, literal::Literals, shape::Told},
@@ -100,7 +101,9 @@ impl Engine {
         let isolation = Isolation::default();
         let mut running =
             Running { engine: self, first, identity, operations, isolation, at: 0, due: None, step: None };
+        let mut laps = Laps::start();
         let deadline = running.check().await.map_err(|error| running.blame(error))?;
+        laps.lap(Stage::Plan);
         running.at = 0;
         let outcome = self.pool.run_series(&mut running, deadline).await;
         outcome.map_err(|error| match &running.step {

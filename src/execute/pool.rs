@@ -181,9 +181,12 @@ impl Pool {
         let worked = has_it.elapsed();
         self.meters.database.observe(worked);
         if notes::are_taken() {
-            notes::took(Stage::Wait, waited);
-            notes::took(Stage::Database, worked);
-            notes::note(|notes| work.note(outcome.as_ref().ok(), notes));
+            notes::took_from(Stage::Wait, began.into_std(), waited);
+            notes::took_from(Stage::Database, has_it.into_std(), worked);
+            notes::note(|notes| {
+                work.note(outcome.as_ref().ok(), notes);
+                notes.database_error = outcome.as_ref().err().map(|error| error.cause_code().to_owned());
+            });
         }
         outcome
     }

@@ -20,7 +20,7 @@ use crate::{
     error::{Caller, Error, Fault, Result},
     notes,
     outcome::Outcome,
-    request::{Context, Request},
+    request::{Context, Request, TraceParent},
     server::tls::Subject,
 };
 use futures_util::{StreamExt, stream};
@@ -280,7 +280,12 @@ pub(super) fn left(deadline: Option<Instant>) -> Result<Option<Duration>> {
 /// What the transaction is told of a call.
 pub(super) fn context(head: &Parts) -> Context {
     let subject = head.extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
-    Context { tls_subject: subject, ..Context::new("POST", head.uri.path(), told(&head.headers)) }
+    let traceparent = head.extensions.get::<TraceParent>().map(|TraceParent(parent)| parent.clone());
+    Context {
+        tls_subject: subject,
+        traceparent,
+        ..Context::new("POST", head.uri.path(), told(&head.headers))
+    }
 }
 
 /// The metadata `timezone`, which is what `Prefer: timezone=…` is on the REST side.

@@ -35,6 +35,16 @@ impl Ended {
         named(self.code().unwrap_or(Code::Cancelled)).grpc
     }
 
+    /// Its name in Connect.
+    pub fn connect_name(&self) -> &'static str {
+        named(self.code().unwrap_or(Code::Cancelled)).connect
+    }
+
+    /// The number of the status.
+    pub fn number(&self) -> i32 {
+        i32::from(self.code().unwrap_or(Code::Cancelled))
+    }
+
     /// The HTTP status that says the same.
     pub fn http(&self) -> u16 {
         named(self.code().unwrap_or(Code::Cancelled)).http

@@ -24,6 +24,7 @@ use crate::{
     auth::Identity,
     config::Verbosity,
     error::{Caller, Error, Fault},
+    notes::{self, Laps, Stage},
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -179,6 +180,7 @@ async fn answer(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
     match grpc.method(&path) {
         Some(Callable::Catalog(method)) => call(&grpc, &method, &head, &mut body).await,
         Some(Callable::Infrastructure(method)) => {
+            note_route(&path);
             let request = Request::from_parts(head, body);
             let answered = infrastructure(&grpc, method.of, request, limit).await;
             let mut response = watched(mended(answered.unwrap_or_else(Status::into_http), limit));
@@ -223,6 +225,8 @@ where
     B::Error: Into<BoxError>,
 {
     let (route, counted) = (grpc.route(method), method.counted());
+    let mut laps = Laps::start();
+    note_route(head.uri.path());
     let asker = match Asker::of(grpc, &head.headers).await {
         Ok(asker) => asker,
         Err(status) => {
@@ -231,13 +235,16 @@ where
             return response;
         }
     };
+    laps.lap(Stage::Jwt);
     let ticket = grpc.engine.limits().enter(&asker.identity.role);
     let answered = match (&ticket, &method.target) {
         (Err(error), _) => Err(grpc.refusal(error, asker.identity.caller)),
         // Apart from other calls, which need no room for it.
         (Ok(_), Target::Transaction) => Box::pin(transacted(grpc, method, head, body, &asker)).await,
         (Ok(_), Target::Relation { .. } | Target::Function { .. }) => {
-            match received(grpc, method, head, body, &asker).await {
+            let received = received(grpc, method, head, body, &asker).await;
+            laps.lap(Stage::Parse);
+            match received {
                 Ok(received) if grpc.engine.config().server_timing_enabled => {
                     timing::timed(Box::pin(carried_out(grpc, method, received, &asker))).await
                 }
@@ -252,6 +259,11 @@ where
         response.extensions_mut().insert(ticket);
     }
     response
+}
+
+/// Notes the path of a method that there is.
+fn note_route(path: &str) {
+    notes::note(|notes| notes.route = Some(path.to_owned()));
 }
 
 /// A call whose message has come in whole.
@@ -320,9 +332,11 @@ async fn carried_out(
         }
         (Responses::Stream, Calls::Batch(_)) => return Err(refused(calls::mismatch())),
     };
-    metadata::initial(&headers)
-        .and_then(|headers| framing::one(&message, headers, compression, grpc.engine.memory()))
-        .map_err(refused)
+    let mut laps = Laps::start();
+    let answer = metadata::initial(&headers)
+        .and_then(|headers| framing::one(&message, headers, compression, grpc.engine.memory()));
+    laps.lap(Stage::Response);
+    answer.map_err(refused)
 }
 
 /// Carries out several writes in one transaction.
@@ -337,7 +351,9 @@ where
     B: http_body::Body + Unpin,
     B::Error: Into<BoxError>,
 {
+    let mut laps = Laps::start();
     let (message, _) = taken_in(grpc, head, body).await?;
+    laps.lap(Stage::Parse);
     let answer = transaction::execute(grpc, method.package, head, asker, &message).await?;
     let accepted = Compression::accepted(head.headers.get(ACCEPTED));
     framing::one(&answer, HeaderMap::new(), accepted, grpc.engine.memory())

@@ -7,6 +7,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 /// What carries cookies, which are told apart from other headers.
 const COOKIE: &str = "cookie";
 
+/// What a request has among its extensions where PostgreSQL is told of its trace: a `traceparent`.
+#[derive(Clone, Debug)]
+pub struct TraceParent(pub Bytes);
+
 /// `request.method`, `request.path`, `request.headers` and `request.cookies`.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
@@ -18,6 +22,8 @@ pub struct Context {
     pub headers: Bytes,
     /// A JSON object.
     pub cookies: Bytes,
+    /// What PostgreSQL's log is told of the trace, as `application_name`.
+    pub traceparent: Option<Bytes>,
     /// `request.tls.subject`: whom the client's certificate is for, where it has shown one.
     pub tls_subject: Option<Bytes>,
 }
@@ -51,6 +57,7 @@ impl Context {
             headers: rest.split_to(headers - path),
             cookies: rest,
             tls_subject: None,
+            traceparent: None,
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     config::Config,
     error::{Error, Fault, Result},
-    request::Context,
+    request::{Context, TraceParent},
     server::tls::Subject,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
@@ -52,7 +52,12 @@ pub(super) fn profile(method: &Method, headers: &HeaderMap, config: &Config) -> 
 pub(super) fn context(head: &Parts) -> Context {
     let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let subject = head.extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
-    Context { tls_subject: subject, ..Context::new(head.method.as_str(), head.uri.path(), headers) }
+    let traceparent = head.extensions.get::<TraceParent>().map(|TraceParent(parent)| parent.clone());
+    Context {
+        tls_subject: subject,
+        traceparent,
+        ..Context::new(head.method.as_str(), head.uri.path(), headers)
+    }
 }
 
 fn text(value: &HeaderValue) -> String {

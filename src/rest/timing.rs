@@ -70,7 +70,7 @@ impl Stopwatch {
             if let Some(told) = running.taken.get_mut(stage as usize) {
                 *told += taken;
             }
-            notes::took(stage, taken);
+            notes::took_from(stage, running.since, taken);
             running.since = end;
         }
     }

@@ -168,8 +168,8 @@ impl Operations for Running<'_> {
                 return Err(invalid(message));
             }
         }
-        let Context { headers, cookies, tls_subject, .. } = context.clone();
-        request.context = Context { headers, cookies, tls_subject, ..request.context };
+        let Context { headers, cookies, traceparent, tls_subject, .. } = context.clone();
+        request.context = Context { headers, cookies, traceparent, tls_subject, ..request.context };
         request.preferences.transaction_end = preferences.transaction_end;
         request.preferences.timezone.clone_from(&preferences.timezone);
         self.asked = Some(asked);

@@ -56,6 +56,8 @@ impl Settings {
         settings.extend(
             context.tls_subject.as_ref().map(|subject| ("request.tls.subject".into(), subject.clone())),
         );
+        settings
+            .extend(context.traceparent.as_ref().map(|parent| ("application_name".into(), parent.clone())));
         settings.extend(told.timezone.as_ref().map(|zone| ("timezone".into(), zone.clone().into())));
         settings.extend_from_slice(&self.after);
         settings

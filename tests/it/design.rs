@@ -10,14 +10,15 @@ const LAYERS: &[(&str, &str)] = &[
     ("main", ""),
     (
         "app",
-        "admin admission auth catalog check cli config engine error execute grpc memory metrics notes openapi rest server sql \
-         telemetry typescript",
+        "admin admission auth catalog check cli config engine error execute grpc memory metrics notes openapi request rest server \
+         sql telemetry typescript",
     ),
     ("cli", "config"),
     ("check", "auth config error"),
     ("demo", "embedded"),
     ("embedded", ""),
     ("server", "config error memory metrics"),
+    ("outbound", ""),
     ("admin", "metrics server"),
     (
         "rest",
@@ -29,7 +30,7 @@ const LAYERS: &[(&str, &str)] = &[
     ),
     ("openapi", "catalog config error media name outcome request"),
     ("typescript", "catalog"),
-    ("telemetry", "config notes"),
+    ("telemetry", "config notes outbound"),
     (
         "engine",
         "admission auth catalog config error execute media memory metrics notes outcome plan request sql",
@@ -37,7 +38,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("execute", "config error media memory metrics notes outcome plan sql"),
     ("sql", "auth catalog config error media outcome plan request"),
     ("plan", "auth catalog config error media outcome request"),
-    ("auth", "config error"),
+    ("auth", "config error outbound"),
     ("catalog", "error media"),
     ("request", "error media"),
     ("outcome", "error metrics"),
@@ -54,7 +55,8 @@ const LAYERS: &[(&str, &str)] = &[
 /// Crates of the two protocols, and the files besides the front doors that may name them.
 const PROTOCOL_CRATES: &[&str] =
     &["axum", "tonic", "tonic_health", "tonic_reflection", "tonic_types", "tonic_web"];
-const PROTOCOL_MODULES: &[&str] = &["app", "rest", "grpc", "openapi", "admin", "server"];
+/// Traces are exported over gRPC.
+const PROTOCOL_MODULES: &[&str] = &["app", "rest", "grpc", "openapi", "admin", "server", "telemetry"];
 
 /// The generated descriptor type and its JSON form are protobuf's; everything else of it is gRPC's.
 const PROTOBUF_CRATES: &[&str] = &["prost", "prost_types", "prost_reflect"];

@@ -297,3 +297,59 @@ fn several_writes_are_one_transaction_behind_a_pooler_too() {
     let rows: Vec<serde_json::Value> = serde_json::from_slice(&rows.body).unwrap();
     assert_eq!(rows.len(), usize::try_from(2 * CLIENTS * 20).unwrap());
 }
+
+/// `application_name` is one of the settings that PgBouncer keeps for its clients: what a transaction sets reaches nobody
+/// else, nor what comes after it, also where the transaction has several parts.
+#[test]
+fn the_trace_that_a_transaction_tells_is_seen_by_no_other_behind_a_pooler() {
+    let code = "
+        CREATE SCHEMA api;
+        CREATE TABLE api.told (name text DEFAULT current_setting('application_name'), number int);
+        CREATE FUNCTION api.trace() RETURNS text LANGUAGE sql AS $$ SELECT current_setting('application_name') $$;
+        GRANT USAGE ON SCHEMA api TO anonymous;
+        GRANT SELECT, INSERT ON api.told TO anonymous";
+    let database = Database::fresh(code);
+    let pooler = Pooler::before(&database, "default_pool_size = 2");
+    let uri = pooler.uri(&database);
+    let start = |context: &str| {
+        Server::start(&[
+            ("PGRST_DB_URI", &uri),
+            ("PGRST_DB_SCHEMAS", "api"),
+            ("PGRST_DB_ANON_ROLE", "anonymous"),
+            ("PGRST_DB_CHANNEL_ENABLED", "false"),
+            ("PGDUET_DB_TRACE_CONTEXT", context),
+        ])
+    };
+    let (telling, silent) = (start("application-name"), start("none"));
+    thread::scope(|scope| {
+        for client in 1..=CLIENTS {
+            let (telling, silent) = (&telling, &silent);
+            scope.spawn(move || {
+                let (mut one, mut other) =
+                    (Connection::open(telling.address()), Connection::open(silent.address()));
+                for round in 1..=ROUNDS {
+                    let parent = format!("00-{client:016x}{round:016x}-00f067aa0ba902b7-01");
+                    let headers = [
+                        ("traceparent", parent.as_str()),
+                        ("Content-Type", "application/vnd.pgduet.transaction+json"),
+                    ];
+                    let told = one.send("GET", "/rpc/trace", &headers[..1], None).unwrap().text();
+                    assert_eq!(told, format!("\"{parent}\""));
+                    let insert = format!(r#"{{"method":"POST","path":"/told","body":{{"number":{round}}}}}"#);
+                    let both = format!("[{insert},{insert}]");
+                    let answer = one.send("POST", "/", &headers, Some(both.as_bytes())).unwrap();
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    let count = format!("/told?select=number&name=eq.{parent}");
+                    assert_eq!(
+                        one.send("GET", &count, &[], None).unwrap().text().matches("number").count(),
+                        2
+                    );
+                    for connection in [&mut one, &mut other] {
+                        let told = connection.send("GET", "/rpc/trace", &[], None).unwrap().text();
+                        assert!(!told.contains("00-"), "{told}");
+                    }
+                }
+            });
+        }
+    });
+}

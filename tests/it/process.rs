@@ -19,6 +19,7 @@ mod silence;
 mod soak;
 mod start;
 mod tls;
+mod traces;
 
 use crate::support::{PATIENCE, database::Database, http::send, server::Server, until};
 use std::{

@@ -1,6 +1,7 @@
 //! What the tests stand on. Nothing in here asserts anything about pgduet.
 
 pub(crate) mod address;
+pub(crate) mod collector;
 pub(crate) mod database;
 pub(crate) mod grpc;
 pub(crate) mod grpc_web;

@@ -44,6 +44,11 @@ impl Own {
         self.cluster.as_ref().unwrap().uri(role, "postgres")
     }
 
+    /// What PostgreSQL has written to its log.
+    pub(super) fn log(&self) -> String {
+        fs::read_to_string(self.location.join("server.log")).unwrap()
+    }
+
     /// Runs SQL as superuser.
     pub(super) async fn superuser(&self, sql: &str) {
         let (client, connection) =

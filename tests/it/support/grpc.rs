@@ -32,6 +32,7 @@ pub(crate) struct Client {
 pub(crate) struct Options {
     pub(crate) timeout: Option<Duration>,
     pub(crate) token: Option<String>,
+    pub(crate) metadata: Vec<(&'static str, String)>,
     pub(crate) compression: Option<CompressionEncoding>,
 }
 
@@ -227,6 +228,9 @@ impl Client {
         }
         if let Some(token) = &options.token {
             request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        for (name, value) in &options.metadata {
+            request.metadata_mut().append(*name, value.parse().unwrap());
         }
         let answers = client.server_streaming(request, path.parse().unwrap(), Raw).await?;
         Ok(answers.into_inner())
