@@ -6,7 +6,7 @@ use super::{
     route::{self, Resource},
     transaction,
 };
-use crate::{engine::Engine, metrics::Route, openapi::Format};
+use crate::{engine::Engine, metrics::Route};
 use http::request::Parts;
 use std::sync::Arc;
 
@@ -26,14 +26,7 @@ fn of_path(engine: &Engine, path: &str, schema: &str) -> Arc<Route> {
     let routes = &engine.meters().routes;
     match route::resource(path, engine.config()) {
         Ok(Resource::Root) => routes.documents.clone(),
-        Ok(Resource::Relation(name)) => {
-            let is_file =
-                Format::of_file(&name).is_some() && engine.catalog().relation(schema, &name).is_none();
-            match is_file {
-                true => routes.documents.clone(),
-                false => engine.route_of_relation(schema, &name),
-            }
-        }
+        Ok(Resource::Relation(name)) => engine.route_of_relation(schema, &name),
         Ok(Resource::Function(name)) => engine.route_of_function(schema, &name),
         Err(_) => routes.unknown.clone(),
     }
