@@ -42,6 +42,15 @@ pub async fn dump_config(mut sources: Sources) -> Result<Dump, Error> {
             let (config, _) = Config::load(&sources).map_err(Error::Config)?;
             (config, Some(format!("The settings in the database are left out: {error}")))
         }
+        Err(Error::Config(error)) => {
+            sources.database.clear();
+            let (config, _) = Config::load(&sources).map_err(Error::Config)?;
+            // It is the way to the database that cannot be used, and perhaps nothing else.
+            if config.connection().is_ok() {
+                return Err(Error::Config(error));
+            }
+            (config, Some(format!("The settings in the database are left out: {error}")))
+        }
         Err(error) => return Err(error),
     };
     // What cannot be a secret is told; where the database is need not be known.

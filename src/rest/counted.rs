@@ -6,7 +6,7 @@ use super::{
     route::{self, Resource},
     transaction,
 };
-use crate::{engine::Engine, metrics::Route, openapi::Format};
+use crate::{engine::Engine, metrics::Route};
 use http::request::Parts;
 use std::sync::Arc;
 
@@ -26,13 +26,7 @@ fn of_path(engine: &Engine, path: &str, schema: &str) -> Arc<Route> {
     let routes = &engine.meters().routes;
     match route::resource(path, engine.config()) {
         Ok(Resource::Root) => routes.documents.clone(),
-        Ok(Resource::Relation(name)) => {
-            let is_file = Format::FILES.iter().any(|(at, _)| *at == path);
-            match is_file && engine.catalog().relation(schema, &name).is_none() {
-                true => routes.documents.clone(),
-                false => engine.route_of_relation(schema, &name),
-            }
-        }
+        Ok(Resource::Relation(name)) => engine.route_of_relation(schema, &name),
         Ok(Resource::Function(name)) => engine.route_of_function(schema, &name),
         Err(_) => routes.unknown.clone(),
     }
