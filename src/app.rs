@@ -30,7 +30,7 @@ use crate::{
     cli,
     config::{self, Config, Sources},
     error,
-    execute::{Options, Pool},
+    execute::Targets,
     grpc,
     grpc::lock::{Lock, LockError},
     memory::Memory,
@@ -50,7 +50,7 @@ use futures_util::StreamExt;
 use loader::{Loader, Reload};
 use reloads::Reloads;
 use status::AppStatus;
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{fmt, io, num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 /// How often connections that nobody used are closed.
@@ -96,10 +96,11 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     Authenticator::new(&config, None).map_err(Error::Config)?;
     Lock::of_server(config.grpc_lock.as_deref()).map_err(Error::Lock)?;
     let tls = tls(&config)?;
-    let pool = Pool::new(&connection, Options::from(&config), Arc::default()).map_err(Error::Database)?;
-    let ended = run(sources, config, &pool, tls, logs.clone(), listening).await;
+    let replicas = config.replicas().map_err(Error::Config)?;
+    let targets = Targets::new(&connection, &replicas, &config).map_err(Error::Database)?;
+    let ended = run(sources, config, &targets, tls, logs.clone(), listening).await;
     // However it ended, what was cut off has been dropped by now.
-    if tokio::time::timeout(STOPPED_WITHIN, pool.is_quiet()).await.is_err() {
+    if tokio::time::timeout(STOPPED_WITHIN, targets.is_quiet()).await.is_err() {
         tracing::warn!("PostgreSQL may still work on what was cut off");
     }
     telling.abort();
@@ -107,16 +108,17 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     ended
 }
 
-/// All of it, with this pool. What runs when it returns is cut off.
+/// All of it, with these servers. What runs when it returns is cut off.
 async fn run(
     sources: Sources,
     config: Config,
-    pool: &Pool,
+    targets: &Targets,
     tls: Option<Arc<Tls>>,
     logs: Logs,
     listening: impl FnOnce(&Address),
 ) -> Result<(), Error> {
     let mut signals = Signals::install().map_err(Error::System)?;
+    let (pool, _watch) = (targets.primary(), targets.watch());
     let (trigger, shutdown) = shutdown_channel();
 
     let main = endpoint(&config);
@@ -134,7 +136,7 @@ async fn run(
         meters: pool.meters().clone(),
         ..limits(&config, memory.clone())
     };
-    let loader = Arc::new(Loader::new(sources, config, pool.clone(), logs, lasting, memory));
+    let loader = Arc::new(Loader::new(sources, config, targets.clone(), logs, lasting, memory));
     let admin = match (given.next(), admin_endpoint(&loader.config())) {
         (Some(listener), _) => Some(listener),
         (None, Some(options)) => Some(listen(&options).await?),
@@ -206,7 +208,7 @@ async fn run(
             () = revivals.next() => reloads.revive(),
             reloaded = reloads.next() => reloaded?,
             _ = housekeeping.tick() => {
-                pool.close_idle();
+                targets.close_idle();
                 if let Some(tls) = &tls {
                     tls.reload_if_changed();
                 }
@@ -243,7 +245,9 @@ fn limits(config: &Config, memory: Memory) -> Limits {
         tracing::warn!("The limit of open files stays as it is: {error}");
         u64::MAX
     });
-    let connections = descriptors::connections(config.server_max_connections, descriptors, config.db_pool);
+    let servers = NonZeroUsize::MIN.saturating_add(config.db_replica_uris.0.len());
+    let pools = config.db_pool.saturating_mul(servers);
+    let connections = descriptors::connections(config.server_max_connections, descriptors, pools);
     if connections < config.server_max_connections {
         tracing::warn!(
             "There are {descriptors} file descriptors: server-max-connections is {connections} and not {}",

@@ -33,6 +33,7 @@ pub mod notes;
 pub mod openapi;
 pub mod outcome;
 pub mod plan;
+pub mod position;
 pub mod request;
 pub mod rest;
 pub mod server;

@@ -15,6 +15,7 @@ use super::{
     lent::{drain, lend},
     metadata,
     method::{Effects, Responses},
+    position::{self, Committed},
     protocol::{NotTaken, Protocol},
     respond,
     services::{Method, Signature, Target},
@@ -24,6 +25,7 @@ use crate::{
     auth::Identity,
     config::Verbosity,
     error::{Caller, Error, Fault},
+    position::Position,
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -307,7 +309,7 @@ async fn carried_out(
 ) -> Result<Response<Body>, Status> {
     let (Received { calls, asked, compression }, identity) = (received, &asker.identity);
     let refused = |error: Box<Error>| grpc.refusal_of(&asked, &error, identity.caller);
-    let (message, headers) = match (method.signature.responses, calls) {
+    let reply = match (method.signature.responses, calls) {
         (Responses::One, Calls::One(call)) => {
             calls::answer(grpc, call, &asked, identity).await.map_err(refused)?
         }
@@ -320,9 +322,25 @@ async fn carried_out(
         }
         (Responses::Stream, Calls::Batch(_)) => return Err(refused(calls::mismatch())),
     };
-    metadata::initial(&headers)
-        .and_then(|headers| framing::one(&message, headers, compression, grpc.engine.memory()))
+    metadata::initial(&reply.headers)
+        .and_then(|headers| replied(grpc, &reply.message, headers, reply.position, compression))
         .map_err(refused)
+}
+
+/// The answer of one message to a call that has committed there, if it has written.
+fn replied(
+    grpc: &Grpc,
+    message: &[u8],
+    mut metadata: HeaderMap,
+    position: Option<Position>,
+    compression: Option<Compression>,
+) -> crate::error::Result<Response<Body>> {
+    position::add_cookie(&mut metadata, position, grpc.engine.config());
+    let answer = framing::one(message, metadata, compression, grpc.engine.memory())?;
+    Ok(match position {
+        Some(_) => Committed::at(position).told_by(answer),
+        None => answer,
+    })
 }
 
 /// Carries out several writes in one transaction.
@@ -338,9 +356,9 @@ where
     B::Error: Into<BoxError>,
 {
     let (message, _) = taken_in(grpc, head, body).await?;
-    let answer = transaction::execute(grpc, method.package, head, asker, &message).await?;
+    let (answer, position) = transaction::execute(grpc, method.package, head, asker, &message).await?;
     let accepted = Compression::accepted(head.headers.get(ACCEPTED));
-    framing::one(&answer, HeaderMap::new(), accepted, grpc.engine.memory())
+    replied(grpc, &answer, HeaderMap::new(), position, accepted)
         .map_err(|error| grpc.refusal(&error, asker.identity.caller))
 }
 

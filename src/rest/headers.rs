@@ -1,6 +1,7 @@
 //! What request headers say of schema and context; `Prefer`, `Range` and
 //! `Accept` have files of their own.
 
+use super::position;
 use crate::{
     config::Config,
     error::{Error, Fault, Result},
@@ -48,11 +49,12 @@ pub(super) fn profile(method: &Method, headers: &HeaderMap, config: &Config) -> 
     }
 }
 
-/// What the transaction is told of the request.
-pub(super) fn context(head: &Parts) -> Context {
+/// What the transaction is told of the request, and what its client has seen.
+pub(super) fn context(head: &Parts, config: &Config) -> Result<Context> {
     let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let subject = head.extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
-    Context { tls_subject: subject, ..Context::new(head.method.as_str(), head.uri.path(), headers) }
+    let context = Context::new(head.method.as_str(), head.uri.path(), headers);
+    Ok(Context { tls_subject: subject, seen: position::seen(&head.headers, config)?, ..context })
 }
 
 fn text(value: &HeaderValue) -> String {
