@@ -4,6 +4,7 @@
 //! of the process only through [`Status`].
 
 mod metrics;
+mod targets;
 
 use crate::server::coding::coded;
 use axum::{Router, body::Body, extract::State as Shared, routing::any};
@@ -13,6 +14,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use tower_http::timeout::TimeoutLayer;
 
 pub use metrics::{JwtCacheMetrics, Metrics, PoolMetrics, SchemaCacheMetrics};
+pub use targets::TargetStatus;
 
 /// How the process is: what `/ready`, the metrics and gRPC's health agree upon.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +67,9 @@ pub trait Status: Send + Sync + 'static {
     /// The numbers for `/metrics`.
     fn metrics(&self) -> Metrics;
 
+    /// The servers, where there are replicas.
+    fn targets(&self) -> Vec<TargetStatus>;
+
     /// The catalog as JSON; empty before the first one is loaded.
     fn schema_cache(&self) -> Bytes;
 }
@@ -96,6 +101,7 @@ async fn ready<S: Status>(Shared(status): Shared<Arc<S>>, headers: HeaderMap) ->
         text.push_str(reason);
     }
     text.push('\n');
+    text.push_str(&targets::lines(&status.targets()));
     let mut response = told("text/plain; charset=utf-8", text, &headers).await;
     *response.status_mut() = match state {
         State::Loading(_) | State::Away(_) | State::Ending => StatusCode::SERVICE_UNAVAILABLE,
@@ -151,6 +157,10 @@ mod tests {
 
         fn metrics(&self) -> Metrics {
             Metrics::default()
+        }
+
+        fn targets(&self) -> Vec<TargetStatus> {
+            Vec::new()
         }
 
         fn schema_cache(&self) -> Bytes {

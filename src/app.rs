@@ -31,7 +31,7 @@ use crate::{
     cli,
     config::{self, Config, Sources},
     error,
-    execute::{Options, Pool},
+    execute::Targets,
     grpc,
     grpc::lock::{Lock, LockError},
     memory::Memory,
@@ -54,7 +54,7 @@ use futures_util::StreamExt;
 use loader::{Loader, Reload};
 use reloads::Reloads;
 use status::AppStatus;
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{fmt, io, num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 /// How often connections that nobody used are closed.
@@ -105,14 +105,15 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     Authenticator::new(&config, None).map_err(Error::Config)?;
     Lock::of_server(config.grpc_lock.as_deref()).map_err(Error::Lock)?;
     let tls = tls(&config)?;
-    let pool = Pool::new(&connection, Options::from(&config), Arc::default()).map_err(Error::Database)?;
+    let replicas = config.replicas().map_err(Error::Config)?;
+    let targets = Targets::new(&connection, &replicas, &config).map_err(Error::Database)?;
     let database = trace::Database {
         name: connection.postgres.get_dbname().map(str::to_owned),
         server: connection.only_server(),
     };
     let tracer = Tracer::start(&config, &database).map_err(Error::Traces)?;
     let telling_of = Telling { logs: logs.clone(), tracer: tracer.clone() };
-    let ended = run(sources, config, &pool, tls, telling_of, listening).await;
+    let ended = run(sources, config, &targets, tls, telling_of, listening).await;
     if let Some(tracer) = tracer {
         // Whoever asked twice does not want to wait.
         let patience = match ended {
@@ -122,7 +123,7 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
         tracer.finish(patience).await;
     }
     // However it ended, what was cut off has been dropped by now.
-    if tokio::time::timeout(STOPPED_WITHIN, pool.is_quiet()).await.is_err() {
+    if tokio::time::timeout(STOPPED_WITHIN, targets.is_quiet()).await.is_err() {
         tracing::warn!("PostgreSQL may still work on what was cut off");
     }
     telling.abort();
@@ -136,16 +137,17 @@ struct Telling {
     tracer: Option<Tracer>,
 }
 
-/// All of it, with this pool. What runs when it returns is cut off.
+/// All of it, with these servers. What runs when it returns is cut off.
 async fn run(
     sources: Sources,
     config: Config,
-    pool: &Pool,
+    targets: &Targets,
     tls: Option<Arc<Tls>>,
     telling: Telling,
     listening: impl FnOnce(&Address),
 ) -> Result<(), Error> {
     let mut signals = Signals::install().map_err(Error::System)?;
+    let (pool, _watch) = (targets.primary(), targets.watch());
     let (trigger, shutdown) = shutdown_channel();
 
     let main = endpoint(&config);
@@ -164,7 +166,7 @@ async fn run(
         ..limits(&config, memory.clone())
     };
     let Telling { logs, tracer } = telling;
-    let loader = Loader::new(sources, config, pool.clone(), logs, lasting, memory).traced(tracer);
+    let loader = Loader::new(sources, config, targets.clone(), logs, lasting, memory).traced(tracer);
     let loader = Arc::new(loader);
     let admin = match (given.next(), admin_endpoint(&loader.config())) {
         (Some(listener), _) => Some(listener),
@@ -237,7 +239,7 @@ async fn run(
             () = revivals.next() => reloads.revive(),
             reloaded = reloads.next() => reloaded?,
             _ = housekeeping.tick() => {
-                pool.close_idle();
+                targets.close_idle();
                 if let Some(tls) = &tls {
                     tls.reload_if_changed();
                 }
@@ -274,7 +276,9 @@ fn limits(config: &Config, memory: Memory) -> Limits {
         tracing::warn!("The limit of open files stays as it is: {error}");
         u64::MAX
     });
-    let connections = descriptors::connections(config.server_max_connections, descriptors, config.db_pool);
+    let servers = NonZeroUsize::MIN.saturating_add(config.db_replica_uris.0.len());
+    let pools = config.db_pool.saturating_mul(servers);
+    let connections = descriptors::connections(config.server_max_connections, descriptors, pools);
     if connections < config.server_max_connections {
         tracing::warn!(
             "There are {descriptors} file descriptors: server-max-connections is {connections} and not {}",

@@ -8,6 +8,7 @@ pub mod introspect;
 pub mod relationship;
 pub mod routine;
 pub mod similar;
+mod tags;
 pub mod watch;
 
 use descriptor::{Database, Function, Relation, Type, TypeKind};
@@ -64,7 +65,8 @@ impl Default for Spelled {
 
 impl Catalog {
     /// Indexes a descriptor and derives its relationships.
-    pub fn new(database: Database) -> Self {
+    pub fn new(mut database: Database) -> Self {
+        tags::take(&mut database);
         let mut relations: Names<_> = HashMap::new();
         for (at, relation) in database.relations.iter().enumerate().filter(|(_, found)| !found.is_partition) {
             relations.entry(relation.schema.clone()).or_default().insert(relation.name.clone(), at);

@@ -19,6 +19,7 @@ mod otel;
 pub mod package;
 mod publisher;
 mod render;
+mod replica;
 mod sources;
 mod types;
 pub mod value;
@@ -39,6 +40,7 @@ pub use self::{
     package::PackageTemplate,
     publisher::{Contact, License},
     render::{example, markdown},
+    replica::{ReplicaLag, ReplicaUris},
     sources::{APP_SETTINGS, Sources},
     types::{
         Audience, DbUri, FileMode, FunctionName, GrpcReflection, GrpcTimestamps, ListenHost, LogFormat,
@@ -209,9 +211,26 @@ options! {
     /// Whether filters on an embed may name its relation although the embed has an alias.
     url_use_legacy_target_names "url-use-legacy-target-names": bool = "true", RELOAD.in_database();
 
+    /// Roles whose requests all go to the primary, whatever they ask for. Without replicas of no effect, as all options of
+    /// replicas.
+    db_primary_roles "db-primary-roles": Vec<String> = "", RELOAD.in_database().pgduet();
     /// How long a request's transaction may run, whatever the role may. Then it is cancelled. Empty: no limit but those in
     /// PostgreSQL.
     db_query_timeout "db-query-timeout": Option<Timeout> = "", RESTART.pgduet();
+    /// Cookie in which the answer to a write carries its `x-pgduet-lsn` too, and from which a read takes it, for browsers
+    /// whose scripts do not send the header. Empty: none.
+    db_replica_cookie "db-replica-cookie": Option<CookieName> = "", RELOAD.pgduet();
+    /// How far behind the primary a replica may be, in bytes of the write-ahead log or in time. One that is further behind
+    /// serves no reads until it has caught up.
+    db_replica_max_lag "db-replica-max-lag": ReplicaLag = "10s", RESTART.pgduet();
+    /// Read replicas, one URI for each: reads go to the one with the fewest requests under way, and to the primary where none
+    /// can serve them (docs/scale-out.md). Each has a pool of `db-pool` connections, and one more that watches it. A URI may
+    /// name several hosts, of which one is used at a time; `PG*` variables fill in what is missing, except
+    /// `PGTARGETSESSIONATTRS`.
+    db_replica_uris "db-replica-uris": ReplicaUris = "", RESTART.or_file().pgduet();
+    /// How long a read waits for a replica that has replayed the position in its `x-pgduet-lsn`, in milliseconds. Then it
+    /// goes to the primary.
+    db_replica_wait "db-replica-wait": Milliseconds = "50", RESTART.pgduet();
     /// Number of prepared statements that each connection keeps.
     db_statement_cache_size "db-statement-cache-size": NonZeroUsize = "256", RELOAD.pgduet();
     /// How PostgreSQL is told which trace a transaction belongs to, for its log: `application-name`, as the setting

@@ -18,14 +18,14 @@ use crate::{
     },
     config::Config,
     error::Result,
-    execute::{Body, Code, Pool, Unit, configuration::RoleSettings},
+    execute::{Body, Code, Pool, Targets, Unit, configuration::RoleSettings},
     memory::Memory,
     metrics::{Meters, Route, Subject},
     notes::{self, Laps, Stage},
     outcome::{Outcome, Sink},
     plan::{
         self, Plan,
-        transaction::{Access, End, Expectation, Isolation, ResponseSettings},
+        transaction::{Access, End, Expectation, Isolation, Reach, ResponseSettings},
     },
     request::{Action, Request, payload::Arguments, shape::Shape},
     sql::{Setting, Statement},
@@ -45,7 +45,7 @@ pub use transaction::{MOST_OPERATIONS, Operation, Operations, check_count};
 pub struct Engine {
     catalog: Arc<Catalog>,
     config: Arc<Config>,
-    pool: Pool,
+    targets: Targets,
     roles: RoleSettings,
     limits: RoleLimits,
     renewal: Arc<Renewal>,
@@ -62,7 +62,7 @@ pub struct Parts {
     /// The configuration in force.
     pub config: Arc<Config>,
     /// Where units run.
-    pub pool: Pool,
+    pub targets: Targets,
     /// The settings of the roles that requests run as.
     pub roles: RoleSettings,
     /// How many requests these roles may have.
@@ -76,15 +76,15 @@ pub struct Parts {
 impl Engine {
     /// An engine of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { catalog, config, pool, roles, limits, renewal, memory } = parts;
-        pool.expect(match catalog.descriptor().has_dynamic_code {
+        let Parts { catalog, config, targets, roles, limits, renewal, memory } = parts;
+        targets.expect(match catalog.descriptor().has_dynamic_code {
             true => Code::Dynamic,
             false => Code::Static,
         });
         Self {
             catalog,
             config,
-            pool,
+            targets,
             roles,
             limits,
             renewal,
@@ -106,7 +106,7 @@ impl Engine {
 
     /// Where requests are counted.
     pub fn meters(&self) -> &Meters {
-        self.pool.meters()
+        self.primary().meters()
     }
 
     /// What a request about a relation of this name is counted as.
@@ -166,7 +166,7 @@ impl Engine {
         let is_timed = self.config.server_timing_enabled || notes::are_taken();
         let planned = is_timed.then(Instant::now);
         let mut body = Body::new(&template.form, unit.lease());
-        let report = self.pool.run(&unit, &mut body).await?;
+        let report = self.targets.run(unit, self.reach(&template, identity), &mut body).await?;
         let outcome = template.outcome(report)?;
         Ok(Outcome { body: body.finish(), planned, route: Some(Arc::clone(&template.route)), ..outcome })
     }
@@ -222,7 +222,7 @@ impl Engine {
         };
         laps.lap(Stage::Plan);
         let unit = template.unit(&attempt.literals, &attempt.told(), identity, &self.memory);
-        let report = self.pool.run(&unit, sink).await?;
+        let report = self.targets.run(unit, self.reach(&template, identity), sink).await?;
         template.outcome(report)
     }
 
@@ -245,6 +245,19 @@ impl Engine {
 
     fn plan(&self, shape: Shape, identity: &Identity) -> Result<Plan<'_>> {
         plan::plan(shape, &self.catalog, &self.config, self.role_settings(identity))
+    }
+
+    /// Which servers a request of this template and identity may run on.
+    fn reach(&self, template: &Template, identity: &Identity) -> Reach {
+        match self.config.db_primary_roles.contains(&identity.role) {
+            true => Reach::Primary,
+            false => template.reach(),
+        }
+    }
+
+    /// Where what writes runs, and what asks about the catalog, which comes from there.
+    fn primary(&self) -> &Pool {
+        self.targets.primary()
     }
 
     /// What `ALTER ROLE … SET` gave the role of `identity`.
@@ -281,6 +294,7 @@ fn question<'s>(statement: &'s Statement, settings: Vec<Setting>, memory: &Memor
         response_settings: ResponseSettings::Unset,
         expectation: Expectation::Any,
         end: End::Commit,
+        seen: None,
         deadline: None,
         memory: memory.request(),
     }

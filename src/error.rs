@@ -120,7 +120,7 @@ fault_table! {
     TooManyRows             "PGDUET11" 500 ResourceExhausted  "TOO_MANY_ROWS",              "There are more rows than `db-max-rows` allows.";
     MethodMissing           "PGDUET12" 404 Unimplemented      "METHOD_MISSING",             "There is no such gRPC method.";
     MessageChanged          "PGDUET13" 501 Unimplemented      "MESSAGE_CHANGED",            "A message's type is another in the database now.";
-    InvalidHeaders          "PGDUET14" 400 InvalidArgument    "INVALID_HEADERS",            "A header is missing or there twice that HTTP wants once.";
+    InvalidHeaders          "PGDUET14" 400 InvalidArgument    "INVALID_HEADERS",            "A header is missing, malformed, or there twice that HTTP wants once.";
     BodyTimeout             "PGDUET15" 408 DeadlineExceeded   "BODY_TIMEOUT",               "The body stopped coming.";
     MemoryExhausted         "PGDUET16" 503 ResourceExhausted  "MEMORY_EXHAUSTED",           "Bodies and answers under way hold all the memory they may.";
     StreamIdle              "PGDUET17" 504 DeadlineExceeded   "STREAM_IDLE",                "The reader of a stream took nothing for too long.";

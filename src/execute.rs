@@ -27,6 +27,7 @@ mod revival;
 mod session;
 mod side;
 mod statement_cache;
+pub mod targets;
 mod turns;
 mod unit;
 mod vet;
@@ -35,21 +36,24 @@ mod work;
 
 pub use body::{Body, Form};
 pub use connect::{Client, Connection};
-pub use heartbeat::{Ask, Heard, Heartbeat};
+pub use fixed::Positions;
+pub use heartbeat::{Answer, Ask, Heard, Heartbeat};
 pub use options::Options;
 pub use pool::{Pool, Status};
 pub use revival::{Revival, Revivals};
 pub use side::Lent;
 pub use statement_cache::{Code, Preparation};
+pub use targets::{Fitness, Targets};
 pub use unit::Series;
 
 use crate::{
     memory::{Lease, Memory},
+    position::Position,
     sql::{Count, Fragment, Literals, Setting, Statement},
 };
 use std::{borrow::Cow, time::Duration};
 
-pub use crate::plan::transaction::{Access, End, Expectation, Isolation, ResponseSettings};
+pub use crate::plan::transaction::{Access, End, Expectation, Isolation, Reach, ResponseSettings};
 
 /// One complete unit of work.
 #[derive(Debug)]
@@ -75,6 +79,8 @@ pub struct Unit<'t> {
     pub expectation: Expectation,
     /// How it ends.
     pub end: End,
+    /// What the server has to have replayed, where it is a replica; on another one it is `None`.
+    pub seen: Option<Position>,
     /// `statement_timeout` and the time after which the unit is cancelled.
     pub deadline: Option<Duration>,
     /// What its rows and its answer may hold.
@@ -105,4 +111,8 @@ pub struct Report {
     pub status: Option<String>,
     /// The statement's facts, of its last row, in their order.
     pub facts: Vec<Option<String>>,
+    /// The position behind its commit, where that is told.
+    pub position: Option<Position>,
+    /// Whether replicas can do what it does.
+    pub fitness: Fitness,
 }

@@ -27,6 +27,7 @@ mod method;
 mod names;
 mod options;
 mod page_token;
+mod position;
 mod protocol;
 pub mod reflection;
 mod refuse;

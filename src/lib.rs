@@ -34,6 +34,7 @@ pub mod openapi;
 pub mod outbound;
 pub mod outcome;
 pub mod plan;
+pub mod position;
 pub mod request;
 pub mod rest;
 pub mod server;

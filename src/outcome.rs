@@ -4,6 +4,7 @@
 use crate::{
     error::{Error, Fault, Result},
     metrics::Route,
+    position::Position,
 };
 use bytes::Bytes;
 use std::{
@@ -33,6 +34,8 @@ pub struct Outcome {
     pub status: Option<u16>,
     /// What the plan found out that answers depend on.
     pub facts: Facts,
+    /// The position behind the commit of a write, where replicas have to reach it.
+    pub position: Option<Position>,
     /// When planning was over, where `server-timing-enabled` asks for it.
     pub planned: Option<Instant>,
     /// What the request is counted as.

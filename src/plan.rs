@@ -13,6 +13,7 @@ pub mod mutate;
 mod named;
 pub mod negotiate;
 mod order;
+mod reach;
 mod read;
 mod resolve;
 mod targets;
@@ -233,9 +234,11 @@ pub fn plan<'c>(
         }
     }
     operation.serve(&body);
+    let isolation = isolation(role_settings, function);
     let transaction = Transaction {
         access,
-        isolation: isolation(role_settings, function),
+        reach: reach::reach(access, isolation, &preferences, &operation),
+        isolation,
         end: end(config.db_tx_end, preferences.transaction_end),
         expectation,
         response_settings: code::response_settings(config, &operation, &body, catalog),

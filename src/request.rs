@@ -12,6 +12,7 @@ pub mod parse;
 pub mod payload;
 pub mod prefer;
 pub mod range;
+pub mod seen;
 pub mod select;
 pub mod shape;
 pub mod urlencoded;

@@ -7,6 +7,7 @@ mod conditional;
 mod counted;
 mod headers;
 mod options;
+mod position;
 mod prefer;
 #[doc(hidden)]
 pub mod probe;
@@ -290,7 +291,10 @@ async fn run(
     stopwatch.route = outcome.route.take();
     stopwatch.lap_at(Stage::Plan, outcome.planned);
     stopwatch.lap(Stage::Transaction);
-    Ok(coded(respond::success(outcome, &asked)?, &head.headers).await)
+    let committed = outcome.position;
+    let mut answer = respond::success(outcome, &asked)?;
+    position::tell(answer.headers_mut(), committed, engine.config());
+    Ok(coded(answer, &head.headers).await)
 }
 
 /// Completes a request whose action `action` takes from what was parsed.
@@ -327,7 +331,7 @@ fn complete(
             Content::Full => Accept::Media(accept),
             Content::HeadersOnly => Accept::Head(accept),
         },
-        context: headers::context(head),
+        context: headers::context(head, config)?,
         deadline: None,
     };
     Ok((request, asked))

@@ -3,6 +3,7 @@
 
 mod families;
 
+use super::targets::TargetStatus;
 use crate::metrics::{BOUNDS, Meters, Process, Shot};
 use families::{FAMILIES, Family, Kind, Sample};
 use http::{HeaderMap, header};
@@ -35,6 +36,8 @@ pub struct Metrics {
     pub meters: Arc<Meters>,
     /// The process itself.
     pub process: Process,
+    /// The servers, where there are replicas.
+    pub targets: Vec<TargetStatus>,
 }
 
 /// Loads of the catalog.

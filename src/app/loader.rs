@@ -16,7 +16,7 @@ use crate::{
     config::{self, Config, Sources},
     engine::{Parts, Renewal},
     error::{Error, Fault, Origin},
-    execute::{Client, Lent, Pool, configuration},
+    execute::{Client, Lent, Pool, Targets, configuration},
     grpc::{Lasting, health::Database},
     memory::Memory,
     metrics::Subject,
@@ -97,7 +97,7 @@ pub(super) struct Loader {
     sources: Mutex<Sources>,
     config: ArcSwap<Config>,
     services: ArcSwapOption<Services>,
-    pool: Pool,
+    targets: Targets,
     logs: Logs,
     tracer: Option<Tracer>,
     grpc: Lasting,
@@ -126,7 +126,7 @@ impl Loader {
     pub(super) fn new(
         sources: Sources,
         config: Config,
-        pool: Pool,
+        targets: Targets,
         logs: Logs,
         grpc: Lasting,
         memory: Memory,
@@ -135,7 +135,7 @@ impl Loader {
             sources: Mutex::new(sources),
             config: ArcSwap::from_pointee(config),
             services: ArcSwapOption::empty(),
-            pool,
+            targets,
             logs,
             tracer: None,
             grpc,
@@ -172,9 +172,14 @@ impl Loader {
         &self.logs
     }
 
-    /// The pool.
+    /// The pool of the primary.
     pub(super) fn pool(&self) -> &Pool {
-        &self.pool
+        self.targets.primary()
+    }
+
+    /// The primary and its replicas.
+    pub(super) fn targets(&self) -> &Targets {
+        &self.targets
     }
 
     /// How things are. What was loaded once stays in service, whatever becomes of later loads, for as long as the database
@@ -217,6 +222,12 @@ impl Loader {
             tracing::error!("The database is away: {why}");
         }
         self.grpc.health().serving().set(Database::Away);
+    }
+
+    /// The primary does not answer, and replicas serve reads.
+    pub(super) fn primary_is_away(&self, why: &Error) {
+        tracing::debug!("The primary is away, and replicas serve reads: {why}");
+        self.database_answers();
     }
 
     /// The process is about to end: those who check health send nobody any more.
@@ -281,7 +292,7 @@ impl Loader {
     /// All of it but the exchange has a thread of its own.
     async fn load(self: &Arc<Self>, read: Read) -> Result<(), Failure> {
         let began = Instant::now();
-        let mut lent = self.pool.lend().await?;
+        let mut lent = self.pool().lend().await?;
         let loader = self.clone();
         let loading = background::run("load", async move {
             let loaded = loader.load_with(&mut lent, read).await;
@@ -303,12 +314,12 @@ impl Loader {
         let relations = relations.map(|relation| Subject::Relation(&relation.schema, &relation.name));
         let functions = database.functions.iter();
         let functions = functions.map(|function| Subject::Function(&function.schema, &function.name));
-        self.pool.meters().routes.keep(relations.chain(functions));
+        self.pool().meters().routes.keep(relations.chain(functions));
         // All of the schema is described for it, and nobody waits for that.
         let grpc = services.grpc.clone();
         tokio::spawn(background::run("lock", async move { grpc.warn_of_lock() }));
         // Cached plans of what has changed are of no use.
-        self.pool.renew((&**config).into());
+        self.targets.renew((&**config).into());
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.counters.load.store(took, Ordering::Relaxed);
         self.counters.loaded.store(Some(Arc::new(Instant::now())));
@@ -376,7 +387,7 @@ impl Loader {
         let parts = Parts {
             catalog,
             config: config.clone(),
-            pool: self.pool.clone(),
+            targets: self.targets.clone(),
             roles,
             limits,
             renewal: self.renewal.clone(),

@@ -1,6 +1,7 @@
 //! Whether the database answers, for those who check health. It is asked each second, at once where a request has failed for
 //! want of it, and four times a second while it is away, so that health recovers when requests do. Requests are not in the
-//! way: who asks has a connection beside theirs. It loads nothing.
+//! way: who asks has a connection beside theirs. Where replicas serve reads, the database is not away although its primary
+//! is. It loads nothing.
 
 use super::loader::Loader;
 use crate::execute::{Ask, Heard};
@@ -39,18 +40,21 @@ pub(super) fn follow(loader: Arc<Loader>) -> Pulse {
         loop {
             let asked = Instant::now();
             ask = match heartbeat.beat(ask, ANSWER).await {
-                Heard::Answer => {
+                Heard::Answer(_) => {
                     loader.database_answers();
                     next(&loader, asked).await
                 }
-                Heard::Revival(revival) => {
+                Heard::Revival(revival, _) => {
                     tracing::info!("The database answers again");
                     loader.pool().revive(revival);
                     loader.database_answers();
                     next(&loader, asked).await
                 }
                 Heard::Nothing(error) => {
-                    loader.database_is_away(&error);
+                    match loader.targets().serve_reads() {
+                        true => loader.primary_is_away(&error),
+                        false => loader.database_is_away(&error),
+                    }
                     sleep(AWAY).await;
                     Ask::AsBefore
                 }

@@ -2,9 +2,10 @@
 
 use super::loader::Loader;
 use crate::{
-    admin::{JwtCacheMetrics, Metrics, PoolMetrics, State, Status},
+    admin::{JwtCacheMetrics, Metrics, PoolMetrics, State, Status, TargetStatus},
     catalog::descriptor,
     cli,
+    execute::targets::{Standing, Target},
     metrics::Process,
     server::listen::Address,
 };
@@ -59,6 +60,7 @@ impl Status for AppStatus {
             },
             meters: self.loader.pool().meters().clone(),
             process: Process::now(),
+            targets: self.targets(),
             age_of_keys: authenticator.as_ref().and_then(|authenticator| authenticator.age_of_keys()),
             jwt_cache: authenticator.map(|authenticator| {
                 let counters = authenticator.cache_counters();
@@ -69,6 +71,19 @@ impl Status for AppStatus {
                 }
             }),
         }
+    }
+
+    fn targets(&self) -> Vec<TargetStatus> {
+        let status = |target: Target| TargetStatus {
+            works: target.standing == Standing::Works,
+            standing: target.standing.to_string(),
+            name: target.name,
+            lag: target.lag,
+            busy: target.busy,
+            served: target.served,
+            failed: target.failed,
+        };
+        self.loader.targets().status().into_iter().map(status).collect()
     }
 
     fn schema_cache(&self) -> Bytes {

@@ -145,6 +145,19 @@ impl Config {
     pub fn connection(&self) -> Result<(Connection, Vec<Warning>), Error> {
         Connection::parse(&self.db_uri.0, &self.libpq_environment)
     }
+
+    /// How to reach the replicas that `db-replica-uris` names. What the environment says of the primary's role among
+    /// several servers says nothing of theirs.
+    pub fn replicas(&self) -> Result<Vec<Connection>, Error> {
+        let mut environment = self.libpq_environment.clone();
+        environment.remove("PGTARGETSESSIONATTRS");
+        let parsed = self.db_replica_uris.0.iter().map(|uri| Connection::parse(uri, &environment));
+        let connections = parsed.map(|parsed| parsed.map(|(connection, _)| connection));
+        connections.collect::<Result<_, _>>().map_err(|error| match error {
+            Error::Unusable(why) => Error::Unusable(why.replace("db-uri", "db-replica-uris")),
+            error => error,
+        })
+    }
 }
 
 impl Connection {
@@ -174,6 +187,19 @@ impl Connection {
             Host::Unix(directory) => directory.to_string_lossy().into_owned(),
         };
         Some((host, self.postgres.get_ports().first().copied().unwrap_or(DEFAULT_PORT)))
+    }
+
+    /// Its hosts and ports, for people: no user and no password.
+    pub fn address(&self) -> String {
+        let ports = self.postgres.get_ports();
+        let hosts = self.postgres.get_hosts().iter().enumerate().map(|(at, host)| {
+            let port = ports.get(at).or(ports.first()).copied().unwrap_or(DEFAULT_PORT);
+            match host {
+                Host::Tcp(name) => format!("{name}:{port}"),
+                Host::Unix(directory) => format!("{}:{port}", directory.display()),
+            }
+        });
+        hosts.collect::<Vec<_>>().join(",")
     }
 }
 

@@ -108,7 +108,7 @@ impl Engine {
         let mut unit = question(&statement, as_role_of(identity), &self.memory);
         unit.deadline = left;
         let mut found = Found::Nothing;
-        self.pool.run(&unit, &mut found).await.is_ok() && found == Found::Something
+        self.primary().run(&unit, &mut found).await.is_ok() && found == Found::Something
     }
 }
 

@@ -115,7 +115,7 @@ impl Engine {
             ..question(&statement, settings, &self.memory)
         };
         let mut found = Collector::default();
-        self.pool.run(&unit, &mut found).await?;
+        self.primary().run(&unit, &mut found).await?;
         match (known, found.state) {
             (Some(known), Some(state)) if known.state == state => Ok(known.privileges),
             (_, state) => {

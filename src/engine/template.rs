@@ -5,24 +5,33 @@ use super::templates::Made;
 use crate::{
     auth::Identity,
     error::Result,
-    execute::{Form, Report, Unit, response},
+    execute::{Fitness, Form, Report, Unit, response},
     media::MediaType,
     memory::Memory,
     metrics::Route,
     outcome::{Facts, Outcome},
     plan::{
         Plan,
-        transaction::{Access, End, Expectation, Isolation, ResponseSettings},
+        transaction::{Access, End, Expectation, Isolation, Reach, ResponseSettings},
     },
     request::{literal::Literals, prefer, range::Range, shape::Told},
     sql::{self, Count, Fact, Fragment, Settings, Statement},
 };
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// The statement of a plan, its transaction, and the form of its answer, without the values of any request.
 #[derive(Debug)]
 pub(super) struct Template {
     pub(super) access: Access,
+    reach: Reach,
+    /// A replica could not do what the primary then did: it is not asked again.
+    needs_primary: AtomicBool,
     /// What the rows become, where the answer is a body.
     pub(super) form: Form,
     pub(super) isolation: Isolation,
@@ -65,6 +74,8 @@ impl Template {
         let statement = sql::statement(plan);
         Self {
             access: transaction.access,
+            reach: transaction.reach,
+            needs_primary: AtomicBool::new(false),
             form: Form::of(&statement.layout),
             isolation: transaction.isolation,
             settings: Settings::of(plan),
@@ -104,13 +115,26 @@ impl Template {
             response_settings: self.response_settings,
             expectation: self.expectation,
             end: self.end,
+            seen: told.context.seen,
             deadline: told.deadline,
             memory: memory.request(),
         }
     }
 
+    /// Which servers it may run on.
+    pub(super) fn reach(&self) -> Reach {
+        match self.needs_primary.load(Ordering::Relaxed) {
+            true => Reach::Primary,
+            false => self.reach,
+        }
+    }
+
     /// What a report says of the request, without the body.
     pub(super) fn outcome(&self, report: Report) -> Result<Outcome> {
+        match report.fitness {
+            Fitness::Fit => {}
+            Fitness::Unfit => self.needs_primary.store(true, Ordering::Relaxed),
+        }
         let (rows, total) = match self.numbers {
             Numbers::Rows => (report.rows, report.total),
             Numbers::OneOf => (1, report.total),
@@ -123,6 +147,7 @@ impl Template {
             headers: response::headers(report.headers.as_deref())?,
             status: response::status(report.status.as_deref())?,
             facts: self.facts.clone(),
+            position: report.position,
             ..Outcome::default()
         };
         // Where no row came there are no values.

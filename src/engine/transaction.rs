@@ -21,6 +21,7 @@ use crate::{
     notes::{Laps, Stage},
     outcome::{Outcome, Pace, Row, Sink},
     plan::transaction::{Access, Isolation},
+    position::Position,
     request::{Request, literal::Literals, shape::Told},
 };
 use std::{ops::Deref, sync::Arc, time::Duration};
@@ -74,16 +75,23 @@ pub fn check_count(count: usize) -> Result<()> {
 }
 
 impl Engine {
-    /// Runs operations as one transaction. It has ended when this returns; where that is an error, which tells the
-    /// operation that is to blame, nothing has been carried out.
-    pub async fn transact<O: Operations>(&self, operations: &mut O, identity: &Identity) -> Result<()> {
+    /// Runs operations as one transaction, and gives the position behind its commit where replicas have to reach it. It has
+    /// ended when this returns; where that is an error, which tells the operation that is to blame, nothing has been carried out.
+    pub async fn transact<O: Operations>(
+        &self,
+        operations: &mut O,
+        identity: &Identity,
+    ) -> Result<Option<Position>> {
         check_count(operations.count())?;
         let mut renewed: Option<Arc<Engine>> = None;
         let mut renewals = 0;
         loop {
             let engine = renewed.as_deref().unwrap_or(self);
             operations.restart();
-            let Err(error) = engine.attempt(self, operations, identity).await else { return Ok(()) };
+            let error = match engine.attempt(self, operations, identity).await {
+                Ok(position) => return Ok(position),
+                Err(error) => error,
+            };
             let Some(at) = error.operation.filter(|_| renewals < MOST_RENEWALS) else { return Err(error) };
             renewals += 1;
             let Ok(Operation { request, .. }) = operations.operation(at) else { return Err(error) };
@@ -97,7 +105,7 @@ impl Engine {
         first: &Engine,
         operations: &mut O,
         identity: &Identity,
-    ) -> Result<()> {
+    ) -> Result<Option<Position>> {
         let isolation = Isolation::default();
         let mut running =
             Running { engine: self, first, identity, operations, isolation, at: 0, due: None, step: None };
@@ -105,7 +113,7 @@ impl Engine {
         let deadline = running.check().await.map_err(|error| running.blame(error))?;
         laps.lap(Stage::Plan);
         running.at = 0;
-        let outcome = self.pool.run_series(&mut running, deadline).await;
+        let outcome = self.targets.run_series(&mut running, deadline).await;
         outcome.map_err(|error| match &running.step {
             Some(step) if is_of_timezone(&step.told, &error) => {
                 error.hint("This timezone is that of the whole transaction")

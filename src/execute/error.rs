@@ -85,6 +85,16 @@ pub(super) fn deadline_exceeded() -> Box<Error> {
     Error::new(Fault::DeadlineExceeded, "The deadline passed before the transaction ended.")
 }
 
+/// Whether a unit has failed because there is no database for it.
+pub(super) fn is_for_want_of_database(error: &Error) -> bool {
+    match &error.origin {
+        Origin::Pgduet(Fault::DatabaseUnreachable | Fault::DatabaseClient) => true,
+        Origin::Pgduet(_) => false,
+        // It shuts down, or has only begun to start.
+        Origin::PostgreSql(report) => report.sqlstate.starts_with("57P0"),
+    }
+}
+
 /// Whether PostgreSQL stopped a statement: for its time-out, or because it was asked to.
 pub(super) fn is_cancelled(error: &Error) -> bool {
     match &error.origin {

@@ -20,6 +20,8 @@ pub(super) enum Fixed {
     Check,
     Commit,
     Rollback,
+    /// The position behind what has been committed: the timeline as the name of a file of the log begins with it, and the LSN.
+    Position,
     ResetSessionAuthorization,
     ResetRole,
     Unlock,
@@ -40,7 +42,7 @@ impl Fixed {
     }
 
     /// Their texts, in their order.
-    pub(super) const SQL: [&str; 19] = [
+    pub(super) const SQL: [&str; 20] = [
         "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
@@ -55,6 +57,8 @@ impl Fixed {
         "SET CONSTRAINTS ALL IMMEDIATE",
         "COMMIT",
         "ROLLBACK",
+        "SELECT pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8), \
+            pg_catalog.pg_current_wal_insert_lsn()",
         "RESET SESSION AUTHORIZATION",
         "RESET ROLE",
         "SELECT pg_catalog.pg_advisory_unlock_all()",
@@ -100,6 +104,15 @@ pub(super) enum Start {
     Implicit,
     /// By BEGIN.
     Explicit,
+}
+
+/// Whether the end of what wrote tells the position behind its commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Positions {
+    /// It does not: there are no replicas.
+    Untold,
+    /// It does.
+    Told,
 }
 
 /// Who else may have a session.

@@ -1,4 +1,4 @@
-//! Asks PostgreSQL, on a connection of its own, whether it answers. One that is silent, with its connections open, is told
+//! Asks PostgreSQL, on a connection of its own, whether it answers, and what it answers. One that is silent, with its connections open, is told
 //! from one that is only slow: a question that is not answered soon is asked on new connections too, and whichever
 //! answers first counts. It decides nothing.
 
@@ -38,14 +38,39 @@ pub enum Ask {
     Anew,
 }
 
+/// What is asked, and of whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    /// One statement.
+    pub(super) sql: &'static str,
+    pub(super) of: Whom,
+}
+
+/// Who is asked, where several servers are named.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whom {
+    /// The one that requests would reach.
+    Reached,
+    /// The one that takes writes.
+    Primary,
+}
+
+impl Question {
+    /// Whether there is an answer at all.
+    pub(super) const NOTHING: Self = Self { sql: "", of: Whom::Reached };
+}
+
+/// The columns of the first row of an answer. A server that has no connection to give answers without any.
+pub type Answer = Vec<Option<String>>;
+
 /// What became of a question.
 #[derive(Debug)]
 pub enum Heard {
     /// An answer.
-    Answer,
+    Answer(Answer),
     /// An answer on a new connection where one from before is silent, or where there was none until now. All other
     /// connections from before may be dead, too.
-    Revival(Revival),
+    Revival(Revival, Answer),
     /// None.
     Nothing(Box<Error>),
 }
@@ -54,36 +79,37 @@ pub enum Heard {
 #[derive(Debug)]
 pub struct Heartbeat {
     connector: Arc<Connector>,
+    question: Question,
     session: Option<Session>,
     /// The last question had no answer.
     is_silent: bool,
 }
 
 impl Heartbeat {
-    pub(super) fn new(connector: Arc<Connector>) -> Self {
-        Self { connector, session: None, is_silent: false }
+    pub(super) fn new(connector: Arc<Connector>, question: Question) -> Self {
+        Self { connector, question, session: None, is_silent: false }
     }
 
     /// Asks, and waits for an answer as long as `patience`.
     pub async fn beat(&mut self, ask: Ask, patience: Duration) -> Heard {
         let until = Instant::now() + patience;
-        let connector = Arc::clone(&self.connector);
+        let (connector, question) = (Arc::clone(&self.connector), self.question);
         let before = match ask {
             Ask::AsBefore => self.session.take(),
             Ask::Anew => None,
         };
         let fresh = match before {
-            None => timeout_at(until, fresh(&connector)).await,
+            None => timeout_at(until, fresh(&connector, question)).await,
             Some(session) => {
-                let mut asked = Box::pin(answered(session));
+                let mut asked = Box::pin(answered(session, question));
                 match timeout(SOON, &mut asked).await {
-                    Ok(Ok(session)) => return self.keep(session),
+                    Ok(Ok(answered)) => return self.keep(answered),
                     // It is closed, and another one tells more.
-                    Ok(Err(_)) => timeout_at(until, fresh(&connector)).await,
+                    Ok(Err(_)) => timeout_at(until, fresh(&connector, question)).await,
                     Err(_) => {
-                        let fresh = pin!(fresh(&connector));
+                        let fresh = pin!(fresh(&connector, question));
                         let fresh = match timeout_at(until, select(asked, fresh)).await {
-                            Ok(Either::Left((Ok(session), _))) => Either::Left(session),
+                            Ok(Either::Left((Ok(answered), _))) => Either::Left(answered),
                             Ok(Either::Left((Err(_), fresh))) => {
                                 Either::Right(timeout_at(until, fresh).await)
                             }
@@ -91,7 +117,7 @@ impl Heartbeat {
                             Err(late) => Either::Right(Err(late)),
                         };
                         match fresh {
-                            Either::Left(session) => return self.keep(session),
+                            Either::Left(answered) => return self.keep(answered),
                             Either::Right(fresh) => {
                                 self.is_silent = true;
                                 fresh
@@ -102,13 +128,13 @@ impl Heartbeat {
             }
         };
         let error = match fresh {
-            Ok(Ok(session)) if mem::take(&mut self.is_silent) => {
+            Ok(Ok((session, answer))) if mem::take(&mut self.is_silent) => {
                 let revival = Revival { at_work: self.at_work(&session).await };
                 self.session = Some(session);
-                return Heard::Revival(revival);
+                return Heard::Revival(revival, answer);
             }
-            Ok(Ok(session)) => return self.keep(session),
-            Ok(Err(error)) if is_full(&error) => return Heard::Answer,
+            Ok(Ok(answered)) => return self.keep(answered),
+            Ok(Err(error)) if is_full(&error) => return Heard::Answer(Answer::new()),
             Ok(Err(error)) => error::reported(&error),
             Err(_) => error::silent(),
         };
@@ -116,9 +142,9 @@ impl Heartbeat {
         Heard::Nothing(error)
     }
 
-    fn keep(&mut self, session: Session) -> Heard {
+    fn keep(&mut self, (session, answer): (Session, Answer)) -> Heard {
         self.session = Some(session);
-        Heard::Answer
+        Heard::Answer(answer)
     }
 
     /// The processes that work for the login role. Of several servers, one knows nothing of the others'.
@@ -137,25 +163,37 @@ impl Heartbeat {
 
 /// A new connection on which PostgreSQL has answered. A further one is tried each second, for one that was begun while
 /// nothing answered may stay silent for ever.
-async fn fresh(connector: &Connector) -> Result<Session, WireError> {
-    let attempt = || async { answered(Session::connect(connector).await?).await };
+async fn fresh(connector: &Connector, question: Question) -> Result<(Session, Answer), WireError> {
+    let attempt = || async {
+        let session = match question.of {
+            Whom::Reached => Session::connect(connector).await?,
+            Whom::Primary => Session::connect_to_primary(connector).await?,
+        };
+        answered(session, question).await
+    };
     let mut attempts = FuturesUnordered::from_iter([attempt()]);
     loop {
         tokio::select! {
             Some(attempted) = attempts.next() => match attempted {
                 Err(error) if attempts.is_empty() => return Err(error),
                 Err(_) => {}
-                Ok(session) => return Ok(session),
+                Ok(answered) => return Ok(answered),
             },
             () = sleep(SOON) => attempts.push(attempt()),
         }
     }
 }
 
-/// The connection, when PostgreSQL has answered on it.
-async fn answered(session: Session) -> Result<Session, WireError> {
-    session.client().simple_query("").await.map_err(of_driver)?;
-    Ok(session)
+/// The connection and the answer, when PostgreSQL has answered on it.
+async fn answered(session: Session, question: Question) -> Result<(Session, Answer), WireError> {
+    let messages = session.client().simple_query(question.sql).await.map_err(of_driver)?;
+    let row = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => {
+            Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
+        }
+        _ => None,
+    });
+    Ok((session, row.unwrap_or_default()))
 }
 
 fn is_full(error: &WireError) -> bool {

@@ -1,6 +1,6 @@
 //! What the pool takes from the configuration.
 
-use super::statement_cache::Preparation;
+use super::{fixed::Positions, statement_cache::Preparation};
 use crate::config::Config;
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -19,6 +19,8 @@ pub struct Options {
     pub query_timeout: Option<Duration>,
     /// Whether they prepare statements, at first.
     pub preparation: Preparation,
+    /// Whether they tell the positions behind commits.
+    pub positions: Positions,
 }
 
 impl From<&Config> for Options {
@@ -30,6 +32,7 @@ impl From<&Config> for Options {
             max_lifetime: config.db_pool_max_lifetime,
             query_timeout: config.db_query_timeout.map(|limit| limit.0),
             preparation: config.into(),
+            positions: Positions::Untold,
         }
     }
 }

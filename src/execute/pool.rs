@@ -6,7 +6,7 @@ use super::{
     Report, Series, Unit,
     connect::{Client, Clients, Connection as Polled, Connector, Driven},
     error,
-    heartbeat::Heartbeat,
+    heartbeat::{Heartbeat, Question},
     lease::Lease,
     options::Options,
     revival::{Presences, Revival, Revivals, revived},
@@ -19,10 +19,11 @@ use super::{
 };
 use crate::{
     config::Connection,
-    error::{Caller, Error, Fault, Origin, Result, classify},
+    error::{Caller, Error, Result, classify},
     metrics::Meters,
     notes::{self, Stage},
     outcome::{Pace, Sink},
+    position::Position,
 };
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -145,9 +146,20 @@ impl Pool {
         self.attempt(&mut work, S::PACE, unit.deadline).await.inspect_err(|error| self.tell(error))
     }
 
-    /// Runs several units as one transaction. It has ended when this returns, and where that is an error nothing of it
-    /// has happened. As for one unit, dropping the future undoes it.
-    pub async fn run_series<S: Series>(&self, series: &mut S, deadline: Option<Duration>) -> Result<()> {
+    /// The same for a unit that may run elsewhere if it fails here: no failure is logged.
+    pub(super) async fn try_run<S: Sink>(&self, unit: &Unit<'_>, sink: &mut S) -> Result<Report> {
+        let mut work = Alone { unit, sink };
+        let attempt = self.attempt(&mut work, S::PACE, unit.deadline).await;
+        attempt.inspect_err(|error| self.doubt(error))
+    }
+
+    /// Runs several units as one transaction, and gives the position behind its commit where that is told. It has ended when
+    /// this returns, and where that is an error nothing of it has happened. As for one unit, dropping the future undoes it.
+    pub async fn run_series<S: Series>(
+        &self,
+        series: &mut S,
+        deadline: Option<Duration>,
+    ) -> Result<Option<Position>> {
         let mut work = Together(series);
         self.attempt(&mut work, S::Sink::PACE, deadline).await.inspect_err(|error| self.tell(error))
     }
@@ -222,14 +234,20 @@ impl Pool {
         }
     }
 
-    fn tell(&self, error: &Error) {
+    /// Logs a failure that is not the client's.
+    pub(super) fn tell(&self, error: &Error) {
         if classify(error, Caller::Authenticated).http < 500 {
             return;
         }
-        if is_for_want_of_database(error) {
+        self.doubt(error);
+        tracing::error!("{error}");
+    }
+
+    /// A failure may say that PostgreSQL is away.
+    fn doubt(&self, failure: &Error) {
+        if error::is_for_want_of_database(failure) {
             self.doubt.notify_one();
         }
-        tracing::error!("{error}");
     }
 
     /// A connection for what is not a request, which waits for none. An error that
@@ -247,7 +265,12 @@ impl Pool {
 
     /// Asks whether PostgreSQL answers, whatever requests do.
     pub fn heartbeat(&self) -> Heartbeat {
-        Heartbeat::new(self.connections.manager().connector.clone())
+        self.asking(Question::NOTHING)
+    }
+
+    /// Asks this again and again.
+    pub(super) fn asking(&self, question: Question) -> Heartbeat {
+        Heartbeat::new(self.connections.manager().connector.clone(), question)
     }
 
     /// Returns when a unit has failed for want of a database since the last time.
@@ -406,16 +429,6 @@ fn is_full(error: &wire::Error) -> bool {
     }
 }
 
-/// Whether a unit has failed because there is no database for it.
-fn is_for_want_of_database(error: &Error) -> bool {
-    match &error.origin {
-        Origin::Pgduet(Fault::DatabaseUnreachable | Fault::DatabaseClient) => true,
-        Origin::Pgduet(_) => false,
-        // It shuts down, or has only begun to start.
-        Origin::PostgreSql(report) => report.sqlstate.starts_with("57P0"),
-    }
-}
-
 /// Makes connections, and says which can still be used.
 #[derive(Debug)]
 pub(super) struct Manager {
@@ -463,7 +476,8 @@ impl managed::Manager for Manager {
             let generation = self.generation.load(Ordering::Acquire);
             let preparing = self.preparing.load_full();
             // Apart from the requests that wait for it: most find a connection, and need no room for making one.
-            let connected = Box::pin(Session::connect(&self.connector, &preparing, generation));
+            let connected =
+                Box::pin(Session::connect(&self.connector, &preparing, generation, self.options.positions));
             tokio::select! {
                 connected = connected => {
                     if connected.as_ref().is_err_and(is_full) {

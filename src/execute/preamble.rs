@@ -5,7 +5,11 @@ use super::{
     Unit,
     fixed::{Start, Tenancy},
 };
-use crate::sql::{Fragment, Hashed, Setting};
+use crate::{
+    error::{Error, Origin},
+    position::Position,
+    sql::{Fragment, Hashed, Setting},
+};
 use std::{borrow::Cow, time::Duration};
 
 /// What makes a transaction that began without BEGIN what it has to be. A level cannot be changed any more: where it is
@@ -26,6 +30,33 @@ const TIMEOUT: [&str; 2] = [
         ::pg_catalog.interval) * 1000, 0))::pg_catalog.int8::pg_catalog.text, true) IS NULL",
 ];
 
+/// The latest timeline that a server has proved to be on: its receiver gets the log of that timeline, or what it has replayed
+/// is in its control file, some time after a promotion. The receiver is shown to the rights of `pg_read_all_stats`, which a
+/// login role that inherits none has as that role only.
+macro_rules! proved_timeline {
+    () => {
+        "GREATEST((SELECT CASE WHEN pg_catalog.set_config('role', CASE WHEN pg_catalog.pg_has_role(\
+            SESSION_USER, 'pg_read_all_stats', 'MEMBER') THEN 'pg_read_all_stats' ELSE 'none' END, true) IS NOT NULL \
+            THEN (SELECT received_tli FROM pg_catalog.pg_stat_get_wal_receiver()) END), \
+        (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), \
+        (SELECT min_recovery_end_timeline FROM pg_catalog.pg_control_recovery()))"
+    };
+}
+pub(super) use proved_timeline;
+
+/// What fails, with an error of its own ([`is_behind`]), on a server that has not replayed up to an LSN, or that has not
+/// proved to be on a timeline. Later statements see all that was replayed by now: their snapshots are taken after it.
+const REPLAYED: [&str; 3] = [
+    " OR (CASE WHEN pg_catalog.pg_last_wal_replay_lsn() OPERATOR(pg_catalog.>=) ",
+    concat!("::pg_catalog.pg_lsn AND ", proved_timeline!(), " OPERATOR(pg_catalog.>=) "),
+    "::pg_catalog.int4 THEN '0/0' ELSE 'behind' END)::pg_catalog.pg_lsn IS NULL \
+     OR pg_catalog.set_config('role', 'none', true) IS NULL",
+];
+
+/// The same where the timeline is the first one, of which every server is a continuation.
+const REPLAYED_AT_ALL: [&str; 2] =
+    [REPLAYED[0], "::pg_catalog.pg_lsn THEN '0/0' ELSE 'behind' END)::pg_catalog.pg_lsn IS NULL"];
+
 /// In place of a value, which each unit brings.
 const TO_COME: &str = "";
 
@@ -44,6 +75,15 @@ pub(super) struct Shape {
     start: Start,
     tenancy: Tenancy,
     deadline: Deadline,
+    replay: Replay,
+}
+
+/// What the server has to have replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Replay {
+    Any,
+    Lsn,
+    Position,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +93,22 @@ enum Deadline {
 }
 
 impl Shape {
-    pub(super) fn new(start: Start, tenancy: Tenancy, left: Option<Duration>) -> Self {
+    pub(super) fn new(
+        start: Start,
+        tenancy: Tenancy,
+        left: Option<Duration>,
+        seen: Option<Position>,
+    ) -> Self {
+        let replay = match seen {
+            None => Replay::Any,
+            Some(Position { timeline: 1, .. }) => Replay::Lsn,
+            Some(_) => Replay::Position,
+        };
         let deadline = match left {
             None => Deadline::None,
             Some(_) => Deadline::Some,
         };
-        Self { start, tenancy, deadline }
+        Self { start, tenancy, deadline, replay }
     }
 }
 
@@ -68,6 +118,15 @@ impl Preamble {
         fragment.sql("SELECT WHERE false");
         if shape.start == Start::Implicit {
             fragment.sql(READ);
+        }
+        match shape.replay {
+            Replay::Any => {}
+            Replay::Lsn => {
+                fragment.sql(REPLAYED_AT_ALL[0]).text(TO_COME).sql(REPLAYED_AT_ALL[1]);
+            }
+            Replay::Position => {
+                fragment.sql(REPLAYED[0]).text(TO_COME).sql(REPLAYED[1]).text(TO_COME).sql(REPLAYED[2]);
+            }
         }
         if shape.tenancy == Tenancy::Sole {
             fragment.sql(UNLOCK);
@@ -106,8 +165,33 @@ impl Preamble {
     }
 }
 
+/// A position as values of parameters.
+pub(super) struct Seen {
+    lsn: String,
+    /// There where the timeline has to be proved.
+    timeline: Option<String>,
+}
+
+impl Seen {
+    pub(super) fn of(position: Position) -> Self {
+        let timeline = (position.timeline > 1).then(|| position.timeline.to_string());
+        Self { lsn: position.lsn.to_string(), timeline }
+    }
+}
+
+/// Whether an error says that the server has not replayed what it had to.
+pub(super) fn is_behind(error: &Error) -> bool {
+    match &error.origin {
+        Origin::PostgreSql(report) => {
+            report.sqlstate == "22P02" && error.message.ends_with("pg_lsn: \"behind\"")
+        }
+        Origin::Pgduet(_) => false,
+    }
+}
+
 /// The values of its parameters, in their order. `milliseconds` are those of the deadline.
 pub(super) fn values<'v>(
+    seen: Option<&'v Seen>,
     settings: &'v [Setting],
     milliseconds: Option<&'v str>,
 ) -> impl Iterator<Item = &'v [u8]> + Clone {
@@ -118,7 +202,9 @@ pub(super) fn values<'v>(
         };
         name.into_iter().chain(std::iter::once(value.as_ref()))
     };
-    settings.iter().flat_map(of_setting).chain(milliseconds.map(str::as_bytes))
+    let seen = seen.map(|seen| std::iter::once(&seen.lsn).chain(&seen.timeline)).into_iter().flatten();
+    let seen = seen.map(|text| text.as_bytes());
+    seen.chain(settings.iter().flat_map(of_setting)).chain(milliseconds.map(str::as_bytes))
 }
 
 /// How long PostgreSQL may take. Rounded up, so that the deadline has passed when it gives up.
@@ -143,7 +229,12 @@ impl Unit<'_> {
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape { start: Start::Explicit, tenancy: Tenancy::Shared, deadline: Deadline::None };
+    const SHAPE: Shape = Shape {
+        start: Start::Explicit,
+        tenancy: Tenancy::Shared,
+        deadline: Deadline::None,
+        replay: Replay::Any,
+    };
 
     #[test]
     fn values_are_parameters_in_their_order_and_so_are_names_from_elsewhere() {
@@ -154,7 +245,7 @@ mod tests {
             "SELECT WHERE false OR pg_catalog.set_config('role', $1, true) IS NULL \
              OR pg_catalog.set_config($2, $3, true) IS NULL"
         );
-        let found: Vec<_> = values(&settings, Some("7")).collect();
+        let found: Vec<_> = values(None, &settings, Some("7")).collect();
         assert_eq!(found, [&b"anonymous"[..], b"app.it's", b"1'", b"7"]);
     }
 
@@ -168,6 +259,22 @@ mod tests {
         assert!(!preamble.fits(SHAPE, &[("request.path".to_owned().into(), "/a".into())]));
         assert!(!preamble.fits(SHAPE, &[]));
         assert!(!preamble.fits(Shape { start: Start::Implicit, ..SHAPE }, &settings("request.path", "/a")));
+    }
+
+    #[test]
+    fn a_position_comes_before_the_settings() {
+        let position = |timeline| Position { timeline, lsn: crate::position::Lsn(0x16B_3748) };
+        for (timeline, values_of_it) in [(1, vec![&b"0/16B3748"[..]]), (2, vec![&b"0/16B3748"[..], b"2"])] {
+            let shape = Shape::new(Start::Implicit, Tenancy::Sole, None, Some(position(timeline)));
+            let settings: [Setting; 1] = [("role".into(), "anonymous".into())];
+            let sql = Preamble::new(shape, &settings).sql().text.to_owned();
+            let last = values_of_it.len() + 1;
+            assert!(sql.contains(&format!("set_config('role', ${last}, true)")), "{sql}");
+            assert_eq!(sql.contains("pg_control_checkpoint"), timeline == 2);
+            let seen = Seen::of(position(timeline));
+            let found: Vec<_> = values(Some(&seen), &settings, None).collect();
+            assert_eq!(found, [values_of_it, vec![b"anonymous"]].concat());
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{
     Access, End, Isolation, Unit,
     call::Call,
     connect::{Cancel, Connector, Requests},
-    fixed::{self, Fixed, Start, Tenancy},
+    fixed::{self, Fixed, Positions, Start, Tenancy},
     preamble::{Preamble, Shape},
     statement_cache::{Code, Form, Preparing, Statements},
     unit::Naming,
@@ -36,6 +36,8 @@ pub(super) struct Session {
     /// How a unit that only reads begins.
     pub(super) start: Start,
     tenancy: Tenancy,
+    /// Whether it tells the positions behind commits.
+    pub(super) positions: Positions,
     peer: Peer,
     /// Of the pool, when this was made; a flush makes another.
     pub(super) generation: u64,
@@ -82,6 +84,7 @@ impl Session {
         connector: &Connector,
         preparing: &Arc<Preparing>,
         generation: u64,
+        positions: Positions,
     ) -> Result<Self, Error> {
         const NOTHING: &str = "";
         let name = match preparing.capacity() {
@@ -113,6 +116,7 @@ impl Session {
             preamble: None,
             start: Start::Implicit,
             tenancy,
+            positions,
             peer,
             generation,
             quiet_since: Instant::now(),

@@ -59,10 +59,18 @@ pub(super) struct Session {
 impl Session {
     /// Connects.
     pub(super) async fn connect(connector: &Connector) -> std::result::Result<Self, WireError> {
-        let (Driven { client, connection }, way) = connector.connect(&Clients).await?;
+        Ok(Self::of(connector.connect(&Clients).await?))
+    }
+
+    /// Connects to the server that takes writes, where several are named.
+    pub(super) async fn connect_to_primary(connector: &Connector) -> std::result::Result<Self, WireError> {
+        Ok(Self::of(connector.connect_to_primary(&Clients).await?))
+    }
+
+    fn of((Driven { client, connection }, way): (Driven, Way)) -> Self {
         // Whoever waits for an answer is told why there is none; nobody else has to know.
         let polled = tokio::spawn(async move { drop(connection.await) });
-        Ok(Self { client, polled, way })
+        Self { client, polled, way }
     }
 
     /// The client.

@@ -144,10 +144,11 @@ impl<'a> Conversation<'a> {
 
     async fn exchange(&mut self, left: Option<Duration>, sink: &mut impl Sink) -> Result<Report, Stop> {
         let unit = self.unit;
-        let shape = Shape::new(self.ending.start, self.tenancy(), left);
+        let shape = Shape::new(self.ending.start, self.tenancy(), left, unit.seen);
         let preamble = self.session.preamble(shape, &unit.settings);
         let mut digits = itoa::Buffer::new();
         let milliseconds = left.map(|left| digits.format(preamble::milliseconds(left)));
+        let seen = unit.seen.map(preamble::Seen::of);
         let role = unit.role();
         self.session.statements.begin();
         self.session.trace = self.trace();
@@ -177,7 +178,7 @@ impl<'a> Conversation<'a> {
         if let Some(begin) = &begin {
             self.session.send(begin, Results::Text)?;
         }
-        self.session.send_with(&told, preamble::values(&unit.settings, milliseconds))?;
+        self.session.send_with(&told, preamble::values(seen.as_ref(), &unit.settings, milliseconds))?;
         for call in pre_request.iter().chain(&planned) {
             self.session.send(call, Results::Text)?;
         }
@@ -226,7 +227,7 @@ impl<'a> Conversation<'a> {
                 Place::First | Place::Later => return Ok(report),
             }
         }
-        self.ending.heard(self.session).await?;
+        report.position = self.ending.heard(self.session).await?;
         // What has written nothing is nothing to undo.
         check(unit.expectation, report.rows).map_err(Stop::Result)?;
         Ok(report)

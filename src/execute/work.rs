@@ -6,7 +6,7 @@ use super::{
     session::Session,
     unit::{Conversation, Failure, Naming, Place, run_series},
 };
-use crate::{error::Result, notes::Notes, outcome::Sink};
+use crate::{error::Result, notes::Notes, outcome::Sink, position::Position};
 use std::time::Duration;
 
 /// What runs as one transaction.
@@ -72,7 +72,7 @@ impl<S: Sink> Work for Alone<'_, S> {
 pub(super) struct Together<'w, S>(pub(super) &'w mut S);
 
 impl<S: Series> Work for Together<'_, S> {
-    type Report = ();
+    type Report = Option<Position>;
 
     fn role(&self) -> &str {
         self.0.role()
@@ -83,7 +83,7 @@ impl<S: Series> Work for Together<'_, S> {
         session: &mut Session,
         naming: Naming,
         left: Option<Duration>,
-    ) -> std::result::Result<(), Failure> {
+    ) -> std::result::Result<Option<Position>, Failure> {
         run_series(session, self.0, naming, left).await
     }
 
@@ -91,5 +91,5 @@ impl<S: Series> Work for Together<'_, S> {
         self.0.restart()
     }
 
-    fn note(&self, _: Option<&()>, _: &mut Notes) {}
+    fn note(&self, _: Option<&Option<Position>>, _: &mut Notes) {}
 }

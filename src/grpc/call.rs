@@ -12,6 +12,7 @@ use super::{
     },
     framing,
     method::number,
+    position::{self, Committed},
     respond,
     services::Method,
 };
@@ -20,6 +21,7 @@ use crate::{
     error::{Caller, Error, Fault, Result},
     notes,
     outcome::Outcome,
+    position::Position,
     request::{Context, Request, TraceParent},
     server::tls::Subject,
 };
@@ -60,8 +62,20 @@ impl Asker {
     }
 }
 
-/// A message, and what the database set as `response.headers`.
-pub(super) type Reply = (Vec<u8>, Vec<(String, String)>);
+/// What answers a call by one message.
+pub(super) struct Reply {
+    pub(super) message: Vec<u8>,
+    /// What the database set as `response.headers`.
+    pub(super) headers: Vec<(String, String)>,
+    /// The position behind the commit, where replicas have to reach it.
+    pub(super) position: Option<Position>,
+}
+
+impl Reply {
+    fn of(message: Vec<u8>, outcome: Outcome) -> Self {
+        Self { message, headers: outcome.headers, position: outcome.position }
+    }
+}
 
 /// The one message that answers a call.
 pub(super) async fn answer(
@@ -82,7 +96,7 @@ pub(super) async fn answer(
                 outcome = engine.stream(*request, identity, &mut sink).await?;
             }
             found(sink.taken(), missing, asked)?;
-            (telling(told, &outcome, sink.into_response()), outcome.headers)
+            Reply::of(telling(told, &outcome, sink.into_response()), outcome)
         }
         Answer::Nothing(missing) => {
             let mut sink = PageSink::new(call.rows, Envelope::Bare, ONE_ROW);
@@ -93,32 +107,32 @@ pub(super) async fn answer(
                 outcome = engine.stream(*request, identity, &mut sink).await?;
             }
             found(outcome.rows, missing, asked)?;
-            (telling(told, &outcome, Vec::new()), outcome.headers)
+            Reply::of(telling(told, &outcome, Vec::new()), outcome)
         }
         Answer::Page(paging) => page(grpc, call.request, call.rows, *paging, identity).await?,
         Answer::Whole => {
             let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), None, MAX_BYTES);
             let outcome = engine.stream(*call.request, identity, &mut sink).await?;
-            (telling(told, &outcome, sink.into_response()), outcome.headers)
+            Reply::of(telling(told, &outcome, sink.into_response()), outcome)
         }
         Answer::Affected => {
             let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), None, MAX_BYTES);
             let outcome = engine.stream(*call.request, identity, &mut sink).await?;
             let mut response = sink.into_response();
             number_field(number::AFFECTED_ROWS, outcome.rows, &mut response);
-            (response, outcome.headers)
+            Reply::of(response, outcome)
         }
         Answer::Groups { most } => {
             let mut sink = WholeSink::new(call.rows, Envelope::Field(number::ROWS), most, MAX_BYTES);
             let outcome = engine.stream(*call.request, identity, &mut sink).await?;
-            (sink.into_response(), outcome.headers)
+            Reply::of(sink.into_response(), outcome)
         }
         Answer::Keyed(Keyed { wanted, keys, returned }) => {
             let mut sink = KeyedSink::new(call.rows, keys, wanted, MAX_BYTES);
             let outcome = engine.stream(*call.request, identity, &mut sink).await?;
             match returned {
-                Returned::Rows => (sink.into_response(), outcome.headers),
-                Returned::Nothing => (Vec::new(), outcome.headers),
+                Returned::Rows => Reply::of(sink.into_response(), outcome),
+                Returned::Nothing => Reply::of(Vec::new(), outcome),
             }
         }
         Answer::Stream(_) => return Err(mismatch()),
@@ -173,7 +187,7 @@ async fn page(
     if let Some(total) = total {
         number_field(number::TOTAL_SIZE, total, &mut response);
     }
-    Ok((response, outcome.headers))
+    Ok(Reply::of(response, outcome))
 }
 
 /// Answers a call by a stream. The engine runs beside it, no faster than the
@@ -195,12 +209,14 @@ pub(super) fn streaming(
     let most = config.db_max_rows;
     let mut sink = StreamSink::new(call.rows, envelope, sender.clone(), compression, progress.clone(), most);
     let (engine, told) = (grpc.engine.clone(), grpc.engine.clone());
+    let committed = Committed::default();
+    let known = committed.clone();
     let run = async move {
         tokio::select! {
             outcome = engine.stream(*call.request, &identity, &mut sink) => {
                 // Whatever ends the stream, what came before it comes first.
                 let handed = crate::outcome::Sink::ready(&mut sink).await;
-                outcome?;
+                committed.set(outcome?.position);
                 handed
             }
             // Dropping the engine's future cancels the query.
@@ -233,7 +249,8 @@ pub(super) fn streaming(
         });
         std::future::ready(status)
     });
-    Ok(framing::several(rows.chain(end), compression, progress, grpc.engine.memory().clone()))
+    let answer = framing::several(rows.chain(end), compression, progress, grpc.engine.memory().clone());
+    Ok(if config.db_replica_uris.0.is_empty() { answer } else { known.told_by(answer) })
 }
 
 pub(super) fn mismatch() -> Box<Error> {
@@ -260,7 +277,7 @@ pub(super) fn decode(
 ) -> Result<decode::Calls> {
     let surroundings = Surroundings {
         deadline: left(asker.deadline)?,
-        context: context(head),
+        context: context(grpc, head)?,
         timezone: timezone(&head.headers)?,
         sealer: &grpc.sealer,
         max_rows: grpc.engine.config().db_max_rows,
@@ -277,15 +294,17 @@ pub(super) fn left(deadline: Option<Instant>) -> Result<Option<Duration>> {
     }
 }
 
-/// What the transaction is told of a call.
-pub(super) fn context(head: &Parts) -> Context {
+/// What the transaction is told of a call, and what its client has seen.
+pub(super) fn context(grpc: &Grpc, head: &Parts) -> Result<Context> {
     let subject = head.extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
     let traceparent = head.extensions.get::<TraceParent>().map(|TraceParent(parent)| parent.clone());
-    Context {
+    let seen = position::seen(&head.headers, grpc.engine.config())?;
+    Ok(Context {
         tls_subject: subject,
         traceparent,
+        seen,
         ..Context::new("POST", head.uri.path(), told(&head.headers))
-    }
+    })
 }
 
 /// The metadata `timezone`, which is what `Prefer: timezone=…` is on the REST side.

@@ -27,7 +27,7 @@ use super::{
 use crate::error::Fault;
 use bytes::Bytes;
 use codec::Schema;
-use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request::Parts};
 use http_body_util::BodyExt;
 use request::Query;
 use std::sync::Arc;
@@ -200,6 +200,7 @@ async fn unary(
     let (head, body) = response.into_parts();
     let collected = body.collect().await?;
     let status = status(&head.headers, collected.trailers());
+    let trailers = collected.trailers().cloned().unwrap_or_default();
     let bytes = collected.to_bytes();
     let message = match status.code() {
         tonic::Code::Ok => schema.response(bytes.get(PREFIX..).unwrap_or_default()),
@@ -219,6 +220,12 @@ async fn unary(
             let headers = response.headers_mut();
             for (name, value) in head.headers.iter().filter(|(name, _)| metadata::is_free(name)) {
                 headers.append(name, value.clone());
+            }
+            for (name, value) in trailers.iter().filter(|(name, _)| metadata::is_free(name)) {
+                // An answer of one message has no trailers: https://connectrpc.com/docs/protocol#unary-response
+                if let Ok(name) = HeaderName::try_from(format!("trailer-{name}")) {
+                    headers.append(name, value.clone());
+                }
             }
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(codec.unary()));
             if let (Some(1), Some(encoding)) = (bytes.first(), head.headers.get("grpc-encoding")) {

@@ -15,6 +15,7 @@ use super::{
     lent::{drain, lend},
     metadata,
     method::{Effects, Responses},
+    position::{self, Committed},
     protocol::{NotTaken, Protocol},
     respond,
     services::{Method, Signature, Target},
@@ -25,6 +26,7 @@ use crate::{
     config::Verbosity,
     error::{Caller, Error, Fault},
     notes::{self, Laps, Stage},
+    position::Position,
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -319,7 +321,7 @@ async fn carried_out(
 ) -> Result<Response<Body>, Status> {
     let (Received { calls, asked, compression }, identity) = (received, &asker.identity);
     let refused = |error: Box<Error>| grpc.refusal_of(&asked, &error, identity.caller);
-    let (message, headers) = match (method.signature.responses, calls) {
+    let reply = match (method.signature.responses, calls) {
         (Responses::One, Calls::One(call)) => {
             calls::answer(grpc, call, &asked, identity).await.map_err(refused)?
         }
@@ -333,10 +335,26 @@ async fn carried_out(
         (Responses::Stream, Calls::Batch(_)) => return Err(refused(calls::mismatch())),
     };
     let mut laps = Laps::start();
-    let answer = metadata::initial(&headers)
-        .and_then(|headers| framing::one(&message, headers, compression, grpc.engine.memory()));
+    let answer = metadata::initial(&reply.headers)
+        .and_then(|headers| replied(grpc, &reply.message, headers, reply.position, compression));
     laps.lap(Stage::Response);
     answer.map_err(refused)
+}
+
+/// The answer of one message to a call that has committed there, if it has written.
+fn replied(
+    grpc: &Grpc,
+    message: &[u8],
+    mut metadata: HeaderMap,
+    position: Option<Position>,
+    compression: Option<Compression>,
+) -> crate::error::Result<Response<Body>> {
+    position::add_cookie(&mut metadata, position, grpc.engine.config());
+    let answer = framing::one(message, metadata, compression, grpc.engine.memory())?;
+    Ok(match position {
+        Some(_) => Committed::at(position).told_by(answer),
+        None => answer,
+    })
 }
 
 /// Carries out several writes in one transaction.
@@ -354,9 +372,9 @@ where
     let mut laps = Laps::start();
     let (message, _) = taken_in(grpc, head, body).await?;
     laps.lap(Stage::Parse);
-    let answer = transaction::execute(grpc, method.package, head, asker, &message).await?;
+    let (answer, position) = transaction::execute(grpc, method.package, head, asker, &message).await?;
     let accepted = Compression::accepted(head.headers.get(ACCEPTED));
-    framing::one(&answer, HeaderMap::new(), accepted, grpc.engine.memory())
+    replied(grpc, &answer, HeaderMap::new(), position, accepted)
         .map_err(|error| grpc.refusal(&error, asker.identity.caller))
 }
 

@@ -23,6 +23,7 @@ use crate::{
     error::{Error, Fault, Result},
     memory::Memory,
     outcome::Outcome,
+    position::Position,
     request::{Context, Request, prefer::TransactionEnd},
 };
 use answer::{Answering, Rows};
@@ -32,19 +33,19 @@ use std::{borrow::Cow, time::Instant};
 use tonic::Status;
 use wire::Reference;
 
-/// Carries out the operations of a call.
+/// Carries out the operations of a call, and gives the response and the position behind its commit.
 pub(super) async fn execute(
     grpc: &Grpc,
     package: usize,
     head: &Parts,
     asker: &Asker,
     message: &[u8],
-) -> std::result::Result<Vec<u8>, Status> {
+) -> std::result::Result<(Vec<u8>, Option<Position>), Status> {
     let caller = asker.identity.caller;
     let mut running = Running::read(grpc, package, head, asker.deadline, message)
         .map_err(|error| grpc.refusal(&error, caller))?;
     match grpc.engine.transact(&mut running, &asker.identity).await {
-        Ok(()) => Ok(running.out),
+        Ok(position) => Ok((running.out, position)),
         Err(mut error) => {
             let step = error.operation.and_then(|at| running.steps.get(at));
             error.operation = step.map(|step| step.part);
@@ -114,7 +115,7 @@ impl<'c> Running<'c> {
             parts,
             steps: Vec::new(),
             end: envelope.validates_only.then_some(TransactionEnd::Rollback),
-            context: context(head),
+            context: context(grpc, head)?,
             deadline,
             timezone: timezone(&head.headers)?,
             memory: grpc.engine.memory().request(),

@@ -9,6 +9,15 @@ pub enum Access {
     ReadWrite,
 }
 
+/// Which servers a transaction may run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The primary alone.
+    Primary,
+    /// A replica, or the primary.
+    Replica,
+}
+
 /// The isolation level, the strictest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[allow(missing_docs, reason = "the names are SQL's")]
@@ -70,6 +79,8 @@ pub enum ResponseSettings {
 pub struct Transaction<'c> {
     /// Whether it may write.
     pub access: Access,
+    /// Which servers it may run on.
+    pub reach: Reach,
     /// The isolation level.
     pub isolation: Isolation,
     /// How it ends.

@@ -1,6 +1,7 @@
 //! What the transaction is told of the request, as the values of `request.*` settings.
 
 use super::cookie;
+use crate::position::Position;
 use bytes::Bytes;
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -24,6 +25,8 @@ pub struct Context {
     pub cookies: Bytes,
     /// What PostgreSQL's log is told of the trace, as `application_name`.
     pub traceparent: Option<Bytes>,
+    /// The position in PostgreSQL's log that the client has seen: it reads nothing older. No setting tells it.
+    pub seen: Option<Position>,
     /// `request.tls.subject`: whom the client's certificate is for, where it has shown one.
     pub tls_subject: Option<Bytes>,
 }
@@ -56,6 +59,7 @@ impl Context {
             path: rest.split_to(path - method),
             headers: rest.split_to(headers - path),
             cookies: rest,
+            seen: None,
             tls_subject: None,
             traceparent: None,
         }

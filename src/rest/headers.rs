@@ -1,6 +1,7 @@
 //! What request headers say of schema and context; `Prefer`, `Range` and
 //! `Accept` have files of their own.
 
+use super::position;
 use crate::{
     config::Config,
     error::{Error, Fault, Result},
@@ -48,16 +49,17 @@ pub(super) fn profile(method: &Method, headers: &HeaderMap, config: &Config) -> 
     }
 }
 
-/// What the transaction is told of the request.
-pub(super) fn context(head: &Parts) -> Context {
+/// What the transaction is told of the request, and what its client has seen.
+pub(super) fn context(head: &Parts, config: &Config) -> Result<Context> {
     let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let subject = head.extensions.get::<Subject>().map(|Subject(subject)| subject.clone());
     let traceparent = head.extensions.get::<TraceParent>().map(|TraceParent(parent)| parent.clone());
-    Context {
+    Ok(Context {
         tls_subject: subject,
         traceparent,
+        seen: position::seen(&head.headers, config)?,
         ..Context::new(head.method.as_str(), head.uri.path(), headers)
-    }
+    })
 }
 
 fn text(value: &HeaderValue) -> String {

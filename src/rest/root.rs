@@ -94,7 +94,8 @@ pub(super) async fn describe(
     stopwatch: &mut Stopwatch,
 ) -> Result<Response<Body>> {
     stopwatch.lap(Stage::Parse);
-    let found = engine.privileges(&profile.schema, identity, headers::context(head)).await?;
+    let found =
+        engine.privileges(&profile.schema, identity, headers::context(head, engine.config())?).await?;
     let privileges = match engine.config().openapi_mode {
         OpenApiMode::FollowPrivileges => Some(found),
         OpenApiMode::IgnorePrivileges | OpenApiMode::Disabled => None,

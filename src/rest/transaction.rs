@@ -15,7 +15,7 @@ mod list;
 mod references;
 
 use super::{
-    Wish, headers, prefer,
+    Wish, headers, position, prefer,
     respond::{self, Asked, Draft},
     timing::Stopwatch,
 };
@@ -75,7 +75,7 @@ impl Transaction {
     pub(super) fn read(config: &Config, head: &Parts, body: &Bytes) -> Result<Self> {
         let preferences = shared(prefer::parse(&head.headers, config.db_tx_end))?;
         let operations = list::read(config, head, body)?;
-        Ok(Self { operations, context: headers::context(head), preferences })
+        Ok(Self { operations, context: headers::context(head, config)?, preferences })
     }
 
     /// Runs it, and makes its answer.
@@ -96,10 +96,12 @@ impl Transaction {
             asked: None,
             answers: VecDeque::new(),
         };
-        engine.transact(&mut running, identity).await?;
+        let committed = engine.transact(&mut running, identity).await?;
         stopwatch.lap(Stage::Transaction);
         let answers = Answers(running.answers);
-        Ok(respond::transaction(Body::new(answers), &self.preferences))
+        let mut answer = respond::transaction(Body::new(answers), &self.preferences);
+        position::tell(answer.headers_mut(), committed, engine.config());
+        Ok(answer)
     }
 }
 

@@ -30,6 +30,9 @@ pub const GRPC: Policy =
     Policy { methods: "GET, POST", exposed: GRPC_EXPOSED, exposed_with_etag: GRPC_EXPOSED };
 const GRPC_EXPOSED: &str = "grpc-status, grpc-message, grpc-status-details-bin, x-request-id";
 
+/// Where an answer has the position behind a write, in a database with replicas.
+const POSITIONS: [&str; 2] = ["x-pgduet-lsn", "trailer-x-pgduet-lsn"];
+
 /// Safelisted, so that a browser need not ask for them.
 const SAFELISTED: &str = "Accept, Accept-Language, Content-Language";
 /// A day, in seconds.
@@ -66,6 +69,11 @@ impl Policy {
             let has_etag = response.contains_key(header::ETAG);
             let exposed = if has_etag { self.exposed_with_etag } else { self.exposed };
             response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
+            for name in POSITIONS {
+                if response.contains_key(name) {
+                    response.append(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(name));
+                }
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use pgduet::{
     config::Connection,
     error::{Error, Result},
     execute::{
-        Access, Body, End, Expectation, Form, Isolation, Options, Pool, Preparation, Report,
+        Access, Body, End, Expectation, Form, Isolation, Options, Pool, Positions, Preparation, Report,
         ResponseSettings, Unit,
     },
     memory::Memory,
@@ -41,6 +41,7 @@ fn options() -> Options {
         max_lifetime: Duration::from_secs(3600),
         query_timeout: None,
         preparation: Preparation::Cached(NonZeroUsize::new(16).unwrap()),
+        positions: Positions::Untold,
     }
 }
 
@@ -72,6 +73,7 @@ fn unit(fragment: Fragment, layout: Layout) -> Unit<'static> {
         response_settings: ResponseSettings::Unset,
         expectation: Expectation::Any,
         end: End::Commit,
+        seen: None,
         deadline: None,
         memory: Memory::new(usize::MAX),
     }

@@ -27,6 +27,7 @@ mod pooler;
 mod process;
 mod readme;
 mod reload;
+mod replicas;
 mod security;
 mod shared;
 mod spec;

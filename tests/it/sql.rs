@@ -97,6 +97,7 @@ impl Bench {
             response_settings: ResponseSettings::Unset,
             expectation: Expectation::Any,
             end: End::Commit,
+            seen: None,
             deadline: None,
             memory: Memory::new(usize::MAX).request(),
         };

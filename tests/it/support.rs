@@ -7,6 +7,7 @@ pub(crate) mod grpc;
 pub(crate) mod grpc_web;
 pub(crate) mod http;
 pub(crate) mod issuer;
+pub(crate) mod replicas;
 pub(crate) mod server;
 pub(crate) mod silence;
 pub(crate) mod snapshot;

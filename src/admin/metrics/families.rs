@@ -1,7 +1,10 @@
 //! THE table of what `/metrics` shows. A row fixes a metric's name, which tells its type and unit, what it means and what
 //! bounds the number of its samples. docs/metrics.md is made from it. Names that begin with `pgrst_` are PostgREST's.
 
-use super::{super::State, JwtCacheMetrics, Metrics};
+use super::{
+    super::{State, targets::TargetStatus},
+    JwtCacheMetrics, Metrics,
+};
 use crate::metrics::{Histogram, Lookups, Protocol, Shot};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -348,7 +351,46 @@ pub(super) const FAMILIES: &[Family] = &[
         bound: "1",
         values: Values::Numbers(|all| maybe(all.process.threads)),
     },
+    Family {
+        name: "pgduet_target_up",
+        help: "Whether the server serves requests",
+        labels: "`target`: `primary`, or hosts and ports; there with replicas only",
+        bound: "the servers",
+        values: Values::Numbers(|all| by_target(all, |target| Some(u64::from(target.works)))),
+    },
+    Family {
+        name: "pgduet_target_lag_bytes",
+        help: "Bytes of the primary's write-ahead log that the replica has not replayed",
+        labels: "`target`: `primary`, or hosts and ports; there with replicas only",
+        bound: "the servers",
+        values: Values::Numbers(|all| by_target(all, |target| target.lag)),
+    },
+    Family {
+        name: "pgduet_target_requests_in_flight",
+        help: "Requests under way on the server",
+        labels: "`target`: `primary`, or hosts and ports; there with replicas only",
+        bound: "the servers",
+        values: Values::Numbers(|all| by_target(all, |target| u64::try_from(target.busy).ok())),
+    },
+    Family {
+        name: "pgduet_target_requests_total",
+        help: "Requests that the server has answered",
+        labels: "`target`: `primary`, or hosts and ports; there with replicas only",
+        bound: "the servers",
+        values: Values::Numbers(|all| by_target(all, |target| Some(target.served))),
+    },
+    Family {
+        name: "pgduet_target_failed_reads_total",
+        help: "Reads that failed on the server and that another one answered",
+        labels: "`target`: `primary`, or hosts and ports; there with replicas only",
+        bound: "the servers",
+        values: Values::Numbers(|all| by_target(all, |target| Some(target.failed))),
+    },
 ];
+
+fn by_target(all: &Metrics, number: fn(&TargetStatus) -> Option<u64>) -> Vec<(Labels, f64)> {
+    all.targets.iter().filter_map(|target| Some(by("target", &target.name, number(target)?))).collect()
+}
 
 fn by(label: &'static str, value: &str, number: u64) -> (Labels, f64) {
     (vec![(label, value.to_owned())], number as f64)

@@ -1,20 +1,25 @@
-//! How a transaction ends, and what puts the session back behind it. It knows no statement of any unit.
+//! How a transaction ends, what tells the position behind its commit, and what puts the session back behind that. It knows
+//! no statement of any unit.
 
 use super::{Naming, Stop, answers::Said};
 use crate::execute::{
     Access, End, ResponseSettings, Unit,
     error::unexpected,
-    fixed::{self, Fixed, Start},
+    facts::texts,
+    fixed::{self, Fixed, Positions, Start},
     session::{Session, Trace},
     vet::Vetting,
     wire::{self, Results},
 };
+use crate::position::Position;
 
 /// How a transaction ends.
 #[derive(Clone, Copy)]
 pub(super) struct Ending {
     pub(super) start: Start,
     end: End,
+    /// What tells the position behind the commit, where somebody has to know it.
+    position: Option<Fixed>,
     /// What puts the session back.
     put_back: &'static [Fixed],
     naming: Naming,
@@ -35,6 +40,10 @@ impl Ending {
         Self {
             start,
             end: unit.end,
+            position: match (session.positions, start, unit.access, unit.end) {
+                (Positions::Told, Start::Explicit, Access::ReadWrite, End::Commit) => Some(Fixed::Position),
+                (Positions::Told | Positions::Untold, ..) => None,
+            },
             put_back: fixed::put_back(session.tenancy(), start, access),
             naming,
             vetting: session.vetting(unit),
@@ -52,7 +61,7 @@ impl Ending {
 
     /// Writes what ends the transaction, and what puts the session back.
     pub(super) fn send(&self, session: &mut Session) -> Result<(), wire::Error> {
-        for fixed in self.statements().0.iter().chain(self.put_back) {
+        for fixed in self.statements().0.iter().chain(&self.position).chain(self.put_back) {
             session.send(&session.fixed(*fixed, self.naming), Results::Text)?;
         }
         session.wire.out.sync();
@@ -70,8 +79,9 @@ impl Ending {
         }
     }
 
-    /// Waits until the transaction has ended as it should, and the session is put back.
-    pub(super) async fn heard(&self, session: &mut Session) -> Result<(), Stop> {
+    /// Waits until the transaction has ended as it should, and the session is put back. It gives the position behind the
+    /// commit, if that was asked for.
+    pub(super) async fn heard(&self, session: &mut Session) -> Result<Option<Position>, Stop> {
         let (statements, expected) = self.statements();
         for (at, fixed) in statements.iter().enumerate() {
             let mut call = session.fixed(*fixed, self.naming);
@@ -88,6 +98,8 @@ impl Ending {
                 }
             }
         }
+        // Where PostgreSQL cannot tell it, it skips the rest of the batch, too: the session is put back later.
+        let position = self.position(session).await.unwrap_or_default();
         let outcome = self.is_put_back(session).await;
         match (outcome, self.start) {
             (Ok(()), _) => session.trace = self.left,
@@ -96,7 +108,18 @@ impl Ending {
             // It has ended already. The session is put back before anybody gets it.
             (Err(_), Start::Explicit) => {}
         }
-        Ok(())
+        Ok(position)
+    }
+
+    async fn position(&self, session: &mut Session) -> Result<Option<Position>, Stop> {
+        let Some(fixed) = self.position else { return Ok(None) };
+        let mut call = session.fixed(fixed, self.naming);
+        let row = session.last_row(&mut call).await?;
+        let [timeline, lsn] = texts(row.as_ref())?;
+        let timeline = timeline.and_then(|digits| u32::from_str_radix(&digits, 16).ok());
+        Ok(timeline
+            .zip(lsn.and_then(|lsn| lsn.parse().ok()))
+            .map(|(timeline, lsn)| Position { timeline, lsn }))
     }
 
     async fn is_put_back(&self, session: &mut Session) -> Result<(), Stop> {

@@ -21,6 +21,7 @@ use crate::{
     error::Result,
     execute::{Report, Unit, session::Session},
     outcome::Sink,
+    position::Position,
 };
 use std::time::{Duration, Instant};
 
@@ -43,13 +44,13 @@ pub trait Series: Send {
     fn restart(&mut self) -> Result<()>;
 }
 
-/// Runs the units. `left` is what is left of their deadline.
+/// Runs the units, and gives the position behind their commit where that is told. `left` is what is left of their deadline.
 pub(in crate::execute) async fn run<S: Series>(
     session: &mut Session,
     series: &mut S,
     naming: Naming,
     left: Option<Duration>,
-) -> std::result::Result<(), Failure> {
+) -> std::result::Result<Option<Position>, Failure> {
     let outcome = exchange(session, series, naming, left).await;
     session.wire.is_for_nobody();
     outcome.map_err(Failure::from)
@@ -60,7 +61,7 @@ async fn exchange<S: Series>(
     series: &mut S,
     naming: Naming,
     left: Option<Duration>,
-) -> std::result::Result<(), Stop> {
+) -> std::result::Result<Option<Position>, Stop> {
     let until = left.map(|left| Instant::now() + left);
     let mut place = Place::First;
     let mut ending: Option<Ending> = None;
@@ -74,7 +75,7 @@ async fn exchange<S: Series>(
         series.ran(report).map_err(Stop::Result)?;
         place = Place::Later;
     }
-    let Some(ending) = ending else { return Ok(()) };
+    let Some(ending) = ending else { return Ok(None) };
     ending.send(session)?;
     ending.heard(session).await
 }

@@ -2,7 +2,7 @@
 //! Connect's, which has what gRPC has in trailers.
 
 use super::{Codec, Compression, PREFIX, Refusal, Schema, error, framed, invalid, status};
-use crate::grpc::ended::Ended;
+use crate::grpc::{ended::Ended, metadata};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Response, header};
@@ -115,7 +115,7 @@ async fn step(mut rest: Rest) -> (Bytes, Option<Rest>) {
                 },
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
-                    return (end(&status(&rest.headers, Some(&trailers))), None);
+                    return (ended(&status(&rest.headers, Some(&trailers)), &trailers), None);
                 }
             },
         }
@@ -134,9 +134,22 @@ fn message_frame(json: &[u8], compression: Option<Compression>) -> Result<Bytes,
 }
 
 fn end(status: &Status) -> Bytes {
-    let end = match status.code() {
+    ended(status, &HeaderMap::new())
+}
+
+/// The end of a stream with what gRPC has in its trailers.
+fn ended(status: &Status, trailers: &HeaderMap) -> Bytes {
+    let mut end = match status.code() {
         tonic::Code::Ok => json!({}),
         _ => json!({ "error": error::error(status) }),
     };
+    let mut told = serde_json::Map::new();
+    for name in trailers.keys().filter(|name| metadata::is_free(name)) {
+        let values = trailers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        told.insert(name.as_str().to_owned(), values.collect());
+    }
+    if !told.is_empty() {
+        end["metadata"] = told.into();
+    }
     framed(END, end.to_string().as_bytes())
 }

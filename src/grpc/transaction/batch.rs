@@ -26,7 +26,7 @@ pub(in crate::grpc) async fn answer(
     let memory = grpc.engine.memory().request();
     let mut batch = Batch { calls, memory, answering: None, out: Vec::new(), headers: Vec::new() };
     match grpc.engine.transact(&mut batch, identity).await {
-        Ok(()) => Ok((batch.out, batch.headers)),
+        Ok(position) => Ok(Reply { message: batch.out, headers: batch.headers, position }),
         Err(error) => Err(match (&batch.answering, error.operation) {
             (Some(answering), Some(_)) => grpc.refusal_of(answering.asked(), &error, identity.caller),
             (Some(_) | None, _) => grpc.refusal(&error, identity.caller),
