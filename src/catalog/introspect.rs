@@ -153,6 +153,7 @@ async fn fill(
         media_handlers,
         operators,
         dynamic,
+        citus,
     ) = tokio::try_join!(
         rows(transaction, include_str!("sql/relations.sql"), &within),
         columns,
@@ -167,6 +168,7 @@ async fn fill(
         rows(transaction, include_str!("sql/media_handlers.sql"), of_schemas),
         rows(transaction, include_str!("sql/own_operators.sql"), &[]),
         rows(transaction, include_str!("sql/dynamic_code.sql"), &[]),
+        rows(transaction, include_str!("sql/citus.sql"), &[]),
     )?;
     for row in &operators {
         database.has_own_operators = Fields::of(row).next()?;
@@ -174,12 +176,21 @@ async fn fill(
     for row in &dynamic {
         database.has_dynamic_code = Fields::of(row).next()?;
     }
+    for row in &citus {
+        database.has_citus = Fields::of(row).next()?;
+    }
+    let distributed = match database.has_citus {
+        true => rows(transaction, include_str!("sql/distributed.sql"), &[]).await?,
+        // Then there is no such table.
+        false => Vec::new(),
+    };
     let mut loaded = relations::Relations::new(&relations, columns)?;
     loaded.add_defaults(&defaults)?;
     loaded.add_column_checks(&column_checks)?;
     loaded.add_origins(&scope.origins);
     loaded.add_keys(&keys)?;
     loaded.add_checks(&checks)?;
+    loaded.add_distributed(&distributed)?;
     database.foreign_keys = loaded.foreign_keys(&foreign_keys, &database.schemas)?;
     let running = code::closure(&code)?;
     database.relations = loaded.finish(&running);

@@ -5,7 +5,7 @@ use super::{
     Unit,
     fixed::{Start, Tenancy},
 };
-use crate::sql::{Fragment, Hashed, Setting};
+use crate::sql::{Fragment, Hashed, Setting, reach_workers};
 use std::{borrow::Cow, time::Duration};
 
 /// What makes a transaction that began without BEGIN what it has to be. A level cannot be changed any more: where it is
@@ -136,6 +136,11 @@ impl Unit<'_> {
     /// The role that the statement runs as; empty for the login role.
     pub(super) fn role(&self) -> &str {
         role(&self.settings)
+    }
+
+    /// Whether the workers of Citus are sent its settings.
+    pub(super) fn reaches_workers(&self) -> bool {
+        reach_workers(&self.settings)
     }
 }
 

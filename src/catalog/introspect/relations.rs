@@ -162,6 +162,16 @@ impl Relations {
         Ok(())
     }
 
+    /// Adds which relations Citus keeps the rows of.
+    pub(super) fn add_distributed(&mut self, rows: &[Row]) -> Result<()> {
+        for row in rows {
+            if let Some(relation) = self.get_mut(Fields::of(row).next()?) {
+                relation.is_distributed = true;
+            }
+        }
+        Ok(())
+    }
+
     /// The columns of a view that carry the whole primary key of a table below
     /// it, or of several; where a column is there twice, the first.
     fn carried_key(&self, view: &Relation) -> Vec<String> {
