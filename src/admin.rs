@@ -5,17 +5,12 @@
 
 mod metrics;
 
-use std::convert::Infallible;
-use std::future::{self, Future};
-use std::sync::Arc;
-use std::task::{Context, Poll};
-
+use crate::server::coding::coded;
+use axum::{Router, body::Body, extract::State as Shared, routing::any};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use tower::Service;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use std::{future::Future, sync::Arc, time::Duration};
+use tower_http::timeout::TimeoutLayer;
 
 pub use metrics::{JwtCacheMetrics, Metrics, PoolMetrics, SchemaCacheMetrics};
 
@@ -74,51 +69,26 @@ pub trait Status: Send + Sync + 'static {
     fn schema_cache(&self) -> Bytes;
 }
 
-/// The admin server's service.
-#[derive(Debug)]
-pub struct Admin<S>(Arc<S>);
+/// What has not been answered by then has failed: the main server does not accept connections, for instance.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 
-impl<S: Status> Admin<S> {
-    /// A service that answers from `status`.
-    pub fn new(status: Arc<S>) -> Self {
-        Admin(status)
-    }
+/// The admin server's service, which answers from `status`. The method does not matter, as in PostgREST.
+pub fn router<S: Status>(status: Arc<S>) -> Router {
+    Router::new()
+        .route("/live", any(live::<S>))
+        .route("/ready", any(ready::<S>))
+        .route("/metrics", any(metrics::<S>))
+        .route("/schema_cache", any(schema_cache::<S>))
+        .layer(TimeoutLayer::with_status_code(StatusCode::INTERNAL_SERVER_ERROR, ANSWERED_WITHIN))
+        .with_state(status)
 }
 
-impl<S> Clone for Admin<S> {
-    fn clone(&self) -> Self {
-        Admin(self.0.clone())
-    }
-}
-
-impl<S: Status, B> Service<Request<B>> for Admin<S> {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    /// The method does not matter, as in PostgREST.
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let status = self.0.clone();
-        match request.uri().path() {
-            "/live" => Box::pin(async move { Ok(empty(live(&*status).await)) }),
-            "/ready" => Box::pin(async move { Ok(ready(&*status).await) }),
-            "/metrics" => found("text/plain; charset=utf-8", status.metrics().to_text()),
-            "/schema_cache" => found("application/json; charset=utf-8", status.schema_cache()),
-            _ => Box::pin(future::ready(Ok(empty(StatusCode::NOT_FOUND)))),
-        }
-    }
-}
-
-async fn live(status: &impl Status) -> StatusCode {
+async fn live<S: Status>(Shared(status): Shared<Arc<S>>) -> StatusCode {
     if status.is_reachable().await { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }
 }
 
 /// The status is for machines, and the state in the body for whoever wants to know why.
-async fn ready(status: &impl Status) -> Response<Full<Bytes>> {
+async fn ready<S: Status>(Shared(status): Shared<Arc<S>>, headers: HeaderMap) -> Response<Body> {
     let state = status.state();
     let mut text = state.name().to_owned();
     if let Some(reason) = state.reason() {
@@ -126,51 +96,53 @@ async fn ready(status: &impl Status) -> Response<Full<Bytes>> {
         text.push_str(reason);
     }
     text.push('\n');
-    let mut response = text_response("text/plain; charset=utf-8", text);
+    let mut response = told("text/plain; charset=utf-8", text, &headers).await;
     *response.status_mut() = match state {
         State::Loading(_) | State::Away(_) | State::Ending => StatusCode::SERVICE_UNAVAILABLE,
-        State::Loaded | State::Stale(_) => live(status).await,
+        State::Loaded | State::Stale(_) => live(Shared(status)).await,
     };
     response
 }
 
-fn empty(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = status;
-    response
+async fn metrics<S: Status>(Shared(status): Shared<Arc<S>>, headers: HeaderMap) -> Response<Body> {
+    let (content_type, page) = status.metrics().page(&headers);
+    told(content_type, page, &headers).await
 }
 
-fn found(
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> BoxFuture<'static, Result<Response<Full<Bytes>>, Infallible>> {
-    Box::pin(future::ready(Ok(text_response(content_type, body))))
+async fn schema_cache<S: Status>(Shared(status): Shared<Arc<S>>, headers: HeaderMap) -> Response<Body> {
+    told("application/json; charset=utf-8", status.schema_cache(), &headers).await
 }
 
-fn text_response(content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
+async fn told(content_type: &'static str, body: impl Into<Bytes>, request: &HeaderMap) -> Response<Body> {
+    let mut response = Response::new(body.into());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
+    coded(response, request).await
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use http::Request;
     use http_body_util::BodyExt;
     use tower::ServiceExt;
 
-    use super::*;
-
     struct Fixed(State, Reachable);
 
-    #[derive(Clone, Copy, PartialEq)]
+    #[derive(Clone, Copy)]
     enum Reachable {
         Yes,
         No,
+        /// It does not say.
+        Silent,
     }
 
     impl Status for Fixed {
         async fn is_reachable(&self) -> bool {
-            self.1 == Reachable::Yes
+            match self.1 {
+                Reachable::Yes => true,
+                Reachable::No => false,
+                Reachable::Silent => std::future::pending().await,
+            }
         }
 
         fn state(&self) -> State {
@@ -186,15 +158,15 @@ mod tests {
         }
     }
 
-    async fn get(path: &str, status: Fixed) -> Result<Response<Full<Bytes>>, http::Error> {
-        let request = Request::get(path).body(())?;
-        let Ok(response) = Admin::new(Arc::new(status)).oneshot(request).await;
+    async fn get(path: &str, status: Fixed) -> Result<Response<Body>, http::Error> {
+        let request = Request::get(path).body(Body::empty())?;
+        let Ok(response) = router(Arc::new(status)).oneshot(request).await;
         Ok(response)
     }
 
     #[tokio::test]
     async fn live_and_ready_tell_the_state_by_their_status() -> Result<(), http::Error> {
-        use Reachable::{No, Yes};
+        use Reachable::{No, Silent, Yes};
         use State::{Ending, Loaded, Loading};
         let (stale, away) = (|| State::Stale("why".to_owned()), || State::Away("why".to_owned()));
         let cases = [
@@ -202,8 +174,10 @@ mod tests {
             ("/live", Loading(None), Yes, 200),
             ("/live", away(), Yes, 200),
             ("/live", Loaded, No, 500),
+            ("/live", Loaded, Silent, 500),
             ("/ready", Loaded, Yes, 200),
             ("/ready", Loaded, No, 500),
+            ("/ready", Loaded, Silent, 500),
             ("/ready", stale(), Yes, 200),
             ("/ready", Loading(None), Yes, 503),
             ("/ready", Loading(None), No, 503),
@@ -229,8 +203,7 @@ mod tests {
             let response = get(path, Fixed(State::Loaded, Reachable::Yes)).await?;
             assert_eq!(response.status(), StatusCode::OK);
             assert_eq!(response.headers()[CONTENT_TYPE], content_type);
-            let Ok(body) = response.into_body().collect().await;
-            let body = body.to_bytes();
+            let body = response.into_body().collect().await.unwrap().to_bytes();
             assert!(memchr::memmem::find(&body, part.as_bytes()).is_some(), "{path}: {body:?}");
         }
         Ok(())

@@ -7,14 +7,16 @@
 //!                                         └─ SIGTERM, SIGINT ─ say so ─ finish what runs ─ exit 0
 //! ```
 
+mod background;
 mod channel;
 pub mod command;
-mod docs;
 mod ended;
 mod front;
+mod heap;
 mod held;
 mod loader;
 mod manager;
+mod pages;
 mod pulse;
 mod reloads;
 mod seen;
@@ -22,7 +24,7 @@ mod services;
 mod status;
 
 use crate::{
-    admin::Admin,
+    admin,
     auth::Authenticator,
     catalog::watch::Event,
     cli,
@@ -94,7 +96,7 @@ pub async fn serve(sources: Sources, listening: impl FnOnce(&Address)) -> Result
     Authenticator::new(&config, None).map_err(Error::Config)?;
     Lock::of_server(config.grpc_lock.as_deref()).map_err(Error::Lock)?;
     let tls = tls(&config)?;
-    let pool = Pool::new(&connection, Options::from(&config)).map_err(Error::Database)?;
+    let pool = Pool::new(&connection, Options::from(&config), Arc::default()).map_err(Error::Database)?;
     let ended = run(sources, config, &pool, tls, logs.clone(), listening).await;
     // However it ended, what was cut off has been dropped by now.
     if tokio::time::timeout(STOPPED_WITHIN, pool.is_quiet()).await.is_err() {
@@ -126,7 +128,12 @@ async fn run(
     let address = bound.address();
     let lasting = grpc::Lasting::new(shutdown.clone()).map_err(Error::Database)?;
     let memory = Memory::new(config.server_max_memory.get());
-    let limits = Limits { sharing: main.sharing, tls: tls.clone(), ..limits(&config, memory.clone()) };
+    let limits = Limits {
+        sharing: main.sharing,
+        tls: tls.clone(),
+        meters: pool.meters().clone(),
+        ..limits(&config, memory.clone())
+    };
     let loader = Arc::new(Loader::new(sources, config, pool.clone(), logs, lasting, memory));
     let admin = match (given.next(), admin_endpoint(&loader.config())) {
         (Some(listener), _) => Some(listener),
@@ -137,9 +144,11 @@ async fn run(
     let mut serving = JoinSet::new();
     if let Some(listener) = admin {
         tracing::info!("Admin server listening on {}", listener.address());
-        let admin = Admin::new(Arc::new(AppStatus::new(loader.clone(), address.clone())));
-        let (limits, shutdown) =
-            (Limits { sharing: Sharing::Exclusive, tls: None, ..limits.clone() }, shutdown.clone());
+        let admin = admin::router(Arc::new(AppStatus::new(loader.clone(), address.clone())));
+        // Its connections are not those of clients.
+        let meters = Arc::default();
+        let limits = Limits { sharing: Sharing::Exclusive, tls: None, meters, ..limits.clone() };
+        let shutdown = shutdown.clone();
         serving.spawn(async move { serve_connections(listener, admin, &limits, shutdown).await });
     }
 
@@ -166,7 +175,7 @@ async fn run(
         reloads.ask(what);
     }
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
-    loop {
+    let cause = loop {
         channel.follow(&loader.config());
         tokio::select! {
             signal = signals.next() => match signal {
@@ -177,11 +186,13 @@ async fn run(
                         tls.reload();
                     }
                 }
-                Some(Signal::Terminate | Signal::Interrupt) | None => break,
+                Some(signal @ (Signal::Terminate | Signal::Interrupt)) => break signal.name(),
+                None => break "the end of signals",
             },
             event = channel.next() => match event {
                 Event::Lost => {
                     pool.suspect();
+                    reloads.doubt();
                     if !loader.config().db_pool_automatic_recovery {
                         return Err(Error::Database(connection_lost()));
                     }
@@ -189,6 +200,7 @@ async fn run(
                 Event::Listening => {}
                 Event::ReloadConfig => reloads.ask(Reload::Configuration),
                 Event::ReloadCatalog => reloads.ask(Reload::Catalog),
+                Event::ReloadChanges => reloads.ask(Reload::Changes),
             },
             () = loader.suspected() => reloads.suspect(),
             () = revivals.next() => reloads.revive(),
@@ -200,9 +212,9 @@ async fn run(
                 }
             }
         }
-    }
+    };
 
-    tracing::info!("Shutting down");
+    tracing::info!("Shutting down after {cause}");
     manager::stopping();
     // No more is asked, so that the last that is told is the end; and no more is loaded.
     drop((pulse, reloads, revivals));
@@ -319,6 +331,11 @@ fn connection_lost() -> Box<error::Error> {
     error::Error::new(error::Fault::DatabaseUnreachable, "The connection to the database was lost")
 }
 
+/// An error that ends the process, without the promise of another attempt that it has for clients of a server.
+fn finally(error: &str) -> String {
+    error.replace(" Retrying the connection.", "").replace(" Retrying.", "")
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -327,7 +344,7 @@ impl fmt::Display for Error {
             Error::System(error) => error.fmt(out),
             Error::Lock(error) => error.fmt(out),
             Error::Tls(error) => write!(out, "TLS cannot be spoken: {error}"),
-            Error::Database(error) => error.fmt(out),
+            Error::Database(error) => out.write_str(&finally(&error.to_string())),
             Error::Interrupted => {
                 out.write_str("ended by a second signal, before all requests were answered")
             }
@@ -336,3 +353,20 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error as Cause, Fault};
+
+    #[test]
+    fn an_error_that_ends_the_process_promises_no_other_attempt() {
+        for (message, said) in [
+            ("Database client error. Retrying the connection.", "PGRST001: Database client error. (gone)"),
+            ("No schema cache. Retrying.", "PGRST001: No schema cache. (gone)"),
+        ] {
+            let error = Error::Database(Cause::new(Fault::DatabaseClient, message).cause("gone"));
+            assert_eq!(error.to_string(), said);
+        }
+    }
+}

@@ -12,7 +12,7 @@ mod remote;
 
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -206,6 +206,11 @@ impl Authenticator {
     /// What the cache of verified tokens has done so far.
     pub fn cache_counters(&self) -> CacheCounters {
         self.cache.counters()
+    }
+
+    /// How long ago the issuer last answered with keys, where they are fetched from one and have ever come.
+    pub fn age_of_keys(&self) -> Option<Duration> {
+        self.remote().and_then(|remote| remote.age())
     }
 
     /// The secret that tokens are signed with; none where the keys are public.

@@ -11,9 +11,14 @@ pub mod similar;
 pub mod watch;
 
 use descriptor::{Database, Function, Relation, Type, TypeKind};
+use lru::LruCache;
 use relationship::Relationship;
 use similar::Similar;
-use std::{collections::HashMap, sync::OnceLock};
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 /// Positions in the descriptor by schema and name, so that a look-up borrows both.
 type Names<T> = HashMap<String, HashMap<String, T>>;
@@ -33,10 +38,28 @@ pub struct Catalog {
 }
 
 /// The names of one schema, taken apart when the first one is looked for that is not there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Spelled {
     relations: OnceLock<Similar>,
     functions: OnceLock<Similar>,
+    /// The relations that are related to something.
+    sources: OnceLock<Similar>,
+    /// What is related to a relation, by its OID: of those that were asked for last.
+    targets: Mutex<LruCache<u32, Arc<Similar>>>,
+}
+
+/// The names of what is related are kept for so many relations of a schema.
+const TARGETS_KEPT: NonZeroUsize = NonZeroUsize::new(32).unwrap();
+
+impl Default for Spelled {
+    fn default() -> Self {
+        Self {
+            relations: OnceLock::new(),
+            functions: OnceLock::new(),
+            sources: OnceLock::new(),
+            targets: Mutex::new(LruCache::new(TARGETS_KEPT)),
+        }
+    }
 }
 
 impl Catalog {
@@ -97,6 +120,28 @@ impl Catalog {
     pub fn function_like(&self, schema: &str, wanted: &str, least: f64) -> Option<&str> {
         let names = || self.functions_in(schema).map(|function| function.name.as_str());
         self.similar.get(schema)?.functions.get_or_init(|| Similar::new(names())).closest(wanted, least)
+    }
+
+    /// The name of a relation with relationships that is most like `wanted`, if it is at least so similar (0 to 1).
+    pub fn source_like(&self, schema: &str, wanted: &str, least: f64) -> Option<&str> {
+        let related = |relation: &&Relation| !self.relationships(relation.oid).is_empty();
+        let names = || self.relations_in(schema).filter(related).map(|relation| relation.name.as_str());
+        self.similar.get(schema)?.sources.get_or_init(|| Similar::new(names())).closest(wanted, least)
+    }
+
+    /// The one of `names` that is most like `wanted`, if it is at least so similar (0 to 1). They have to be the names of
+    /// what is related to this relation in the schema: they are taken apart when they are first asked for.
+    pub fn target_like<'n>(
+        &self,
+        (schema, source): (&str, u32),
+        names: impl Iterator<Item = &'n str>,
+        wanted: &str,
+        least: f64,
+    ) -> Option<String> {
+        let mut kept = self.similar.get(schema)?.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = kept.get_or_insert(source, || Arc::new(Similar::new(names))).clone();
+        drop(kept);
+        names.closest(wanted, least).map(str::to_owned)
     }
 
     /// The relation of this OID.
@@ -165,3 +210,6 @@ impl Catalog {
         self.relationships.get(&source).map(Vec::as_slice).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

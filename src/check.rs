@@ -151,6 +151,13 @@ const CHECKS: &[Check] = &[
         advice: "",
     },
     Check {
+        name: "keys-over-http",
+        severity: Severity::Warning,
+        look: Look::Given(given::keys_over_http),
+        consequence: "Who can change answers on their way to pgduet can put in keys of their own, and sign tokens for any role.",
+        advice: "Let the issuer be reached by https.",
+    },
+    Check {
         name: "admin-server-open",
         severity: Severity::Warning,
         look: Look::Given(given::admin_server_open),

@@ -39,9 +39,9 @@ pub use self::{
     render::{example, markdown},
     sources::{APP_SETTINGS, Sources},
     types::{
-        Audience, DbUri, FileMode, FunctionName, GrpcReflection, ListenHost, LogFormat, LogLevel,
-        Milliseconds, OpenApiMode, OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout, TxEnd,
-        Verbosity,
+        Audience, DbUri, FileMode, FunctionName, GrpcReflection, GrpcTimestamps, ListenHost, LogFormat,
+        LogLevel, Milliseconds, OpenApiMode, OpenApiVersion, Origins, ProxyUri, Schemas, Secret, Timeout,
+        TxEnd, Verbosity,
     },
 };
 use self::{
@@ -223,6 +223,10 @@ options! {
     /// Who is told the services by reflection: `enabled`, everybody, or without `db-anon-role` whoever has a valid token;
     /// `authenticated`, whoever has a token for another role than the anonymous one; `disabled`, nobody.
     grpc_reflection "grpc-reflection": GrpcReflection = "enabled", RELOAD.pgduet();
+    /// What a `timestamptz` is over gRPC: `timestamp`, `google.protobuf.Timestamp`, or `string`, text in ISO 8601, which can be
+    /// `infinity` and lie before the year 1 or after 9999. Columns, arguments and results that `grpc-lock` knows keep the type
+    /// that they have there.
+    grpc_timestamps "grpc-timestamps": GrpcTimestamps = "timestamp", RELOAD.pgduet();
     /// Cookie that a token may come in, where neither `Authorization` nor `jwt-header` has one. It is not taken from a request
     /// that another site may have made (docs/security.md).
     jwt_cookie "jwt-cookie": Option<CookieName> = "", RELOAD.in_database().pgduet();

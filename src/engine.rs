@@ -20,13 +20,14 @@ use crate::{
     error::Result,
     execute::{Body, Code, Pool, Unit, configuration::RoleSettings},
     memory::Memory,
+    metrics::{Meters, Route, Subject},
     notes,
     outcome::{Outcome, Sink},
     plan::{
         self, Plan,
         transaction::{Access, End, Expectation, Isolation, ResponseSettings},
     },
-    request::{Request, payload::Arguments, shape::Shape},
+    request::{Action, Request, payload::Arguments, shape::Shape},
     sql::{Setting, Statement},
 };
 use outdated::{Attempts, Watched};
@@ -103,6 +104,27 @@ impl Engine {
         &self.config
     }
 
+    /// Where requests are counted.
+    pub fn meters(&self) -> &Meters {
+        self.pool.meters()
+    }
+
+    /// What a request about a relation of this name is counted as.
+    pub fn route_of_relation(&self, schema: &str, name: &str) -> Arc<Route> {
+        match self.catalog.relation(schema, name) {
+            Some(_) => self.meters().routes.of(Subject::Relation(schema, name)),
+            None => self.meters().routes.unknown.clone(),
+        }
+    }
+
+    /// What a request about a function of this name is counted as.
+    pub fn route_of_function(&self, schema: &str, name: &str) -> Arc<Route> {
+        match self.catalog.functions(schema, name).next() {
+            Some(_) => self.meters().routes.of(Subject::Function(schema, name)),
+            None => self.meters().routes.unknown.clone(),
+        }
+    }
+
     /// How many requests roles may have.
     pub fn limits(&self) -> &RoleLimits {
         &self.limits
@@ -146,7 +168,7 @@ impl Engine {
         let mut body = Body::new(&template.form, unit.lease());
         let report = self.pool.run(&unit, &mut body).await?;
         let outcome = template.outcome(report)?;
-        Ok(Outcome { body: body.finish(), planned, ..outcome })
+        Ok(Outcome { body: body.finish(), planned, route: Some(Arc::clone(&template.route)), ..outcome })
     }
 
     /// Runs a request whose rows go into `sink` as binary columns, in the order
@@ -192,7 +214,10 @@ impl Engine {
     ) -> Result<Outcome> {
         let template = match std::ptr::eq(self, first) {
             true => self.template(&attempt.shape, identity)?,
-            false => Arc::new(Template::of(&self.plan_for(first, &attempt.shape, identity)?)),
+            false => Arc::new(Template::of(
+                &self.plan_for(first, &attempt.shape, identity)?,
+                self.route(&attempt.shape),
+            )),
         };
         let unit = template.unit(&attempt.literals, &attempt.told(), identity, &self.memory);
         let report = self.pool.run(&unit, sink).await?;
@@ -200,8 +225,20 @@ impl Engine {
     }
 
     fn template(&self, shape: &Shape, identity: &Identity) -> Result<Arc<Template>> {
-        let make = |shape| self.plan(shape, identity).map(|plan| Template::of(&plan));
-        self.templates.get(&identity.role, shape, make)
+        let make = |asked| self.plan(asked, identity).map(|plan| Template::of(&plan, self.route(shape)));
+        self.templates.get(&identity.role, shape, &self.meters().templates, make)
+    }
+
+    fn route(&self, shape: &Shape) -> Arc<Route> {
+        match &shape.action {
+            Action::Read { relation }
+            | Action::Insert { relation, .. }
+            | Action::Upsert { relation, .. }
+            | Action::Update { relation, .. }
+            | Action::UpdateEach { relation, .. }
+            | Action::Delete { relation } => self.route_of_relation(&shape.schema, relation),
+            Action::Call { function, .. } => self.route_of_function(&shape.schema, function),
+        }
     }
 
     fn plan(&self, shape: Shape, identity: &Identity) -> Result<Plan<'_>> {

@@ -43,13 +43,14 @@ use crate::{
     config::Verbosity,
     engine::Engine,
     error::{Caller, Error, Result},
+    metrics::{self as counted, Route, Subject},
     server::shutdown::Shutdown,
 };
 use blame::Asked;
 use bytes::Bytes;
-pub use ended::Ended;
+pub use ended::{Called, Ended};
 use health::Health;
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use lock::Lock;
 pub use options::{Aggregates, Options};
 use page_token::{OwnSecret, Sealer};
@@ -58,7 +59,6 @@ use services::{Method, Services, Signature};
 use std::sync::Arc;
 pub use surface::SurfaceError;
 use tonic::body::Body;
-use tower_http::cors::CorsLayer;
 
 /// So many changes of a reload are told one by one.
 const MOST_CHANGES: usize = 100;
@@ -93,7 +93,6 @@ pub struct Grpc {
     reflection: Reflection,
     health: Health,
     infrastructure: infrastructure::Methods,
-    cors: CorsLayer,
 }
 
 impl Grpc {
@@ -111,17 +110,7 @@ impl Grpc {
         let reflection = Reflection::new(services.names(), move || index(&described), shutdown);
         let sealer = Sealer::new(config, authenticator.secret(), &secret)?;
         let infrastructure = infrastructure::Methods::new(config.grpc_reflection)?;
-        let cors = serve::cors(&config.server_cors_allowed_origins);
-        Ok(Arc::new(Self {
-            engine,
-            authenticator,
-            services,
-            sealer,
-            reflection,
-            health,
-            infrastructure,
-            cors,
-        }))
+        Ok(Arc::new(Self { engine, authenticator, services, sealer, reflection, health, infrastructure }))
     }
 
     /// The status of an error that `caller` met.
@@ -170,13 +159,34 @@ impl Grpc {
         own.or_else(|| self.infrastructure.method(path).cloned().map(Callable::Infrastructure))
     }
 
+    /// What a call of this path is counted as.
+    pub fn counted(&self, path: &str) -> (Arc<Route>, counted::Method) {
+        match self.method(path) {
+            Some(Callable::Catalog(method)) => (self.route(&method), method.counted()),
+            Some(Callable::Infrastructure(method)) => {
+                (self.engine.meters().routes.infrastructure.clone(), method.of.counted())
+            }
+            None => (self.engine.meters().routes.unknown.clone(), counted::Method::GrpcOther),
+        }
+    }
+
+    /// What calls of a method are counted as.
+    fn route(&self, method: &Method) -> Arc<Route> {
+        let make = |subject: Subject<'_>| match subject {
+            Subject::Relation(schema, name) => self.engine.route_of_relation(schema, name),
+            Subject::Function(schema, name) => self.engine.route_of_function(schema, name),
+        };
+        let route = self.services.route(method, make);
+        route.unwrap_or_else(|| self.engine.meters().routes.transaction.clone())
+    }
+
     /// Answers a request of the gRPC branch.
-    pub async fn serve<B>(self: Arc<Self>, request: Request<B>) -> Response<Body>
+    pub async fn serve<B>(self: Arc<Self>, head: &Parts, body: B) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        serve::serve(self, request).await
+        serve::serve(self, head, body).await
     }
 }
 
@@ -208,10 +218,11 @@ fn index(services: &Services) -> Result<Index> {
 }
 
 /// The answer to a call that no service has seen.
-pub async fn failure<B>(request: Request<B>, error: &Error) -> Response<Body>
+pub async fn failure<B>(head: &Parts, body: B, error: &Error) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    serve::refuse(request.map(Body::new), respond::status(error, Caller::Anonymous, Verbosity::Verbose)).await
+    let request = Request::from_parts(head.clone(), Body::new(body));
+    serve::refuse(request, respond::status(error, Caller::Anonymous, Verbosity::Verbose)).await
 }

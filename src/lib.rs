@@ -27,6 +27,7 @@ pub mod execute;
 pub mod grpc;
 pub mod media;
 pub mod memory;
+pub mod metrics;
 mod name;
 pub mod notes;
 pub mod openapi;

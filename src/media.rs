@@ -5,6 +5,9 @@ mod parse;
 
 use std::fmt;
 
+/// The list of the operations of a transaction, and the list of their answers. Nothing else is made or taken as this.
+pub const TRANSACTION: &str = "application/vnd.pgduet.transaction+json";
+
 /// What becomes of keys whose value is null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Nulls {

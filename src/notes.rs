@@ -7,7 +7,8 @@ use std::{
 };
 
 /// The stages of a request, in their order.
-pub const STAGES: [&str; 7] = ["jwt", "parse", "plan", "transaction", "response", "wait", "database"];
+pub const STAGES: [&str; 8] =
+    ["jwt", "parse", "plan", "transaction", "response", "wait", "database", "encode"];
 
 /// A stage of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Stage {
     Wait,
     /// Of the transaction: PostgreSQL worked, and what it gave was encoded.
     Database,
+    /// Of that: rows were encoded.
+    Encode,
 }
 
 /// The notes of a request.

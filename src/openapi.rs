@@ -19,6 +19,7 @@ mod response;
 mod row;
 mod schema;
 mod swagger;
+mod transaction;
 pub mod ui;
 mod yaml;
 
@@ -215,14 +216,8 @@ impl Format {
         }
     }
 
-    /// The format of the document whose file is called so; `None` if none is.
-    pub fn of_file(name: &str) -> Option<Self> {
-        match name {
-            "openapi.json" => Some(Format::Json),
-            "openapi.yaml" => Some(Format::Yaml),
-            _ => None,
-        }
-    }
+    /// Where the document is a file, in which format.
+    pub const FILES: [(&str, Self); 2] = [("/openapi.json", Format::Json), ("/openapi.yaml", Format::Yaml)];
 }
 
 /// Writes the document.
@@ -270,7 +265,9 @@ impl Serialize for Paths<'_> {
         let components = &mut *self.components.borrow_mut();
         let tags = &mut *self.tags.borrow_mut();
         let mut paths = serializer.serialize_map(None)?;
-        paths.serialize_entry("/", &info::root(components))?;
+        let mut root = info::root(components);
+        transaction::add(components, &mut root, tags);
+        paths.serialize_entry("/", &root)?;
         for relation in source.catalog.relations_in(source.schema) {
             let Some(may) = source.relation_privileges(relation) else { continue };
             tags.push(tag(&relation.name, relation.comment.as_deref(), || relation::rows_of(relation)));

@@ -1,7 +1,10 @@
 //! What came back from the engine. A leaf: statuses and headers are chosen by
 //! the front doors from these facts.
 
-use crate::error::{Error, Fault, Result};
+use crate::{
+    error::{Error, Fault, Result},
+    metrics::Route,
+};
 use bytes::Bytes;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,6 +35,8 @@ pub struct Outcome {
     pub facts: Facts,
     /// When planning was over, where `server-timing-enabled` asks for it.
     pub planned: Option<Instant>,
+    /// What the request is counted as.
+    pub route: Option<Arc<Route>>,
 }
 
 /// What the plan found out that answers depend on.

@@ -3,9 +3,8 @@
 
 mod accept;
 mod body;
-mod coding;
 mod conditional;
-mod cors;
+mod counted;
 mod headers;
 mod options;
 mod prefer;
@@ -25,8 +24,11 @@ use crate::{
     engine::Engine,
     error::{Caller, Error, Result},
     media::MediaType,
+    metrics::Route,
     notes::Stage,
+    openapi::Format,
     request::{Accept, Action, CallAccess, Request, payload::Arguments},
+    server::{coding::coded, request_id},
 };
 use axum::body::Body;
 use bytes::Bytes;
@@ -44,39 +46,63 @@ use transaction::Transaction;
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("pgduet/", env!("CARGO_PKG_VERSION")));
 
-/// Answers a request, and says who asked, for the access log, where that is known.
+/// What is logged and counted of a request that has been answered.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Who asked, where that is known.
+    pub identity: Option<Arc<Identity>>,
+    /// What it was about.
+    pub route: Arc<Route>,
+}
+
+/// What a request is counted as, whether or not it has been answered.
+pub fn route(engine: &Engine, head: &Parts) -> Arc<Route> {
+    counted::route(engine, head)
+}
+
+/// Answers a request, and says what is logged and counted of it. Where the path is that of a file of the document, `file`
+/// says in which format.
 pub async fn serve<B>(
     engine: &Engine,
     authenticator: &Authenticator,
     documents: &Documents,
-    request: http::Request<B>,
-) -> (Response<Body>, Option<Arc<Identity>>)
+    head: &Parts,
+    body: B,
+    file: Option<Format>,
+) -> (Response<Body>, Answered)
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let config = engine.config();
-    let (head, body) = request.into_parts();
-    let (mut response, identity) = match cors::preflight(&head, &config.server_cors_allowed_origins) {
-        Some(preflight) => (preflight, None),
-        None => {
-            let (mut response, identity) = admit(engine, authenticator, documents, &head, body).await;
-            cors::expose(&head.headers, response.headers_mut(), &config.server_cors_allowed_origins);
-            (response, identity)
-        }
+    let mut stopwatch = Stopwatch::start(engine.config());
+    let (response, identity) =
+        admit(engine, authenticator, documents, head, body, file, &mut stopwatch).await;
+    let route = match (stopwatch.route, file) {
+        (Some(route), _) => route,
+        (None, Some(_)) => engine.meters().routes.documents.clone(),
+        (None, None) => counted::route(engine, head),
     };
-    let headers = response.headers_mut();
-    headers.entry(header::SERVER).or_insert(SERVER);
-    if let Some(trace) = &config.server_trace_header {
-        let value = head.headers.get(trace.name()).cloned();
-        headers.insert(trace.name(), value.unwrap_or_else(|| HeaderValue::from_static("")));
-    }
-    (response, identity)
+    (named(response, head, engine.config()), Answered { identity, route })
 }
 
 /// The answer to a request that no engine has seen.
-pub fn failure(error: &Error, config: &Config) -> Response<Body> {
-    respond::failure(error, Caller::Anonymous, config.client_error_verbosity)
+pub fn failure(error: &Error, head: &Parts, config: &Config) -> Response<Body> {
+    named(respond::failure(error, Caller::Anonymous, config.client_error_verbosity), head, config)
+}
+
+/// Says who answers, and repeats what `server-trace-header` names.
+fn named(mut response: Response<Body>, head: &Parts, config: &Config) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.entry(header::SERVER).or_insert(SERVER);
+    if let Some(trace) = &config.server_trace_header {
+        match head.headers.get(trace.name()) {
+            Some(value) => _ = headers.insert(trace.name(), value.clone()),
+            // The one that was made is told in its place.
+            None if trace.name() == request_id::NAME => {}
+            None => _ = headers.insert(trace.name(), HeaderValue::from_static("")),
+        }
+    }
+    response
 }
 
 /// Finds out who asks, and answers; errors too.
@@ -86,13 +112,14 @@ async fn admit<B>(
     documents: &Documents,
     head: &Parts,
     body: B,
+    file: Option<Format>,
+    stopwatch: &mut Stopwatch,
 ) -> (Response<Body>, Option<Arc<Identity>>)
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let verbosity = engine.config().client_error_verbosity;
-    let mut stopwatch = Stopwatch::start(engine.config());
     let effect = match head.method.is_safe() {
         true => Effect::Read,
         false => Effect::Change,
@@ -116,7 +143,7 @@ where
             return (respond::failure(&error, identity.caller, verbosity), Some(identity));
         }
     };
-    let mut response = match answer(engine, documents, &identity, head, body, &mut stopwatch).await {
+    let mut response = match answer(engine, documents, &identity, head, body, file, stopwatch).await {
         Ok(mut response) => {
             stopwatch.lap(Stage::Response);
             response.headers_mut().extend(stopwatch.header().map(|value| (SERVER_TIMING, value)));
@@ -143,6 +170,7 @@ async fn answer<B>(
     identity: &Identity,
     head: &Parts,
     body: B,
+    file: Option<Format>,
     stopwatch: &mut Stopwatch,
 ) -> Result<Response<Body>>
 where
@@ -161,7 +189,7 @@ where
             stopwatch.lap(Stage::Plan);
             Ok(respond::allow(&methods))
         }
-        Wish::Run(wanted) => match root::file(engine, &wanted.1) {
+        Wish::Run(wanted) => match file.filter(|_| root::is_file(engine, &wanted.1)) {
             Some(format) => {
                 let Asked { profile, .. } = wanted.1;
                 root::describe(engine, documents, identity, head, profile, format, stopwatch).await
@@ -233,10 +261,11 @@ async fn run(
 ) -> Result<Response<Body>> {
     stopwatch.lap(Stage::Parse);
     let (request, asked) = *wanted;
-    let outcome = engine.run(request, identity).await?;
+    let mut outcome = engine.run(request, identity).await?;
+    stopwatch.route = outcome.route.take();
     stopwatch.lap_at(Stage::Plan, outcome.planned);
     stopwatch.lap(Stage::Transaction);
-    Ok(coding::coded(respond::success(outcome, &asked)?, &head.headers).await)
+    Ok(coded(respond::success(outcome, &asked)?, &head.headers).await)
 }
 
 /// Completes a request whose action `action` takes from what was parsed.

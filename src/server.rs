@@ -6,13 +6,16 @@
 mod activity;
 pub mod base;
 pub mod body;
+pub mod coding;
 pub mod connection;
+pub mod cors;
 pub mod descriptors;
 pub mod forwarded;
 pub mod head;
 pub mod listen;
 pub mod ready;
 mod reason;
+pub mod request_id;
 pub mod shutdown;
 pub mod signal;
 pub mod steer;

@@ -17,8 +17,11 @@ use std::collections::BTreeMap;
 const HEADER: &str =
     "export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]\n\n";
 
-/// What PostgREST can do as far as supabase-js knows: it has no types for later releases.
+/// The release of PostgREST that supabase-js knows to do what pgduet does. Its types compare with 13 and 14 and take every
+/// other number for a release before 13, which has neither `maxAffected` nor spreads of several rows.
 const POSTGREST: &str = "14";
+const ABOUT_POSTGREST: &str =
+    "The last release that the types of supabase-js know. pgduet speaks PostgREST 16.";
 
 /// Names for what is in `Database`, as Supabase's generator exports them.
 const NAMES: &str = r#"
@@ -77,6 +80,7 @@ pub fn types(catalog: &Catalog) -> String {
     let mut printer = Printer::default();
     printer.block("export type Database =", |printer| {
         printer.block("__InternalSupabase:", |printer| {
+            printer.comment(Some(ABOUT_POSTGREST));
             printer.line(&format!("PostgrestVersion: {}", text(POSTGREST)));
         });
         for schema in schemas {

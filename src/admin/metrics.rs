@@ -1,11 +1,24 @@
-//! The numbers of `/metrics` under PostgREST's names, in Prometheus' text format. They are counted elsewhere.
+//! The page of `/metrics`, in OpenMetrics or in Prometheus' older text format, as asked for. The numbers are counted
+//! elsewhere; [`FAMILIES`](families::FAMILIES) is the table of their names.
 
-use std::fmt::Write;
-use std::time::Duration;
+mod families;
+
+use crate::metrics::{BOUNDS, Meters, Process, Shot};
+use families::{FAMILIES, Family, Kind, Sample};
+use http::{HeaderMap, header};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, prometheus_text, text},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::{Registry, Unit},
+};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// The numbers at one moment. A part that this process does not have is `None` and not shown.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
+    /// What `--version` tells.
+    pub version: &'static str,
     /// Lines of the logs that were dropped, since the start.
     pub dropped_lines: u64,
     /// How the process is: one of [`State::NAMES`](super::State::NAMES).
@@ -16,6 +29,12 @@ pub struct Metrics {
     pub pool: PoolMetrics,
     /// The cache of verified tokens.
     pub jwt_cache: Option<JwtCacheMetrics>,
+    /// How long ago the issuer last answered with keys, where they come from one.
+    pub age_of_keys: Option<Duration>,
+    /// What requests have counted.
+    pub meters: Arc<Meters>,
+    /// The process itself.
+    pub process: Process,
 }
 
 /// Loads of the catalog.
@@ -29,6 +48,10 @@ pub struct SchemaCacheMetrics {
     pub is_stale: bool,
     /// Of the last successful one, in the database.
     pub query_time: Duration,
+    /// Of the last successful one, in all.
+    pub load_time: Duration,
+    /// How long ago the last successful one ended, if there was one.
+    pub age: Option<Duration>,
 }
 
 /// The pool of database connections.
@@ -42,6 +65,10 @@ pub struct PoolMetrics {
     pub waiting: u64,
     /// Connections there may be.
     pub max: u64,
+    /// Connections that are open and serve a request.
+    pub busy: u64,
+    /// Connections that are open and serve none.
+    pub idle: u64,
 }
 
 /// The cache of verified tokens, since the start.
@@ -55,158 +82,106 @@ pub struct JwtCacheMetrics {
     pub evictions: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Counter,
-    Gauge,
+/// How the page is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    OpenMetrics,
+    /// What every collector reads.
+    Text,
+    /// The same, under PostgREST's content type, which names no version.
+    Unversioned,
 }
 
-/// One name with its samples: label set and value each.
-struct Family {
-    name: &'static str,
-    kind: Kind,
-    help: &'static str,
-    samples: fn(&Metrics) -> Vec<(&'static str, f64)>,
-}
+impl Format {
+    /// OpenMetrics for whoever asks for it by name, as Prometheus does.
+    fn of(headers: &HeaderMap) -> Self {
+        let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let kinds = accepted.flat_map(|value| value.split(','));
+        let mut best = Self::Unversioned;
+        for kind in kinds {
+            let mut parts = kind.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default();
+            let has = |wanted: &str| parts.clone().any(|part| part.eq_ignore_ascii_case(wanted));
+            let is_refused = ["q=0", "q=0.0", "q=0.00", "q=0.000"].into_iter().any(has);
+            match name.to_ascii_lowercase().as_str() {
+                "application/openmetrics-text" if !is_refused => return Self::OpenMetrics,
+                "text/plain" if !is_refused && has("version=0.0.4") => best = Self::Text,
+                _ => {}
+            }
+        }
+        best
+    }
 
-const FAMILIES: [Family; 12] = [
-    Family {
-        name: "pgduet_log_lines_dropped_total",
-        kind: Kind::Counter,
-        help: "Lines of the logs that were dropped because nobody read the ones before them",
-        samples: |all| vec![("", all.dropped_lines as f64)],
-    },
-    Family {
-        name: "pgduet_state",
-        kind: Kind::Gauge,
-        help: "How the process is: 1 for one of the states, 0 for the others",
-        samples: |all| {
-            let is = |state| if all.state == state { 1.0 } else { 0.0 };
-            vec![
-                ("{state=\"loading\"}", is("loading")),
-                ("{state=\"loaded\"}", is("loaded")),
-                ("{state=\"stale\"}", is("stale")),
-                ("{state=\"away\"}", is("away")),
-                ("{state=\"ending\"}", is("ending")),
-            ]
-        },
-    },
-    Family {
-        name: "pgrst_schema_cache_query_time_seconds",
-        kind: Kind::Gauge,
-        help: "Time the database took for the last load of the schema cache",
-        samples: |all| vec![("", all.schema_cache.query_time.as_secs_f64())],
-    },
-    Family {
-        name: "pgrst_schema_cache_loads_total",
-        kind: Kind::Counter,
-        help: "Loads of the schema cache by outcome",
-        samples: |all| {
-            vec![
-                ("{status=\"SUCCESS\"}", all.schema_cache.loads_succeeded as f64),
-                ("{status=\"FAIL\"}", all.schema_cache.loads_failed as f64),
-            ]
-        },
-    },
-    Family {
-        name: "pgduet_schema_cache_stale",
-        kind: Kind::Gauge,
-        help: "Whether the last load of the schema cache failed, so that an older one is in service, or none",
-        samples: |all| vec![("", if all.schema_cache.is_stale { 1.0 } else { 0.0 })],
-    },
-    Family {
-        name: "pgrst_db_pool_timeouts_total",
-        kind: Kind::Counter,
-        help: "Requests that waited for a database connection in vain",
-        samples: |all| vec![("", all.pool.timeouts as f64)],
-    },
-    Family {
-        name: "pgrst_db_pool_available",
-        kind: Kind::Gauge,
-        help: "Database connections that a request could have now: none while the database is away",
-        samples: |all| vec![("", all.pool.available as f64)],
-    },
-    Family {
-        name: "pgrst_db_pool_waiting",
-        kind: Kind::Gauge,
-        help: "Requests waiting for a database connection",
-        samples: |all| vec![("", all.pool.waiting as f64)],
-    },
-    Family {
-        name: "pgrst_db_pool_max",
-        kind: Kind::Gauge,
-        help: "Limit of database connections",
-        samples: |all| vec![("", all.pool.max as f64)],
-    },
-    Family {
-        name: "pgrst_jwt_cache_requests_total",
-        kind: Kind::Counter,
-        help: "Look-ups in the JWT cache",
-        samples: |all| jwt_cache(all, |cache| cache.requests),
-    },
-    Family {
-        name: "pgrst_jwt_cache_hits_total",
-        kind: Kind::Counter,
-        help: "Look-ups in the JWT cache that found something",
-        samples: |all| jwt_cache(all, |cache| cache.hits),
-    },
-    Family {
-        name: "pgrst_jwt_cache_evictions_total",
-        kind: Kind::Counter,
-        help: "Entries dropped from the JWT cache to make room",
-        samples: |all| jwt_cache(all, |cache| cache.evictions),
-    },
-];
-
-fn jwt_cache(all: &Metrics, value: fn(&JwtCacheMetrics) -> u64) -> Vec<(&'static str, f64)> {
-    all.jwt_cache.iter().map(|cache| ("", value(cache) as f64)).collect()
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Text => prometheus_text::CONTENT_TYPE,
+            Self::Unversioned => "text/plain; charset=utf-8",
+        }
+    }
 }
 
 impl Metrics {
-    /// The page. Numbers have a decimal point, as PostgREST's have: `1.0`.
-    pub(super) fn to_text(&self) -> String {
-        let mut text = String::new();
-        for Family { name, kind, help, samples } in FAMILIES {
-            let kind = match kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
+    /// The page for a request with these headers, and its content type.
+    pub(super) fn page(self, headers: &HeaderMap) -> (&'static str, String) {
+        let format = Format::of(headers);
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(self));
+        let mut page = String::new();
+        // Writing to a string does not fail.
+        let _ok = match format {
+            Format::OpenMetrics => text::encode(&mut page, &registry),
+            Format::Text | Format::Unversioned => prometheus_text::encode(&mut page, &registry),
+        };
+        (format.content_type(), page)
+    }
+}
+
+impl Collector for Metrics {
+    /// A family without samples is left out.
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        for family in FAMILIES {
+            let kind = match family.kind() {
+                Kind::Counter => MetricType::Counter,
+                Kind::Gauge => MetricType::Gauge,
+                Kind::Histogram => MetricType::Histogram,
             };
-            let samples = samples(self);
-            if !samples.is_empty() {
-                // Writing to a string does not fail.
-                let _ok = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+            let (unit, samples) = (family.unit(), family.samples(self));
+            if samples.is_empty() {
+                continue;
             }
-            for (labels, value) in samples {
-                let _ok = writeln!(text, "{name}{labels} {value:?}");
+            let mut encoder = encoder.encode_descriptor(family.base(), family.help, unit.as_ref(), kind)?;
+            for (labels, sample) in samples {
+                let encoder = encoder.encode_family(&labels)?;
+                match (sample, family.kind()) {
+                    // Numbers have a decimal point, as PostgREST's have: `1.0`.
+                    (Sample::Number(number), Kind::Counter) => ConstCounter::new(number).encode(encoder)?,
+                    (Sample::Number(number), Kind::Gauge | Kind::Histogram) => {
+                        ConstGauge::new(number).encode(encoder)?;
+                    }
+                    (Sample::Times(shot), _) => histogram(encoder, &shot)?,
+                }
             }
         }
-        text
+        Ok(())
+    }
+}
+
+fn histogram(mut encoder: MetricEncoder<'_>, shot: &Shot) -> fmt::Result {
+    let buckets: Vec<_> = BOUNDS.into_iter().zip(shot.buckets).collect();
+    encoder.encode_histogram::<NoLabelSet>(shot.sum, shot.count(), &buckets, None)
+}
+
+impl Family {
+    /// The unit that the name ends with.
+    fn unit(&self) -> Option<Unit> {
+        match self.unit_name() {
+            Some("seconds") => Some(Unit::Seconds),
+            Some("bytes") => Some(Unit::Bytes),
+            Some(_) | None => None,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_have_postgrests_names_labels_and_form() {
-        let mut metrics = Metrics::default();
-        metrics.schema_cache.loads_succeeded = 2;
-        metrics.schema_cache.query_time = Duration::from_millis(125);
-        metrics.pool.max = 10;
-        let text = metrics.to_text();
-        for line in [
-            "# TYPE pgrst_schema_cache_query_time_seconds gauge\npgrst_schema_cache_query_time_seconds 0.125\n",
-            "pgrst_schema_cache_loads_total{status=\"SUCCESS\"} 2.0\n",
-            "pgrst_schema_cache_loads_total{status=\"FAIL\"} 0.0\n",
-            "# TYPE pgduet_schema_cache_stale gauge\npgduet_schema_cache_stale 0.0\n",
-            "# TYPE pgrst_db_pool_timeouts_total counter\npgrst_db_pool_timeouts_total 0.0\n",
-            "pgrst_db_pool_max 10.0\n",
-        ] {
-            assert!(text.contains(line), "{line} in {text}");
-        }
-        assert!(!text.contains("jwt"), "there is no such cache: {text}");
-        metrics.jwt_cache = Some(JwtCacheMetrics { requests: 3, hits: 1, evictions: 0 });
-        assert!(metrics.to_text().contains("\npgrst_jwt_cache_requests_total 3.0\n"));
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! The commands that serve nothing: print the configuration or the schema,
 //! write protos, ask whether a server is ready.
 
-use super::{Error, admin_endpoint};
+use super::{Error, admin_endpoint, loader::exposed};
 use crate::{
     auth::Authenticator,
     catalog::{Catalog, descriptor, introspect::introspect},
@@ -44,7 +44,10 @@ pub async fn dump_config(mut sources: Sources) -> Result<Dump, Error> {
         }
         Err(error) => return Err(error),
     };
-    Authenticator::new(&config, None).map_err(Error::Config)?;
+    // What cannot be a secret is told; where the database is need not be known.
+    if config.connection().is_ok() {
+        Authenticator::new(&config, None).map_err(Error::Config)?;
+    }
     Ok(Dump { text: config.dump(), without_database })
 }
 
@@ -205,9 +208,9 @@ async fn catalog(config: &Config, schema: &SchemaSource) -> Result<Catalog, Erro
         SchemaSource::Database => {
             let mut lent = pool(config)?.lend().await.map_err(Error::Database)?;
             let client = lent.client().map_err(Error::Database)?;
-            let found = introspect(client, &config.db_schemas, &config.db_extra_search_path).await;
+            let found = introspect(client, &exposed(config), None).await;
             lent.give_back();
-            found.map_err(Error::Database)?
+            found.map_err(Error::Database)?.database
         }
     };
     Ok(Catalog::new(database))
@@ -215,7 +218,7 @@ async fn catalog(config: &Config, schema: &SchemaSource) -> Result<Catalog, Erro
 
 fn pool(config: &Config) -> Result<Pool, Error> {
     let (connection, _) = config.connection().map_err(Error::Config)?;
-    Pool::new(&connection, Options::from(config)).map_err(Error::Database)
+    Pool::new(&connection, Options::from(config), Arc::default()).map_err(Error::Database)
 }
 
 fn internal(error: &dyn std::fmt::Display) -> Box<error::Error> {

@@ -4,18 +4,22 @@
 //! configuration that cannot be used ends the start, and later leaves the one in
 //! force.
 
-use super::services::Services;
+use super::{background, services::Services};
 use crate::{
     admin::{SchemaCacheMetrics, State},
     admission::RoleLimits,
     auth::Authenticator,
-    catalog::{Catalog, introspect::introspect},
+    catalog::{
+        Catalog,
+        introspect::{Exposed, Extent, Former, introspect},
+    },
     config::{self, Config, Sources},
     engine::{Parts, Renewal},
     error::{Error, Fault, Origin},
-    execute::{Client, Pool, configuration},
+    execute::{Client, Lent, Pool, configuration},
     grpc::{Lasting, health::Database},
     memory::Memory,
+    metrics::Subject,
     telemetry::Logs,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -32,13 +36,18 @@ use tokio::{sync::Mutex, time::Instant};
 /// A load that takes longer has failed: what it waits for may never come.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// How often it is asked whether something is still in use.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LAST_DELAY: Duration = Duration::from_secs(32);
 
 /// What is to be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reload {
-    /// The catalog.
+    /// What has changed of the catalog.
+    Changes,
+    /// All of the catalog.
     Catalog,
     /// The configuration, and with it everything that depends on it.
     Configuration,
@@ -106,6 +115,10 @@ struct Counters {
     failed: AtomicU64,
     /// Microseconds that the last introspection took.
     query: AtomicU64,
+    /// Microseconds that the last load took in all.
+    load: AtomicU64,
+    /// When it ended.
+    loaded: ArcSwapOption<Instant>,
 }
 
 impl Loader {
@@ -173,6 +186,8 @@ impl Loader {
             loads_failed: self.counters.failed.load(Ordering::Relaxed),
             is_stale: self.stale.load().is_some(),
             query_time: Duration::from_micros(self.counters.query.load(Ordering::Relaxed)),
+            load_time: Duration::from_micros(self.counters.load.load(Ordering::Relaxed)),
+            age: self.counters.loaded.load().as_ref().map(|loaded| loaded.elapsed()),
         }
     }
 
@@ -203,19 +218,20 @@ impl Loader {
     }
 
     /// The first load. An error is one that no other attempt can mend.
-    pub(super) async fn load_first(&self) -> Result<Option<Retry>, super::Error> {
+    pub(super) async fn load_first(self: &Arc<Self>) -> Result<Option<Retry>, super::Error> {
         self.reload(Reload::Configuration, None).await
     }
 
     /// A reload; `retry` is the attempt that was due before it. An error is one that no other attempt can mend.
     pub(super) async fn reload(
-        &self,
+        self: &Arc<Self>,
         what: Reload,
         retry: Option<Retry>,
     ) -> Result<Option<Retry>, super::Error> {
         let read = match what {
             // Before the first success nothing has been taken from the database yet.
             _ if self.services.load().is_none() => Read::Anew,
+            Reload::Changes => Read::Changes,
             Reload::Catalog => Read::Keep,
             Reload::Configuration => Read::Again,
         };
@@ -250,18 +266,40 @@ impl Loader {
         Ok(Some(Retry { what, at: Instant::now() + delay, delay }))
     }
 
-    async fn load(&self, read: Read) -> Result<(), Failure> {
+    /// All of it but the exchange has a thread of its own.
+    async fn load(self: &Arc<Self>, read: Read) -> Result<(), Failure> {
+        let began = Instant::now();
         let mut lent = self.pool.lend().await?;
-        let loaded = self.load_with(lent.client()?, read).await;
-        lent.give_back();
-        let services = Arc::new(loaded?);
+        let loader = self.clone();
+        let loading = background::run("load", async move {
+            let loaded = loader.load_with(&mut lent, read).await;
+            lent.give_back();
+            loaded
+        });
+        let no_thread =
+            |error| Error::new(Fault::CatalogUnavailable, "There is no thread to load").cause(error);
+        let services = Arc::new(loading.await.map_err(no_thread)??);
+        let config = services.engine.config();
+        self.logs.set(config.log_level);
+        self.config.store(config.clone());
         self.grpc.health().serving().replace_services(&services.grpc.names());
-        self.services.store(Some(services.clone()));
+        if let Some(former) = self.services.swap(Some(services.clone())) {
+            retire(former);
+        }
+        let database = services.engine.catalog().descriptor();
+        let relations = database.relations.iter();
+        let relations = relations.map(|relation| Subject::Relation(&relation.schema, &relation.name));
+        let functions = database.functions.iter();
+        let functions = functions.map(|function| Subject::Function(&function.schema, &function.name));
+        self.pool.meters().routes.keep(relations.chain(functions));
         // All of the schema is described for it, and nobody waits for that.
         let grpc = services.grpc.clone();
-        tokio::task::spawn_blocking(move || grpc.warn_of_lock());
+        tokio::spawn(background::run("lock", async move { grpc.warn_of_lock() }));
         // Cached plans of what has changed are of no use.
-        self.pool.renew((&**services.engine.config()).into());
+        self.pool.renew((&**config).into());
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.counters.load.store(took, Ordering::Relaxed);
+        self.counters.loaded.store(Some(Arc::new(Instant::now())));
         // Whoever is answered by it finds it counted.
         self.counters.succeeded.fetch_add(1, Ordering::Relaxed);
         self.stale.store(None);
@@ -269,9 +307,10 @@ impl Loader {
         Ok(())
     }
 
-    async fn load_with(&self, client: &mut Client, read: Read) -> Result<Services, Failure> {
+    async fn load_with(&self, lent: &mut Lent, read: Read) -> Result<Services, Failure> {
+        let client = lent.client()?;
         let config = match read {
-            Read::Keep => self.config(),
+            Read::Changes | Read::Keep => self.config(),
             Read::Anew => self.read_config(client, read).await?,
             Read::Again => match self.read_config(client, read).await {
                 Err(Failure::Configuration(error)) => {
@@ -286,49 +325,60 @@ impl Loader {
             false => Default::default(),
         };
         let began = Instant::now();
-        let database = introspect(client, &config.db_schemas, &config.db_extra_search_path).await?;
+        let served = self.services.load_full();
+        let former = match (read, &served) {
+            (Read::Changes, Some(served)) => {
+                let database = served.engine.catalog().descriptor();
+                Some(Former { known: &served.known, database })
+            }
+            (Read::Changes | Read::Keep | Read::Again | Read::Anew, _) => None,
+        };
+        let introspected = introspect(client, &exposed(&config), former).await?;
         let took = began.elapsed();
         self.counters.query.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let database = introspected.database;
         tracing::info!(
-            "Schema cache loaded {} relations, {} foreign keys and {} functions in {:.1} ms",
+            "Schema cache loaded {} relations, {} foreign keys and {} functions in {:.1} ms{}",
             database.relations.len(),
             database.foreign_keys.len(),
             database.functions.len(),
-            took.as_secs_f64() * 1000.0
+            took.as_secs_f64() * 1000.0,
+            match introspected.extent {
+                Extent::Whole => String::new(),
+                Extent::Relations(1) => ": 1 relation has been read".to_owned(),
+                Extent::Relations(count) => format!(": {count} relations have been read"),
+            }
         );
-        let (known, pool, grpc) = (config.clone(), self.pool.clone(), self.grpc.clone());
-        let (renewal, memory) = (self.renewal.clone(), self.memory.clone());
-        // Thousands of tables take a while, and requests under way are not to wait for them.
-        let former = self.services.load_full();
-        if former.is_none() && config.grpc_lock.is_none() {
+        if served.is_none() && config.grpc_lock.is_none() {
             tracing::info!(
                 "gRPC has no lock file: names and numbers come from the schema's names. With `pgduet proto` and grpc-lock \
                  they outlive renames and new types, too"
             );
         }
-        let making = tokio::task::spawn_blocking(move || {
-            let catalog = Arc::new(Catalog::new(database));
-            let limits = former.as_ref().map(|former| former.engine.limits());
-            let (limits, unreadable) = RoleLimits::take(&mut roles, limits);
-            for limit in unreadable {
-                tracing::warn!("{limit}");
-            }
-            let parts = Parts { catalog, config: known, pool, roles, limits, renewal, memory };
-            let made = Services::new(parts, grpc, former.as_deref())?;
-            if let Some(former) = former {
-                made.grpc.warn_of_changes_since(&former.grpc);
-            }
-            Ok::<_, Box<Error>>(made)
-        });
-        let broken = |panic| Error::new(Fault::Internal, "Internal error").cause(panic);
-        let services = making.await.map_err(broken)??;
+        let catalog = Arc::new(Catalog::new(database));
+        let limits = served.as_ref().map(|served| served.engine.limits());
+        let (limits, unreadable) = RoleLimits::take(&mut roles, limits);
+        for limit in unreadable {
+            tracing::warn!("{limit}");
+        }
+        let parts = Parts {
+            catalog,
+            config: config.clone(),
+            pool: self.pool.clone(),
+            roles,
+            limits,
+            renewal: self.renewal.clone(),
+            memory: self.memory.clone(),
+        };
+        let services = Services::new(parts, introspected.known, self.grpc.clone(), served.as_deref())?;
+        if let Some(served) = served {
+            services.grpc.warn_of_changes_since(&served.grpc);
+        }
         match read {
             Read::Anew | Read::Again => services.authenticator.keep_keys().await,
             // They are being kept.
-            Read::Keep => {}
+            Read::Changes | Read::Keep => {}
         }
-        self.logs.set(config.log_level);
-        self.config.store(config);
         Ok(services)
     }
 
@@ -337,7 +387,7 @@ impl Loader {
         let mut sources = self.sources.lock().await;
         sources.database = BTreeMap::new();
         // Whether and how the database is asked is said outside of it.
-        let (outside, _) = Config::load(&sources)?;
+        let (outside, told) = Config::load(&sources)?;
         if outside.db_config {
             let names: Vec<_> = Config::database_settings().collect();
             let function = outside.db_pre_config.as_ref();
@@ -345,15 +395,36 @@ impl Loader {
         }
         let (config, warnings) = match read {
             Read::Again => self.config().reload(&sources)?,
-            Read::Anew | Read::Keep => Config::load(&sources)?,
+            Read::Anew | Read::Changes | Read::Keep => Config::load(&sources)?,
         };
         Authenticator::new(&config, None)?;
-        for warning in &warnings {
+        // At the start it was told what is to be said of the options outside of the database.
+        let told = match read {
+            Read::Anew => told.as_slice(),
+            Read::Again | Read::Keep => &[],
+        };
+        for warning in warnings.iter().filter(|warning| !told.contains(warning)) {
             tracing::warn!("{warning}");
         }
         tracing::info!("Configuration loaded");
         Ok(Arc::new(config))
     }
+}
+
+/// What of the database is described.
+pub(super) fn exposed(config: &Config) -> Exposed {
+    Exposed { schemas: config.db_schemas.to_vec(), extra_search_path: config.db_extra_search_path.clone() }
+}
+
+/// Drops what was served once no request is under way on it: nobody but the last request knows when that is, and the last
+/// request is not to be the one that cleans up.
+fn retire(former: Arc<Services>) {
+    tokio::spawn(async move {
+        while Arc::strong_count(&former) > 1 {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        background::discard("retire", former);
+    });
 }
 
 fn took_too_long() -> Box<Error> {
@@ -369,6 +440,8 @@ enum Read {
     Again,
     /// It stays as it is.
     Keep,
+    /// It stays as it is, and so does what has not changed in the catalog.
+    Changes,
 }
 
 /// The state before a load.

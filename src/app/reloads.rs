@@ -26,17 +26,32 @@ pub(super) struct Reloads {
     suspected: Option<Instant>,
     began: Instant,
     retry: Option<Retry>,
+    /// Whether PostgreSQL may have begun anew, so that what it says of changes is no longer about what was read.
+    in_doubt: bool,
 }
 
 impl Reloads {
     /// No reload runs; `retry` is what the first load left to be tried again.
     pub(super) fn new(loader: Arc<Loader>, retry: Option<Retry>) -> Self {
-        Self { loader, running: None, asked: None, suspected: None, began: Instant::now(), retry }
+        Self {
+            loader,
+            running: None,
+            asked: None,
+            suspected: None,
+            began: Instant::now(),
+            retry,
+            in_doubt: false,
+        }
     }
 
     /// Asks for a reload.
     pub(super) fn ask(&mut self, what: Reload) {
         self.asked = self.asked.max(Some(what));
+    }
+
+    /// From now on all of the catalog is read, until that has been done once.
+    pub(super) fn doubt(&mut self) {
+        self.in_doubt = true;
     }
 
     /// Asks for a reload because a request has found the catalog behind the database.
@@ -49,6 +64,7 @@ impl Reloads {
         let running = self.running.take().map(|(what, _)| what);
         let failed = self.retry.as_ref().map(|retry| retry.what);
         self.asked = self.asked.max(running).max(failed);
+        self.doubt();
     }
 
     /// Returns when a reload has ended, whether it failed or not; an error is one that no other attempt can mend. Nothing
@@ -60,6 +76,10 @@ impl Reloads {
                 let what = match self.asked.take() {
                     Some(asked) => asked,
                     None => self.due().await,
+                };
+                let what = match std::mem::take(&mut self.in_doubt) {
+                    true => what.max(Reload::Catalog),
+                    false => what,
                 };
                 (self.suspected, self.began) = (None, Instant::now());
                 let (loader, retry) = (self.loader.clone(), self.retry);
@@ -85,7 +105,7 @@ impl Reloads {
                     "A request found the schema cache behind the database: loading it. \
                      NOTIFY pgrst after a change spares requests this"
                 );
-                Reload::Catalog
+                Reload::Changes
             }
             (retry, _) => due(retry).await,
         }

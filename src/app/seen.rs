@@ -1,42 +1,84 @@
-//! The access log's view of a request: kept while the request is answered, and written when it is known how the answer
+//! What is logged and counted of a request: kept while the request is answered, and told when it is known how the answer
 //! ends. It steers nothing and changes no answer.
 
-use super::{ended::logged, loader::Loader};
+use super::{ended::logged, front::INFRASTRUCTURE, loader::Loader, services::Services};
 use crate::{
     auth::Identity,
     config::{Config, LogFormat, LogLevel},
     grpc,
+    metrics::{Code, Meters, Method as Counted, Protocol, Route},
     notes::{Pad, STAGES},
-    server::{body::RequestBody, forwarded::Forwarded, listen::Peer},
+    rest,
+    server::{forwarded::Forwarded, listen::Peer, request_id::RequestId, steer::Branch},
     telemetry::{Access, More, shows},
 };
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts};
 use std::{
-    convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-/// What the access log tells of a request, kept while it is answered.
+/// Who asked, and what about, as far as that is known when there is an answer.
+#[derive(Default)]
+pub(super) struct About {
+    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) route: Option<Arc<Route>>,
+    /// What was called over gRPC.
+    pub(super) method: Option<Counted>,
+}
+
+impl From<rest::Answered> for About {
+    fn from(answered: rest::Answered) -> Self {
+        Self { identity: answered.identity, route: Some(answered.route), method: None }
+    }
+}
+
+impl From<grpc::Called> for About {
+    fn from(called: grpc::Called) -> Self {
+        Self { identity: called.identity, route: Some(called.route), method: Some(called.method) }
+    }
+}
+
+/// What is known of a request when it comes, besides its head. Until this is dropped, it counts as being in flight.
 pub(super) struct Seen {
+    began: Instant,
+    protocol: Protocol,
+    /// As what it is in flight. Who watches health does so for ever.
+    in_flight: Option<Protocol>,
     level: LogLevel,
     peer: Peer,
+    id: RequestId,
+    /// Where it was sent to, if its head says something else by now.
+    target: Option<Uri>,
+    loader: Arc<Loader>,
+    noted: Option<Noted>,
+}
+
+/// What the access log tells of a head.
+struct Line {
     method: Method,
     target: Uri,
     version: http::Version,
     referer: Option<HeaderValue>,
     agent: Option<HeaderValue>,
-    is_preflight: bool,
-    loader: Arc<Loader>,
-    noted: Option<Noted>,
+}
+
+impl Line {
+    fn of(mut head: Parts, target: Option<Uri>) -> Self {
+        Self {
+            referer: head.headers.remove(header::REFERER),
+            agent: head.headers.remove(header::USER_AGENT),
+            method: head.method,
+            target: target.unwrap_or(head.uri),
+            version: head.version,
+        }
+    }
 }
 
 /// Notes on a request, for logs that tell more than the line of the text log: JSON, or the SQL.
 struct Noted {
     pad: Pad,
-    began: Instant,
-    request_id: String,
     trace_id: Option<String>,
     format: LogFormat,
     /// How long a request may take before the log tells of it.
@@ -66,25 +108,15 @@ impl Noted {
         {
             return None;
         }
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let trace = headers.get("traceparent").and_then(|value| value.to_str().ok());
         Some(Self {
             pad: Pad::default(),
-            began: Instant::now(),
-            request_id: header("x-request-id").map_or_else(request_id, str::to_owned),
-            trace_id: header("traceparent").and_then(trace_id),
+            trace_id: trace.and_then(trace_id),
             format: config.log_format,
             slow: config.log_slow.map(|slow| slow.0),
             values,
         })
     }
-}
-
-/// An id for a request that came without one.
-fn request_id() -> String {
-    let mut bytes = [0; 8];
-    // Without randomness there is an id that says nothing.
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    format!("{:016x}", u64::from_ne_bytes(bytes))
 }
 
 /// `version-trace_id-parent_id-flags` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
@@ -94,21 +126,52 @@ fn trace_id(parent: &str) -> Option<String> {
 }
 
 impl Seen {
-    pub(super) fn of(request: &Request<RequestBody>, config: &Config, loader: &Arc<Loader>) -> Self {
-        let forwarded = request.extensions().get::<Forwarded>().and_then(|forwarded| forwarded.client);
-        let header = |name| request.headers().get(name).cloned();
+    /// A request has come. Until it is [`Seen::steered`] elsewhere, it is one of REST.
+    pub(super) fn of(head: &Parts, peer: Peer, id: RequestId, config: &Config, loader: &Arc<Loader>) -> Self {
+        let protocol = Protocol::Rest;
+        loader.pool().meters().in_flight(protocol).rise();
+        let forwarded = head.extensions.get::<Forwarded>().and_then(|forwarded| forwarded.client);
         Self {
+            began: Instant::now(),
+            protocol,
+            in_flight: Some(protocol),
             level: config.log_level,
-            peer: forwarded.map_or(request.body().peer(), Peer::Ip),
-            method: request.method().clone(),
-            target: request.uri().clone(),
-            version: request.version(),
-            referer: header(header::REFERER),
-            agent: header(header::USER_AGENT),
-            is_preflight: is_preflight(request.method(), request.headers()),
+            peer: forwarded.map_or(peer, Peer::Ip),
+            id,
+            target: None,
             loader: loader.clone(),
-            noted: Noted::of(request.headers(), config),
+            noted: Noted::of(&head.headers, config),
         }
+    }
+
+    /// It is known which front door it came to, and for which path.
+    pub(super) fn steered(&mut self, branch: Branch, path: &str) {
+        match branch {
+            Branch::Rest | Branch::Pages => {}
+            Branch::Grpc => {
+                self.land();
+                self.protocol = Protocol::Grpc;
+                self.in_flight = (!path.starts_with(INFRASTRUCTURE)).then_some(Protocol::Grpc);
+                if let Some(protocol) = self.in_flight {
+                    self.meters().in_flight(protocol).rise();
+                }
+            }
+        }
+    }
+
+    /// While this is there, whoever goes away is counted as what was asked for.
+    pub(super) fn leaving<'r>(&'r self, head: &'r Parts, services: &'r Services) -> Leaving<'r> {
+        Leaving { seen: self, head, services }
+    }
+
+    /// It was sent to this target, which its head does not have any more.
+    pub(super) fn was_sent_to(&mut self, target: Uri) {
+        self.target = Some(target);
+    }
+
+    /// Its id.
+    pub(super) fn id(&self) -> &RequestId {
+        &self.id
     }
 
     /// Where modules take notes on this request, if the log needs any.
@@ -116,37 +179,74 @@ impl Seen {
         self.noted.as_ref().map(|noted| noted.pad.clone())
     }
 
-    /// The answer to `role`, which is logged, if it is to be, as soon as it is known how it ends.
-    pub(super) fn answered(
-        self,
-        response: Response<Body>,
-        role: Option<Arc<Identity>>,
-    ) -> Result<Response<Body>, Infallible> {
+    /// The answer, which is counted, and logged if it is to be, as soon as it is known how it ends.
+    pub(super) fn answered(mut self, head: Parts, response: Response<Body>, about: About) -> Response<Body> {
+        let About { identity: role, route, method } = about;
+        let (status, target) = (response.status(), self.target.take());
         match response.extensions().get::<grpc::Ended>().cloned() {
             Some(ended) => {
-                let status = response.status();
-                let log = move |ended: &grpc::Ended, length| {
-                    self.tell_if_slow(role.as_deref());
+                let method = method.unwrap_or_else(|| self.called(&head.method));
+                let line = Line::of(head, target);
+                logged(response, ended, move |ended, length| {
+                    self.count(route.as_deref(), method, ended.counted(), length);
+                    self.tell_if_slow(&line, role.as_deref());
                     if shows(self.level, ended.http()) {
-                        self.log(role, status, Some(length), Some(ended.name()));
+                        self.log(&line, role, status, Some(length), Some(ended.name()));
                     }
-                };
-                return Ok(logged(response, ended, log));
+                })
             }
             None => {
-                self.tell_if_slow(role.as_deref());
-                if !self.is_preflight && shows(self.level, response.status().as_u16()) {
-                    self.log(role, response.status(), length(&response), None);
+                let method = method.unwrap_or_else(|| self.called(&head.method));
+                let (length, code) = (length(&response), Code::of_status(status.as_u16()));
+                self.count(route.as_deref(), method, code, length.unwrap_or_default());
+                let is_shown = shows(self.level, status.as_u16()) && !is_preflight(&head);
+                if is_shown || self.noted.is_some() {
+                    let line = Line::of(head, target);
+                    self.tell_if_slow(&line, role.as_deref());
+                    if is_shown {
+                        self.log(&line, role, status, length, None);
+                    }
                 }
+                response
             }
         }
-        Ok(response)
+    }
+
+    fn land(&self) {
+        if let Some(protocol) = self.in_flight {
+            self.meters().in_flight(protocol).fall();
+        }
+    }
+
+    fn meters(&self) -> &Meters {
+        self.loader.pool().meters()
+    }
+
+    fn count(&self, route: Option<&Route>, method: Counted, code: Code, bytes: u64) {
+        let route = route.unwrap_or(&self.meters().routes.unknown);
+        route.observe(method, code, self.began.elapsed());
+        self.meters().bytes(self.protocol).add(bytes);
+    }
+
+    /// What was called, as far as the head of the request says.
+    fn called(&self, method: &Method) -> Counted {
+        match (self.protocol, method) {
+            (Protocol::Grpc, _) => Counted::GrpcOther,
+            (Protocol::Rest, &Method::GET) => Counted::HttpGet,
+            (Protocol::Rest, &Method::HEAD) => Counted::HttpHead,
+            (Protocol::Rest, &Method::POST) => Counted::HttpPost,
+            (Protocol::Rest, &Method::PUT) => Counted::HttpPut,
+            (Protocol::Rest, &Method::PATCH) => Counted::HttpPatch,
+            (Protocol::Rest, &Method::DELETE) => Counted::HttpDelete,
+            (Protocol::Rest, &Method::OPTIONS) => Counted::HttpOptions,
+            (Protocol::Rest, _) => Counted::HttpOther,
+        }
     }
 
     /// Tells of a request that took longer than `log-slow`. The statement has parameters in place of the request's values.
-    fn tell_if_slow(&self, role: Option<&Identity>) {
-        let Some(Noted { slow: Some(slow), began, pad, request_id, .. }) = &self.noted else { return };
-        let took = began.elapsed();
+    fn tell_if_slow(&self, line: &Line, role: Option<&Identity>) {
+        let Some(Noted { slow: Some(slow), pad, .. }) = &self.noted else { return };
+        let took = self.began.elapsed();
         if took < *slow {
             return;
         }
@@ -155,9 +255,10 @@ impl Seen {
         let stages = STAGES.iter().zip(notes.stages);
         let stages = stages.filter_map(|(name, taken)| Some(format!("{name} {:.1}", milliseconds(taken?))));
         tracing::warn!(
-            "Slow request {request_id}: {} {} as {} took {:.1} ms ({}): {}",
-            self.method,
-            self.target.path(),
+            "Slow request {}: {} {} as {} took {:.1} ms ({}): {}",
+            self.id.text(),
+            line.method,
+            line.target.path(),
             role.map_or("nobody", |identity| &identity.role),
             milliseconds(took),
             stages.collect::<Vec<_>>().join(", "),
@@ -167,6 +268,7 @@ impl Seen {
 
     fn log(
         &self,
+        line: &Line,
         role: Option<Arc<Identity>>,
         status: StatusCode,
         length: Option<u64>,
@@ -176,20 +278,21 @@ impl Seen {
             value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         };
         let notes = self.noted.as_ref().map(|noted| noted.pad.notes());
+        let request_id = self.id.text();
         let more = self.noted.as_ref().zip(notes.as_ref()).map(|(noted, notes)| More {
-            request_id: &noted.request_id,
+            request_id: &request_id,
             trace_id: noted.trace_id.as_deref(),
-            took: noted.began.elapsed(),
+            took: self.began.elapsed(),
             notes,
             query: notes.query.as_deref().filter(|_| noted.values == Values::Logged),
         });
-        let referer = text(&self.referer);
+        let referer = text(&line.referer);
         let (target, referer) = match &self.noted {
             Some(Noted { format: LogFormat::Json, values: Values::Withheld, .. }) => {
-                (self.target.path(), referer.split(['?', '#']).next().unwrap_or_default())
+                (line.target.path(), referer.split(['?', '#']).next().unwrap_or_default())
             }
             Some(_) | None => {
-                (self.target.path_and_query().map_or("*", |target| target.as_str()), referer.as_str())
+                (line.target.path_and_query().map_or("*", |target| target.as_str()), referer.as_str())
             }
         };
         self.loader.logs().request(&Access {
@@ -198,9 +301,9 @@ impl Seen {
                 Peer::Local => None,
             },
             role: role.as_ref().map(|identity| identity.role.as_str()),
-            method: self.method.as_str(),
+            method: line.method.as_str(),
             target,
-            version: match self.version {
+            version: match line.version {
                 http::Version::HTTP_10 => "HTTP/1.0",
                 http::Version::HTTP_2 => "HTTP/2.0",
                 _ => "HTTP/1.1",
@@ -208,7 +311,7 @@ impl Seen {
             status: status.as_u16(),
             length,
             referer,
-            agent: &text(&self.agent),
+            agent: &text(&line.agent),
             grpc,
             more: more.as_ref(),
         });
@@ -217,6 +320,40 @@ impl Seen {
         {
             tracing::info!("{query}");
         }
+    }
+}
+
+/// A request whose client may go away before there is an answer: then this is dropped.
+pub(super) struct Leaving<'r> {
+    seen: &'r Seen,
+    head: &'r Parts,
+    services: &'r Services,
+}
+
+impl Leaving<'_> {
+    /// There is an answer.
+    pub(super) fn stays(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let Self { seen, head, services } = self;
+        let (route, method, code) = match seen.protocol {
+            Protocol::Rest => (rest::route(&services.engine, head), seen.called(&head.method), Code::Gone),
+            Protocol::Grpc => {
+                let (route, method) = services.grpc.counted(head.uri.path());
+                (route, method, Code::Cancelled)
+            }
+        };
+        seen.count(Some(&route), method, code, 0);
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        self.land();
     }
 }
 
@@ -229,8 +366,8 @@ fn length(response: &Response<Body>) -> Option<u64> {
 }
 
 /// A CORS preflight, which PostgREST does not log; a plain OPTIONS is no preflight.
-fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::OPTIONS
-        && headers.contains_key(header::ORIGIN)
-        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+fn is_preflight(head: &Parts) -> bool {
+    head.method == Method::OPTIONS
+        && head.headers.contains_key(header::ORIGIN)
+        && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }

@@ -3,8 +3,9 @@
 
 use crate::{
     auth::Authenticator,
+    catalog::introspect::Known,
     engine::{Engine, Parts},
-    error::Result,
+    error::{Error, Fault, Result},
     grpc::{Grpc, Lasting},
     rest::Documents,
     server::stored::Store,
@@ -18,6 +19,8 @@ const MOST_PROTOS: usize = 16 << 20;
 #[derive(Debug)]
 pub(super) struct Services {
     pub(super) engine: Arc<Engine>,
+    /// What the next introspection needs to know of the one that this comes from.
+    pub(super) known: Known,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) grpc: Arc<Grpc>,
     pub(super) documents: Documents,
@@ -29,7 +32,12 @@ pub(super) struct Services {
 
 impl Services {
     /// Services in place of `former`.
-    pub(super) fn new(parts: Parts, lasting: Lasting, former: Option<&Services>) -> Result<Self> {
+    pub(super) fn new(
+        parts: Parts,
+        known: Known,
+        lasting: Lasting,
+        former: Option<&Services>,
+    ) -> Result<Self> {
         let former = former.map(|former| &*former.authenticator);
         let authenticator =
             Authenticator::new(&parts.config, former).map_err(|error| super::unusable(&error))?;
@@ -38,6 +46,11 @@ impl Services {
         let grpc = Grpc::new(engine.clone(), authenticator.clone(), lasting)?;
         let (documents, protos) = (Documents::default(), Store::new(MOST_PROTOS));
         let listing = Store::new(MOST_PROTOS);
-        Ok(Self { engine, authenticator, grpc, documents, protos, listing })
+        Ok(Self { engine, known, authenticator, grpc, documents, protos, listing })
     }
+}
+
+/// There are none yet.
+pub(super) fn unavailable() -> Box<Error> {
+    Error::new(Fault::CatalogUnavailable, "Could not query the database for the schema cache. Retrying.")
 }

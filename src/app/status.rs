@@ -4,6 +4,8 @@ use super::loader::Loader;
 use crate::{
     admin::{JwtCacheMetrics, Metrics, PoolMetrics, State, Status},
     catalog::descriptor,
+    cli,
+    metrics::Process,
     server::listen::Address,
 };
 use bytes::Bytes;
@@ -36,7 +38,9 @@ impl Status for AppStatus {
         let pool = self.loader.pool().status();
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let state = self.loader.state();
+        let authenticator = self.loader.services().map(|services| services.authenticator.clone());
         Metrics {
+            version: cli::VERSION,
             dropped_lines: self.loader.logs().dropped(),
             state: state.name(),
             schema_cache: self.loader.metrics(),
@@ -50,9 +54,14 @@ impl Status for AppStatus {
                 },
                 waiting: count(pool.waiting),
                 max: count(pool.max),
+                busy: count(pool.busy),
+                idle: count(pool.idle),
             },
-            jwt_cache: self.loader.services().map(|services| {
-                let counters = services.authenticator.cache_counters();
+            meters: self.loader.pool().meters().clone(),
+            process: Process::now(),
+            age_of_keys: authenticator.as_ref().and_then(|authenticator| authenticator.age_of_keys()),
+            jwt_cache: authenticator.map(|authenticator| {
+                let counters = authenticator.cache_counters();
                 JwtCacheMetrics {
                     requests: counters.requests,
                     hits: counters.hits,

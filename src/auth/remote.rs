@@ -58,6 +58,8 @@ pub(super) struct Remote {
 /// What the task and the requests share.
 struct State {
     published: ArcSwapOption<Published>,
+    /// When the issuer last answered with keys, the same or others.
+    confirmed: ArcSwapOption<Instant>,
     phase: watch::Sender<Phase>,
 }
 
@@ -85,7 +87,11 @@ struct Phase {
 impl Remote {
     /// No keys yet: [`Remote::keep`] fetches them.
     pub(super) fn new(address: KeyAddress, plain: PlainHttp) -> Remote {
-        let state = State { published: ArcSwapOption::empty(), phase: watch::Sender::default() };
+        let state = State {
+            published: ArcSwapOption::empty(),
+            confirmed: ArcSwapOption::empty(),
+            phase: watch::Sender::default(),
+        };
         Remote { address, plain, state: Arc::new(state), task: Mutex::default() }
     }
 
@@ -97,6 +103,11 @@ impl Remote {
     /// The keys that are held.
     pub(super) fn published(&self) -> Guard<Option<Arc<Published>>> {
         self.state.published.load()
+    }
+
+    /// How long ago the issuer last answered with keys.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.state.confirmed.load().as_ref().map(|confirmed| confirmed.elapsed())
     }
 
     /// Fetches the keys now and keeps them fresh until this is dropped. Where there were none, returns when the fetch has
@@ -178,6 +189,9 @@ async fn follow(address: KeyAddress, plain: PlainHttp, state: Arc<State>) {
         let taken = found.and_then(|found| {
             let fresh_for = found.fresh_for;
             state.take(found, &mut before, &address).map(|()| fresh_for)
+        });
+        let taken = taken.inspect(|_| {
+            state.confirmed.store(Some(Arc::new(Instant::now())));
         });
         due = Instant::now()
             + match taken {

@@ -4,7 +4,7 @@
 //!
 //! | Payload | Events |
 //! |---|---|
-//! | `reload schema` | `ReloadCatalog` |
+//! | `reload schema`, or that and a name | `ReloadChanges` |
 //! | `reload config` | `ReloadConfig` |
 //! | empty | `ReloadConfig`: the catalog comes with it |
 //! | any other | none |
@@ -50,9 +50,11 @@ pub enum Event {
     Listening,
     /// The configuration is to be read again, and with it the catalog.
     ReloadConfig,
-    /// The catalog is to be read again: as notified, or because notifications
-    /// may have been missed while there was no connection.
+    /// The catalog is to be read again, because notifications may have been
+    /// missed while there was no connection.
     ReloadCatalog,
+    /// What has changed in the catalog is to be read.
+    ReloadChanges,
 }
 
 /// Starts to listen, until the receiver is dropped.
@@ -202,7 +204,9 @@ fn tell(permit: std::result::Result<Permit<'_, Event>, SendError<()>>, pending: 
 fn meaning(payload: &str) -> &'static [Event] {
     match payload {
         "" | "reload config" => &[Event::ReloadConfig],
-        "reload schema" => &[Event::ReloadCatalog],
+        "reload schema" => &[Event::ReloadChanges],
+        // What changes is seen anyway; the name is for whoever reads along.
+        _ if payload.starts_with("reload schema ") => &[Event::ReloadChanges],
         // Other users of the channel.
         _ => &[],
     }

@@ -80,6 +80,15 @@ pub(super) fn page_token_secret(given: &Given<'_>) -> Option<Seen> {
     Some(option(PAGE_TOKEN_SECRET, cause, "page-token-secret = \"@/run/secrets/page-tokens\""))
 }
 
+pub(super) fn keys_over_http(given: &Given<'_>) -> Option<Seen> {
+    // Where there is no address the option has no effect, and will have one when there is.
+    let cause = "Keys may be fetched by plain http from another machine.".to_owned();
+    given
+        .config
+        .jwt_secret_allow_http
+        .then(|| option("jwt-secret-allow-http", cause, "jwt-secret-allow-http = false"))
+}
+
 pub(super) fn prepared_behind_pooler(given: &Given<'_>) -> Option<Seen> {
     let seen = given.pooling == Pooling::Transaction && given.config.db_prepared_statements;
     let cause = "Statements are prepared, and db-uri leads to a transaction pooler.".to_owned();

@@ -89,6 +89,21 @@ words! {
     Disabled = "disabled",
 }
 
+words! {
+    /// What a `timestamptz` is over gRPC, where the lock file does not say it.
+    GrpcTimestamps, "timestamp or string",
+    /// `google.protobuf.Timestamp`, which has the years 1 to 9999 and no infinity.
+    Timestamp = "timestamp",
+    /// A string in ISO 8601, which has every time.
+    String = "string",
+}
+
+impl Default for GrpcTimestamps {
+    fn default() -> Self {
+        Self::Timestamp
+    }
+}
+
 /// Where a server listens: one of five wild cards, or a name or address to be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenHost {
@@ -121,7 +136,8 @@ impl ListenHost {
 }
 
 impl Value for ListenHost {
-    const FORM: &'static str = "a host name, an address, or one of `*`, `*4`, `!4`, `*6`, `!6`";
+    const FORM: &'static str = "a host name, an address, or one of these for all interfaces: `!4` with IPv4 alone, `!6` with IPv6 alone, `*4` with IPv4 \
+                                if there is any, `*6` with IPv6 if there is any, `*` with either";
 
     fn parse(text: &str) -> Result<Self, Problem> {
         Ok(match text {

@@ -8,6 +8,7 @@ use crate::{
     execute::{Form, Report, Unit, response},
     media::MediaType,
     memory::Memory,
+    metrics::Route,
     outcome::{Facts, Outcome},
     plan::{
         Plan,
@@ -26,6 +27,8 @@ pub(super) struct Template {
     pub(super) form: Form,
     pub(super) isolation: Isolation,
     pub(super) settings: Settings,
+    /// What its requests are counted as.
+    pub(super) route: Arc<Route>,
     pre_request: Option<Fragment>,
     statement: Statement,
     count: Option<Count>,
@@ -55,7 +58,7 @@ impl Made for Template {
 }
 
 impl Template {
-    pub(super) fn of(plan: &Plan<'_>) -> Self {
+    pub(super) fn of(plan: &Plan<'_>, route: Arc<Route>) -> Self {
         let transaction = &plan.transaction;
         let is_whole =
             plan.count == Some(prefer::Count::Exact) && plan.operation.node().range == Range::default();
@@ -65,6 +68,7 @@ impl Template {
             form: Form::of(&statement.layout),
             isolation: transaction.isolation,
             settings: Settings::of(plan),
+            route,
             pre_request: sql::pre_request(plan.config),
             statement,
             count: sql::count(plan),

@@ -3,7 +3,7 @@
 //! displaces nothing. What cannot be planned is never kept.
 
 use super::template::Template;
-use crate::request::shape::Shape;
+use crate::{metrics::Lookups, request::shape::Shape};
 use lru::{DefaultHasher, LruCache};
 use std::{
     fmt,
@@ -50,11 +50,12 @@ impl<T> Default for Templates<T> {
 }
 
 impl<T: Made> Templates<T> {
-    /// The template of this shape for this role; `make` makes one where none is kept.
+    /// The template of this shape for this role; `make` makes one where none is kept, which `lookups` counts.
     pub(super) fn get<E>(
         &self,
         role: &str,
         shape: &Shape,
+        lookups: &Lookups,
         make: impl FnOnce(Shape) -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
         let key = self.hasher.hash_one((role, shape));
@@ -63,8 +64,10 @@ impl<T: Made> Templates<T> {
             (*kept.role == *role && kept.shape == *shape).then(|| Arc::clone(&kept.template))
         });
         if let Some(Some(template)) = kept {
+            lookups.hits.add(1);
             return Ok(template);
         }
+        lookups.misses.add(1);
         let template = Arc::new(make(shape.clone())?);
         if template.size() <= LONGEST {
             let mut known = self.known();
@@ -125,7 +128,7 @@ mod tests {
             is_made.set(true);
             Ok::<_, ()>(made.to_owned())
         };
-        let found = templates.get(role, shape, make).unwrap();
+        let found = templates.get(role, shape, &Lookups::default(), make).unwrap();
         ((*found).clone(), is_made.get())
     }
 
@@ -168,7 +171,7 @@ mod tests {
         let templates = Templates::<String>::default();
         let item = shape("item", "eq.1");
         for _ in 0..3 {
-            assert_eq!(templates.get("a", &item, |_| Err("no")), Err("no"));
+            assert_eq!(templates.get("a", &item, &Lookups::default(), |_| Err("no")), Err("no"));
         }
         assert!(get(&templates, "a", &item, "one").1);
     }

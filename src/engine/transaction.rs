@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     auth::Identity,
-    error::{Error, Fault, Result},
+    error::{Error, Fault, Origin, Result},
     execute::{Body, Form, Report, Series, Unit},
     memory::{Lease, Memory},
     outcome::{Outcome, Pace, Row, Sink},
@@ -23,6 +23,9 @@ use crate::{
     request::{Request, literal::Literals, shape::Told},
 };
 use std::{ops::Deref, sync::Arc, time::Duration};
+
+/// `invalid_parameter_value`.
+const INVALID_VALUE: &str = "22023";
 
 /// The most operations that a transaction may have.
 pub const MOST_OPERATIONS: usize = 1000;
@@ -100,12 +103,23 @@ impl Engine {
         let deadline = running.check().await.map_err(|error| running.blame(error))?;
         running.at = 0;
         let outcome = self.pool.run_series(&mut running, deadline).await;
-        outcome.map_err(|error| match running.step {
+        outcome.map_err(|error| match &running.step {
+            Some(step) if is_of_timezone(&step.told, &error) => {
+                error.hint("This timezone is that of the whole transaction")
+            }
             Some(_) => running.blame(error),
             // No operation has begun, or all have ended.
             None => error,
         })
     }
+}
+
+/// Whether PostgreSQL refuses the time zone, which is set with the settings of the first operation and is none of its own.
+fn is_of_timezone(told: &Told, error: &Error) -> bool {
+    let Origin::PostgreSql(report) = &error.origin else { return false };
+    // PostgreSQL may say the rest in another language.
+    let says = |text: &str| error.message.contains(&format!("\"{text}\""));
+    report.sqlstate == INVALID_VALUE && says("TimeZone") && told.timezone.as_deref().is_some_and(says)
 }
 
 /// The operations while they run.
@@ -157,10 +171,12 @@ impl<O: Operations> Running<'_, O> {
         let template = match (&sink, std::ptr::eq(self.engine, self.first)) {
             (None, _) | (Some(_), true) => self.engine.template(&shape, self.identity)?,
             (Some(_), false) => {
-                Arc::new(Template::of(&self.engine.plan_for(self.first, &shape, self.identity)?))
+                let plan = self.engine.plan_for(self.first, &shape, self.identity)?;
+                Arc::new(Template::of(&plan, self.engine.route(&shape)))
             }
         };
-        if template.access == Access::ReadOnly {
+        // What only reads as long as there is a row, and else inserts it, is a write.
+        if template.access == Access::ReadOnly && otherwise.is_none() {
             return Err(Error::new(
                 Fault::InvalidTransaction,
                 "The operations of a transaction write, and this one only reads",
@@ -201,6 +217,7 @@ impl<O: Operations> Series for Running<'_, O> {
         let mut unit = template.unit(literals, told, self.identity, memory);
         unit.memory = memory.clone();
         unit.isolation = self.isolation;
+        unit.access = Access::ReadWrite;
         if is_further {
             unit.settings = template.settings.of_further_unit(self.identity, told);
         }

@@ -8,6 +8,7 @@ use super::{
     error,
     heartbeat::Heartbeat,
     lease::Lease,
+    options::Options,
     revival::{Presences, Revival, Revivals, revived},
     session::Session,
     side::{Lent, Side},
@@ -17,8 +18,9 @@ use super::{
     work::{Alone, Together, Work},
 };
 use crate::{
-    config::{Config, Connection},
+    config::Connection,
     error::{Caller, Error, Fault, Origin, Result, classify},
+    metrics::Meters,
     notes::{self, Stage},
     outcome::{Pace, Sink},
 };
@@ -28,12 +30,15 @@ use deadpool::{
     Runtime,
     managed::{self, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType},
 };
+use futures_util::poll;
 use std::{
     num::NonZeroUsize,
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 use tokio::{
@@ -47,45 +52,6 @@ const FULL_FOR: Duration = Duration::from_secs(1);
 /// How soon a unit looks again whether one of the connections is free, where PostgreSQL has no more to give.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// How many connections there are, and how long they last.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// At most so many.
-    pub size: NonZeroUsize,
-    /// A unit waits so long for one of them: PGRST003 then.
-    pub acquisition_timeout: Duration,
-    /// One that was unused for so long is closed.
-    pub max_idle: Duration,
-    /// One that was made so long ago is not used again.
-    pub max_lifetime: Duration,
-    /// A unit may run so long, if there is a limit at all.
-    pub query_timeout: Option<Duration>,
-    /// Whether they prepare statements, at first.
-    pub preparation: Preparation,
-}
-
-impl From<&Config> for Options {
-    fn from(config: &Config) -> Self {
-        Self {
-            size: config.db_pool,
-            acquisition_timeout: config.db_pool_acquisition_timeout,
-            max_idle: config.db_pool_max_idletime,
-            max_lifetime: config.db_pool_max_lifetime,
-            query_timeout: config.db_query_timeout.map(|limit| limit.0),
-            preparation: config.into(),
-        }
-    }
-}
-
-impl From<&Config> for Preparation {
-    fn from(config: &Config) -> Self {
-        match config.db_prepared_statements {
-            true => Self::Cached(config.db_statement_cache_size),
-            false => Self::Never,
-        }
-    }
-}
-
 /// What the pool is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -97,6 +63,10 @@ pub struct Status {
     pub waiting: usize,
     /// Units that waited too long, since the start.
     pub timeouts: u64,
+    /// Connections that serve a unit, or that become what the next unit may have.
+    pub busy: usize,
+    /// Connections that are open and serve none.
+    pub idle: usize,
 }
 
 /// A pool of connections. Cheap to clone.
@@ -110,6 +80,7 @@ pub struct Pool {
     streams: Option<Arc<Semaphore>>,
     acquisition_timeout: Duration,
     timeouts: Arc<AtomicU64>,
+    meters: Arc<Meters>,
     /// Whatever runs in PostgreSQL has a receiver.
     presences: Arc<Presences>,
     /// A unit has failed for want of a database.
@@ -117,9 +88,9 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool for this database. Connects when the first unit comes; fails
+    /// A pool for this database, which counts in `meters`. Connects when the first unit comes; fails
     /// where certificates cannot be read.
-    pub fn new(target: &Connection, options: Options) -> Result<Self> {
+    pub fn new(target: &Connection, options: Options, meters: Arc<Meters>) -> Result<Self> {
         let connector = Arc::new(Connector::new(target, options.acquisition_timeout)?);
         let side = Side::new(&connector, &options)?;
         let presences = Arc::<Presences>::default();
@@ -127,7 +98,11 @@ impl Pool {
         let manager = Manager {
             connector,
             options,
-            preparing: ArcSwap::from_pointee(Preparing::new(options.preparation, Arc::clone(&code))),
+            preparing: ArcSwap::from_pointee(Preparing::new(
+                options.preparation,
+                Arc::clone(&code),
+                Arc::clone(&meters),
+            )),
             code,
             generation: AtomicU64::new(0),
             presences: presences.clone(),
@@ -153,6 +128,7 @@ impl Pool {
             streams,
             acquisition_timeout,
             timeouts: Arc::default(),
+            meters,
             presences,
             doubt: Arc::default(),
         })
@@ -182,30 +158,50 @@ impl Pool {
         pace: Pace,
         deadline: Option<Duration>,
     ) -> Result<W::Report> {
-        let began = notes::are_taken().then(Instant::now);
-        let deadline = deadline.map(|left| Instant::now() + left);
-        let (lease, _permit) = match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, self.leased(pace, work.role()))
-                .await
-                .map_err(|_| error::deadline_exceeded())??,
-            None => self.leased(pace, work.role()).await?,
+        let began = Instant::now();
+        let deadline = deadline.map(|left| began + left);
+        let (leased, has_it) = {
+            let mut leased = pin!(self.leased(pace, work.role(), began));
+            match (poll!(&mut leased), deadline) {
+                // Most find a connection at once: no clock is read for them.
+                (Poll::Ready(leased), _) => (leased, began),
+                (Poll::Pending, Some(deadline)) => {
+                    let leased = tokio::time::timeout_at(deadline, leased).await;
+                    (leased.unwrap_or_else(|_| Err(error::deadline_exceeded())), Instant::now())
+                }
+                (Poll::Pending, None) => (leased.await, Instant::now()),
+            }
         };
-        let limit = self.connections.manager().options.query_timeout.map(|limit| Instant::now() + limit);
+        let waited = has_it.saturating_duration_since(began);
+        self.meters.wait.observe(waited);
+        let (lease, _permit) = leased?;
+        let limit = self.connections.manager().options.query_timeout.map(|limit| has_it + limit);
         let ends = deadline.into_iter().chain(limit).min();
-        let waited = began.map(|began| began.elapsed());
         let outcome = lease.run(work, ends).await;
-        if let (Some(began), Some(waited)) = (began, waited) {
+        let worked = has_it.elapsed();
+        self.meters.database.observe(worked);
+        if notes::are_taken() {
             notes::took(Stage::Wait, waited);
-            notes::took(Stage::Database, began.elapsed().saturating_sub(waited));
+            notes::took(Stage::Database, worked);
             notes::note(|notes| work.note(outcome.as_ref().ok(), notes));
         }
         outcome
     }
 
     /// A connection, and what it takes to have it.
-    async fn leased(&self, pace: Pace, role: &str) -> Result<(Lease, Option<SemaphorePermit<'_>>)> {
+    async fn leased(
+        &self,
+        pace: Pace,
+        role: &str,
+        began: Instant,
+    ) -> Result<(Lease, Option<SemaphorePermit<'_>>)> {
         let permit = self.permit(pace).await?;
-        Ok((self.lease(role).await?, permit))
+        let from = match pace {
+            Pace::Database => began,
+            // The permit may have been waited for.
+            Pace::Client => Instant::now(),
+        };
+        Ok((self.lease(role, from + self.acquisition_timeout).await?, permit))
     }
 
     /// Clients that do not read what they asked for hold some connections, and never all.
@@ -292,7 +288,7 @@ impl Pool {
         let manager = self.connections.manager();
         // What the old one has learnt of poolers still holds.
         if manager.preparing.load().preparation() != preparation {
-            let preparing = Preparing::new(preparation, Arc::clone(&manager.code));
+            let preparing = Preparing::new(preparation, Arc::clone(&manager.code), Arc::clone(&self.meters));
             manager.preparing.store(Arc::new(preparing));
         }
         self.forget();
@@ -313,6 +309,11 @@ impl Pool {
         self.side.close_idle();
     }
 
+    /// Where it counts, and whoever asks it.
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.meters
+    }
+
     /// What the pool is doing.
     pub fn status(&self) -> Status {
         let status = self.connections.status();
@@ -321,13 +322,14 @@ impl Pool {
             available: status.available + status.max_size.saturating_sub(status.size),
             waiting: self.turns.waiting(),
             timeouts: self.timeouts.load(Ordering::Relaxed),
+            busy: status.size.saturating_sub(status.available),
+            idle: status.available,
         }
     }
 
     /// Leases a connection. Where PostgreSQL refuses to open another one because it is full, this waits until one of the
     /// pool's connections is given back.
-    async fn lease(&self, role: &str) -> Result<Lease> {
-        let until = Instant::now() + self.acquisition_timeout;
+    async fn lease(&self, role: &str, until: Instant) -> Result<Lease> {
         let turn = match self.turns.try_take() {
             Some(turn) => turn,
             None => {

@@ -7,7 +7,7 @@
 use super::{
     connect::{Client, Clients, Connector, Driven, Way},
     error,
-    pool::Options,
+    options::Options,
     revival::Presence,
     wire::Error as WireError,
 };

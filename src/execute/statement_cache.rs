@@ -9,7 +9,7 @@
 //! right to EXECUTE a function that it inlines when it plans, and never again for the same plan.
 
 use super::fixed::Fixed;
-use crate::sql::Hashed;
+use crate::{metrics::Meters, sql::Hashed};
 use aws_lc_rs::digest::{Context, SHA256};
 use lru::LruCache;
 use std::{
@@ -49,6 +49,7 @@ pub(super) struct Preparing {
     is_unsafe: AtomicBool,
     is_deallocated: AtomicBool,
     code: Arc<CodeOfAuthors>,
+    meters: Arc<Meters>,
 }
 
 /// Whether code of the database's authors may prepare statements of its own, under the names of pgduet's among others.
@@ -83,7 +84,7 @@ impl fmt::Debug for Preparing {
 
 impl Preparing {
     /// Without random numbers names would not be this process' own, so nothing is named then.
-    pub(super) fn new(preparation: Preparation, code: Arc<CodeOfAuthors>) -> Self {
+    pub(super) fn new(preparation: Preparation, code: Arc<CodeOfAuthors>, meters: Arc<Meters>) -> Self {
         let mut bytes = [0; 8];
         let is_random = aws_lc_rs::rand::fill(&mut bytes).is_ok();
         let mut preparing = Self {
@@ -93,6 +94,7 @@ impl Preparing {
             is_unsafe: AtomicBool::new(!is_random),
             is_deallocated: AtomicBool::new(false),
             code,
+            meters,
         };
         preparing.fixed = Fixed::SQL.iter().map(|sql| preparing.name("", sql)).collect();
         preparing
@@ -121,6 +123,11 @@ impl Preparing {
     /// It does.
     pub(super) fn deallocated(&self) {
         self.is_deallocated.store(true, Ordering::Relaxed);
+    }
+
+    /// Where its units are counted.
+    pub(super) fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// What code of the database's authors may do to what is prepared.
@@ -245,6 +252,20 @@ impl Statements {
 
     /// How a statement of this role runs.
     pub(super) fn choose(&mut self, role: &str, sql: Hashed<'_>) -> Form {
+        let form = self.chosen(role, sql);
+        self.count(&form);
+        form
+    }
+
+    fn count(&self, form: &Form) {
+        let lookups = &self.preparing.meters.statements;
+        match form {
+            Form::Prepared(_) => lookups.hits.add(1),
+            Form::Unnamed | Form::Named(_) => lookups.misses.add(1),
+        }
+    }
+
+    fn chosen(&mut self, role: &str, sql: Hashed<'_>) -> Form {
         let Some(capacity) = self.preparing.capacity() else { return Form::Unnamed };
         let key = self.key(role, sql);
         match self.prepared.get_mut(&key) {
@@ -261,6 +282,17 @@ impl Statements {
 
     /// How one whose columns have to be known runs: by what is known of them if `fits`, else described anew.
     pub(super) fn choose_described(
+        &mut self,
+        role: &str,
+        sql: Hashed<'_>,
+        fits: impl FnOnce(&[u32]) -> bool,
+    ) -> (Form, Option<Arc<[u32]>>) {
+        let (form, types) = self.chosen_described(role, sql, fits);
+        self.count(&form);
+        (form, types)
+    }
+
+    fn chosen_described(
         &mut self,
         role: &str,
         sql: Hashed<'_>,
@@ -349,7 +381,7 @@ mod tests {
     use super::*;
 
     fn preparing(preparation: Preparation) -> Preparing {
-        Preparing::new(preparation, Arc::default())
+        Preparing::new(preparation, Arc::default(), Arc::default())
     }
 
     fn statements(size: usize) -> Statements {

@@ -4,6 +4,7 @@
 //! before the transaction has ended.
 
 mod answers;
+mod encoding;
 mod ending;
 mod series;
 
@@ -24,10 +25,12 @@ use super::{
 };
 use crate::{
     error::Error,
+    notes::{self, Stage},
     outcome::Sink,
     sql::{Fragment, Hashed},
 };
 use answers::Said;
+use encoding::Encoding;
 use ending::Ending;
 use std::{sync::Arc, time::Duration};
 
@@ -358,8 +361,23 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Hands rows to the sink as they come.
+    /// Hands rows to the sink as they come, and counts them.
     async fn deliver(&mut self, statement: &mut Call<'_>, sink: &mut impl Sink) -> Result<Report, Stop> {
+        let mut encoding = Encoding::start();
+        let report = self.hand_on(statement, sink, &mut encoding).await?;
+        let (taken, meters) = (encoding.taken(), self.session.preparing.meters());
+        meters.encode.observe(taken);
+        meters.rows.add(report.rows);
+        notes::took(Stage::Encode, taken);
+        Ok(report)
+    }
+
+    async fn hand_on(
+        &mut self,
+        statement: &mut Call<'_>,
+        sink: &mut impl Sink,
+        encoding: &mut Encoding,
+    ) -> Result<Report, Stop> {
         let facts = &self.unit.statement.facts;
         let mut report = Report::default();
         let mut columns = Columns::default();
@@ -369,9 +387,9 @@ impl<'a> Conversation<'a> {
                 Some(frame) => frame,
                 None => {
                     if report.rows > 0 {
-                        sink.ready().await.map_err(Stop::Sink)?;
+                        encoding.except(sink.ready()).await.map_err(Stop::Sink)?;
                     }
-                    self.session.wire.frame().await?
+                    encoding.except(self.session.wire.frame()).await?
                 }
             };
             match self.session.said(statement, frame)? {
@@ -382,7 +400,7 @@ impl<'a> Conversation<'a> {
                         sink.row(&row).map_err(Stop::Sink)?;
                         report.rows += 1;
                         if report.rows.is_multiple_of(ROWS_AT_ONCE) {
-                            sink.ready().await.map_err(Stop::Sink)?;
+                            encoding.except(sink.ready()).await.map_err(Stop::Sink)?;
                         }
                     }
                     if !facts.is_empty() {

@@ -257,7 +257,7 @@ pub(super) fn decode(
     head: &Parts,
     asker: &Asker,
     message: &[u8],
-) -> Result<decode::Call> {
+) -> Result<decode::Calls> {
     let surroundings = Surroundings {
         deadline: left(asker.deadline)?,
         context: context(head),

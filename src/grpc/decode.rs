@@ -48,8 +48,27 @@ const MAX_TEXT: usize = 65_534;
 /// How many paths a mask may have.
 const MAX_PATHS: usize = 3000;
 
-/// A call, decoded.
+/// What a message asks.
 #[derive(Debug)]
+pub(crate) enum Calls {
+    /// One request.
+    One(Call),
+    /// Several requests, to be carried out one after the other in one transaction. The response has the rows of all.
+    Batch(Vec<Call>),
+}
+
+impl Calls {
+    /// The first of them.
+    pub(crate) fn first(&self) -> Option<&Call> {
+        match self {
+            Self::One(call) => Some(call),
+            Self::Batch(calls) => calls.first(),
+        }
+    }
+}
+
+/// A call, decoded.
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     /// What the engine is asked. Boxed: each future on the way to the engine would have room for it.
     pub(crate) request: Box<Request>,
@@ -73,7 +92,7 @@ pub(crate) enum Told {
 }
 
 /// How rows are answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Answer {
     /// By one message that holds one row.
     Row(Envelope, Missing),
@@ -97,7 +116,7 @@ pub(crate) enum Answer {
 }
 
 /// How the rows of a batch are answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Keyed {
     /// The keys, in the order of the requests.
     pub(crate) wanted: Vec<Wanted>,
@@ -117,7 +136,7 @@ pub(crate) enum Returned {
 }
 
 /// What a request takes besides its message.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Surroundings<'a> {
     /// What the transaction is told.
     pub(crate) context: Context,
@@ -137,7 +156,7 @@ pub(crate) fn decode(
     method: &Method,
     message: &[u8],
     surroundings: Surroundings<'_>,
-) -> Result<Call> {
+) -> Result<Calls> {
     decode_read(services, method, &services.read(method, Side::Request, message)?, surroundings)
 }
 
@@ -147,13 +166,14 @@ pub(crate) fn decode_read(
     method: &Method,
     message: &DynamicMessage,
     surroundings: Surroundings<'_>,
-) -> Result<Call> {
+) -> Result<Calls> {
     let (package, encoders) = services.package(method.package).ok_or_else(gone)?;
     match method.target {
         Target::Relation { resource: at, method } => {
             let resource = package.resource(at).ok_or_else(gone)?;
             let decoder = Relation { package, resource, at, encoders, message };
-            match method {
+            let call = match method {
+                RelationMethod::BatchUpdate => return decoder.batch_update(surroundings),
                 RelationMethod::Get => decoder.get(surroundings),
                 RelationMethod::List => decoder.list(surroundings),
                 RelationMethod::Stream => decoder.stream(surroundings),
@@ -162,16 +182,16 @@ pub(crate) fn decode_read(
                 RelationMethod::Delete => decoder.delete(surroundings),
                 RelationMethod::BatchGet => decoder.batch_get(surroundings),
                 RelationMethod::BatchCreate => decoder.batch_create(surroundings),
-                RelationMethod::BatchUpdate => decoder.batch_update(surroundings),
                 RelationMethod::BatchDelete => decoder.batch_delete(surroundings),
                 RelationMethod::Patch => decoder.patch(surroundings),
                 RelationMethod::Purge => decoder.purge(surroundings),
                 RelationMethod::Aggregate => decoder.aggregate(surroundings),
-            }
+            };
+            call.map(Calls::One)
         }
         Target::Function { function } => {
             let function = package.functions.get(function).ok_or_else(gone)?;
-            function::call(package, encoders, function, message, surroundings)
+            function::call(package, encoders, function, message, surroundings).map(Calls::One)
         }
         Target::Transaction => Err(gone()),
     }

@@ -2,6 +2,10 @@
 //! logs a call asks for it when the answer is over. It changes nothing of an answer.
 
 use super::code::named;
+use crate::{
+    auth::Identity,
+    metrics::{self, Method, Route},
+};
 use http::{HeaderMap, Response};
 use http_body::{Frame, SizeHint};
 use std::{
@@ -36,6 +40,30 @@ impl Ended {
         named(self.code().unwrap_or(Code::Cancelled)).http
     }
 
+    /// What the call is counted as.
+    pub fn counted(&self) -> metrics::Code {
+        use metrics::Code as Counted;
+        match self.code().unwrap_or(Code::Cancelled) {
+            Code::Ok => Counted::Ok,
+            Code::Cancelled => Counted::Cancelled,
+            Code::Unknown => Counted::Unknown,
+            Code::InvalidArgument => Counted::InvalidArgument,
+            Code::DeadlineExceeded => Counted::DeadlineExceeded,
+            Code::NotFound => Counted::NotFound,
+            Code::AlreadyExists => Counted::AlreadyExists,
+            Code::PermissionDenied => Counted::PermissionDenied,
+            Code::ResourceExhausted => Counted::ResourceExhausted,
+            Code::FailedPrecondition => Counted::FailedPrecondition,
+            Code::Aborted => Counted::Aborted,
+            Code::OutOfRange => Counted::OutOfRange,
+            Code::Unimplemented => Counted::Unimplemented,
+            Code::Internal => Counted::Internal,
+            Code::Unavailable => Counted::Unavailable,
+            Code::DataLoss => Counted::DataLoss,
+            Code::Unauthenticated => Counted::Unauthenticated,
+        }
+    }
+
     /// The call has ended so. What was said first counts.
     pub(super) fn set(&self, code: Code) {
         let _ = self.0.set(code);
@@ -46,6 +74,17 @@ impl Ended {
             self.set(status.code());
         }
     }
+}
+
+/// What is logged and counted of a call, which answers have among their extensions.
+#[derive(Clone, Debug)]
+pub struct Called {
+    /// Who called, where that is known.
+    pub identity: Option<Arc<Identity>>,
+    /// What it was about.
+    pub route: Arc<Route>,
+    /// What was called.
+    pub method: Method,
 }
 
 /// A gRPC answer that will say how it ended.

@@ -11,6 +11,7 @@ use crate::{
     auth::Identity,
     config::GrpcReflection,
     error::{Caller, Error, Fault, Result},
+    metrics,
 };
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 use prost_types::{MethodOptions, method_options::IdempotencyLevel};
@@ -27,6 +28,16 @@ pub(super) enum Infrastructure {
     Reflection,
     /// The same, as older clients ask for it.
     ReflectionAlpha,
+}
+
+impl Infrastructure {
+    /// What its methods are counted as.
+    pub(super) fn counted(self) -> metrics::Method {
+        match self {
+            Self::Health => metrics::Method::Health,
+            Self::Reflection | Self::ReflectionAlpha => metrics::Method::Reflection,
+        }
+    }
 }
 
 const NAMES: [(&str, Infrastructure); 3] = [

@@ -28,14 +28,20 @@ use std::sync::Arc;
 
 /// What a reload makes of a catalog: the names of services, and whatever else is there when it is first asked for.
 #[derive(Debug)]
-pub struct Made(Services);
+pub struct Made {
+    services: Services,
+    /// The server has it from its start on. The first random number of a process takes longer than a call.
+    secret: OwnSecret,
+}
 
 /// Makes it, without a lock.
 ///
 /// # Errors
 /// The catalog cannot be described.
 pub fn make(catalog: impl Into<Arc<Catalog>>) -> Result<Made> {
-    Services::new(&catalog.into(), &Options::default(), &Lock::default()).map(Made)
+    let secret = OwnSecret::random()?;
+    Services::new(&catalog.into(), &Options::default(), &Lock::default())
+        .map(|services| Made { services, secret })
 }
 
 /// The rows of one relation.
@@ -48,7 +54,7 @@ pub struct Rows {
 impl Made {
     /// The full names of the services.
     pub fn services(&self) -> Vec<String> {
-        self.0.names()
+        self.services.names()
     }
 
     /// Makes what reflection answers from, and gives the number of bytes of the files in it.
@@ -56,17 +62,17 @@ impl Made {
     /// # Errors
     /// The catalog cannot be described.
     pub fn reflect(&self) -> Result<usize> {
-        index(&self.0).map(|index| index.bytes())
+        index(&self.services).map(|index| index.bytes())
     }
 
     /// What has changed for clients since `former`, a line each.
     pub fn changes_since(&self, former: &Self) -> Vec<String> {
-        self.0.changes_since(&former.0)
+        self.services.changes_since(&former.services)
     }
 
     /// The paths of the methods.
     pub fn paths(&self) -> Vec<String> {
-        let mut paths = self.0.paths();
+        let mut paths = self.services.paths();
         paths.sort_unstable();
         paths
     }
@@ -76,12 +82,13 @@ impl Made {
     /// # Errors
     /// The message is malformed.
     pub fn request(&self, path: &str, message: Bytes, config: &Config) -> Result<Option<Request>> {
-        let Some(method) = self.0.method(path) else { return Ok(None) };
-        let sealer = Sealer::new(config, None, &OwnSecret::random()?)?;
+        let Some(method) = self.services.method(path) else { return Ok(None) };
+        let sealer = Sealer::new(config, None, &self.secret)?;
         let context = Context::default();
         let surroundings =
             Surroundings { context, deadline: None, timezone: None, sealer: &sealer, max_rows: None };
-        Ok(Some(*decode(&self.0, &method, &message, surroundings)?.request))
+        let calls = decode(&self.services, &method, &message, surroundings)?;
+        Ok(calls.first().map(|call| Request::clone(&call.request)))
     }
 
     /// Reads `token` as one of this method, and `place` as what is in one; the latter has to survive.
@@ -90,9 +97,9 @@ impl Made {
     /// One of both is malformed, or did not survive.
     pub fn page_token(&self, path: &str, token: &str, place: &[u8], config: &Config) -> Result<()> {
         let broken = |why: &str| Error::new(Fault::Internal, why);
-        let method = self.0.method(path).ok_or_else(|| broken("no such method"))?;
-        let sealer = Sealer::new(config, None, &OwnSecret::random()?)?;
-        let query = DynamicMessage::new(self.0.part(&method, Side::Request)?.message().clone());
+        let method = self.services.method(path).ok_or_else(|| broken("no such method"))?;
+        let sealer = Sealer::new(config, None, &self.secret)?;
+        let query = DynamicMessage::new(self.services.part(&method, Side::Request)?.message().clone());
         let binding = Binding::new(path, &query);
         if sealer.open(token, &binding).is_ok() {
             return Err(broken("a token was guessed"));
@@ -106,12 +113,12 @@ impl Made {
 
     /// The rows of a relation of the first schema, with every column.
     pub fn rows(&self, relation: &str) -> Option<Rows> {
-        let (package, encoders) = self.0.package(0)?;
+        let (package, encoders) = self.services.package(0)?;
         let at = package.all_resources().position(|resource| resource.relation == relation)?;
         let resource = package.resource(at)?;
         let encoder = Selection::all(resource).encoder(package, encoders, at);
         let list = format!("/{}.{}/List{}", package.name, resource.names.service(), resource.names.plural);
-        let part = self.0.part(&self.0.method(&list)?, Side::Response).ok()?;
+        let part = self.services.part(&self.services.method(&list)?, Side::Response).ok()?;
         let pool = part.message().parent_pool().clone();
         let message = pool.get_message_by_name(&format!("{}.{}", package.name, resource.names.singular))?;
         Some(Rows { encoder, message })

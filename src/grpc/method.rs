@@ -13,7 +13,7 @@ use super::{
     options::Aggregates,
     surface::{Resource, ResourceNames},
 };
-use crate::catalog::descriptor::Relation;
+use crate::{catalog::descriptor::Relation, metrics::Method};
 
 /// A method of a relation's service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -154,6 +154,25 @@ impl RelationMethod {
         Self::Purge,
         Self::Aggregate,
     ];
+
+    /// What its calls are counted as.
+    pub(crate) const fn counted(self) -> Method {
+        match self {
+            Self::Get => Method::Get,
+            Self::List => Method::List,
+            Self::Stream => Method::Stream,
+            Self::Create => Method::Create,
+            Self::Update => Method::Update,
+            Self::Delete => Method::Delete,
+            Self::BatchGet => Method::BatchGet,
+            Self::BatchCreate => Method::BatchCreate,
+            Self::BatchUpdate => Method::BatchUpdate,
+            Self::BatchDelete => Method::BatchDelete,
+            Self::Patch => Method::Patch,
+            Self::Purge => Method::Purge,
+            Self::Aggregate => Method::Aggregate,
+        }
+    }
 
     /// The method's row in the table.
     pub(crate) const fn row(self) -> &'static Row {

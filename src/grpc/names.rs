@@ -6,7 +6,7 @@
 //! same way for the same input.
 
 pub(crate) use crate::name::{pascal, plural, singular, snake};
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 /// Fields that generators write code for which does not compile: Java's has `getDescriptor`, Go's `ProtoReflect`.
 const UNFIT: [&str; 2] = ["descriptor", "proto_reflect"];
@@ -42,14 +42,36 @@ pub(crate) fn default_json(field: &str) -> String {
 /// After so many attempts things are alike to the last letter, which no database has: then their order decides.
 const ALIKE: usize = 16;
 
+/// Who has a name: a round of [`Claims::settle`] gives each of its things a number of its own.
+type Owner = usize;
+
+/// The owner of names that were taken outside of rounds.
+const NOBODY: Owner = 0;
+
+/// How a thing stands after a round, from the best on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// Nobody else has any of its names.
+    Alone,
+    /// Another thing of the round, or the thing itself once more, has one of its names.
+    Shared,
+    /// One of its names was taken before the round.
+    Late,
+}
+
 /// The names taken in one scope.
 #[derive(Debug, Default)]
-pub(crate) struct Claims(HashSet<String>);
+pub(crate) struct Claims {
+    owners: HashMap<String, Owner>,
+    /// The highest number that a round has given.
+    last: Owner,
+}
 
 impl Claims {
     /// A scope in which these names are taken.
     pub(crate) fn of(names: &[&str]) -> Self {
-        Self(names.iter().map(|name| (*name).to_owned()).collect())
+        let owners = names.iter().map(|name| ((*name).to_owned(), NOBODY)).collect();
+        Self { owners, last: NOBODY }
     }
 
     /// The first candidate none of whose names is taken; takes all its names.
@@ -64,8 +86,10 @@ impl Claims {
             let found = candidate(attempt);
             let wanted = names(&found);
             let are_distinct = || wanted.iter().collect::<HashSet<_>>().len() == wanted.len();
-            if !wanted.iter().any(|name| self.0.contains(name)) && (wanted.len() == 1 || are_distinct()) {
-                self.0.extend(wanted);
+            if !wanted.iter().any(|name| self.owners.contains_key(name))
+                && (wanted.len() == 1 || are_distinct())
+            {
+                self.owners.extend(wanted.into_iter().map(|name| (name, NOBODY)));
                 return found;
             }
             attempt += 1;
@@ -85,29 +109,15 @@ impl Claims {
         let mut open: Vec<usize> = (0..things.len()).collect();
         let mut attempt = 0;
         while !open.is_empty() {
-            let tried: Vec<(usize, N, Vec<String>)> = open
-                .drain(..)
-                .filter_map(|at| {
-                    let found = candidate(things.get(at)?, attempt);
-                    let names = names(&found);
-                    Some((at, found, names))
-                })
-                .collect();
-            let mut wanted: HashMap<&str, usize> = HashMap::new();
-            for name in tried.iter().flat_map(|(_, _, names)| names) {
-                *wanted.entry(name).or_default() += 1;
-            }
-            let is_free = |name: &String, most| {
-                !self.0.contains(name) && wanted.get(name.as_str()).is_none_or(|count| *count <= most)
-            };
-            let free = |(place, (_, _, names)): (usize, &(usize, N, Vec<String>))| match (attempt, place) {
-                (..ALIKE, _) => names.iter().all(|name| is_free(name, 1)),
-                (_, 0) => names.iter().all(|name| is_free(name, usize::MAX)),
-                (_, _) => false,
-            };
-            let free: Vec<bool> = tried.iter().enumerate().map(free).collect();
-            for ((at, found, names), is_free) in tried.into_iter().zip(free) {
-                self.0.extend(names);
+            let tried: Vec<(usize, N)> =
+                open.drain(..).filter_map(|at| Some((at, candidate(things.get(at)?, attempt)))).collect();
+            let standings = self.round(tried.iter().map(|(_, found)| names(found)));
+            for (place, ((at, found), standing)) in tried.into_iter().zip(standings).enumerate() {
+                let is_free = match (attempt, standing) {
+                    (..ALIKE, Standing::Alone) => true,
+                    (ALIKE.., Standing::Alone | Standing::Shared) => place == 0,
+                    (..ALIKE, Standing::Shared) | (_, Standing::Late) => false,
+                };
                 match settled.get_mut(at) {
                     Some(place) if is_free => *place = Some(found),
                     Some(_) | None => open.push(at),
@@ -118,16 +128,48 @@ impl Claims {
         settled.into_iter().flatten().collect()
     }
 
+    /// Takes the names of several things at once, and tells how each thing stands. Each name is looked up once: a catalog of
+    /// ten thousand relations has four hundred thousand names.
+    fn round(&mut self, things: impl ExactSizeIterator<Item = Vec<String>>) -> Vec<Standing> {
+        let first = self.last + 1;
+        let mut standings = vec![Standing::Alone; things.len()];
+        self.last += things.len();
+        for (place, names) in things.enumerate() {
+            if place == 0 {
+                // Things of one kind have as many names as each other.
+                self.owners.reserve(names.len().saturating_mul(standings.len()));
+            }
+            for name in names {
+                let owner = match self.owners.entry(name) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(first + place);
+                        continue;
+                    }
+                    Entry::Occupied(entry) => *entry.get(),
+                };
+                let shared = owner.checked_sub(first);
+                for (at, standing) in [(Some(place), shared), (shared, shared)] {
+                    if let Some(found) = at.and_then(|at| standings.get_mut(at)) {
+                        *found =
+                            (*found).max(if standing.is_some() { Standing::Shared } else { Standing::Late });
+                    }
+                }
+            }
+        }
+        standings
+    }
+
     /// Takes names that are given; those of them that are taken already are the error.
     pub(crate) fn take(&mut self, names: Vec<String>) -> Result<(), Vec<String>> {
-        let (free, taken): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| !self.0.contains(name));
-        self.0.extend(free);
+        let (free, taken): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|name| !self.owners.contains_key(name));
+        self.owners.extend(free.into_iter().map(|name| (name, NOBODY)));
         if taken.is_empty() { Ok(()) } else { Err(taken) }
     }
 
     /// Takes a field's name that is given.
     pub(crate) fn take_field(&mut self, name: &str) {
-        self.0.insert(field_key(name));
+        self.owners.insert(field_key(name), NOBODY);
     }
 
     /// A field's name, beside fields that are there whatever the schema.

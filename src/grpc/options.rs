@@ -1,6 +1,6 @@
 //! Options that decide what is offered over gRPC, and in which packages.
 
-use crate::config::{Config, PackageTemplate};
+use crate::config::{Config, GrpcTimestamps, PackageTemplate};
 
 /// What services are made by, besides the catalog and the lock.
 #[derive(Clone, Debug, Default)]
@@ -9,6 +9,8 @@ pub struct Options {
     pub package: PackageTemplate,
     /// The option `db-aggregates-enabled`.
     pub aggregates: Aggregates,
+    /// The option `grpc-timestamps`.
+    pub timestamps: GrpcTimestamps,
 }
 
 /// Whether relations have a method for aggregates.
@@ -28,6 +30,6 @@ impl Options {
             true => Aggregates::Enabled,
             false => Aggregates::Disabled,
         };
-        Self { package: config.grpc_package.clone(), aggregates }
+        Self { package: config.grpc_package.clone(), aggregates, timestamps: config.grpc_timestamps }
     }
 }

@@ -1,4 +1,4 @@
-//! The tower service of the gRPC branch: CORS, gRPC-Web and Connect around it,
+//! The gRPC branch: gRPC-Web and Connect around it,
 //! methods looked up by path in the services of one catalog. What a request cannot
 //! be is refused before anything of it is read; see [`Protocol`].
 
@@ -7,8 +7,8 @@ use super::{
     blame::Asked,
     call::{self as calls, Asker},
     connect::{self, Compression, Form, Known, PREFIX},
-    decode,
-    ended::{Ended, watched},
+    decode::{self, Calls},
+    ended::{Called, Ended, watched},
     framing,
     infrastructure::Infrastructure,
     intake,
@@ -21,7 +21,8 @@ use super::{
     timing, transaction,
 };
 use crate::{
-    config::{Origins, Verbosity},
+    auth::Identity,
+    config::Verbosity,
     error::{Caller, Error, Fault},
 };
 use bytes::Bytes;
@@ -29,13 +30,12 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version, header, request::Parts};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc};
 use tonic::{Code, Status, body::Body, metadata::MetadataValue};
 use tower::{Layer, ServiceExt};
-use tower_http::cors::{AllowOrigin, CorsLayer};
 
-/// What a browser's script may read of an answer: how a call ended.
-const EXPOSED: [HeaderName; 3] = [
+/// How a call ended, where an answer has it in its headers.
+const ENDING: [HeaderName; 3] = [
     HeaderName::from_static("grpc-status"),
     HeaderName::from_static("grpc-message"),
     HeaderName::from_static(DETAILS),
@@ -50,65 +50,33 @@ const ACCEPTED: &str = "grpc-accept-encoding";
 /// saves no packet.
 pub(super) const SHORTEST_COMPRESSED: usize = 1024;
 
-/// How long a browser may remember a preflight, as on the REST side.
-const PREFLIGHT: Duration = Duration::from_secs(86_400);
-
-/// Answers a request of the gRPC branch: gRPC, gRPC-Web, Connect or a preflight.
-pub(super) async fn serve<B>(grpc: Arc<Grpc>, request: Request<B>) -> Response<Body>
+/// Answers a request of the gRPC branch: gRPC, gRPC-Web or Connect.
+pub(super) async fn serve<B>(grpc: Arc<Grpc>, head: &Parts, mut body: B) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let (head, mut body) = request.into_parts();
-    let Some(method) = called_as_it_is(&grpc, &head) else {
+    let Some(method) = called_as_it_is(&grpc, head) else {
         let memory = grpc.engine.memory().clone();
-        let request = intake::request(Request::from_parts(head, body));
+        let request = intake::request(Request::from_parts(head.clone(), body));
         // Apart, so that a call of gRPC itself needs no room for what translates.
-        let answered = Box::pin(around(grpc, request)).await;
+        let answered = Box::pin(enter(grpc, request)).await;
         return answered.map(|body| intake::answer(body, memory));
     };
-    let response = call(&grpc, &method, &head, &mut body).await;
+    let response = call(&grpc, &method, head, &mut body).await;
     if is_refusal(&response) {
         drain(body, &head.headers).await;
     }
     response
 }
 
-/// The method, if the request is a call of the catalog's services in gRPC itself, and of no browser: around it nothing has
-/// to be translated.
+/// The method, if the request is a call of the catalog's services in gRPC itself: around it nothing has to be translated.
 fn called_as_it_is(grpc: &Grpc, head: &Parts) -> Option<Method> {
     let is_grpc = matches!(Protocol::of(head), Ok(Protocol::Grpc));
-    let is_plain = is_grpc && !head.headers.contains_key(header::ORIGIN);
-    is_plain.then(|| grpc.services.method(head.uri.path()))?
-}
-
-/// Answers what has to be translated, and tells browsers what they may read.
-async fn around(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
-    let cors = grpc.cors.clone();
-    let service = tower::service_fn(move |request| {
-        let grpc = grpc.clone();
-        async move { Ok(enter(grpc, request).await) }
-    });
-    infallible(cors.layer(service).oneshot(request).await).map(Body::new)
+    is_grpc.then(|| grpc.services.method(head.uri.path()))?
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What browsers are told; `allowed` is the option `server-cors-allowed-origins`.
-pub(super) fn cors(allowed: &Origins) -> CorsLayer {
-    let layer = CorsLayer::new()
-        .allow_methods([http::Method::POST, http::Method::GET])
-        .allow_headers(tower_http::cors::AllowHeaders::mirror_request())
-        .expose_headers(EXPOSED)
-        .max_age(PREFLIGHT);
-    match allowed {
-        Origins::Any => layer.allow_origin(tower_http::cors::Any),
-        Origins::Listed(origins) => {
-            let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-            layer.allow_origin(AllowOrigin::list(origins)).allow_credentials(true)
-        }
-    }
-}
 
 /// Answers in the request's protocol. A client gets to see a refusal while it still writes.
 async fn enter(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
@@ -191,7 +159,7 @@ fn fitting(protocol: Protocol, known: Option<Known<'_>>, path: &str) -> Result<P
 /// An answer that is an error and nothing else has it in its headers. Clients of gRPC-Web look for it in trailers, some of
 /// them in the headers too.
 fn with_trailers(response: Response<Body>) -> Response<Body> {
-    let told = EXPOSED.map(|name| (response.headers().get(&name).cloned(), name));
+    let told = ENDING.map(|name| (response.headers().get(&name).cloned(), name));
     let trailers: HeaderMap = told.into_iter().filter_map(|(value, name)| Some((name, value?))).collect();
     match trailers.is_empty() {
         true => response,
@@ -213,7 +181,11 @@ async fn answer(grpc: Arc<Grpc>, request: Request<Body>) -> Response<Body> {
         Some(Callable::Infrastructure(method)) => {
             let request = Request::from_parts(head, body);
             let answered = infrastructure(&grpc, method.of, request, limit).await;
-            watched(mended(answered.unwrap_or_else(Status::into_http), limit))
+            let mut response = watched(mended(answered.unwrap_or_else(Status::into_http), limit));
+            let identity = response.extensions_mut().remove::<Arc<Identity>>();
+            let route = grpc.engine.meters().routes.infrastructure.clone();
+            response.extensions_mut().insert(Called { identity, route, method: method.of.counted() });
+            response
         }
         None => watched(missing(&path).into_http()),
     }
@@ -250,9 +222,14 @@ where
     B: http_body::Body + Unpin,
     B::Error: Into<BoxError>,
 {
+    let (route, counted) = (grpc.route(method), method.counted());
     let asker = match Asker::of(grpc, &head.headers).await {
         Ok(asker) => asker,
-        Err(status) => return watched(status.into_http()),
+        Err(status) => {
+            let mut response = watched(status.into_http());
+            response.extensions_mut().insert(Called { identity: None, route, method: counted });
+            return response;
+        }
     };
     let ticket = grpc.engine.limits().enter(&asker.identity.role);
     let answered = match (&ticket, &method.target) {
@@ -270,7 +247,7 @@ where
         }
     };
     let mut response = answered.unwrap_or_else(|status| watched(status.into_http()));
-    response.extensions_mut().insert(asker.identity);
+    response.extensions_mut().insert(Called { identity: Some(asker.identity), route, method: counted });
     if let Ok(Some(ticket)) = ticket {
         response.extensions_mut().insert(ticket);
     }
@@ -279,7 +256,7 @@ where
 
 /// A call whose message has come in whole.
 struct Received {
-    call: decode::Call,
+    calls: decode::Calls,
     asked: Asked,
     /// How the answer is compressed, if that is worth it.
     compression: Option<Compression>,
@@ -309,7 +286,7 @@ where
     B::Error: Into<BoxError>,
 {
     let (message, compression) = taken_in(grpc, head, body).await?;
-    let call = calls::decode(grpc, method, head, asker, &message)
+    let calls = calls::decode(grpc, method, head, asker, &message)
         .map_err(|error| grpc.refusal(&error, asker.identity.caller))?;
     let accepted = Compression::accepted(head.headers.get(ACCEPTED));
     let compression = accepted.filter(|_| match method.signature.responses {
@@ -318,7 +295,8 @@ where
         // they take that; those that want it do so, too.
         Responses::Stream => compression.is_some(),
     });
-    Ok(Received { asked: Asked::of(&call.request), call, compression })
+    let first = calls.first().ok_or_else(|| grpc.refusal(&calls::mismatch(), asker.identity.caller))?;
+    Ok(Received { asked: Asked::of(&first.request), calls, compression })
 }
 
 async fn carried_out(
@@ -327,16 +305,24 @@ async fn carried_out(
     received: Received,
     asker: &Asker,
 ) -> Result<Response<Body>, Status> {
-    let (Received { call, asked, compression }, identity) = (received, &asker.identity);
-    match method.signature.responses {
-        Responses::One => calls::answer(grpc, call, &asked, identity)
-            .await
-            .and_then(|(message, headers)| {
-                framing::one(&message, metadata::initial(&headers)?, compression, grpc.engine.memory())
-            })
-            .map_err(|error| grpc.refusal_of(&asked, &error, identity.caller)),
-        Responses::Stream => calls::streaming(grpc, call, asked, identity, compression),
-    }
+    let (Received { calls, asked, compression }, identity) = (received, &asker.identity);
+    let refused = |error: Box<Error>| grpc.refusal_of(&asked, &error, identity.caller);
+    let (message, headers) = match (method.signature.responses, calls) {
+        (Responses::One, Calls::One(call)) => {
+            calls::answer(grpc, call, &asked, identity).await.map_err(refused)?
+        }
+        // Apart from other calls, which need no room for it.
+        (Responses::One, Calls::Batch(calls)) => {
+            Box::pin(transaction::batch::answer(grpc, calls, identity)).await?
+        }
+        (Responses::Stream, Calls::One(call)) => {
+            return calls::streaming(grpc, call, asked, identity, compression);
+        }
+        (Responses::Stream, Calls::Batch(_)) => return Err(refused(calls::mismatch())),
+    };
+    metadata::initial(&headers)
+        .and_then(|headers| framing::one(&message, headers, compression, grpc.engine.memory()))
+        .map_err(refused)
 }
 
 /// Carries out several writes in one transaction.

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     error::{Error, Fault, Result},
+    metrics::{self, Route, Subject},
 };
 use arc_swap::ArcSwapOption;
 use prost_reflect::DynamicMessage;
@@ -41,6 +42,9 @@ struct Made {
     /// Those of the methods of each resource.
     resources: Vec<OnceLock<Box<[Parts; RelationMethod::ALL.len()]>>>,
     functions: Vec<Parts>,
+    /// What calls of each resource's methods are counted as.
+    resource_routes: Vec<OnceLock<Arc<Route>>>,
+    function_routes: Vec<OnceLock<Arc<Route>>>,
     functions_by_method: HashMap<String, usize>,
 }
 
@@ -178,6 +182,30 @@ impl Services {
             }
             Of::Transactions => None,
         }
+    }
+
+    /// What calls of a method are counted as, if it is about one thing; `make` is asked once for each.
+    pub(crate) fn route(
+        &self,
+        method: &Method,
+        make: impl FnOnce(Subject<'_>) -> Arc<Route>,
+    ) -> Option<Arc<Route>> {
+        let (package, made) = (self.surface.packages.get(method.package)?, self.made.get(method.package)?);
+        let schema = package.schema.as_str();
+        let route = match method.target {
+            Target::Relation { resource, .. } => {
+                let kept = made.resource_routes.get(resource)?;
+                let relation = || package.resource(resource).map_or("", |resource| &resource.relation);
+                kept.get_or_init(|| make(Subject::Relation(schema, relation())))
+            }
+            Target::Function { function } => {
+                let kept = made.function_routes.get(function)?;
+                let name = || package.functions.get(function).map_or("", |function| &function.function);
+                kept.get_or_init(|| make(Subject::Function(schema, name())))
+            }
+            Target::Transaction => return None,
+        };
+        Some(Arc::clone(route))
     }
 
     /// The method that an operation of a package's transactions is, and its path.
@@ -335,12 +363,23 @@ impl Made {
             encoders: Encoders::new(package),
             resources: (0..package.resource_count()).map(|_| OnceLock::new()).collect(),
             functions: package.functions.iter().map(|_| Parts::default()).collect(),
+            resource_routes: (0..package.resource_count()).map(|_| OnceLock::new()).collect(),
+            function_routes: package.functions.iter().map(|_| OnceLock::new()).collect(),
             functions_by_method: functions.map(|(at, function)| (function.method.clone(), at)).collect(),
         }
     }
 }
 
 impl Method {
+    /// What its calls are counted as.
+    pub(crate) fn counted(&self) -> metrics::Method {
+        match self.target {
+            Target::Relation { method, .. } => method.counted(),
+            Target::Function { .. } => metrics::Method::Call,
+            Target::Transaction => metrics::Method::Execute,
+        }
+    }
+
     fn of_relation(package: usize, resource: usize, method: RelationMethod) -> Self {
         let signature = Signature { effects: method.effects(), responses: method.responses() };
         Self { package, target: Target::Relation { resource, method }, signature }

@@ -30,6 +30,7 @@ pub(crate) use unique::Uniques;
 
 use crate::{
     catalog::{Catalog, descriptor::Volatility},
+    config::GrpcTimestamps,
     grpc::{
         lock::{Ledger, Lock, PackageLock},
         method::{Effects, RelationMethod, Responses},
@@ -66,6 +67,8 @@ pub(crate) struct Package {
     resources: Resources,
     /// Whether relations have a method for aggregates.
     aggregates: Aggregates,
+    /// What a `timestamptz` is where the lock does not say it.
+    timestamps: GrpcTimestamps,
     /// Functions, by name and arguments.
     pub(crate) functions: Vec<Function>,
     /// Enums that fields above or below have.

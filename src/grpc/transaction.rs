@@ -1,6 +1,8 @@
 //! Several writes in one transaction: `TransactionService.Execute`. An operation means what it would mean as a call of its
 //! own, and is decoded and answered by the same code. It plans and runs nothing.
 
+mod answer;
+pub(super) mod batch;
 mod reference;
 mod wire;
 
@@ -8,23 +10,22 @@ pub(super) use wire::{Written, results};
 
 use super::{
     Grpc,
-    blame::Asked,
-    call::{Asker, ONE_ROW, context, found, left, mismatch, telling, timezone},
-    decode::{self, Answer, Keyed, MAX_BYTES, Missing, Returned, Surroundings, Told},
+    call::{Asker, context, left, mismatch, timezone},
+    decode::{self, Calls, MAX_BYTES, Surroundings},
     descriptor::Side,
-    encode::{Envelope, KeyedSink, PageSink, WholeSink, number_field},
-    method::number,
+    method::RelationMethod,
     refuse::{refuse, within},
-    services::{Method, gone},
+    services::{Method, Target, gone},
     surface::Package,
 };
 use crate::{
-    engine::{Operation, Operations},
+    engine::{Operation, Operations, check_count},
     error::{Error, Fault, Result},
     memory::Memory,
-    outcome::{Outcome, Pace, Row, Sink},
+    outcome::Outcome,
     request::{Context, Request, prefer::TransactionEnd},
 };
+use answer::{Answering, Rows};
 use http::request::Parts;
 use reference::Values;
 use std::{borrow::Cow, time::Instant};
@@ -44,11 +45,22 @@ pub(super) async fn execute(
         .map_err(|error| grpc.refusal(&error, caller))?;
     match grpc.engine.transact(&mut running, &asker.identity).await {
         Ok(()) => Ok(running.out),
-        Err(error) => Err(match (&running.asked, error.operation) {
-            (Some(asked), Some(_)) => grpc.refusal_of(asked, &error, caller),
-            (Some(_) | None, _) => grpc.refusal(&error, caller),
-        }),
+        Err(mut error) => {
+            let step = error.operation.and_then(|at| running.steps.get(at));
+            error.operation = step.map(|step| step.part);
+            Err(match (&running.answering, error.operation) {
+                (Some(answering), Some(_)) => grpc.refusal_of(answering.asked(), &error, caller),
+                (Some(_) | None, _) => grpc.refusal(&error, caller),
+            })
+        }
     }
+}
+
+/// What runs at once: an operation, or one of the requests of an operation.
+#[derive(Clone, Copy)]
+struct Step {
+    part: usize,
+    request: usize,
 }
 
 /// An operation that has been looked up.
@@ -58,35 +70,25 @@ struct Part<'m> {
     path: String,
     message: Cow<'m, [u8]>,
     references: Vec<Reference>,
-}
-
-/// How the operation that runs is answered.
-struct Answering {
-    told: Told,
-    by: By,
-}
-
-enum By {
-    Row(Missing, Envelope),
-    Nothing(Missing),
-    Whole,
-    Affected,
-    Keyed(Returned),
+    /// Its requests, where it is a batch whose requests run one by one.
+    batch: Option<Vec<decode::Call>>,
 }
 
 /// A transaction while it runs.
 struct Running<'c> {
     grpc: &'c Grpc,
-    operations: Vec<Part<'c>>,
+    parts: Vec<Part<'c>>,
+    steps: Vec<Step>,
     end: Option<TransactionEnd>,
     context: Context,
     deadline: Option<Instant>,
     timezone: Option<String>,
     memory: Memory,
     values: Values,
-    /// What the operation that runs asks, and how it is answered.
-    asked: Option<Asked>,
+    /// How the operation that runs is answered.
     answering: Option<Answering>,
+    /// The rows so far of a batch.
+    rows: Vec<u8>,
     /// The response so far.
     out: Vec<u8>,
 }
@@ -102,28 +104,92 @@ impl<'c> Running<'c> {
         let envelope = wire::Envelope::read(message)?;
         let (found, _) = grpc.services.package(package).ok_or_else(gone)?;
         let mut values = Values::default();
-        let mut operations = Vec::with_capacity(envelope.operations.len());
+        let mut parts = Vec::with_capacity(envelope.operations.len());
         for (at, asked) in envelope.operations.into_iter().enumerate() {
             let part = part(grpc, package, found, asked, &mut values, at);
-            operations.push(part.map_err(|error| placed(at, error))?);
+            parts.push(part.map_err(|error| placed(at, error))?);
         }
-        Ok(Self {
+        let mut running = Self {
             grpc,
-            operations,
+            parts,
+            steps: Vec::new(),
             end: envelope.validates_only.then_some(TransactionEnd::Rollback),
             context: context(head),
             deadline,
             timezone: timezone(&head.headers)?,
             memory: grpc.engine.memory().request(),
             values,
-            asked: None,
             answering: None,
+            rows: Vec::new(),
             out: Vec::new(),
-        })
+        };
+        running.unfold()?;
+        Ok(running)
     }
 
-    fn decode(&self, at: usize) -> Result<decode::Call> {
-        let Part { method, path, message, references, .. } = self.operations.get(at).ok_or_else(gone)?;
+    /// Works out what runs: of a batch whose requests run one by one, each of them.
+    fn unfold(&mut self) -> Result<()> {
+        for at in 0..self.parts.len() {
+            let batch = self.batch(at).map_err(|error| placed(at, error))?;
+            let requests = batch.as_ref().map_or(1, Vec::len);
+            self.steps.extend((0..requests).map(|request| Step { part: at, request }));
+            check_count(self.steps.len())?;
+            if let Some(part) = self.parts.get_mut(at) {
+                part.batch = batch;
+            }
+        }
+        Ok(())
+    }
+
+    /// The requests of an operation that is such a batch. No reference leads into a list, so they are known from the start.
+    fn batch(&self, at: usize) -> Result<Option<Vec<decode::Call>>> {
+        let is_batch = |part: &Part<'_>| match part.method.target {
+            Target::Relation { method, .. } => method == RelationMethod::BatchUpdate,
+            Target::Function { .. } | Target::Transaction => false,
+        };
+        if !self.parts.get(at).is_some_and(is_batch) {
+            return Ok(None);
+        }
+        match self.decode(at)? {
+            Calls::One(_) => Ok(None),
+            Calls::Batch(mut calls) => {
+                for call in &mut calls {
+                    self.end(call)?;
+                }
+                Ok(Some(calls))
+            }
+        }
+    }
+
+    fn step(&self, at: usize) -> Result<Step> {
+        self.steps.get(at).copied().ok_or_else(gone)
+    }
+
+    /// What a step asks.
+    fn call(&self, step: Step) -> Result<decode::Call> {
+        let part = self.parts.get(step.part).ok_or_else(gone)?;
+        if let Some(calls) = &part.batch {
+            return calls.get(step.request).cloned().ok_or_else(gone);
+        }
+        match self.decode(step.part)? {
+            Calls::One(mut call) => {
+                self.end(&mut call)?;
+                Ok(call)
+            }
+            Calls::Batch(_) => Err(mismatch()),
+        }
+    }
+
+    /// Ends an operation as the transaction ends.
+    fn end(&self, call: &mut decode::Call) -> Result<()> {
+        for request in std::iter::once(&mut *call.request).chain(call.otherwise.as_deref_mut()) {
+            self.has_end(request)?;
+        }
+        Ok(())
+    }
+
+    fn decode(&self, at: usize) -> Result<Calls> {
+        let Part { method, path, message, references, .. } = self.parts.get(at).ok_or_else(gone)?;
         let services = &self.grpc.services;
         let mut message = services.read(method, Side::Request, message)?;
         for reference in references {
@@ -136,11 +202,7 @@ impl<'c> Running<'c> {
             sealer: &self.grpc.sealer,
             max_rows: None,
         };
-        let mut call = decode::decode_read(services, method, &message, surroundings)?;
-        for request in std::iter::once(&mut *call.request).chain(call.otherwise.as_deref_mut()) {
-            self.has_end(request)?;
-        }
-        Ok(call)
+        decode::decode_read(services, method, &message, surroundings)
     }
 
     /// The transaction ends for all operations alike.
@@ -154,35 +216,6 @@ impl<'c> Running<'c> {
         }
         *end = self.end;
         Ok(())
-    }
-
-    /// The response to an operation, and where it has its row.
-    fn response(
-        &self,
-        Answering { told, by }: Answering,
-        outcome: &Outcome,
-        sink: Rows,
-    ) -> Result<(Vec<u8>, Option<Envelope>)> {
-        let asked = self.asked.as_ref().ok_or_else(mismatch)?;
-        Ok(match (by, sink) {
-            (By::Row(missing, envelope), Rows::Page(sink)) => {
-                found(sink.taken(), missing, asked)?;
-                (telling(told, outcome, sink.into_response()), Some(envelope))
-            }
-            (By::Nothing(missing), _) => {
-                found(outcome.rows, missing, asked)?;
-                (telling(told, outcome, Vec::new()), None)
-            }
-            (By::Whole, Rows::Whole(sink)) => (telling(told, outcome, sink.into_response()), None),
-            (By::Affected, Rows::Whole(sink)) => {
-                let mut response = sink.into_response();
-                number_field(number::AFFECTED_ROWS, outcome.rows, &mut response);
-                (response, None)
-            }
-            (By::Keyed(Returned::Rows), Rows::Keyed(sink)) => (sink.into_response(), None),
-            (By::Keyed(Returned::Nothing), Rows::Keyed(_)) => (Vec::new(), None),
-            (By::Row(..) | By::Whole | By::Affected | By::Keyed(_), _) => return Err(mismatch()),
-        })
     }
 }
 
@@ -201,7 +234,7 @@ fn part<'m>(
         values.want(at, reference)?;
     }
     let message = asked.request.map(|(_, message)| message).unwrap_or_default();
-    Ok(Part { number: operation.number, method, path, message, references: asked.references })
+    Ok(Part { number: operation.number, method, path, message, references: asked.references, batch: None })
 }
 
 /// The error of an operation before any has run.
@@ -215,90 +248,56 @@ impl Operations for Running<'_> {
     type Sink = Rows;
 
     fn count(&self) -> usize {
-        self.operations.len()
+        self.steps.len()
     }
 
     fn operation(&mut self, at: usize) -> Result<Operation<Rows>> {
-        let call = self.decode(at).map_err(|error| placed(at, error))?;
-        self.asked = Some(Asked::of(&call.request));
-        let decode::Call { request, rows, answer, otherwise, told } = call;
-        let whole = |rows| Rows::Whole(WholeSink::new(rows, Envelope::Field(number::ROWS), None, MAX_BYTES));
-        let (by, sink) = match answer {
-            Answer::Row(envelope, missing) => {
-                (By::Row(missing, envelope), Rows::Page(PageSink::new(rows, envelope, ONE_ROW)))
-            }
-            Answer::Nothing(missing) => {
-                (By::Nothing(missing), Rows::Page(PageSink::new(rows, Envelope::Bare, ONE_ROW)))
-            }
-            Answer::Whole => (By::Whole, whole(rows)),
-            Answer::Affected => (By::Affected, whole(rows)),
-            Answer::Keyed(Keyed { wanted, keys, returned }) => {
-                (By::Keyed(returned), Rows::Keyed(KeyedSink::new(rows, keys, wanted, MAX_BYTES)))
-            }
-            Answer::Page(_) | Answer::Groups { .. } | Answer::Stream(_) => return Err(mismatch()),
-        };
-        self.answering = Some(Answering { told, by });
-        Ok(Operation { request: *request, otherwise, sink: Some(sink) })
+        let step = self.step(at)?;
+        let call = self.call(step).map_err(|error| placed(step.part, error))?;
+        let (answering, operation) = Answering::of(call)?;
+        self.answering = Some(answering);
+        Ok(operation)
     }
 
     fn answered(&mut self, at: usize, outcome: Outcome, sink: Option<Rows>) -> Result<()> {
-        let (Some(answering), Some(sink)) = (self.answering.take(), sink) else { return Err(mismatch()) };
-        let Part { number, method, .. } = self.operations.get(at).ok_or_else(gone)?;
-        let (response, row) = self.response(answering, &outcome, sink).map_err(|error| placed(at, error))?;
-        wire::result(*number, &response, &mut self.out);
-        if self.out.len() > MAX_BYTES {
-            return Err(Error::new(Fault::AnswerTooLarge, "The results are more than one message holds")
-                .hint("Name fewer fields in read_mask, or none"));
+        let step = self.step(at)?;
+        let (Some(answering), Some(sink)) = (&self.answering, sink) else { return Err(mismatch()) };
+        let Part { number, method, batch, .. } = self.parts.get(step.part).ok_or_else(gone)?;
+        let placed = |error| placed(step.part, error);
+        match batch {
+            None => {
+                let (response, row) = answering.response(&outcome, sink).map_err(placed)?;
+                wire::result(*number, &response, &mut self.out);
+                if self.values.are_wanted_of(step.part) {
+                    let response = self.grpc.services.read(method, Side::Response, &response)?;
+                    self.values.take(step.part, &response, row);
+                }
+            }
+            Some(calls) => {
+                let response = answering.response(&outcome, sink);
+                let (response, _) =
+                    response.map_err(|error| placed(batch::of_request(step.request, error)))?;
+                batch::append(&response, &mut self.rows).map_err(placed)?;
+                if step.request + 1 == calls.len() {
+                    wire::result(*number, &std::mem::take(&mut self.rows), &mut self.out);
+                }
+            }
         }
-        if self.values.are_wanted_of(at) {
-            let response = self.grpc.services.read(method, Side::Response, &response)?;
-            self.values.take(at, &response, row);
+        match self.out.len() {
+            ..=MAX_BYTES => Ok(()),
+            _ => Err(Error::new(Fault::AnswerTooLarge, "The results are more than one message holds")
+                .hint("Name fewer fields in read_mask, or none")),
         }
-        Ok(())
     }
 
     fn restart(&mut self) {
         self.values.clear();
         self.out.clear();
+        self.rows.clear();
         self.answering = None;
     }
 
     fn memory(&self) -> &Memory {
         &self.memory
-    }
-}
-
-/// Where the rows of an operation go.
-enum Rows {
-    Page(PageSink),
-    Whole(WholeSink),
-    Keyed(KeyedSink),
-}
-
-impl Sink for Rows {
-    const PACE: Pace = Pace::Database;
-
-    fn columns(&mut self, types: &mut dyn Iterator<Item = u32>) -> Result<()> {
-        match self {
-            Rows::Page(sink) => sink.columns(types),
-            Rows::Whole(sink) => sink.columns(types),
-            Rows::Keyed(sink) => sink.columns(types),
-        }
-    }
-
-    fn row(&mut self, row: &dyn Row) -> Result<()> {
-        match self {
-            Rows::Page(sink) => sink.row(row),
-            Rows::Whole(sink) => sink.row(row),
-            Rows::Keyed(sink) => sink.row(row),
-        }
-    }
-
-    fn complete(&mut self) -> Result<()> {
-        match self {
-            Rows::Page(sink) => sink.complete(),
-            Rows::Whole(sink) => sink.complete(),
-            Rows::Keyed(sink) => sink.complete(),
-        }
     }
 }

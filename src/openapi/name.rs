@@ -32,6 +32,12 @@ const OWN_LAST_WORDS: [&str; 21] = [
 
 /// The component that describes error bodies.
 pub(super) const ERROR: &str = "ApiError";
+/// The components that describe an operation of a transaction, its references, and the answer to it.
+pub(super) const OPERATION: &str = "ApiOperation";
+pub(super) const REFERENCE: &str = "ApiReference";
+pub(super) const RESULT: &str = "ApiResult";
+/// The components that no relation names.
+const OWN: [&str; 4] = [ERROR, OPERATION, REFERENCE, RESULT];
 
 /// The name in `PascalCase`, as operations are named by it. What is no plain `snake_case` has its hash behind it: `a b`
 /// and `a_b` would be one otherwise.
@@ -135,7 +141,9 @@ pub(super) fn is_plain(name: &str) -> bool {
 }
 
 fn own(stem: String, name: &str) -> String {
-    let taken = stem == ERROR || is_status(&stem) || OWN_LAST_WORDS.iter().any(|last| stem.ends_with(last));
+    let taken = OWN.contains(&stem.as_str())
+        || is_status(&stem)
+        || OWN_LAST_WORDS.iter().any(|last| stem.ends_with(last));
     if taken { tagged(&stem, name) } else { stem }
 }
 

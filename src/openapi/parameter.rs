@@ -35,6 +35,7 @@ pub(super) enum Shared {
     PreferDelete,
     PreferUpsert,
     PreferCall,
+    PreferTransaction,
     /// The columns of a body that count.
     Columns,
     OnConflict,
@@ -91,6 +92,7 @@ impl Shared {
             Shared::PreferDelete => Row { key: "prefer_delete.p", kind: || preferences(&[RETURN, COUNT, HANDLING, MAX_AFFECTED, TIMEZONE, TX]), example: "handling=strict, max-affected=1", ..PREFER },
             Shared::PreferUpsert => Row { key: "prefer_upsert.p", kind: || preferences(&[RETURN, COUNT, HANDLING, TIMEZONE, TX]), example: "return=representation", ..PREFER },
             Shared::PreferCall   => Row { key: "prefer_call.p",   kind: || preferences(&[COUNT, HANDLING, MAX_AFFECTED, TIMEZONE, TX]), example: "count=exact", ..PREFER },
+            Shared::PreferTransaction => Row { key: "prefer_transaction.p", kind: || preferences(&[HANDLING, TIMEZONE, TX]), example: "timezone=Europe/Paris", ..PREFER },
             Shared::Columns     => Row { key: "columns.p",       name: "columns",       example: "id", description: "The keys of the body to write; others are ignored.", ..QUERY },
             Shared::OnConflict  => Row { key: "on_conflict.p",   name: "on_conflict",   example: "id", description: "The columns of the unique key that tells duplicates, where it is not the primary key.", ..QUERY },
             Shared::Select      => Row { key: "select.p",        name: "select",        example: "id", description: SELECT, ..QUERY },

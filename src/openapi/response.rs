@@ -251,12 +251,16 @@ fn error_schema() -> Schema {
     let details = ObjectBuilder::new()
         .schema_type(SchemaType::AnyValue)
         .description(Some("Particulars: a text or null; a structure where the code documents one."));
+    let operation = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .description(Some("Of a transaction, the place of the operation that failed, from 0 on."));
     ObjectBuilder::new()
         .description(Some("What went wrong."))
         .property("code", text("`PGRST` or `PGDUET` and a number, or the SQLSTATE that PostgreSQL reported."))
         .property("message", text("One sentence."))
         .property("details", details)
         .property("hint", or_null("What to try."))
+        .property("operation", operation)
         .required("code")
         .required("message")
         .build()

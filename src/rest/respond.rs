@@ -337,7 +337,7 @@ fn put<'v>(headers: &mut HeaderMap, name: HeaderName, value: Option<impl Into<Co
 pub(super) fn transaction(body: Body, preferences: &Preferences) -> Response<Body> {
     let mut answer = response(StatusCode::OK, body);
     let headers = answer.headers_mut();
-    put(headers, header::CONTENT_TYPE, Some(super::transaction::MEDIA_TYPE));
+    put(headers, header::CONTENT_TYPE, Some(crate::media::TRANSACTION));
     put(headers, PREFERENCE_APPLIED, prefer::applied(preferences));
     answer
 }

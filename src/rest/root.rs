@@ -21,10 +21,7 @@ use crate::{
     notes::Stage,
     openapi::{self, ETags, Format, Protos, Security, Server, Source, Visibility},
     outcome::Privileges,
-    server::{
-        forwarded::Forwarded,
-        stored::{Coding, Store},
-    },
+    server::{coding::Coding, forwarded::Forwarded, stored::Store},
 };
 use axum::body::Body;
 use http::{HeaderMap, Response, Uri, request::Parts};
@@ -76,17 +73,15 @@ pub(super) fn format(headers: &HeaderMap) -> Result<Format> {
     })
 }
 
-/// The format of the document that a read of a relation asks for: of a file of that name, unless there is such a relation.
-pub(super) fn file(engine: &Engine, asked: &Asked) -> Option<Format> {
-    let What::Relation { name, verb: Verb::Read, .. } = &asked.what else { return None };
-    let format = Format::of_file(name)?;
-    let is_shown = match engine.config().openapi_mode {
+/// Whether a read of a relation means the file of its name, because there is no such relation.
+pub(super) fn is_file(engine: &Engine, asked: &Asked) -> bool {
+    let What::Relation { name, verb: Verb::Read, .. } = &asked.what else { return false };
+    match engine.config().openapi_mode {
         OpenApiMode::FollowPrivileges | OpenApiMode::IgnorePrivileges => {
             engine.catalog().relation(&asked.profile.schema, name).is_none()
         }
         OpenApiMode::Disabled => false,
-    };
-    is_shown.then_some(format)
+    }
 }
 
 pub(super) async fn describe(

@@ -1,14 +1,16 @@
 //! `Server-Timing` (<https://www.w3.org/TR/server-timing/>): how long each
 //! stage of a request took. Where `server-timing-enabled` is off no clock is
-//! read.
+//! read. And what the request turned out to be about, as which it is counted.
 
 use crate::{
     config::Config,
+    metrics::Route,
     notes::{self, STAGES, Stage},
 };
 use http::HeaderValue;
 use std::{
     fmt::Write,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,7 +22,11 @@ const NAMES: [&str; 5] = {
 
 /// Measures one stage after the other, if it runs at all.
 #[derive(Debug)]
-pub(super) struct Stopwatch(Option<Running>);
+pub(super) struct Stopwatch {
+    running: Option<Running>,
+    /// What the request is counted as, once that is known.
+    pub(super) route: Option<Arc<Route>>,
+}
 
 #[derive(Debug)]
 struct Running {
@@ -44,21 +50,22 @@ impl Stopwatch {
         let audience = match config.server_timing_enabled {
             true => Audience::All,
             false if notes::are_taken() => Audience::Log,
-            false => return Self(None),
+            false => return Self { running: None, route: None },
         };
-        Self(Some(Running { since: Instant::now(), audience, taken: Default::default() }))
+        let running = Running { since: Instant::now(), audience, taken: Default::default() };
+        Self { running: Some(running), route: None }
     }
 
     /// This stage is over; the next one begins.
     pub(super) fn lap(&mut self, stage: Stage) {
-        if self.0.is_some() {
+        if self.running.is_some() {
             self.lap_at(stage, Some(Instant::now()));
         }
     }
 
     /// This stage was over at that time, if there is one.
     pub(super) fn lap_at(&mut self, stage: Stage, end: Option<Instant>) {
-        if let (Some(running), Some(end)) = (&mut self.0, end) {
+        if let (Some(running), Some(end)) = (&mut self.running, end) {
             let taken = end.saturating_duration_since(running.since);
             if let Some(told) = running.taken.get_mut(stage as usize) {
                 *told += taken;
@@ -70,7 +77,7 @@ impl Stopwatch {
 
     /// The header's value: milliseconds by stage.
     pub(super) fn header(&self) -> Option<HeaderValue> {
-        let running = self.0.as_ref().filter(|running| running.audience == Audience::All)?;
+        let running = self.running.as_ref().filter(|running| running.audience == Audience::All)?;
         let mut value = String::with_capacity(96);
         for (name, taken) in NAMES.iter().zip(running.taken) {
             let separator = if value.is_empty() { "" } else { ", " };
@@ -95,7 +102,7 @@ mod tests {
     #[test]
     fn stages_are_told_in_milliseconds_in_their_order() {
         let mut stopwatch = stopwatch("true");
-        let start = stopwatch.0.as_ref().unwrap().since;
+        let start = stopwatch.running.as_ref().unwrap().since;
         let after = |micros| Some(start + Duration::from_micros(micros));
         stopwatch.lap_at(Stage::Jwt, after(440));
         stopwatch.lap_at(Stage::Parse, after(500));

@@ -24,6 +24,7 @@ use crate::{
     config::Config,
     engine::{Engine, Operation, Operations},
     error::{Error, Fault, Result},
+    media::TRANSACTION,
     memory::{Full, Memory},
     notes::Stage,
     outcome::{Outcome, Pace, Row, Sink},
@@ -49,14 +50,11 @@ use std::{
     task::{Context as Task, Poll},
 };
 
-/// The media type of the list.
-pub(super) const MEDIA_TYPE: &str = "application/vnd.pgduet.transaction+json";
-
 /// Whether the request is a transaction.
 pub(super) fn is_meant(head: &Parts) -> bool {
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
-    head.method == Method::POST && head.uri.path() == "/" && essence.eq_ignore_ascii_case(MEDIA_TYPE)
+    head.method == Method::POST && head.uri.path() == "/" && essence.eq_ignore_ascii_case(TRANSACTION)
 }
 
 fn invalid(message: impl Into<String>) -> Box<Error> {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::metrics::Meters;
+
 /// How long to wait before looking again for a connection that can go, where there is none.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -26,6 +28,7 @@ pub(super) struct Connections {
     /// Told when one has ended.
     left: Notify,
     began: Instant,
+    meters: Arc<Meters>,
 }
 
 /// What one connection is doing.
@@ -45,6 +48,7 @@ pub(super) struct Activity {
     closing: AtomicBool,
     close: Notify,
     began: Instant,
+    meters: Arc<Meters>,
 }
 
 /// A connection's place among the others, until this is dropped.
@@ -67,9 +71,9 @@ pub(super) struct Waiting {
 }
 
 impl Connections {
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize, meters: Arc<Meters>) -> Self {
         let (open, next, left) = (Mutex::default(), AtomicU64::new(0), Notify::new());
-        Self { most, open, next, left, began: Instant::now() }
+        Self { most, open, next, left, began: Instant::now(), meters }
     }
 
     /// A place for a connection that has come. Where there is none left, the connection that has been idle for the
@@ -94,7 +98,8 @@ impl Connections {
         if open.len() >= self.most {
             return None;
         }
-        let activity = Arc::new(Activity::new(self.began));
+        let activity = Arc::new(Activity::new(self.began, self.meters.clone()));
+        self.meters.connections.rise();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         open.insert(number, activity.clone());
         Some(Place { connections: self.clone(), number, activity })
@@ -143,12 +148,13 @@ impl Connections {
 impl Drop for Place {
     fn drop(&mut self) {
         self.connections.open().remove(&self.number);
+        self.connections.meters.connections.fall();
         self.connections.left.notify_one();
     }
 }
 
 impl Activity {
-    fn new(began: Instant) -> Self {
+    fn new(began: Instant, meters: Arc<Meters>) -> Self {
         let activity = Self {
             requests: AtomicUsize::new(0),
             taken: AtomicU64::new(0),
@@ -159,6 +165,7 @@ impl Activity {
             closing: AtomicBool::new(false),
             close: Notify::new(),
             began,
+            meters,
         };
         activity.progress();
         activity
@@ -169,7 +176,9 @@ impl Activity {
         self.progress();
         self.head_came();
         self.taken.fetch_add(1, Ordering::Relaxed);
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        if self.requests.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.meters.active_connections.rise();
+        }
         Answering(self.clone())
     }
 
@@ -257,7 +266,9 @@ impl Waiting {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.progress();
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        if self.0.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.meters.active_connections.fall();
+        }
     }
 }
 
@@ -274,7 +285,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_longest_idle_makes_room_and_who_is_busy_does_not() {
-        let connections = Arc::new(Connections::new(3));
+        let connections = Arc::new(Connections::new(3, Arc::default()));
         let place = || connections.try_admit().expect("there is room");
         let (busy, blocked, idle) = (place(), place(), place());
         let answering = busy.activity.request();
@@ -298,7 +309,7 @@ mod tests {
 
     #[tokio::test]
     async fn where_none_is_idle_the_one_that_waits_for_its_client_for_the_longest_time_goes() {
-        let mut connections = Connections::new(3);
+        let mut connections = Connections::new(3, Arc::default());
         connections.began -= Duration::from_secs(60);
         let connections = Arc::new(connections);
         let places = [(); 3].map(|()| connections.try_admit().expect("there is room"));

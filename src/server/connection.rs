@@ -55,6 +55,7 @@ use super::shutdown::Shutdown;
 use super::target::RepairTarget;
 use super::tls::{self, Subject, Tls};
 use crate::memory::Memory;
+use crate::metrics::Meters;
 use answer::{AnswerBody, Unread};
 use deadline::WriteDeadline;
 use heads::CountedHeads;
@@ -109,6 +110,8 @@ pub struct Limits {
     pub sharing: Sharing,
     /// TLS for TCP connections; without it they carry plain HTTP.
     pub tls: Option<Arc<Tls>>,
+    /// Where connections are counted.
+    pub meters: Arc<Meters>,
 }
 
 impl Default for Limits {
@@ -125,6 +128,7 @@ impl Default for Limits {
             drain_timeout: Duration::from_secs(10),
             sharing: Sharing::Exclusive,
             tls: None,
+            meters: Arc::default(),
         }
     }
 }
@@ -265,7 +269,7 @@ impl Server {
             .max_header_list_size(limits.head_bytes)
             .keep_alive_interval(limits.ping_after)
             .keep_alive_timeout(limits.ping_after);
-        let connections = Arc::new(Connections::new(limits.connections.get()));
+        let connections = Arc::new(Connections::new(limits.connections.get(), limits.meters.clone()));
         Server { http1, http2, limits: limits.clone(), connections, shutdown }
     }
 

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::uri::{Authority, Parts as UriParts, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request::Parts};
 
 use super::listen::Peer;
 use crate::config::{BasePath, Config, Networks, value::Value};
@@ -27,7 +27,7 @@ pub struct Forwarded {
 
 impl Forwarded {
     /// Reads the headers of a request from `peer`; none where it is not to be believed.
-    pub fn of<B>(request: &Request<B>, peer: Peer, config: &Config) -> Option<Forwarded> {
+    pub fn of(head: &Parts, peer: Peer, config: &Config) -> Option<Forwarded> {
         let trusted = config.server_trusted_proxies.as_ref()?;
         let (nearest, is_trusted) = match peer {
             Peer::Ip(address) => (Some(address), trusted.contain(address)),
@@ -36,7 +36,7 @@ impl Forwarded {
         if !is_trusted {
             return None;
         }
-        let headers = request.headers();
+        let headers = &head.headers;
         let is_customary = [FOR, HOST, PROTO].iter().any(|name| headers.contains_key(name));
         let hops = match (headers.contains_key(FORWARDED), is_customary) {
             // A proxy writes one kind, and the other one may be the client's.
@@ -45,7 +45,7 @@ impl Forwarded {
             (false, _) => customary(headers),
         };
         let (client, hop) = client(nearest, &hops, trusted);
-        Some(Forwarded { client, address: hop.and_then(|hop| hop.address(request, config)) })
+        Some(Forwarded { client, address: hop.and_then(|hop| hop.address(head, config)) })
     }
 }
 
@@ -60,12 +60,12 @@ struct Hop {
 
 impl Hop {
     /// The address at which the proxy was called, if it says anything of it.
-    fn address<B>(&self, request: &Request<B>, config: &Config) -> Option<Uri> {
+    fn address(&self, head: &Parts, config: &Config) -> Option<Uri> {
         let Hop { host, scheme, prefix, .. } = self;
         if host.is_none() && scheme.is_none() && prefix.is_none() {
             return None;
         }
-        let own = || request.headers().get(header::HOST).and_then(|host| authority(host.to_str().ok()?));
+        let own = || head.headers.get(header::HOST).and_then(|host| authority(host.to_str().ok()?));
         let path =
             [prefix, &config.server_base_path].map(|path| path.as_deref().unwrap_or_default()).concat();
         let mut parts = UriParts::default();
@@ -74,7 +74,7 @@ impl Hop {
             (None, Some(_)) => Scheme::HTTPS,
             (None, None) => Scheme::HTTP,
         });
-        parts.authority = Some(host.clone().or_else(|| request.uri().authority().cloned()).or_else(own)?);
+        parts.authority = Some(host.clone().or_else(|| head.uri.authority().cloned()).or_else(own)?);
         parts.path_and_query = Some(PathAndQuery::try_from(if path.is_empty() { "/" } else { &path }).ok()?);
         Uri::from_parts(parts).ok()
     }
@@ -192,12 +192,12 @@ mod tests {
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        let request = request.body(()).unwrap();
+        let (head, ()) = request.body(()).unwrap().into_parts();
         let peer = match peer {
             "unix" => Peer::Local,
             address => Peer::Ip(address.parse().unwrap()),
         };
-        let said = Forwarded::of(&request, peer, &config)?;
+        let said = Forwarded::of(&head, peer, &config)?;
         let text = |shown: Option<String>| shown.unwrap_or_default();
         Some((
             text(said.client.map(|client| client.to_string())),

@@ -14,7 +14,6 @@ use std::io;
 use std::iter;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::config::ListenHost;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixSocket, UnixStream};
@@ -24,9 +23,6 @@ pub use stream::{Peer, Stream};
 
 /// Connections the kernel holds until they are accepted, as many as PostgREST asks for.
 const BACKLOG: u32 = 2048;
-
-/// How long [`Address::is_reachable`] waits for a connection.
-const REACHABLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where to listen, and whether beside others.
 #[derive(Debug, Clone)]
@@ -229,17 +225,15 @@ fn accepted_tcp(stream: TcpStream, address: SocketAddr) -> (Stream, Peer) {
 }
 
 impl Address {
-    /// Whether a client on this machine can connect: false too when the socket file was removed.
+    /// Whether a client on this machine can connect: false too when the socket file was removed. How long that may take to
+    /// find out is for whoever asks to say.
     pub async fn is_reachable(&self) -> bool {
-        let connected = async {
-            match self {
-                Address::Tcp(address) => {
-                    TcpStream::connect((host::reachable(address.ip()), address.port())).await.is_ok()
-                }
-                Address::Unix(path) => UnixStream::connect(path).await.is_ok(),
+        match self {
+            Address::Tcp(address) => {
+                TcpStream::connect((host::reachable(address.ip()), address.port())).await.is_ok()
             }
-        };
-        tokio::time::timeout(REACHABLE_WITHIN, connected).await.unwrap_or(false)
+            Address::Unix(path) => UnixStream::connect(path).await.is_ok(),
+        }
     }
 }
 

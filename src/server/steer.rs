@@ -5,7 +5,7 @@
 //! | `content-type` is `application/grpc`, `application/grpc-web` or one of their `+` forms | gRPC |
 //! | the path's first segment is the name of a known service, whatever the content type: Connect and plain `curl` | gRPC |
 //! | a CORS preflight that asks for `x-grpc-web` | gRPC |
-//! | the path is below `/docs/` (`/docs` itself may be a relation) | documentation |
+//! | the path is one of the pages: the documentation, the files of the document | pages |
 //! | everything else | REST |
 
 use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, CONTENT_TYPE};
@@ -19,20 +19,21 @@ pub enum Branch {
     Rest,
     /// gRPC, gRPC-Web and Connect.
     Grpc,
-    /// The OpenAPI viewer and its files.
-    Docs,
+    /// What has a path of its own, and is no resource of the database.
+    Pages,
 }
 
-/// Tells the branch of a request; `is_service` says whether a full name, `package.Service`, is served at present.
-pub fn steer(request: &Parts, is_service: impl Fn(&str) -> bool) -> Branch {
+/// Tells the branch of a request; `is_service` says whether a full name, `package.Service`, is served at present, and
+/// `is_page` the same of a path.
+pub fn steer(request: &Parts, is_service: impl Fn(&str) -> bool, is_page: impl Fn(&str) -> bool) -> Branch {
     let path = request.uri.path();
     if is_grpc(&request.headers)
         || names_service(path, is_service)
         || is_grpc_web_preflight(&request.method, &request.headers)
     {
         Branch::Grpc
-    } else if path.starts_with("/docs/") {
-        Branch::Docs
+    } else if is_page(path) {
+        Branch::Pages
     } else {
         Branch::Rest
     }
@@ -49,7 +50,8 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 fn names_service(path: &str, is_service: impl Fn(&str) -> bool) -> bool {
     let first = path.strip_prefix('/').and_then(|path| path.split('/').next());
-    first.is_some_and(|name| !name.is_empty() && is_service(name))
+    // Each service is of a package. Most paths are of REST, and are told by this without a look-up.
+    first.is_some_and(|name| name.contains('.') && is_service(name))
 }
 
 fn is_grpc_web_preflight(method: &Method, headers: &HeaderMap) -> bool {
@@ -72,7 +74,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(())?.into_parts();
-        Ok(steer(&parts, |name| name == "api.v1.StudentsService"))
+        Ok(steer(&parts, |name| name == "api.v1.StudentsService", |path| path.starts_with("/docs/")))
     }
 
     #[test]
@@ -100,8 +102,8 @@ mod tests {
             ("OPTIONS", list, &preflight("content-type"), Branch::Grpc),
             ("OPTIONS", "/students", &preflight("x-grpc-web-not"), Branch::Rest),
             ("GET", "/students", &preflight("x-grpc-web"), Branch::Rest),
-            ("GET", "/docs/", &[], Branch::Docs),
-            ("GET", "/docs/swagger-ui.css", &[], Branch::Docs),
+            ("GET", "/docs/", &[], Branch::Pages),
+            ("GET", "/docs/swagger-ui.css", &[], Branch::Pages),
             ("GET", "/docs", &[], Branch::Rest),
             ("GET", "/docs?select=id", &[], Branch::Rest),
             ("GET", "/docsearch", &[], Branch::Rest),

@@ -2,98 +2,19 @@
 //! 304 for a client that has the bytes already. Whether the bytes are still right is not known here: whatever decides the
 //! bytes is part of their key.
 
+use super::coding::{Coding, SHORTEST_COMPRESSED};
 use crate::error::{Error, Fault, Result};
 use aws_lc_rs::digest::{Context, SHA256};
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use lru::LruCache;
 use std::{
     fmt,
     hash::Hash,
-    io::{self, Write},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-
-/// A shorter answer is not compressed: it fits into one packet.
-pub const SHORTEST_COMPRESSED: usize = 1024;
-
-/// A content coding (RFC 9110, section 8.4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Coding {
-    /// The bytes as they are.
-    Identity,
-    /// `gzip`.
-    Gzip,
-    /// `zstd`.
-    Zstd,
-}
-
-impl Coding {
-    /// The coding with the largest weight in `Accept-Encoding`; of those with the same weight, the one that compresses
-    /// best. A client that names none gets the bytes as they are.
-    pub fn accepted(headers: &HeaderMap) -> Self {
-        let fields = headers.get_all(header::ACCEPT_ENCODING).iter();
-        let listed = fields.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-        let weighed = listed.filter_map(|item| {
-            let (name, weight) = item.split_once(';').unwrap_or((item, ""));
-            let weight = match weight.trim().split_once('=') {
-                Some((_, weight)) => weight.trim().parse::<f32>().unwrap_or(0.0),
-                None => 1.0,
-            };
-            let name = name.trim();
-            let rank = |coding: Self| (weight, coding as u8);
-            let known = [Self::Identity, Self::Gzip, Self::Zstd];
-            let coding = known.into_iter().find(|coding| coding.name().eq_ignore_ascii_case(name))?;
-            (weight > 0.0).then_some((rank(coding), coding))
-        });
-        let best = weighed.max_by(|(a, _), (b, _)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        best.map_or(Self::Identity, |(_, coding)| coding)
-    }
-
-    /// The value of `Content-Encoding`; `None` for bytes as they are.
-    pub fn token(self) -> Option<HeaderValue> {
-        match self {
-            Self::Identity => None,
-            Self::Gzip | Self::Zstd => Some(HeaderValue::from_static(self.name())),
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        }
-    }
-
-    /// Compresses what is kept for many clients.
-    fn encode(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        self.encode_at(bytes, Compression::default(), zstd::DEFAULT_COMPRESSION_LEVEL)
-    }
-
-    /// Compresses what is sent once.
-    ///
-    /// # Errors
-    /// It cannot be compressed.
-    pub fn encode_fast(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        self.encode_at(bytes, Compression::fast(), 1)
-    }
-
-    fn encode_at(self, bytes: &[u8], gzip: Compression, zstd: i32) -> io::Result<Vec<u8>> {
-        match self {
-            Self::Identity => Ok(bytes.to_vec()),
-            Self::Gzip => {
-                let mut encoder = GzEncoder::new(Vec::new(), gzip);
-                encoder.write_all(bytes)?;
-                encoder.finish()
-            }
-            Self::Zstd => zstd::bulk::compress(bytes, zstd),
-        }
-    }
-}
 
 /// An answer as bytes.
 #[derive(Clone, Debug)]
@@ -257,31 +178,6 @@ fn internal(error: impl fmt::Display) -> Box<Error> {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
-
-    fn headers(pairs: &[(http::HeaderName, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
-    }
-
-    #[test]
-    fn the_coding_is_the_one_of_the_largest_weight() {
-        for (accepted, expected) in [
-            ("", Coding::Identity),
-            ("gzip", Coding::Gzip),
-            ("gzip, deflate, br, zstd", Coding::Zstd),
-            ("GZIP;q=1.0, zstd;q=0.5", Coding::Gzip),
-            ("gzip;q=0", Coding::Identity),
-            ("identity, gzip;q=0.5", Coding::Identity),
-            ("br", Coding::Identity),
-            ("gzip;q=x", Coding::Identity),
-        ] {
-            assert_eq!(
-                Coding::accepted(&headers(&[(header::ACCEPT_ENCODING, accepted)])),
-                expected,
-                "{accepted}"
-            );
-        }
-        assert_eq!(Coding::accepted(&HeaderMap::new()), Coding::Identity);
-    }
 
     #[test]
     fn what_a_client_has_is_not_sent_again() {

@@ -1,13 +1,15 @@
 //! The catalog of a fixture that has one or two of everything: the whole
 //! descriptor and all relationships are snapshots, `UPDATE=1` writes them anew.
 
+mod since;
+
 use crate::support::{database::Database, snapshot::matches_snapshot};
 use futures_util::stream;
 use pgduet::{
     catalog::{
         Catalog,
         descriptor::{self, from_json, to_json},
-        introspect::introspect,
+        introspect::{Exposed, introspect},
         relationship::{Cardinality, Link, Relationship},
         routine::Shape,
         watch::{Event, watch},
@@ -23,9 +25,15 @@ const FIXTURE: &str = include_str!("../fixtures/catalog.sql");
 /// OIDs below this are the same in every cluster of a version.
 const FIRST_OF_CLUSTER: u32 = 10_000;
 
+fn exposed() -> Exposed {
+    Exposed {
+        schemas: vec!["api".to_owned(), "other".to_owned()],
+        extra_search_path: vec!["extra".to_owned(), "not_there".to_owned()],
+    }
+}
+
 async fn read(client: &mut Client) -> descriptor::Database {
-    let exposed = ["api".to_owned(), "other".to_owned()];
-    introspect(client, &exposed, &["extra".to_owned(), "not_there".to_owned()]).await.unwrap()
+    introspect(client, &exposed(), None).await.unwrap().database
 }
 
 async fn catalog() -> Catalog {
@@ -268,7 +276,8 @@ async fn introspection_leaves_the_connection_as_it_was() {
     let mut client = database.client().await;
     client.batch_execute("SET search_path = api").await.unwrap();
     read(&mut client).await;
-    let missing = introspect(&mut client, &["api".into(), "absent".into()], &[]).await.unwrap_err();
+    let absent = Exposed { schemas: vec!["api".into(), "absent".into()], extra_search_path: Vec::new() };
+    let missing = introspect(&mut client, &absent, None).await.unwrap_err();
     assert_eq!(missing.code(), "PGRST002");
     assert_eq!(missing.cause.as_deref(), Some("schema \"absent\" does not exist"));
     // Neither a transaction is open nor a setting left.
@@ -299,8 +308,9 @@ async fn notifications_become_events_and_a_lost_connection_a_reload() {
     for (sql, expected) in [
         (
             "NOTIFY \"pg duet\", 'something else'; NOTIFY \"pg duet\", 'reload schema'",
-            &[Event::Listening, Event::ReloadCatalog][..],
+            &[Event::Listening, Event::ReloadChanges][..],
         ),
+        ("NOTIFY \"pg duet\", 'reload schema api.books'", &[Event::ReloadChanges]),
         ("NOTIFY \"pg duet\", 'reload config'", &[Event::ReloadConfig]),
         ("NOTIFY \"pg duet\"", &[Event::ReloadConfig]),
         (

@@ -277,6 +277,10 @@ fn options_that_open_a_door_are_found() {
             ],
         ),
         (vec![flag("db-anon-role", "check_nobody")], &[["anonymous-role", "warning", "role check_nobody"]]),
+        (
+            vec![flag("jwt-secret-allow-http", "true")],
+            &[["keys-over-http", "warning", "option jwt-secret-allow-http"]],
+        ),
         (vec![flag("db-plan-enabled", "true")], &[["plans-shown", "warning", "option db-plan-enabled"]]),
         (
             vec![flag("openapi-mode", "ignore-privileges")],

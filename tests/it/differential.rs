@@ -7,7 +7,7 @@
 //! * `PGDUET_DIFFERENTIAL_SEED`: another schema and other requests.
 
 mod oracle;
-mod random;
+pub(crate) mod random;
 mod request;
 mod schema;
 mod syntax;

@@ -47,7 +47,7 @@ fn options() -> Options {
 
 fn pool_of(uri: &str, options: Options) -> Pool {
     let (target, _) = Connection::parse(uri, &BTreeMap::new()).unwrap();
-    Pool::new(&target, options).unwrap()
+    Pool::new(&target, options, std::sync::Arc::default()).unwrap()
 }
 
 fn pool(database: &Database) -> Pool {

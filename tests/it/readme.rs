@@ -1,17 +1,18 @@
-//! The commands in the README give the output that is printed there: every `console` block is run against the demo.
+//! The commands in the README and in docs/grpc.md give the output that is printed there: every `console` block is run against
+//! the demo.
 
 use crate::{clients::demo, support::tools::tool};
 use std::{fs, path::Path, process::Command};
 
-/// A command and what the README says it prints.
+/// A command and what the page says it prints.
 struct Example {
     command: String,
     output: String,
 }
 
-fn examples(readme: &str) -> Vec<Example> {
+fn examples(page: &str) -> Vec<Example> {
     let mut found = Vec::new();
-    for block in readme.split("```console\n").skip(1) {
+    for block in page.split("```console\n").skip(1) {
         let block = block.split("```").next().unwrap();
         for part in format!("\n{block}").split("\n$ ").skip(1) {
             // A command goes on in the next line after a backslash.
@@ -33,11 +34,21 @@ fn examples(readme: &str) -> Vec<Example> {
 
 #[test]
 fn the_readme_s_commands_print_what_the_readme_says() {
+    commands_print_what_is_said("README.md", 6);
+}
+
+#[test]
+fn the_commands_about_grpc_print_what_their_page_says() {
+    commands_print_what_is_said("docs/grpc.md", 12);
+}
+
+/// Runs all commands of a page, which are so many at least.
+fn commands_print_what_is_said(page: &str, least: usize) {
     let (_database, server, token) = demo();
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
     let path = format!("{}:{}", tool("bin").display(), std::env::var("PATH").unwrap());
-    let examples = examples(&readme);
-    assert!(examples.len() >= 6, "only {} examples were found", examples.len());
+    let examples = examples(&text);
+    assert!(examples.len() >= least, "only {} examples were found", examples.len());
     for Example { command, output } in examples {
         let here = command.replace("localhost:3000", server.address());
         let printed =

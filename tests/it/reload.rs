@@ -369,3 +369,63 @@ fn whether_statements_are_prepared_follows_the_configuration_in_the_database() {
         until(action, || (are_prepared() == prepared).then_some(()));
     }
 }
+
+/// So that requests on a busy machine do not wait for it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_load_has_a_thread_of_its_own_that_others_go_before() {
+    let database = Database::fresh(SCHEMA);
+    let server = serve(&database, &[]);
+    let loads = server.log().matches("Schema cache loaded").count();
+    let mut holder = database.client().await;
+    let held = holder.transaction().await.unwrap();
+    held.batch_execute("CREATE VIEW api.late AS SELECT 1 AS id; LOCK pg_catalog.pg_foreign_table")
+        .await
+        .unwrap();
+    server.signal("USR1");
+    // Those of requests have that of the process.
+    let usual = thread_priority(server.id(), "tokio-rt-worker").unwrap();
+    let lower = (usual + 10).min(19);
+    until("a load is under way", || thread_priority(server.id(), "load").filter(|nice| *nice == lower));
+    let answer = send(server.address(), "GET", "/items?select=id", &[], None);
+    assert_eq!((answer.status, answer.text().as_str()), (200, r#"[{"id":1}]"#));
+    held.commit().await.unwrap();
+    server.says("Schema cache loaded", loads + 1);
+    until("the view is served", || {
+        (send(server.address(), "GET", "/late", &[], None).status == 200).then_some(())
+    });
+    until("the thread has ended", || thread_priority(server.id(), "load").is_none().then_some(()));
+}
+
+/// How nice a thread of this name is, if the process has one.
+#[cfg(target_os = "linux")]
+fn thread_priority(process: u32, name: &str) -> Option<i64> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok()).find_map(|stat| {
+        let (before, after) = stat.rsplit_once(") ")?;
+        // The third field is the first of these, and the nineteenth says it.
+        let nice = after.split(' ').nth(16)?.parse().ok()?;
+        before.ends_with(&format!("({name}")).then_some(nice)
+    })
+}
+
+#[test]
+fn a_reload_reads_no_more_than_what_has_changed() {
+    let database = Database::fresh(SCHEMA);
+    let server = serve(&database, &[]);
+    let served = |name: &str| {
+        let found =
+            || (send(server.address(), "GET", &format!("/{name}"), &[], None).status == 200).then_some(());
+        until(name, found);
+    };
+    // With a name, as an event trigger has it.
+    database.execute("CREATE VIEW api.early AS SELECT 1 AS id; NOTIFY pgrst, 'reload schema api.early'");
+    served("early");
+    assert!(server.log().contains(" read"), "{}", server.log());
+    // Whoever signals wants everything.
+    let parts = server.log().matches("been read").count();
+    database.execute("CREATE VIEW api.late AS SELECT 1 AS id");
+    server.signal("USR1");
+    served("late");
+    assert_eq!(server.log().matches("been read").count(), parts, "{}", server.log());
+}

@@ -11,7 +11,10 @@ mod transaction;
 
 use crate::support::database::Database;
 use pgduet::{
-    catalog::{Catalog, descriptor, introspect::introspect},
+    catalog::{
+        Catalog, descriptor,
+        introspect::{Exposed, introspect},
+    },
     config::{Config, Connection, Sources},
     error::{Error, Result},
     execute::{Access, Body, End, Expectation, Form, Isolation, Options, Pool, ResponseSettings, Unit},
@@ -79,7 +82,8 @@ impl Bench {
         let runtime = Runtime::new().unwrap();
         let (client, catalog) = runtime.block_on(async {
             let mut client = database.client().await;
-            let mut descriptor = introspect(&mut client, &["api".to_owned()], &[]).await.unwrap();
+            let exposed = Exposed { schemas: vec!["api".to_owned()], extra_search_path: Vec::new() };
+            let mut descriptor = introspect(&mut client, &exposed, None).await.unwrap().database;
             change(&mut descriptor);
             client.batch_execute("SET search_path = api; SET timezone = 'UTC'").await.unwrap();
             (client, Catalog::new(descriptor))
@@ -90,7 +94,7 @@ impl Bench {
         sources.environment = environment;
         let (config, _) = Config::load(&sources).unwrap();
         let (target, _) = Connection::parse(&database.superuser_uri(), &BTreeMap::new()).unwrap();
-        let pool = Pool::new(&target, Options::from(&config)).unwrap();
+        let pool = Pool::new(&target, Options::from(&config), std::sync::Arc::default()).unwrap();
         Self { runtime, client, pool, catalog, config, _database: database }
     }
 

@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 pub(super) type Place = (u32, i16);
 
 /// Where the columns of views come from.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Origins {
     direct: HashMap<Place, Place>,
     views: HashSet<u32>,
@@ -29,6 +29,12 @@ impl Origins {
                 self.direct.insert((view, entry.number), (entry.relation, entry.column));
             }
         }
+    }
+
+    /// Forgets the views of these OIDs.
+    pub(super) fn forget(&mut self, views: &HashSet<u32>) {
+        self.views.retain(|view| !views.contains(view));
+        self.direct.retain(|(view, _), _| !views.contains(view));
     }
 
     /// The column that a view's column passes on: never a view's of those known.

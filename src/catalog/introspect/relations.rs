@@ -16,12 +16,14 @@ const UPDATE: i32 = 1 << 2;
 const INSERT: i32 = 1 << 3;
 const DELETE: i32 = 1 << 4;
 
-/// The columns of each relation, in the order of their numbers.
-pub(super) fn columns(rows: &[Row]) -> Result<HashMap<u32, Vec<Column>>> {
-    let mut columns: HashMap<u32, Vec<Column>> = HashMap::new();
-    for row in rows {
+/// The columns of each relation, taken one by one as they come.
+#[derive(Default)]
+pub(super) struct Columns(HashMap<u32, Vec<Column>>);
+
+impl Columns {
+    pub(super) fn add(&mut self, row: &Row) -> Result<()> {
         let mut fields = Fields::of(row);
-        columns.entry(fields.next()?).or_default().push(Column {
+        self.0.entry(fields.next()?).or_default().push(Column {
             number: fields.next::<i16>()?.into(),
             name: fields.next()?,
             r#type: fields.next()?,
@@ -36,11 +38,16 @@ pub(super) fn columns(rows: &[Row]) -> Result<HashMap<u32, Vec<Column>>> {
             origin: None,
             checks: Vec::new(),
         });
+        Ok(())
     }
-    for columns in columns.values_mut() {
-        columns.sort_by_key(|column| column.number);
+
+    /// Those of a relation, in the order of their numbers.
+    fn take(&mut self, relation: u32) -> Vec<Column> {
+        let mut columns = self.0.remove(&relation).unwrap_or_default();
+        columns.sort_unstable_by_key(|column| column.number);
+        columns.shrink_to_fit();
+        columns
     }
-    Ok(columns)
 }
 
 /// What was loaded so far.
@@ -50,7 +57,8 @@ pub(super) struct Relations {
 }
 
 impl Relations {
-    pub(super) fn new(rows: &[Row], mut columns: HashMap<u32, Vec<Column>>) -> Result<Self> {
+    /// These, of which no more is known yet than their columns.
+    pub(super) fn new(rows: &[Row], mut columns: Columns) -> Result<Self> {
         let mut all = Vec::with_capacity(rows.len());
         for row in rows {
             let mut fields = Fields::of(row);
@@ -64,15 +72,22 @@ impl Relations {
                 comment: fields.next()?,
                 ..Relation::default()
             };
-            relation.columns = columns.remove(&relation.oid).unwrap_or_default();
+            relation.columns = columns.take(relation.oid);
             let writes: i32 = fields.next()?;
             relation.insertable = writes & INSERT != 0;
             relation.updatable = writes & UPDATE != 0;
             relation.deletable = writes & DELETE != 0;
             all.push(relation);
         }
-        let by_oid = all.iter().enumerate().map(|(at, relation)| (relation.oid, at)).collect();
-        Ok(Self { all, by_oid })
+        Ok(Self { by_oid: places(&all), all })
+    }
+
+    /// Adds relations that are as they were, but for what depends on others, and puts all in their order.
+    pub(super) fn add_unchanged<'r>(&mut self, unchanged: impl Iterator<Item = &'r Relation>) {
+        self.all.extend(unchanged.map(alone));
+        // As PostgreSQL compares names.
+        self.all.sort_unstable_by(|one, other| (&one.schema, &one.name).cmp(&(&other.schema, &other.name)));
+        self.by_oid = places(&self.all);
     }
 
     fn get_mut(&mut self, oid: u32) -> Option<&mut Relation> {
@@ -126,7 +141,7 @@ impl Relations {
         }
     }
 
-    /// Adds primary and unique keys; views take their tables'.
+    /// Adds primary and unique keys.
     pub(super) fn add_keys(&mut self, rows: &[Row]) -> Result<()> {
         for row in rows {
             let mut fields = Fields::of(row);
@@ -142,11 +157,15 @@ impl Relations {
                 relation.unique_keys.push(UniqueKey { name: key, columns, constraint });
             }
         }
+        Ok(())
+    }
+
+    /// Gives views the primary keys of their tables.
+    pub(super) fn carry_keys(&mut self) {
         let carried: Vec<_> = self.all.iter().map(|relation| self.carried_key(relation)).collect();
         for (relation, key) in self.all.iter_mut().zip(carried) {
             relation.primary_key.extend(key);
         }
-        Ok(())
     }
 
     /// Adds CHECK constraints.
@@ -158,16 +177,6 @@ impl Relations {
             let numbers: Vec<i16> = fields.next()?;
             let Some(columns) = names(relation, &numbers) else { continue };
             relation.checks.push(Check { name, columns });
-        }
-        Ok(())
-    }
-
-    /// Adds which relations Citus keeps the rows of.
-    pub(super) fn add_distributed(&mut self, rows: &[Row]) -> Result<()> {
-        for row in rows {
-            if let Some(relation) = self.get_mut(Fields::of(row).next()?) {
-                relation.is_distributed = true;
-            }
         }
         Ok(())
     }
@@ -195,30 +204,24 @@ impl Relations {
     }
 
     /// The foreign keys between the relations loaded, and which of these meet in one that is not exposed.
-    pub(super) fn foreign_keys(&mut self, rows: &[Row], exposed: &[Schema]) -> Result<Vec<ForeignKey>> {
+    pub(super) fn foreign_keys(&mut self, rows: &[KeyRow], exposed: &[Schema]) -> Vec<ForeignKey> {
         let mut found = Vec::new();
         let mut unseen: HashMap<u32, Vec<u32>> = HashMap::new();
-        for row in rows {
-            let mut fields = Fields::of(row);
-            let constraint = fields.next()?;
-            let from: u32 = fields.next()?;
-            let columns: Vec<i16> = fields.next()?;
-            let to: u32 = fields.next()?;
-            let referenced_columns: Vec<i16> = fields.next()?;
-            if !self.get(from).is_some_and(|from| exposed.iter().any(|schema| schema.name == from.schema)) {
-                unseen.entry(from).or_default().push(to);
+        for KeyRow { name, from, columns, to, referenced_columns } in rows {
+            if !self.get(*from).is_some_and(|from| exposed.iter().any(|schema| schema.name == from.schema)) {
+                unseen.entry(*from).or_default().push(*to);
             }
-            let (Some(relation), Some(referenced)) = (self.get(from), self.get(to)) else { continue };
+            let (Some(relation), Some(referenced)) = (self.get(*from), self.get(*to)) else { continue };
             let (Some(columns), Some(referenced_columns)) =
-                (names(relation, &columns), names(referenced, &referenced_columns))
+                (names(relation, columns), names(referenced, referenced_columns))
             else {
                 continue;
             };
             found.push(ForeignKey {
-                name: constraint,
-                relation: from,
+                name: name.clone(),
+                relation: *from,
                 columns,
-                referenced: to,
+                referenced: *to,
                 referenced_columns,
             });
         }
@@ -227,16 +230,63 @@ impl Relations {
                 relation.meets_unseen = true;
             }
         }
-        Ok(found)
+        found
     }
 
-    /// The relations, once it is known which of them run code.
-    pub(super) fn finish(mut self, running: &HashSet<u32>) -> Vec<Relation> {
+    /// The relations, once it is known which of them run code, and which of them Citus keeps.
+    pub(super) fn finish(mut self, running: &HashSet<u32>, distributed: &HashSet<u32>) -> Vec<Relation> {
         for relation in &mut self.all {
+            relation.is_distributed = distributed.contains(&relation.oid);
             relation.runs_code = running.contains(&relation.oid);
         }
         self.all
     }
+}
+
+/// A foreign key as PostgreSQL has it: columns by number.
+#[derive(Clone, Debug)]
+pub(super) struct KeyRow {
+    name: String,
+    from: u32,
+    columns: Vec<i16>,
+    to: u32,
+    referenced_columns: Vec<i16>,
+}
+
+/// The foreign keys that were read, and of the former ones those of relations that were not `touched`; by relation and name.
+pub(super) fn key_rows(
+    rows: &[Row],
+    former: &[KeyRow],
+    touched: impl Fn(u32) -> bool,
+) -> Result<Vec<KeyRow>> {
+    let unchanged = former.iter().filter(|key| !touched(key.from)).cloned().map(Ok);
+    let read = rows.iter().map(|row| {
+        let mut fields = Fields::of(row);
+        Ok(KeyRow {
+            name: fields.next()?,
+            from: fields.next()?,
+            columns: fields.next()?,
+            to: fields.next()?,
+            referenced_columns: fields.next()?,
+        })
+    });
+    let mut all = unchanged.chain(read).collect::<Result<Vec<_>>>()?;
+    all.sort_unstable_by(|one, other| (one.from, &one.name).cmp(&(other.from, &other.name)));
+    Ok(all)
+}
+
+fn places(all: &[Relation]) -> HashMap<u32, usize> {
+    all.iter().enumerate().map(|(at, relation)| (relation.oid, at)).collect()
+}
+
+/// A relation without what it has of others.
+fn alone(relation: &Relation) -> Relation {
+    let mut alone = Relation { meets_unseen: false, runs_code: false, ..relation.clone() };
+    if alone.is_view() {
+        alone.primary_key.clear();
+        alone.columns.iter_mut().for_each(|column| column.origin = None);
+    }
+    alone
 }
 
 fn position(relation: &Relation, number: impl Into<i32>) -> Option<usize> {

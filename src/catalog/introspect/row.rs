@@ -2,7 +2,9 @@
 //! order in which its SQL lists them.
 
 use super::unavailable;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use futures_util::TryStreamExt;
+use std::pin::pin;
 use tokio_postgres::{
     Row, Transaction,
     types::{FromSql, ToSql, Type},
@@ -17,13 +19,30 @@ pub(super) async fn rows(
     sql: &str,
     parameters: &[Parameter<'_>],
 ) -> Result<Vec<Row>> {
-    transaction.query_typed(sql, parameters).await.map_err(|error| {
-        // The driver's own text only says that it was an error of the database.
-        match error.as_db_error() {
-            Some(reported) => unavailable(format_args!("{}: {}", reported.code().code(), reported)),
-            None => unavailable(error),
-        }
-    })
+    transaction.query_typed(sql, parameters).await.map_err(failed)
+}
+
+/// Takes each row of `sql` as it comes, and keeps none.
+pub(super) async fn each_row(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    parameters: &[Parameter<'_>],
+    mut take: impl FnMut(&Row) -> Result<()>,
+) -> Result<()> {
+    let parameters = parameters.iter().map(|(value, of)| (*value, of.clone()));
+    let mut found = pin!(transaction.query_typed_raw(sql, parameters).await.map_err(failed)?);
+    while let Some(row) = found.try_next().await.map_err(failed)? {
+        take(&row)?;
+    }
+    Ok(())
+}
+
+fn failed(error: tokio_postgres::Error) -> Box<Error> {
+    // The driver's own text only says that it was an error of the database.
+    match error.as_db_error() {
+        Some(reported) => unavailable(format_args!("{}: {}", reported.code().code(), reported)),
+        None => unavailable(error),
+    }
 }
 
 /// The columns of a row, from the first to the last.

@@ -21,7 +21,7 @@ SELECT c.oid, NULL
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 JOIN pg_rewrite r ON r.ev_class = c.oid
-WHERE c.relkind = 'v' AND EXISTS (
+WHERE c.relkind = 'v' AND r.oid >= 16384 AND EXISTS (
     SELECT FROM string_to_table(r.ev_action::text, ':funcid ') AS behind
     WHERE split_part(behind, ' ', 1) IN (SELECT oid::text FROM pg_proc WHERE provolatile = 'v' AND oid < 16384))
 UNION ALL

@@ -13,7 +13,10 @@ LEFT JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regcl
 WHERE p.prokind = 'f'
   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
   AND (p.pronamespace = ANY ($1)
-       OR n.nspname = ANY ($2) AND p.pronargs = 1 AND p.proargtypes[0] IN (
-           SELECT reltype
-           FROM pg_class
-           WHERE relnamespace = ANY ($1) AND relkind IN ('r', 'v', 'm', 'f', 'p')))
+       OR n.nspname = ANY ($2) AND p.pronargs = 1 AND EXISTS (
+           SELECT
+           FROM pg_type t
+           JOIN pg_class c ON c.oid = t.typrelid
+           WHERE t.oid = p.proargtypes[0] AND c.relnamespace = ANY ($1) AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
+           -- For each function, rather than once for all relations.
+           OFFSET 0))

@@ -1,6 +1,7 @@
 -- One row per relation in the schemas $1, and per table among the relations $2.
 -- `writes` has the bits of pg_relation_is_updatable: 4 update, 8 insert, 16 delete;
 -- it fails on foreign tables whose wrapper has no handler.
+-- Where $3 is given, of these only.
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relispartition, c.reltype, d.description,
        CASE c.relkind
            WHEN 'r' THEN 28
@@ -15,6 +16,6 @@ LEFT JOIN pg_description d ON d.objoid = c.oid AND d.objsubid = 0 AND d.classoid
 LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid
 LEFT JOIN pg_foreign_server s ON s.oid = f.ftserver
 LEFT JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
-WHERE (c.relkind IN ('r', 'v', 'm', 'f', 'p') AND c.relnamespace = ANY ($1))
-   OR (c.relkind IN ('r', 'f', 'p') AND c.oid = ANY ($2))
-ORDER BY n.nspname, c.relname
+WHERE ((c.relkind IN ('r', 'v', 'm', 'f', 'p') AND c.relnamespace = ANY ($1))
+       OR (c.relkind IN ('r', 'f', 'p') AND c.oid = ANY ($2)))
+  AND ($3::oid[] IS NULL OR c.oid = ANY ($3))

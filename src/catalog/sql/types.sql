@@ -18,7 +18,7 @@ WITH RECURSIVE used (oid) AS (
 SELECT t.oid, n.nspname, t.typname, format_type(t.oid, NULL), t.typtype,
        CASE WHEN t.typsubscript = 'array_subscript_handler'::regproc THEN t.typelem ELSE 0::oid END,
        t.typbasetype,
-       t.typrelid, c.relkind IS DISTINCT FROM 'c',
+       t.typrelid, (SELECT relkind FROM pg_class WHERE oid = t.typrelid) IS DISTINCT FROM 'c',
        ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder),
        d.description,
        ARRAY(SELECT pg_get_expr(conbin, 0) FROM pg_constraint WHERE contypid = t.oid AND convalidated ORDER BY conname),
@@ -26,7 +26,6 @@ SELECT t.oid, n.nspname, t.typname, format_type(t.oid, NULL), t.typtype,
 FROM used
 JOIN pg_type t USING (oid)
 JOIN pg_namespace n ON n.oid = t.typnamespace
-LEFT JOIN pg_class c ON c.oid = t.typrelid
 -- PostgreSQL's own types come with comments that say nothing about the database.
 LEFT JOIN pg_description d
     ON d.objoid = t.oid AND d.classoid = 'pg_type'::regclass AND n.nspname <> 'pg_catalog'

@@ -1,15 +1,17 @@
 //! Batches: several requests as one statement, so that all of them take effect
 //! or none. Rows that are asked for by keys are matched to their requests by
-//! the keys' form on the wire.
+//! the keys' form on the wire. Updates that may insert are no single statement: they become calls of one transaction.
 
-use super::{Answer, Call, Keyed, Relation, Returned, Surroundings, preferences, representation};
+use super::{Answer, Call, Calls, Keyed, Relation, Returned, Surroundings, preferences, representation};
 use crate::{
+    engine::check_count,
     error::{Error, Fault, Result},
     grpc::{
         encode::{MessageEncoder, Missing, Wanted},
         method::number,
         refuse::{refuse, within},
         selection::{Selection, column},
+        services::gone,
         surface::Field,
     },
     request::{
@@ -17,7 +19,7 @@ use crate::{
         filter::{Filter, Junction, Logic, Operation},
         literal::Literal,
         payload::{Payload, Rows},
-        prefer::{self, Identities, Preferences, Resolution, Return},
+        prefer::{self, Preferences, Return},
     },
 };
 use bytes::{BufMut, BytesMut};
@@ -84,14 +86,16 @@ impl<'a> Relation<'a> {
         Ok(call)
     }
 
-    pub(super) fn batch_update(self, surroundings: Surroundings<'_>) -> Result<Call> {
+    pub(super) fn batch_update(self, surroundings: Surroundings<'_>) -> Result<Calls> {
         let requests = self.requests()?;
         self.agree_on_writing(&requests)?;
-        self.agree_with_first(&requests)?;
         let wanted = self.wanted(&requests, |request, _| Ok((request.carried()?, Missing::NotFound)))?;
         let mut seen = HashSet::new();
         if let Some(at) = wanted.iter().position(|wanted| !seen.insert(&wanted.key)) {
             return Err(refuse(&format!("requests[{at}]"), "a request before it is about the same row"));
+        }
+        if requests.iter().any(|request| self.inner(request).flag(number::WRITE_ALLOW_MISSING)) {
+            return self.update_one_by_one(&requests, &surroundings).map(Calls::Batch);
         }
         let is_taken = |at| self.resource.key.contains(&at) || self.resource.is_writable(at);
         let Joined { payload, missing, parts } = self.joined(&requests, is_taken)?;
@@ -100,26 +104,39 @@ impl<'a> Relation<'a> {
             return Err(refuse("requests", "no field to be updated is set"));
         }
         let selection = self.written_selection(number::BATCH_READ_MASK)?;
-        let allow_missing =
-            requests.first().is_some_and(|first| self.inner(first).flag(number::WRITE_ALLOW_MISSING));
-        let (action, resolution) = if allow_missing {
-            if missing.is_some() {
-                return Err(refuse("requests", "with allow_missing all have to write the same fields"));
-            }
-            (self.insert(payload), Some(Resolution::MergeDuplicates))
-        } else {
-            let relation = self.resource.relation.clone();
-            (Action::UpdateEach { relation, payload, key, parts }, None)
-        };
-        let preferences = Preferences {
-            representation: Some(Return::Representation),
-            missing,
-            resolution,
-            identities: Identities::Given,
-            ..self.end()
-        };
+        let relation = self.resource.relation.clone();
+        let action = Action::UpdateEach { relation, payload, key, parts };
+        let preferences = Preferences { representation: Some(Return::Representation), missing, ..self.end() };
         let query = self.query(&selection);
-        Ok(self.keyed(surroundings, action, query, preferences, &selection, wanted))
+        Ok(Calls::One(self.keyed(surroundings, action, query, preferences, &selection, wanted)))
+    }
+
+    /// The requests of a batch as calls of `Update`. What holds for the batch is said to each of them.
+    fn update_one_by_one(
+        &self,
+        requests: &[&DynamicMessage],
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Vec<Call>> {
+        check_count(requests.len())?;
+        // A mask that is wrong is the batch's, and not that of its first request.
+        self.written_selection(number::BATCH_READ_MASK)?;
+        let each = |(at, request): (usize, &&DynamicMessage)| {
+            let mut request = DynamicMessage::clone(request);
+            for (of_batch, of_request) in [
+                (number::BATCH_READ_MASK, number::WRITE_READ_MASK),
+                (number::BATCH_VALIDATE_ONLY, number::WRITE_VALIDATE_ONLY),
+            ] {
+                if let Some(value) = self.message.get_field_by_number(of_batch)
+                    && self.message.has_field_by_number(of_batch)
+                    && request.try_set_field_by_number(of_request, value.into_owned()).is_err()
+                {
+                    return Err(gone());
+                }
+            }
+            let updated = self.inner(&request).update(surroundings.clone());
+            updated.map_err(|error| within(&format!("requests[{at}]"), error))
+        };
+        requests.iter().enumerate().map(each).collect()
     }
 
     /// The requests of the batch.
@@ -160,19 +177,6 @@ impl<'a> Relation<'a> {
     fn agree_on_writing(&self, requests: &[&DynamicMessage]) -> Result<()> {
         self.agree(requests, number::WRITE_READ_MASK, number::BATCH_READ_MASK)?;
         self.agree(requests, number::WRITE_VALIDATE_ONLY, number::BATCH_VALIDATE_ONLY)
-    }
-
-    /// One statement either inserts what is missing or does not.
-    fn agree_with_first(&self, requests: &[&DynamicMessage]) -> Result<()> {
-        let flags: Vec<bool> =
-            requests.iter().map(|request| self.inner(request).flag(number::WRITE_ALLOW_MISSING)).collect();
-        match flags.iter().position(|flag| Some(flag) != flags.first()) {
-            None => Ok(()),
-            Some(at) => Err(refuse(
-                &format!("requests[{at}].allow_missing"),
-                "has to be set in all requests or in none",
-            )),
-        }
     }
 
     fn end(&self) -> Preferences {

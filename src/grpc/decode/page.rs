@@ -32,7 +32,7 @@ const MAX_ROWS: u64 = 10_000;
 pub(crate) const MAX_BYTES: usize = (4 << 20) - (64 << 10);
 
 /// What a page is made by.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Paging {
     /// How much goes on it.
     pub(crate) page: Page,

@@ -137,17 +137,21 @@ impl Draft<DescriptorProto> {
     /// runtimes refuse such messages.
     fn tell_json_names_apart(&mut self) {
         loop {
-            let mut count: HashMap<String, usize> = HashMap::new();
+            let mut count: HashMap<&str, usize> = HashMap::with_capacity(2 * self.proto.field.len());
             for field in &self.proto.field {
-                *count.entry(field.name().to_owned()).or_default() += 1;
-                // A field with presence is also a oneof, whose name begins with an underscore.
-                *count.entry(format!("_{}", field.name())).or_default() += 1;
+                *count.entry(field.name()).or_default() += 1;
                 if field.json_name() != field.name() {
-                    *count.entry(field.json_name().to_owned()).or_default() += 1;
+                    *count.entry(field.json_name()).or_default() += 1;
                 }
             }
+            // A field with presence is also a oneof, whose name begins with an underscore.
+            let is_choice = |json: &str| {
+                let name = json.strip_prefix('_');
+                name.is_some_and(|name| self.proto.field.iter().any(|field| field.name() == name))
+            };
             let is_shared = |field: &FieldDescriptorProto| {
-                count.get(field.json_name()) > Some(&1) && field.json_name() != default_json(field.name())
+                let json = field.json_name();
+                (count.get(json) > Some(&1) || is_choice(json)) && json != default_json(field.name())
             };
             let shared: Vec<bool> = self.proto.field.iter().map(is_shared).collect();
             if !shared.contains(&true) {
@@ -303,7 +307,7 @@ impl FileDraft {
         let Some(comments) = &mut self.comments else { return };
         // That of grpcio puts comments into strings as they are: these would end them, or not be taken.
         let mut text = Cow::Borrowed(text);
-        if text.contains(['"', '\\']) {
+        if text.bytes().any(|byte| matches!(byte, b'"' | b'\\')) {
             let mut safe = text.replace("\"\"\"", "'''");
             for escape in ['N', 'U', 'u', 'x'] {
                 safe = safe.replace(&format!("\\{escape}"), &format!("\\\\{escape}"));

@@ -183,7 +183,10 @@ fn signed(number: i64, out: &mut Vec<u8>) {
 }
 
 fn without_form(column: &str, what: &str) -> Box<Error> {
-    out_of_range(column, what).hint(format!("A field declared as string in {} takes any time", lock::FILE))
+    out_of_range(column, what).hint(format!(
+        "A field that is a string takes any time: declare it so in {}, or set grpc-timestamps to string",
+        lock::FILE
+    ))
 }
 
 /// Microseconds since 2000 in ISO 8601, as PostgreSQL reads it: in UTC, with as many digits of the second as it has, and

@@ -69,7 +69,7 @@ fn too_large() -> Box<Error> {
 }
 
 /// What a batch asks for, one for each of its requests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     /// The fields of the key as they are on the wire, by their numbers.
     pub(crate) key: Vec<u8>,

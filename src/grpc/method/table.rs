@@ -213,11 +213,7 @@ pub(super) const BATCH_UPDATE: Row = Row {
               them in the order of the requests, in",
     key: KeyPlace::Nowhere,
     request: &[
-        requests(
-            RelationMethod::Update,
-            "The rows, each at most once. Each may write other fields; with allow_missing, which has to be set in \
-             all or none, all have to write the same.",
-        ),
+        requests(RelationMethod::Update, "The rows, each at most once. Each may write other fields."),
         BATCH_READ_MASK_FIELD,
         BATCH_VALIDATE_ONLY_FIELD,
     ],

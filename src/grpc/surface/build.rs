@@ -95,6 +95,7 @@ pub(crate) fn surface(
             file: format!("{}/{stem}.proto", name.replace('.', "/")),
             name,
             aggregates: options.aggregates,
+            timestamps: options.timestamps,
             catalog: catalog.clone(),
             lock: locked.clone(),
             ..Package::default()

@@ -1,5 +1,5 @@
 //! Changes between the surfaces of two catalogs that clients of the first cannot see coming: something has another number
-//! or another type, or its number or its name is something else's now. What is new and what is gone is no such change: to
+//! or another name or type, or its number or its name is something else's now. What is new and what is gone is no such change: to
 //! a client that is unknown and no more.
 //!
 //! Resources are compared where what they are made of differs: of the others nothing is made for it.
@@ -94,6 +94,7 @@ fn have_same_types(before: &Package, after: &Package) -> bool {
     let records =
         |package: &Package| package.records.iter().map(|record| record.message.clone()).collect::<Vec<_>>();
     before.types == after.types
+        && before.timestamps == after.timestamps
         && enums(before) == enums(after)
         && records(before) == records(after)
         && before.catalog.descriptor().types == after.catalog.descriptor().types
@@ -189,6 +190,12 @@ fn compare(message: &str, before: &[Seen<'_>], after: &[Seen<'_>], found: &mut V
                 found.push(format!(
                     "{message}: \"{what}\" was {} and is {kind}, with the number {number}",
                     was.kind
+                ));
+            }
+            Some(was) if was.name != *name => {
+                found.push(format!(
+                    "{message}: \"{what}\" had the name {} and has {name}, with the number {number}",
+                    was.name
                 ));
             }
             Some(_) | None => {}

@@ -1,7 +1,8 @@
-//! Embeds: every relationship that a select list can name without doubt becomes
-//! a field. One that is to one row is called after the column that refers to it, one that is to several in the
-//! plural; where two would have one name, and where several lead to one relation, their columns or their
-//! constraints tell them apart. None is called after its place among others.
+//! Embeds: every relationship that a select list can name without doubt becomes a field. A field to one row has the name
+//! of the column that refers to it. A field to several rows has the plural of their relation where the foreign key's
+//! column says no more than that (`books` of `author_id` in `authors`), and else the column besides
+//! (`books_by_editor_id`). So a field's name depends on its own relationship alone, and another relationship does not
+//! change it. Only where two would have the same name do their columns or constraints tell them apart.
 //!
 //! How a relationship is named in a select list is PostgREST's rule
 //! (<https://docs.postgrest.org/en/v14/references/api/resource_embedding.html>).
@@ -88,6 +89,7 @@ fn named(
 ) -> Option<Named> {
     let to_itself = relationship.source == relationship.target;
     let alone = siblings == Siblings::None;
+    let source = Parent { catalog, oid: relationship.source };
     let rank = match catalog.relation_by_oid(relationship.target) {
         Some(relation) if is_view(relation) => Rank::Third,
         Some(_) | None => Rank::Second,
@@ -138,37 +140,97 @@ fn named(
             found(by_reference(&one, target, link, rank), &link.constraint, Multiplicity::One)
         }
         Cardinality::OneToOneParent(link) => {
-            found(plain(alone, &one, by_columns(&one, target, link)), &link.constraint, Multiplicity::One)
+            let plain = source.is_meant_by(link).then(|| one.clone());
+            found(either(plain, by_columns(&one, target, link)), &link.constraint, Multiplicity::One)
         }
         Cardinality::OneToMany(link) => {
-            found(plain(alone, &many, by_columns(&many, target, link)), &link.constraint, Multiplicity::Many)
+            let plain = source.is_meant_by(link).then(|| many.clone());
+            found(either(plain, by_columns(&many, target, link)), &link.constraint, Multiplicity::Many)
         }
         Cardinality::ManyToMany(junction) => {
             let through = &catalog.relation_by_oid(junction.relation)?.name;
+            let plain = source.is_joined_by(through, target).then(|| many.clone());
             let names = vec![format!("{many}_via_{through}"), format!("{target}_via_{through}")];
-            found(plain(alone, &many, names), through, Multiplicity::Many)
+            found(either(plain, names), through, Multiplicity::Many)
         }
     }
 }
 
-/// The names of what is alone of its target begin with this one.
-fn plain(alone: bool, name: &str, names: Vec<String>) -> Vec<String> {
-    alone.then(|| name.to_owned()).into_iter().chain(names).collect()
+/// The plain name, if there is one, before the others.
+fn either(plain: Option<String>, names: Vec<String>) -> Vec<String> {
+    plain.into_iter().chain(names).collect()
+}
+
+/// The relation that other rows refer to.
+#[derive(Clone, Copy)]
+struct Parent<'c> {
+    catalog: &'c Catalog,
+    oid: u32,
+}
+
+impl Parent<'_> {
+    /// Whether the columns of a foreign key say no more than that they refer to this relation: `author_id`, `author` and
+    /// `author_name` for the column `name` of `authors`, and columns that have the names of those that they refer to.
+    fn is_meant_by(self, link: &Link) -> bool {
+        link.columns.iter().filter(|(own, referring)| own != referring).all(|(own, referring)| {
+            let referring = snake(referring);
+            self.names(own).iter().any(|name| {
+                stem(&referring) == Some(name)
+                    || referring.strip_prefix(name.as_str()).is_some_and(|rest| {
+                        rest.is_empty() || rest.strip_prefix('_').is_some_and(|rest| rest == snake(own))
+                    })
+            })
+        })
+    }
+
+    /// What one of its rows is called; of a view the row of the table that has the column, too.
+    fn names(self, column: &str) -> Vec<String> {
+        let Some(relation) = self.catalog.relation_by_oid(self.oid) else { return Vec::new() };
+        let column = relation.columns.iter().find(|found| found.name == column);
+        let origin = column.and_then(|column| column.origin.as_ref());
+        let table = origin.and_then(|origin| self.catalog.relation_by_oid(origin.relation));
+        std::iter::once(relation).chain(table).map(|relation| singular(&snake(&relation.name))).collect()
+    }
+
+    /// Whether a junction has the names of both relations and no other: `book_tags`, `tags_books`.
+    fn is_joined_by(self, junction: &str, target: &str) -> bool {
+        let Some(source) = self.catalog.relation_by_oid(self.oid) else { return false };
+        let forms = |name: &str| [singular(&snake(name)), plural(&snake(name))];
+        let (source, target, junction) = (forms(&source.name), forms(target), snake(junction));
+        let is_pair = |first: &str, second: &str| {
+            junction.strip_prefix(first).and_then(|rest| rest.strip_prefix('_')) == Some(second)
+        };
+        let mut pairs = source.iter().flat_map(|source| target.iter().map(move |target| (source, target)));
+        pairs.any(|(source, target)| is_pair(source, target) || is_pair(target, source))
+    }
 }
 
 /// What columns end with that hold keys of other rows.
 const REFERENCES: [&str; 4] = ["_id", "_uuid", "_code", "_key"];
 
-/// `billing_address` of the column `billing_address_id`, whether there are other addresses or not; then by all that tells
-/// it apart. A view is one of several that a column leads to: it has the column's name if that is its own.
+/// A column's name without such an end.
+fn stem(column: &str) -> Option<&str> {
+    REFERENCES.iter().find_map(|end| column.strip_suffix(end))
+}
+
+/// `billing_address` of the column `billing_address_id`; then by all that tells it apart. A view is one of several
+/// relations that a column leads to, so it has the column's name only if that is its own. Of several columns, those that
+/// have other names than the columns that they refer to count, such as `author_id` beside `tenant_id`.
 fn by_reference(one: &str, target: &str, link: &Link, rank: Rank) -> Vec<String> {
-    let stem = link.columns.last().and_then(|(column, _)| {
-        let column = snake(column);
-        REFERENCES.iter().find_map(|end| column.strip_suffix(end).map(str::to_owned))
-    });
-    let stem = stem.filter(|stem| rank != Rank::Third || stem == one);
+    let of = |pairs: &mut dyn Iterator<Item = &(String, String)>| {
+        pairs.map(|(column, _)| snake(column)).collect::<Vec<_>>()
+    };
+    let mut telling = of(&mut link.columns.iter().filter(|(column, referred)| column != referred));
+    if telling.is_empty() {
+        telling = of(&mut link.columns.iter());
+    }
+    let stem = match telling.as_slice() {
+        [column] => stem(column),
+        columns => columns.iter().find_map(|column| stem(column).filter(|stem| *stem == one)),
+    };
+    let stem = stem.filter(|stem| rank != Rank::Third || *stem == one).map(str::to_owned);
     let columns: Vec<&str> = link.columns.iter().map(|(column, _)| column.as_str()).collect();
-    stem.into_iter().chain(told_apart(one, target, &columns, link)).collect()
+    either(stem, told_apart(one, target, &columns, link))
 }
 
 /// `orders_by_billing_address_id`; then by all that tells it apart.

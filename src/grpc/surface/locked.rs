@@ -26,7 +26,7 @@ impl Package {
             Scalar::Int8 => "int64",
             Scalar::Float4 => "float",
             Scalar::Float8 => "double",
-            Scalar::TimestampTz => "google.protobuf.Timestamp",
+            Scalar::TimestampTz => TIMESTAMP,
             Scalar::Bytea => "bytes",
             Scalar::Hstore => "pgduet.types.v1.Hstore",
             Scalar::Text | Scalar::Json | Scalar::TimestampText | Scalar::OwnText => "string",
@@ -36,6 +36,9 @@ impl Package {
         repeated(one, shape.is_many())
     }
 }
+
+/// A `timestamptz` as a `.proto` file has it.
+pub(super) const TIMESTAMP: &str = "google.protobuf.Timestamp";
 
 /// Where values get their names.
 pub(super) enum Scope<'a> {

@@ -17,7 +17,9 @@ pub(crate) struct ResourceNames {
 impl ResourceNames {
     /// Every name that the relation's messages and its service have or could have.
     pub(crate) fn all(&self) -> Vec<String> {
-        [self.own(), self.of_related()].concat()
+        let mut names = self.own();
+        names.extend(self.of_related());
+        names
     }
 
     /// The names that follow from `singular` and `plural`.

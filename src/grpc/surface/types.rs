@@ -5,6 +5,7 @@ use super::{
     Compared, Declared, Enum, EnumValue, Field, Numbered, Package, Presence, Record, Reserved, Scalar, Shape,
     build::{Builder, own_number},
     computed,
+    locked::TIMESTAMP,
 };
 use crate::{
     catalog::{
@@ -12,6 +13,7 @@ use crate::{
         descriptor::{Function, Relation, Type, TypeKind},
         form::{Form, form},
     },
+    config::GrpcTimestamps,
     grpc::names::{pascal, upper_snake},
     request::select::Part,
 };
@@ -170,17 +172,26 @@ impl Package {
     /// The shape of a column of this type, which is locked as this.
     pub(super) fn shape(&self, oid: u32, locked: Option<&str>) -> Shape {
         match form(&self.catalog, oid) {
-            // The way out for values that the usual type cannot hold.
-            Form::TimestampTz if locked == Some("string") => Shape::One(Scalar::TimestampText),
-            Form::Array(element) if *element == Form::TimestampTz && locked == Some("repeated string") => {
-                Shape::Many(Scalar::TimestampText)
-            }
+            // Text has a form for values that the usual type cannot hold.
+            Form::TimestampTz => Shape::One(self.timestamp(locked)),
             Form::Array(_) if locked == Some("string") => Shape::One(Scalar::OwnText),
+            Form::Array(element) if *element == Form::TimestampTz => {
+                Shape::Many(self.timestamp(locked.and_then(|locked| locked.strip_prefix("repeated "))))
+            }
             Form::Array(element) => {
                 let of = self.catalog.base_type(oid).map_or(0, |array| array.element);
                 Shape::Many(self.scalar(&element, of))
             }
             single => Shape::One(self.scalar(&single, oid)),
+        }
+    }
+
+    /// What a `timestamptz` is that is locked as this. The lock has precedence over the option, because clients know it.
+    fn timestamp(&self, locked: Option<&str>) -> Scalar {
+        match (locked, self.timestamps) {
+            (Some("string"), _) => Scalar::TimestampText,
+            (Some(TIMESTAMP), _) | (_, GrpcTimestamps::Timestamp) => Scalar::TimestampTz,
+            (_, GrpcTimestamps::String) => Scalar::TimestampText,
         }
     }
 

@@ -9,10 +9,7 @@ use crate::{
         relationship::{Cardinality, Link, Relationship},
     },
     error::{Error, Fault, Result},
-    plan::{
-        hint::{SIMILAR, closest},
-        tree::Node,
-    },
+    plan::{hint::SIMILAR, tree::Node},
 };
 use serde_json::{Value, json};
 
@@ -186,18 +183,14 @@ fn suggestion(source: &str, target: &str, context: &Context<'_>) -> Option<Strin
     let found = relation.map(|relation| candidates(relation, context)).transpose().ok()?.unwrap_or_default();
     // For PostgREST what is related through a junction that is not exposed is not alone, though nothing can be suggested.
     let is_unrelated = found.is_empty() && !relation.is_some_and(|relation| relation.meets_unseen);
-    let (instead, meant) = match is_unrelated {
-        false => {
+    let (instead, meant) = match (is_unrelated, relation) {
+        (false, Some(relation)) => {
             let targets = found.iter().map(|candidate| candidate.target.name.as_str());
-            let meant = closest(target, targets, SIMILAR)?;
+            let meant = catalog.target_like((schema, relation.oid), targets, target, SIMILAR)?;
             // Where the name is right it is the hint that is wrong.
             (target, Some(meant).filter(|meant| meant.to_lowercase() != target.to_lowercase())?)
         }
-        true => {
-            let related = |relation: &&Relation| !catalog.relationships(relation.oid).is_empty();
-            let sources = catalog.relations_in(schema).filter(related);
-            (source, closest(source, sources.map(|relation| relation.name.as_str()), SIMILAR)?)
-        }
+        (true, _) | (_, None) => (source, catalog.source_like(schema, source, SIMILAR)?.to_owned()),
     };
     Some(format!("Perhaps you meant '{meant}' instead of '{instead}'."))
 }

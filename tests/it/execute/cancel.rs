@@ -162,7 +162,7 @@ async fn a_server_that_is_not_there_is_said_to_be_unreachable() {
     assert_eq!((error.code(), error.message.as_str()), ("PGRST000", "Database connection error."));
     let wrong = "postgresql://nobody:secret@127.0.0.1:1/x?sslmode=verify-full&sslrootcert=/nowhere";
     let (target, _) = Connection::parse(wrong, &BTreeMap::new()).unwrap();
-    assert_eq!(Pool::new(&target, options()).unwrap_err().code(), "PGRST000");
+    assert_eq!(Pool::new(&target, options(), Arc::default()).unwrap_err().code(), "PGRST000");
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ impl Server {
     fn pool(&self, parameters: &str) -> Result<Pool> {
         let given = format!("hostaddr=127.0.0.1 port={} dbname=postgres {parameters}", self.port);
         let (target, _) = Connection::parse(&given, &BTreeMap::new()).unwrap();
-        Pool::new(&target, options())
+        Pool::new(&target, options(), Arc::default())
     }
 
     /// Whether a connection with these parameters is encrypted, or what the client is told.

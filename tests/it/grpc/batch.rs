@@ -1,7 +1,7 @@
 //! Batches are one statement: all or nothing, in the order of the requests.
 
 use super::{said, served};
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::Code;
 
 #[test]
@@ -14,10 +14,10 @@ fn rows_are_got_in_the_order_of_the_requests_and_what_is_missing_is_named() {
         said(get(json!({"requests": [{"id": 3}, {"id": 77}, {"id": 78}]}))),
         (Code::NotFound, "requests[1]: no row has the key id=77".to_owned())
     );
-    let embedded = get(json!({"requests": [{"id": 2}], "readMask": "name,courses.title"}));
+    let embedded = get(json!({"requests": [{"id": 2}], "readMask": "name,coursesViaEnrollments.title"}));
     assert_eq!(
         embedded.unwrap(),
-        json!({"students": [{"name": "Grace", "courses": [{"title": "Compilers"}]}]})
+        json!({"students": [{"name": "Grace", "coursesViaEnrollments": [{"title": "Compilers"}]}]})
     );
     assert_eq!(said(get(json!({"requests": []}))).0, Code::InvalidArgument);
     assert_eq!(
@@ -87,10 +87,10 @@ fn rows_are_updated_together_each_with_the_fields_it_has_or_not_at_all() {
     );
     let same = update(json!({"requests": [
         {"student": {"id": 3, "level": 7}}, {"student": {"id": 4, "level": 8}},
-    ], "readMask": "id,level,courses.title"}));
+    ], "readMask": "id,level,coursesViaEnrollments.title"}));
     assert_eq!(
         same.unwrap(),
-        json!({"students": [{"id": 3, "level": 7, "courses": [{"title": "Algebra"}]}, {"id": 4, "level": 8}]})
+        json!({"students": [{"id": 3, "level": 7, "coursesViaEnrollments": [{"title": "Algebra"}]}, {"id": 4, "level": 8}]})
     );
     let missing = update(
         json!({"requests": [{"student": {"id": 3, "level": 9}}, {"student": {"id": 70, "level": 9}}]}),
@@ -114,22 +114,88 @@ fn rows_are_updated_together_each_with_the_fields_it_has_or_not_at_all() {
 fn a_batch_may_insert_what_is_missing() {
     let served = served();
     let update = |request| served.call("CoursesService/BatchUpdateCourses", request);
+    // Each request writes other fields, and an update need not set what is NOT NULL.
     let answer = update(json!({"requests": [
         {"course": {"id": 9, "title": "Logic"}, "allowMissing": true},
-        {"course": {"id": 1, "title": "Rings"}, "allowMissing": true},
+        {"course": {"id": 1, "credits": 7}, "allowMissing": true},
+        {"course": {"id": 2, "title": "Parsers", "credits": 1}, "updateMask": "title"},
+        {"course": {"id": 8, "title": "Sets", "credits": 4}, "updateMask": "title", "allowMissing": true},
+        {"course": {"id": 3}, "allowMissing": true},
     ], "readMask": "id,title,credits"}));
     assert_eq!(
         answer.unwrap(),
-        json!({"courses": [{"id": 9, "title": "Logic"}, {"id": 1, "title": "Rings", "credits": 5}]})
+        json!({"courses": [
+            {"id": 9, "title": "Logic"}, {"id": 1, "title": "Algebra", "credits": 7},
+            {"id": 2, "title": "Parsers", "credits": 6}, {"id": 8, "title": "Sets", "credits": 4},
+            {"id": 3, "title": "Idle"},
+        ]})
     );
-    for (second, field) in [
-        (json!({"course": {"id": 1, "title": "Rings"}}), "requests[1].allow_missing"),
-        (json!({"course": {"id": 1, "title": "Rings", "credits": 1}, "allowMissing": true}), "requests"),
+    let all = || served.sql("SELECT json_agg(c ORDER BY id) FROM (SELECT id, title FROM api.courses) c");
+    let before = all();
+    for (second, failure) in [
+        (
+            json!({"course": {"id": 70, "title": "x"}}),
+            (Code::NotFound, "requests[1]: No row has the key id=70"),
+        ),
+        (
+            json!({"course": {"id": 9, "title": "x"}}),
+            (Code::InvalidArgument, "requests[1]: a request before it is about the same row"),
+        ),
+        (
+            json!({"course": {"id": 71}, "allowMissing": true}),
+            (
+                Code::InvalidArgument,
+                "null value in column \"title\" of relation \"courses\" violates not-null constraint",
+            ),
+        ),
+        (
+            json!({"course": {"title": "x"}}),
+            (Code::InvalidArgument, "requests[1].id: the key has to be given"),
+        ),
     ] {
-        let first = json!({"course": {"id": 9, "title": "Logic"}, "allowMissing": true});
+        let first = json!({"course": {"id": 9, "title": "undone"}, "allowMissing": true});
         let (code, message) = said(update(json!({"requests": [first, second]})));
-        assert_eq!((code, message.split(':').next()), (Code::InvalidArgument, Some(field)));
+        assert_eq!((code, message.as_str()), failure);
     }
+    let tried = json!({"requests": [{"course": {"id": 77, "title": "x"}, "allowMissing": true}], "validateOnly": true, "readMask": ""});
+    assert_eq!(update(tried).unwrap(), json!({}));
+    assert_eq!(all(), before);
+    let many: Vec<Value> =
+        (0..1001).map(|id| json!({"course": {"id": id, "title": "x"}, "allowMissing": true})).collect();
+    assert_eq!(said(update(json!({ "requests": many }))).0, Code::ResourceExhausted);
+    assert_eq!(all(), before);
+}
+
+#[test]
+fn a_batch_that_may_insert_is_a_part_of_a_transaction_with_all_its_requests() {
+    let served = served();
+    let execute = |operations: Value| {
+        let request = json!({ "operations": operations });
+        served.call("TransactionService/Execute", request)
+    };
+    let batch = json!({"batchUpdateCourses": {"requests": [
+        {"course": {"id": 9, "title": "Logic"}, "allowMissing": true},
+        {"course": {"id": 1, "credits": 7}, "allowMissing": true},
+    ], "readMask": "id"}});
+    let refer =
+        json!({"createEnrollment": {"enrollment": {"student_id": 4, "course_id": 9}, "readMask": "mark"}});
+    let answer =
+        execute(json!([batch, refer, {"updateCourse": {"course": {"id": 9}, "allowMissing": true}}]));
+    assert_eq!(
+        answer.unwrap(),
+        json!({"results": [
+            {"batchUpdateCourses": {"courses": [{"id": 9}, {"id": 1}]}},
+            {"createEnrollment": {"enrollment": {}}},
+            {"updateCourse": {"course": {"id": 9, "title": "Logic"}}},
+        ]})
+    );
+    let missing = json!({"batchUpdateCourses": {"requests": [
+        {"course": {"id": 1, "credits": 8}, "allowMissing": true}, {"course": {"id": 70, "title": "x"}},
+    ]}});
+    let create = json!({"createCourse": {"course": {"id": 20, "title": "Undone"}}});
+    let (code, message) = said(execute(json!([create, missing])));
+    assert_eq!((code, message.as_str()), (Code::NotFound, "requests[1]: No row has the key id=70"));
+    assert_eq!(served.sql("SELECT count(*) FROM api.courses WHERE id = 20 OR credits = 8"), "0");
 }
 
 #[test]

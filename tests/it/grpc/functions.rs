@@ -135,7 +135,10 @@ fn rows_of_a_function_are_chosen_ordered_and_masked_like_those_of_their_relation
         (json!({"orderBy": "id", "limit": 1, "skip": 1}), json!([{"id": 2}])),
         (json!({"limit": 0}), json!([])),
         (json!({"where": {"name": {"eq": "Ada"}}}), json!([{"id": 1}])),
-        (json!({"where": {"courses": {"none": {"title": {"eq": "Algebra"}}}}}), json!([{"id": 2}])),
+        (
+            json!({"where": {"coursesViaEnrollments": {"none": {"title": {"eq": "Algebra"}}}}}),
+            json!([{"id": 2}]),
+        ),
         (json!({"filter": "name=like.A*", "orderBy": "id"}), json!([{"id": 1}, {"id": 3}])),
     ] {
         let mut request = said.clone();
@@ -145,12 +148,12 @@ fn rows_of_a_function_are_chosen_ordered_and_masked_like_those_of_their_relation
     }
     assert_eq!(
         rows(json!({
-            "lowest": 2, "readMask": "name,courses.title", "orderBy": "id",
-            "embeds": {"courses": {"limit": 1, "orderBy": "title desc"}}
+            "lowest": 2, "readMask": "name,coursesViaEnrollments.title", "orderBy": "id",
+            "embeds": {"coursesViaEnrollments": {"limit": 1, "orderBy": "title desc"}}
         })),
         json!([
-            {"name": "Ada", "courses": [{"title": "Compilers"}]},
-            {"name": "Grace", "courses": [{"title": "Compilers"}]}
+            {"name": "Ada", "coursesViaEnrollments": [{"title": "Compilers"}]},
+            {"name": "Grace", "coursesViaEnrollments": [{"title": "Compilers"}]}
         ])
     );
     // One row, and one that is written.

@@ -119,6 +119,11 @@ fn otherwise(clinic: &Clinic, server: &Server) -> Vec<String> {
             paths(&["name", "appointments.reason"]),
             json!({"doctor": {"name": "Strange", "appointments": [{"reason": "cough"}]}}),
         ),
+        (
+            "PatientsService/GetPatient",
+            paths(&["name", "appointments.reason", "appointments_count"]),
+            json!({"patient": {"name": "Ada", "appointments": [{"reason": "cough"}], "appointmentsCount": "1"}}),
+        ),
         ("FunctionsService/Add", json!({"a": 1, "b": 2}), json!({"value": 3})),
     ];
     let asked = calls
@@ -139,6 +144,16 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("another view over it", "CREATE VIEW api.a_doctor AS SELECT * FROM api.doctors"),
     ("a second way to a table", "ALTER TABLE api.appointments ADD assistant_id int REFERENCES api.patients"),
     (
+        "other ways between tables that are related already",
+        "ALTER TABLE api.doctors ADD main_patient_id int REFERENCES api.patients, \
+            ADD appointment_id int REFERENCES api.appointments; \
+         ALTER TABLE api.appointments ADD substitute int REFERENCES api.doctors; \
+         CREATE TABLE api.visits (doctor_id int REFERENCES api.doctors, \
+            appointment_id int REFERENCES api.appointments, PRIMARY KEY (doctor_id, appointment_id)); \
+         CREATE FUNCTION api.open_appointments(api.patients) RETURNS SETOF api.appointments LANGUAGE sql STABLE \
+            AS 'SELECT * FROM api.appointments WHERE patient_id = $1.id'",
+    ),
+    (
         "a column whose name ends at one that is there",
         "ALTER TABLE api.patients ADD \"Name\" text, ADD \"na me\" text, ADD \"name!\" text",
     ),
@@ -153,7 +168,8 @@ const NEIGHBOURS: &[(&str, &str)] = &[
          INSERT INTO api.again SELECT sex, \"Given Name\", 1, name, id FROM api.patients;
          DROP TABLE api.patients CASCADE;
          ALTER TABLE api.again DROP COLUMN extra;
-         ALTER TABLE api.again RENAME TO patients",
+         ALTER TABLE api.again RENAME TO patients;
+         ALTER TABLE api.appointments ADD FOREIGN KEY (patient_id) REFERENCES api.patients",
     ),
     (
         "a composite made again",
@@ -188,7 +204,7 @@ fn what_comes_beside_a_thing_leaves_it_as_clients_know_it() {
     other.execute(
         "INSERT INTO api.doctors (id, name, home) VALUES (1, 'Strange', '(,New York,Bleecker St)');
          INSERT INTO api.patients (id, name, sex, \"Given Name\") VALUES (1, 'Ada', 'female', 'Augusta');
-         INSERT INTO api.appointments (id, reason, doctor_id) VALUES (1, 'cough', 1)",
+         INSERT INTO api.appointments (id, reason, doctor_id, patient_id) VALUES (1, 'cough', 1, 1)",
     );
     assert_eq!(otherwise(&clinic, &serve(&other)), [""; 0], "a dump and restore");
 }
@@ -270,10 +286,18 @@ fn a_reload_tells_what_clients_do_not_see_coming_and_nothing_else() {
     );
     warned("the request of Add: \"b\" was int32 and is int64");
     warned("Add gave int32 and gives string");
+    clinic.change("ALTER TABLE api.appointments ADD doctor int");
+    warned(
+        "Appointment: \"doctors!appointments_doctor_id_fkey\" had the name doctor and has doctor_by_doctor_id, \
+         with the number",
+    );
+    warned(
+        "Appointment: the name doctor was that of \"doctors!appointments_doctor_id_fkey\" and is that of \"doctor\"",
+    );
     clinic.change("CREATE VIEW api.nurses AS SELECT 1 AS id");
     clinic.change("DROP VIEW api.nurses; CREATE TABLE api.nurse (id int PRIMARY KEY)");
     warned("Nurse was \"nurses\" and is \"nurse\"");
-    assert_eq!(clinic.server.log().matches("generated anew").count(), 4, "{}", clinic.server.log());
+    assert_eq!(clinic.server.log().matches("generated anew").count(), 6, "{}", clinic.server.log());
 }
 
 #[test]

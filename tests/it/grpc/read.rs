@@ -21,7 +21,7 @@ fn conditions_are_typed_or_of_the_rest_grammar_and_both_hold() {
         (json!({"filter": "or=(id.gt.3,nickname.not.is.null)&level=eq.2"}), vec![2]),
         (json!({"filter": "name=in.(Ada,\"Grace\")", "where": {"id": {"gt": 1}}}), vec![2]),
         (
-            json!({"filter": "courses.title=eq.Algebra&courses=not.is.null", "readMask": "id,courses"}),
+            json!({"filter": "courses_via_enrollments.title=eq.Algebra&courses_via_enrollments=not.is.null", "readMask": "id,coursesViaEnrollments"}),
             vec![1, 3],
         ),
         (json!({"filter": "name=eq.%26"}), vec![]),
@@ -69,8 +69,9 @@ fn masks_choose_columns_and_embeds_at_any_depth() {
     assert_eq!(get(""), all);
     assert_eq!(get("*"), all);
     assert_eq!(get("name"), json!({"name": "Ada"}));
-    let many_to_many = json!({"name": "Ada", "courses": [{"title": "Algebra"}, {"title": "Compilers"}]});
-    assert_eq!(get("name,courses.title"), many_to_many);
+    let many_to_many =
+        json!({"name": "Ada", "coursesViaEnrollments": [{"title": "Algebra"}, {"title": "Compilers"}]});
+    assert_eq!(get("name,coursesViaEnrollments.title"), many_to_many);
     assert_eq!(
         get("enrollments.mark,enrollments.course.title,enrollments.course.teacher.name"),
         json!({"enrollments": [
@@ -83,13 +84,15 @@ fn masks_choose_columns_and_embeds_at_any_depth() {
         answer.unwrap()["teacher"].clone()
     };
     assert_eq!(
-        teacher(2, "name,mentor.courses.students.name"),
-        json!({"name": "Hopper", "mentor": {"courses": [{"students": [{"name": "Ada"}, {"name": "Alan"}]}]}})
+        teacher(2, "name,mentor.courses.studentsViaEnrollments.name"),
+        json!({"name": "Hopper", "mentor": {"courses": [{"studentsViaEnrollments": [{"name": "Ada"}, {"name": "Alan"}]}]}})
     );
     // To-one without a row and to-many without rows: absent.
     assert_eq!(teacher(1, "name,mentor"), json!({"name": "Noether"}));
-    let idle =
-        served.call("CoursesService/GetCourse", json!({"id": 3, "readMask": "title,teacher,students"}));
+    let idle = served.call(
+        "CoursesService/GetCourse",
+        json!({"id": 3, "readMask": "title,teacher,studentsViaEnrollments"}),
+    );
     assert_eq!(idle.unwrap(), json!({"course": {"title": "Idle"}}));
 }
 

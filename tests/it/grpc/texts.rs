@@ -45,9 +45,14 @@ const EDITS: &[(&str, &str)] = &[
 ];
 
 fn export(database: &Database, directory: &Path) -> String {
+    export_with(database, directory, &[])
+}
+
+fn export_with(database: &Database, directory: &Path, options: &[(&str, &str)]) -> String {
     let mut command = Command::new(crate::support::server::binary());
     command.args(["proto", "--out"]).arg(directory);
     command.env("PGRST_DB_URI", database.uri("authenticator")).env("PGRST_DB_SCHEMAS", "api");
+    command.envs(options.iter().copied());
     stdout(&mut command);
     fs::read_to_string(directory.join("api/v1/api.proto")).unwrap()
 }
@@ -221,6 +226,48 @@ fn a_time_that_the_lock_declares_as_a_string_can_be_infinite() {
     }
     let lock = fs::read_to_string(directory.join("pgduet.lock.json")).unwrap();
     assert!(!lock.contains("reserved"), "nothing has another type: {lock}");
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn times_are_strings_where_the_option_says_so_and_the_lock_does_not_say_otherwise() {
+    let database = Database::fresh(TIMES);
+    let directory = std::env::temp_dir().join(format!("pgduet-times-{}", database.name()));
+    let strings = ("PGRST_GRPC_TIMESTAMPS", "string");
+    let uri = database.uri("authenticator");
+    let options =
+        [("PGRST_DB_URI", uri.as_str()), ("PGRST_DB_SCHEMAS", "api"), ("PGRST_DB_ANON_ROLE", "anonymous")];
+    let lines =
+        ["string seen = ", "string until = ", "string since = ", "repeated string days = ", "string at = "];
+    let proto = export_with(&database, &directory, &[strings]);
+    assert!(lines.iter().all(|line| proto.contains(line)), "{proto}");
+    // The lock has what was given out, whatever the option is from now on.
+    assert_eq!(export(&database, &directory), proto);
+    let server = Server::start(&[&options[..], &[strings]].concat());
+    let described = directory.join("descriptors.binpb");
+    let call = |method: &str, request: Value| {
+        let (request, method) = (request.to_string(), format!("api.v1.{method}"));
+        let arguments = ["-protoset", described.to_str().unwrap(), "-d", &request, server.address(), &method];
+        serde_json::from_str::<Value>(&crate::support::tools::grpcurl(&arguments).unwrap()).unwrap()
+    };
+    let row = json!({
+        "id": 1, "name": "a", "seen": "2024-02-29T09:00:00.5Z", "until": "infinity", "days": ["infinity"],
+        "span": {"since": "-infinity", "until": "2024-01-01T00:00:00Z"},
+    });
+    assert_eq!(call("VisitsService/GetVisit", json!({"id": 1})), json!({"visit": row}));
+    let found = json!({"where": {"seen": {"eq": "infinity"}}, "read_mask": {"paths": ["id"]}});
+    assert_eq!(call("VisitsService/ListVisits", found), json!({"visits": [{"id": 2}]}));
+    assert_eq!(call("FunctionsService/Ends", json!({"at": "-infinity"})), json!({"value": "-infinity"}));
+    // What the lock has as a Timestamp stays one, and the error says what can be done.
+    fs::remove_dir_all(&directory).unwrap();
+    let proto = export(&database, &directory);
+    assert_eq!(export_with(&database, &directory, &[strings]), proto);
+    let lock = directory.join("pgduet.lock.json");
+    let locked = ("PGRST_GRPC_LOCK", lock.to_str().unwrap());
+    let server = Server::start(&[&options[..], &[strings, locked]].concat());
+    let arguments = ["-d", r#"{"id": 2}"#, server.address(), "api.v1.VisitsService/GetVisit"];
+    let error = crate::support::tools::grpcurl(&arguments).unwrap_err();
+    assert!(error.contains("row id=2: column \"seen\" holds infinity"), "{error}");
     fs::remove_dir_all(directory).unwrap();
 }
 

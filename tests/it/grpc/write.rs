@@ -217,6 +217,20 @@ fn with_allow_missing_a_row_is_updated_or_else_inserted() {
         json!(null)
     );
     assert_eq!(served.sql("SELECT full_name FROM api.patients WHERE id = 72"), "a b");
+
+    // The same in a batch, of rows with a key that the database gives.
+    let batch = json!({"requests": [
+        {"patient": {"id": 1, "note": "z"}, "allowMissing": true},
+        {"patient": {"id": 80, "first": "Alan", "last": "Turing"}, "allowMissing": true},
+    ], "readMask": "id,fullName,note"});
+    let answer = served.call("PatientsService/BatchUpdatePatients", batch);
+    assert_eq!(
+        answer.unwrap()["patients"],
+        json!([
+            {"id": 1, "full_name": "Ada Lovelace", "note": "z"},
+            {"id": 80, "full_name": "Alan Turing"}
+        ])
+    );
 }
 
 #[test]

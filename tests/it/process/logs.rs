@@ -94,7 +94,7 @@ fn what_fails_again_and_again_is_told_once_a_second_with_its_number() {
 }
 
 /// The lines of the access log, as soon as there are so many.
-fn lines(server: &Server, count: usize) -> Vec<Value> {
+pub(super) fn lines(server: &Server, count: usize) -> Vec<Value> {
     let log = until("the lines are written", || {
         Some(server.access_log()).filter(|log| log.lines().count() >= count)
     });

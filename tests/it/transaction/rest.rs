@@ -121,6 +121,10 @@ fn what_holds_for_all_of_them_is_said_once() {
     let level = json!({ "method": "POST", "path": "/rpc/level", "body": {} });
     let (_, body) = post(&server, &json!([create("/authors", json!({ "name": "B" })), level]), &[]);
     assert_eq!(body[1]["body"], "serializable", "{body}");
+    // A time zone that is none is that of the request, and no operation's.
+    let (status, body) = post(&server, &list, &[("Prefer", "timezone=Nowhere/None")]);
+    assert_eq!((status, &body["code"], body.get("operation")), (400, &json!("22023"), None), "{body}");
+    assert_eq!(body["hint"], "This timezone is that of the whole transaction");
     for preference in ["tx=rollback", "timezone=UTC"] {
         let own = json!({ "method": "POST", "path": "/authors", "headers": { "Prefer": preference } });
         assert_eq!(post(&server, &json!([own]), &[]).1["code"], "PGDUET20");
