@@ -103,6 +103,8 @@ impl Unit<'_> {
 pub struct Report {
     /// Rows that came, or were affected.
     pub rows: u64,
+    /// Those of them that say that they were inserted.
+    pub inserted: u64,
     /// The total, where a count was asked for.
     pub total: Option<u64>,
     /// `response.headers` as it was set.

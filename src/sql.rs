@@ -34,7 +34,7 @@ pub use crate::request::literal::Literals;
 pub use self::{
     differences::differences,
     privileges::privileges,
-    session::{Setting, Settings, pre_request},
+    session::{Setting, Settings, TO_WORKERS, pre_request, reach_workers},
     statement::{count, statement},
 };
 
@@ -165,6 +165,15 @@ impl Fragment {
     /// Adds a literal as a parameter.
     pub fn literal(&mut self, literal: &Literal) -> &mut Self {
         self.parameter(Parameter::Literal(literal.clone()))
+    }
+
+    /// Adds a literal as the parameter that it is already, if it is one.
+    fn literal_once(&mut self, literal: &Literal) -> &mut Self {
+        let is_it = |found: &Parameter| matches!(found, Parameter::Literal(found) if found == literal);
+        match self.parameters.iter().position(is_it) {
+            Some(at) => self.sql("$").position(at + 1),
+            None => self.literal(literal),
+        }
     }
 
     /// Adds bytes as a parameter of type `bytea`.
@@ -305,6 +314,8 @@ pub enum Fact {
     Rows,
     /// How many rows an upsert has inserted so far, not updated.
     Inserted,
+    /// Whether an upsert has inserted the row: 1, or 0 where it has updated it. Those of all rows are added up.
+    IsInserted,
     /// The value of this column of the key, as text.
     Key(String),
 }

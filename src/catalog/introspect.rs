@@ -307,6 +307,7 @@ async fn fill(
         media_handlers,
         operators,
         dynamic,
+        citus,
     ) = tokio::try_join!(
         rows(transaction, include_str!("sql/relations.sql"), &within),
         columns,
@@ -321,12 +322,22 @@ async fn fill(
         rows(transaction, include_str!("sql/media_handlers.sql"), of_schemas),
         rows(transaction, include_str!("sql/own_operators.sql"), &[]),
         rows(transaction, include_str!("sql/dynamic_code.sql"), &[]),
+        rows(transaction, include_str!("sql/citus.sql"), &[]),
     )?;
     for row in &operators {
         database.has_own_operators = Fields::of(row).next()?;
     }
     for row in &dynamic {
         database.has_dynamic_code = Fields::of(row).next()?;
+    }
+    for row in &citus {
+        database.has_citus = Fields::of(row).next()?;
+    }
+    let mut distributed = HashSet::new();
+    if database.has_citus {
+        for row in &rows(transaction, include_str!("sql/distributed.sql"), &[]).await? {
+            distributed.insert(Fields::of(row).next::<u32>()?);
+        }
     }
     let mut loaded = relations::Relations::new(&relations, columns)?;
     loaded.add_defaults(&defaults)?;
@@ -347,7 +358,7 @@ async fn fill(
     loaded.carry_keys();
     database.foreign_keys = loaded.foreign_keys(&foreign_keys, &database.schemas);
     let running = code::closure(&code)?;
-    database.relations = loaded.finish(&running);
+    database.relations = loaded.finish(&running, &distributed);
     database.functions = functions::functions(&functions)?;
     for row in &representations {
         let mut fields = Fields::of(row);

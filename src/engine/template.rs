@@ -157,6 +157,7 @@ impl Template {
                 Fact::Inserted => {
                     outcome.inserted = value.map_or(Some(0), |inserted| inserted.parse().ok());
                 }
+                Fact::IsInserted => outcome.inserted = Some(report.inserted),
                 // `Location` names one row.
                 Fact::Key(column) if outcome.rows == 1 => {
                     outcome.location.get_or_insert_default().push((column.clone(), value));

@@ -16,6 +16,15 @@ pub(super) fn has_data(row: &Received<'_>, facts: &[Fact]) -> bool {
     !facts.iter().enumerate().any(absent)
 }
 
+/// Adds what a row says of itself.
+pub(super) fn add(report: &mut Report, row: &Received<'_>, facts: &[Fact]) {
+    for (at, fact) in facts.iter().enumerate() {
+        if *fact == Fact::IsInserted && row.get(first(row, facts) + at) == Some(b"1") {
+            report.inserted += 1;
+        }
+    }
+}
+
 /// Adds the last row's facts to the report.
 pub(super) fn read(report: &mut Report, last: &Received<'_>, facts: &[Fact]) {
     let first = first(last, facts);
@@ -25,7 +34,7 @@ pub(super) fn read(report: &mut Report, last: &Received<'_>, facts: &[Fact]) {
         match fact {
             Fact::Total => report.total = number(),
             Fact::Rows => report.rows = number().unwrap_or(report.rows),
-            Fact::Present | Fact::Inserted | Fact::Key(_) => {}
+            Fact::Present | Fact::Inserted | Fact::IsInserted | Fact::Key(_) => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 //! puts the session back. Tables: nothing is sent here.
 
 use super::{Access, End, Isolation};
+use crate::sql::TO_WORKERS;
 
 /// One of them. Each connection prepares it when it first needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub(super) enum Fixed {
     RepeatableReadReadWrite,
     SerializableReadOnly,
     SerializableReadWrite,
+    /// Sends settings to the workers of Citus.
+    ToWorkers,
     // From here on, what comes after the unit's statement, which may have deallocated it.
     Response,
     /// The same, and whether anything was written; releases locks in passing.
@@ -42,13 +45,14 @@ impl Fixed {
     }
 
     /// Their texts, in their order.
-    pub(super) const SQL: [&str; 20] = [
+    pub(super) const SQL: [&str; 21] = [
         "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
         "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
         "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
+        TO_WORKERS,
         "SELECT pg_catalog.current_setting('response.headers', true), \
             pg_catalog.current_setting('response.status', true)",
         "SELECT pg_catalog.current_setting('response.headers', true), \

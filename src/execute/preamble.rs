@@ -8,7 +8,7 @@ use super::{
 use crate::{
     error::{Error, Origin},
     position::Position,
-    sql::{Fragment, Hashed, Setting},
+    sql::{Fragment, Hashed, Setting, reach_workers},
 };
 use std::{borrow::Cow, time::Duration};
 
@@ -222,6 +222,11 @@ impl Unit<'_> {
     /// The role that the statement runs as; empty for the login role.
     pub(super) fn role(&self) -> &str {
         role(&self.settings)
+    }
+
+    /// Whether the workers of Citus are sent its settings.
+    pub(super) fn reaches_workers(&self) -> bool {
+        reach_workers(&self.settings)
     }
 }
 

@@ -146,6 +146,10 @@ impl Session {
     /// How the transaction of a unit begins. What fails in a session that is shared is undone before anybody else has it,
     /// which a BEGIN sees to.
     pub(super) fn start(&self, unit: &Unit<'_>) -> Start {
+        // `SET LOCAL` reaches workers from within a transaction block only.
+        if unit.reaches_workers() {
+            return Start::Explicit;
+        }
         match (unit.isolation, unit.access, unit.end, self.tenancy) {
             (Isolation::ReadCommitted, Access::ReadOnly, End::Commit, Tenancy::Sole) => self.start,
             (_, _, _, Tenancy::Sole | Tenancy::Shared) => Start::Explicit,

@@ -167,6 +167,7 @@ impl<'a> Conversation<'a> {
             Place::Later => role,
         };
         let mut told = Call::new(self.form(maker, preamble.sql()), maker, preamble.sql(), Vec::new());
+        let mut to_workers = unit.reaches_workers().then(|| self.fixed(Fixed::ToWorkers));
         let mut pre_request = unit.pre_request.as_ref().map(|call| self.call(role, call));
         let mut planned = count::planned(unit.count.as_deref()).map(|explain| self.call(role, explain));
         let (mut statement, types) = self.statement(role, sink);
@@ -179,7 +180,7 @@ impl<'a> Conversation<'a> {
             self.session.send(begin, Results::Text)?;
         }
         self.session.send_with(&told, preamble::values(seen.as_ref(), &unit.settings, milliseconds))?;
-        for call in pre_request.iter().chain(&planned) {
+        for call in to_workers.iter().chain(&pre_request).chain(&planned) {
             self.session.send(call, Results::Text)?;
         }
         self.send_statement(&statement, types.as_deref())?;
@@ -188,8 +189,8 @@ impl<'a> Conversation<'a> {
             self.session.begun(begin).await?;
         }
         self.session.last_row(&mut told).await.map_err(|stop| self.told(stop))?;
-        if let Some(pre_request) = &mut pre_request {
-            self.session.last_row(pre_request).await?;
+        for call in to_workers.iter_mut().chain(&mut pre_request) {
+            self.session.last_row(call).await?;
         }
         let plan = match &mut planned {
             Some(planned) => self.session.last_row(planned).await?,
@@ -404,6 +405,7 @@ impl<'a> Conversation<'a> {
                         }
                     }
                     if !facts.is_empty() {
+                        facts::add(&mut report, &row, facts);
                         last = Some(frame);
                     }
                 }

@@ -20,6 +20,7 @@ pub(super) fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, writ
         Form::Record(oid) => {
             let attributes =
                 scope.catalog.type_of(oid).map(|found| found.attributes.as_slice()).unwrap_or_default();
+            let close = sent(out, "pg_catalog.record_send(", scope);
             out.sql("CASE WHEN ");
             write(out);
             out.sql(" IS NOT DISTINCT FROM NULL THEN NULL ELSE ROW(");
@@ -40,7 +41,7 @@ pub(super) fn binary(out: &mut Fragment, declared: &Type, scope: Scope<'_>, writ
                     }
                 }
             });
-            out.sql(") END");
+            out.sql(") END").sql(close);
         }
         Form::Bool
         | Form::Int2
@@ -112,6 +113,7 @@ fn records(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn
     let Some(element) = array.and_then(|array| scope.catalog.type_of(array.element)) else {
         return write(out);
     };
+    let close = sent(out, "pg_catalog.array_send(", scope);
     out.sql("CASE WHEN pg_catalog.array_ndims(");
     write(out);
     out.sql(") OPERATOR(pg_catalog.>) 1 THEN ARRAY[ARRAY[ROW()]] WHEN ");
@@ -123,7 +125,19 @@ fn records(out: &mut Fragment, declared: &Type, scope: Scope<'_>, write: &dyn Fn
     // In FROM, a composite that is NULL would become one of NULLs.
     out.sql(" FROM (SELECT pg_catalog.unnest(");
     write(out);
-    out.sql(") AS ").identifier(ELEMENT).sql(") AS ").identifier(ELEMENTS).sql(") END");
+    out.sql(") AS ").identifier(ELEMENT).sql(") AS ").identifier(ELEMENTS).sql(") END").sql(close);
+}
+
+/// Opens the call of the function that gives what PostgreSQL sends of records, where workers of Citus may make them:
+/// PostgreSQL reads no record of a type without a name. The bytes are the same. Gives what closes the call.
+fn sent(out: &mut Fragment, function: &'static str, scope: Scope<'_>) -> &'static str {
+    match scope.catalog.descriptor().has_citus {
+        true => {
+            out.sql(function);
+            ")"
+        }
+        false => "",
+    }
 }
 
 /// What an array's element is called.

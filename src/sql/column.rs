@@ -5,13 +5,13 @@
 use super::{
     Column, Encoder, Fragment,
     binary::binary,
-    read::{Link, Rows, existing, rows},
+    read::{Link, Place, ROWS, Rows, existing, is_apart, object, one, rows},
     statement::Scope,
     value::{Binary, aggregate_encoder, binary_of, cast_aggregate, field_encoder, value},
 };
 use crate::{
     plan::tree::{Arity, Embed, Field, Form, Item, Node, Output},
-    request::select::Aggregate,
+    request::select::{Aggregate, Join},
 };
 
 /// In which form values are written.
@@ -259,13 +259,33 @@ impl<'p> Cell<'p> {
     fn bare(&self, out: &mut Fragment, node: &Node<'_>, values: Values, scope: Scope<'_>) {
         match &self.source {
             Source::Field(output) => value(out, output, &node.alias, values, scope),
+            Source::ToOne(embed) if is_apart(embed, node, scope) => one(out, embed, values),
             Source::ToOne(embed) => {
-                // Without a function around it, a row falls apart into its columns.
-                out.sql(if values == Values::Binary { "coalesce(" } else { "pg_catalog.row_to_json(" });
-                out.identifier(&embed.join_alias).sql(".*)");
+                let has_citus = scope.catalog.descriptor().has_citus;
+                match (values, embed.join) {
+                    // Without a function around it, a row falls apart into its columns.
+                    (Values::Binary, _) => {
+                        out.sql(if has_citus { "pg_catalog.record_send(" } else { "coalesce(" });
+                        out.identifier(&embed.join_alias).sql(".*)");
+                    }
+                    (_, Join::Inner) if has_citus => object(out, embed, values),
+                    (Values::Plain | Values::Record | Values::Text | Values::Whole, _) => {
+                        out.sql("pg_catalog.row_to_json(").identifier(&embed.join_alias).sql(".*)");
+                    }
+                }
+            }
+            Source::ToMany(embed) if is_apart(embed, node, scope) => {
+                let [open, close] = match values {
+                    Values::Binary => ["", ""],
+                    Values::Plain | Values::Record | Values::Whole | Values::Text => ["coalesce(", ", '[]')"],
+                };
+                out.sql(open).qualified(&embed.join_alias, ROWS).sql(close);
             }
             Source::ToMany(embed) => {
                 let [open, close] = match values {
+                    Values::Binary if scope.catalog.descriptor().has_citus => {
+                        ["pg_catalog.array_send(pg_catalog.array_agg(", ".*))"]
+                    }
                     Values::Binary => ["pg_catalog.array_agg(", ".*)"],
                     Values::Plain | Values::Record | Values::Whole | Values::Text => {
                         ["coalesce(pg_catalog.json_agg(", ".*), '[]')"]
@@ -273,13 +293,21 @@ impl<'p> Cell<'p> {
                 };
                 out.sql("(SELECT ").sql(open).identifier(&embed.join_alias).sql(close).sql(" FROM (");
                 let link = Link { embed, above: node };
-                rows(out, &embed.node, Rows { values: values.nested(), link: Some(link), facts: &[] }, scope);
+                rows(
+                    out,
+                    &embed.node,
+                    Rows { values: values.nested(), link: Some(link), facts: &[], place: Place::Within },
+                    scope,
+                );
                 out.sql(") AS ").identifier(&embed.join_alias).sql(")");
             }
             Source::Count(embed) => {
                 out.sql("(SELECT pg_catalog.count(*)");
                 existing(out, &embed.node, Some(Link { embed, above: node }), scope);
                 out.sql(")");
+            }
+            Source::Collected(embed) if is_apart(embed, node, scope) => {
+                out.sql("coalesce(").qualified(&embed.join_alias, self.key).sql(", '[]')");
             }
             Source::Lifted(embed, _) | Source::Collected(embed) => {
                 out.qualified(&embed.join_alias, self.key);

@@ -1,7 +1,11 @@
 //! Mutations: `INSERT`, `UPDATE` and `DELETE`. The body of a request is one
 //! parameter, whatever the number of its rows.
 
+mod inserted;
 mod objects;
+mod single;
+
+pub(super) use inserted::{Origin, inserted};
 
 use super::{
     Fact, Fragment, Layout, SOURCE, Statement,
@@ -23,54 +27,33 @@ use crate::{
     },
 };
 
+use inserted::{TO_INSERT, TO_UPDATE, merges};
 use objects::{ObjectType, objects};
+use single::is_single;
 
 /// What the written values are called within a statement, which PostgreSQL's
 /// messages tell, and each object as it came, where keys can be missing.
 const BODY: &str = "pgrst_body";
 const OBJECT: &str = "pgduet_object";
 
-/// Said of each row that is to be inserted.
-const TO_INSERT: &str = "pg_catalog.set_config('pgduet.updates', 'false', TRUE) IS NOT NULL";
-/// Said of it where it was there already and is updated instead.
-const TO_UPDATE: &str = "pg_catalog.set_config('pgduet.updates', 'true', TRUE) IS NOT NULL";
-/// Counts a row that was inserted, once for each row that comes back: a row that a trigger skips does not. PostgreSQL
-/// takes the next row only then, so what was said last is about this one.
-const COUNT: &str = "pg_catalog.set_config('pgduet.inserted', \
-     (pg_catalog.concat('0', pg_catalog.current_setting('pgduet.inserted', TRUE))::pg_catalog.int8 \
-     OPERATOR(pg_catalog.+) (NOT pg_catalog.current_setting('pgduet.updates')::pg_catalog.bool)::pg_catalog.int4\
-     )::pg_catalog.text, TRUE)::pg_catalog.int8";
-/// What has been counted so far.
-const COUNTED: &str =
-    "pg_catalog.concat('0', pg_catalog.current_setting('pgduet.inserted', TRUE))::pg_catalog.int8";
-
-/// Where rows are written down.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// In the mutation itself, by `RETURNING`.
-    Mutation,
-    /// In what reads from it.
-    Source,
-}
-
-/// The expression of how many rows were inserted, not updated, where that is a question.
-pub(super) fn inserted(mutation: &Mutation<'_>, origin: Origin) -> Option<&'static str> {
-    merges(&mutation.change).then_some(match origin {
-        Origin::Mutation => COUNT,
-        Origin::Source => COUNTED,
-    })
-}
-
-fn merges(change: &Change<'_>) -> bool {
-    match change {
-        Change::Insert { conflict: Some(Conflict { resolution, .. }), .. } => {
-            *resolution == Resolution::MergeDuplicates
-        }
+/// Whether all that the answer has can be computed in the mutation itself. Workers of Citus compute nothing there that
+/// depends on settings, such as the text of a date, of rows that are updated or deleted.
+pub(super) fn computes(mutation: &Mutation<'_>, scope: Scope<'_>) -> bool {
+    match &mutation.change {
+        Change::Insert { values, .. } => !is_single(values, mutation.relation, scope),
         Change::Upsert { .. } => true,
-        Change::Insert { conflict: None, .. }
-        | Change::Update(_)
-        | Change::UpdateEach { .. }
-        | Change::Delete => false,
+        Change::Update(_) | Change::UpdateEach { .. } | Change::Delete => !mutation.relation.is_distributed,
+    }
+}
+
+/// Whether PostgreSQL says which rule a row breaks only where rows come back: without, Citus copies them to its workers,
+/// and errors lose their SQLSTATE.
+fn is_copied(mutation: &Mutation<'_>, scope: Scope<'_>) -> bool {
+    let relation = mutation.relation;
+    match &mutation.change {
+        Change::Insert { values, .. } => relation.is_distributed && !is_single(values, relation, scope),
+        Change::Upsert { .. } => relation.is_distributed,
+        Change::Update(_) | Change::UpdateEach { .. } | Change::Delete => false,
     }
 }
 
@@ -84,18 +67,20 @@ pub(super) fn unseen(
     let mut facts = Vec::new();
     let keys = mutation.location.as_slice();
     let counted = inserted(mutation, Origin::Source);
-    if counted.is_none() && mutation.readable == Returned::default() {
+    if counted.is_none() && mutation.readable == Returned::default() && !is_copied(mutation, scope) {
         change(&mut out, mutation, node, scope, None);
         return Statement { fragment: out, layout: Layout::Nothing, facts };
     }
+    // Workers of Citus return no text of what depends on settings.
+    let (returned_text, read_text) = match mutation.relation.is_distributed {
+        false => (Text::Here, Text::Elsewhere),
+        true => (Text::Elsewhere, Text::Here),
+    };
     with_source(&mut out, |out| {
         let write = |out: &mut Fragment| {
             for key in keys {
-                out.sql("pg_catalog.to_json(")
-                    .qualified(&node.alias, key)
-                    .sql(") OPERATOR(pg_catalog.#>>) '{}' AS ")
-                    .identifier(key);
-                out.sql(", ");
+                as_text(out, returned_text, |out| out.qualified(&node.alias, key));
+                out.sql(" AS ").identifier(key).sql(", ");
             }
             let mut others = mutation.readable.clone();
             others.names.retain(|name| !keys.contains(&name.as_str()));
@@ -106,17 +91,34 @@ pub(super) fn unseen(
     });
     out.sql("SELECT pg_catalog.count(*)");
     facts.push(Fact::Rows);
-    if let Some(counted) = counted {
+    if let Some((fact, counted)) = counted {
         out.sql(", ").sql(counted);
-        facts.push(Fact::Inserted);
+        facts.push(fact);
     }
     for key in keys {
         // Of one row the largest value is the value.
-        out.sql(", pg_catalog.max(").identifier(key).sql(")");
+        out.sql(", pg_catalog.max(");
+        as_text(&mut out, read_text, |out| out.identifier(key));
+        out.sql(")");
         facts.push(Fact::Key((*key).to_owned()));
     }
     out.sql(" FROM ").identifier(SOURCE);
     Statement { fragment: out, layout: Layout::Nothing, facts }
+}
+
+/// Whether a key becomes text.
+#[derive(Clone, Copy)]
+enum Text {
+    Here,
+    Elsewhere,
+}
+
+/// What `write` writes, as text where this is the place for that.
+fn as_text(out: &mut Fragment, here: Text, write: impl FnOnce(&mut Fragment) -> &mut Fragment) {
+    match here {
+        Text::Here => write(out.sql("pg_catalog.to_json(")).sql(") OPERATOR(pg_catalog.#>>) '{}'"),
+        Text::Elsewhere => write(out),
+    };
 }
 
 /// A mutation that gives its rows by itself.
@@ -166,7 +168,7 @@ pub(super) fn source(
 
 /// Counts the rows that were inserted.
 fn count(out: &mut Fragment, mutation: &Mutation<'_>) {
-    if let Some(count) = inserted(mutation, Origin::Mutation) {
+    if let Some((_, count)) = inserted(mutation, Origin::Mutation) {
         out.sql(", ").sql(count).sql(" AS \"pgduet_inserted\"");
     }
 }
@@ -181,13 +183,18 @@ fn change(
 ) {
     let relation = mutation.relation;
     match &mutation.change {
+        Change::Insert { values, conflict } if is_single(values, relation, scope) => {
+            into(out, mutation, node, values);
+            single::row(out, values, scope);
+            on_conflict(out, conflict.as_ref(), values, relation);
+        }
         Change::Insert { values, conflict } => {
             insert(out, mutation, node, values, scope);
-            on_conflict(out, conflict.as_ref(), values);
+            on_conflict(out, conflict.as_ref(), values, relation);
         }
         Change::Upsert { values, conflict } => {
             insert(out, mutation, node, values, scope);
-            on_conflict(out, Some(conflict), values);
+            on_conflict(out, Some(conflict), values, relation);
         }
         Change::Update(values) if values.columns.is_empty() => {
             // SQL has no update of nothing; what has the same columns and no rows is a read.
@@ -198,6 +205,12 @@ fn change(
             out.sql(" FROM ").qualified(&relation.schema, &relation.name).sql(" AS ");
             out.identifier(&node.alias).sql(" WHERE FALSE");
             return;
+        }
+        Change::Update(values) if is_single(values, relation, scope) => {
+            out.sql("UPDATE ").qualified(&relation.schema, &relation.name).sql(" AS ");
+            out.identifier(&node.alias).sql(" SET ");
+            single::set(out, values, scope);
+            conditions(out, mutation, node, &node.alias, scope);
         }
         Change::Update(values) => {
             out.sql("UPDATE ").qualified(&relation.schema, &relation.name).sql(" AS ");
@@ -210,7 +223,7 @@ fn change(
                 value(out, target, values, otherwise, Some(&node.alias), scope);
             });
             out.sql(" FROM ");
-            objects(out, values, &ahead);
+            objects(out, values, &ahead, relation);
             conditions(out, mutation, node, &node.alias, scope);
         }
         Change::UpdateEach { values, key } => {
@@ -227,7 +240,7 @@ fn change(
                 value(out, target, values, otherwise, Some(alias), scope);
             });
             out.sql(" FROM ");
-            objects(out, values, &[]);
+            objects(out, values, &[], relation);
             out.sql(" WHERE ");
             out.separated(" AND ", key, |out, key| {
                 out.qualified(alias, key).sql(" = ").qualified(BODY, key);
@@ -252,18 +265,8 @@ fn insert(
     values: &Values<'_>,
     scope: Scope<'_>,
 ) {
+    into(out, mutation, node, values);
     let relation = mutation.relation;
-    out.sql("INSERT INTO ").qualified(&relation.schema, &relation.name).sql(" AS ").identifier(&node.alias);
-    if !values.columns.is_empty() {
-        out.sql("(");
-        out.separated(", ", &values.columns, |out, target| {
-            out.identifier(&target.column.name);
-        });
-        out.sql(")");
-    }
-    if values.identities == Identities::Given && values.columns.iter().any(is_identity) {
-        out.sql(" OVERRIDING SYSTEM VALUE");
-    }
     out.sql(" SELECT ");
     let mut ahead = Vec::new();
     out.separated(", ", &values.columns, |out, target| {
@@ -275,10 +278,26 @@ fn insert(
         value(out, target, values, otherwise, None, scope);
     });
     out.sql(" FROM ");
-    objects(out, values, &ahead);
+    objects(out, values, &ahead, relation);
     conditions(out, mutation, node, BODY, scope);
-    if merges(&mutation.change) {
+    if merges(&mutation.change) && !relation.is_distributed {
         out.sql(if mutation.conditions.is_empty() { " WHERE " } else { " AND " }).sql(TO_INSERT);
+    }
+}
+
+/// Into which columns of what rows are inserted.
+fn into(out: &mut Fragment, mutation: &Mutation<'_>, node: &Node<'_>, values: &Values<'_>) {
+    let relation = mutation.relation;
+    out.sql("INSERT INTO ").qualified(&relation.schema, &relation.name).sql(" AS ").identifier(&node.alias);
+    if !values.columns.is_empty() {
+        out.sql("(");
+        out.separated(", ", &values.columns, |out, target| {
+            out.identifier(&target.column.name);
+        });
+        out.sql(")");
+    }
+    if values.identities == Identities::Given && values.columns.iter().any(is_identity) {
+        out.sql(" OVERRIDING SYSTEM VALUE");
     }
 }
 
@@ -300,7 +319,7 @@ fn conditions(out: &mut Fragment, mutation: &Mutation<'_>, node: &Node<'_>, alia
     out.separated(" AND ", &mutation.conditions, |out, found| condition(out, found, alias, &before, scope));
 }
 
-fn on_conflict(out: &mut Fragment, conflict: Option<&Conflict>, values: &Values<'_>) {
+fn on_conflict(out: &mut Fragment, conflict: Option<&Conflict>, values: &Values<'_>, relation: &Relation) {
     let Some(conflict) = conflict else { return };
     out.sql(" ON CONFLICT (");
     out.separated(", ", &conflict.columns, |out, column| {
@@ -318,7 +337,9 @@ fn on_conflict(out: &mut Fragment, conflict: Option<&Conflict>, values: &Values<
             out.separated(", ", updated, |out, target| {
                 out.identifier(&target.column.name).sql(" = EXCLUDED.").identifier(&target.column.name);
             });
-            out.sql(" WHERE ").sql(TO_UPDATE);
+            if !relation.is_distributed {
+                out.sql(" WHERE ").sql(TO_UPDATE);
+            }
         }
     }
 }

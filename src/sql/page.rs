@@ -5,7 +5,7 @@ use super::{
     Elements, Encoder, Fact, Fragment, Layout,
     column::{Aggregates, Cell, Cells, Values},
     premise::{Kinds, Premise},
-    read::{Rows, rows},
+    read::{Place, Rows, rows},
     statement::{Results, Scope},
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     },
     media::Nulls,
     plan::{Plan, negotiate::Body, tree::Node},
+    request::range::Range,
 };
 
 /// What one row becomes.
@@ -284,7 +285,12 @@ impl<'p> Page<'p> {
     }
 
     fn rows(&self, out: &mut Fragment, values: Values) {
-        rows(out, self.node, Rows { values, link: None, facts: &self.expressions() }, self.scope);
+        rows(
+            out,
+            self.node,
+            Rows { values, link: None, facts: &self.expressions(), place: Place::Within },
+            self.scope,
+        );
     }
 
     /// The rows as something to be read from, after an expression made of them.
@@ -295,8 +301,19 @@ impl<'p> Page<'p> {
 
     fn subquery(&self, out: &mut Fragment, values: Values) {
         out.sql(" FROM (");
-        rows(out, self.node, Rows { values, link: None, facts: &[] }, self.scope);
+        rows(out, self.node, Rows { values, link: None, facts: &[], place: Place::Within }, self.scope);
+        self.keep_order(out);
         out.sql(") AS \"row\"");
+    }
+
+    /// The order of a subquery is that of its rows. Citus would have each worker order its own, unless a range says that the
+    /// order is about all of them.
+    fn keep_order(&self, out: &mut Fragment) {
+        let Node { order, range, .. } = self.node;
+        let has_citus = self.scope.catalog.descriptor().has_citus;
+        if has_citus && !order.is_empty() && *range == Range::default() {
+            out.sql(" OFFSET 0");
+        }
     }
 
     /// Groups, whose values become JSON only when they are complete.
@@ -310,7 +327,13 @@ impl<'p> Page<'p> {
         });
         self.more(out);
         out.sql(" FROM (");
-        rows(out, self.node, Rows { values: Values::Plain, link: None, facts: &[] }, self.scope);
+        rows(
+            out,
+            self.node,
+            Rows { values: Values::Plain, link: None, facts: &[], place: Place::Within },
+            self.scope,
+        );
+        self.keep_order(out);
         out.sql(") AS \"group\"(");
         out.separated(", ", 0..cells.len(), |out, at| {
             out.identifier(&format!("c{at}"));

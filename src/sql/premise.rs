@@ -7,6 +7,9 @@
 //! (TRUE OR EXISTS (VALUES ("t".*), (0.0, NULL::pg_catalog.text, NULL)))
 //! ```
 //!
+//! In what workers of Citus return, no subquery is allowed; there it is `(TRUE OR ROW(NULL, NULL, NULL)::"api"."t" IS NULL
+//! OR coalesce("t"."a", 0.0) IS NULL)`, which asks the same.
+//!
 //! Rows of VALUES must be equally long (42601) and of types that go together (42804, 42846). Types that do go together
 //! have one [`Encoder`](super::Encoder). That a column is gone, PostgreSQL says by itself (42703).
 
@@ -50,6 +53,8 @@ pub(super) struct Premise<'p> {
     parts: Vec<Part<'p>>,
     kinds: Kinds,
     relation: Option<&'p Relation>,
+    /// The relation whose rows Citus keeps, if it is one.
+    distributed: Option<&'p Relation>,
     scope: Scope<'p>,
 }
 
@@ -71,7 +76,9 @@ impl<'p> Premise<'p> {
             Kinds::DoNotMatter => Vec::new(),
         };
         let parts: Vec<_> = every.map(Part::Every).into_iter().chain(known).collect();
-        (!parts.is_empty()).then_some(Self { parts, kinds, relation: relation_of_call(node, scope), scope })
+        let distributed = node.shape.relation().filter(|relation| relation.is_distributed);
+        let relation = relation_of_call(node, scope);
+        (!parts.is_empty()).then_some(Self { parts, kinds, relation, distributed, scope })
     }
 
     /// Writes it as a condition on the rows called `alias`.
@@ -101,6 +108,37 @@ impl<'p> Premise<'p> {
         out.sql(")))");
     }
 
+    /// Writes it without a subquery. A row of so many columns becomes one of the relation, or PostgreSQL refuses it (42846);
+    /// COALESCE takes types that go together, as rows of VALUES do.
+    fn write_plainly(&self, out: &mut Fragment, alias: &str, relation: &Relation) {
+        out.sql("(TRUE");
+        for part in &self.parts {
+            match part {
+                Part::Every(columns) => {
+                    out.sql(" OR ROW(");
+                    out.separated(", ", columns, |out, _| {
+                        out.sql("NULL");
+                    });
+                    out.sql(")::").qualified(&relation.schema, &relation.name).sql(" IS NULL");
+                    let known = columns.iter().filter_map(|(name, oid)| Some((name, self.sample(*oid)?)));
+                    for (name, sample) in known {
+                        out.sql(" OR coalesce(")
+                            .qualified(alias, name)
+                            .sql(", ")
+                            .sql(sample)
+                            .sql(") IS NULL");
+                    }
+                }
+                Part::One(output, sample) => {
+                    out.sql(" OR coalesce(");
+                    field(out, alias, &output.field, self.scope);
+                    out.sql(", ").sql(sample).sql(") IS NULL");
+                }
+            }
+        }
+        out.sql(")");
+    }
+
     fn sample(&self, column: u32) -> Option<&'static str> {
         match self.kinds {
             Kinds::Matter => sample(self.scope, self.scope.catalog.type_of(column)?),
@@ -111,7 +149,10 @@ impl<'p> Premise<'p> {
     /// Writes it as one more column of a list.
     pub(super) fn write_column(&self, out: &mut Fragment, alias: &str) {
         out.sql(", ");
-        self.write(out, alias);
+        match self.distributed {
+            Some(relation) => self.write_plainly(out, alias, relation),
+            None => self.write(out, alias),
+        }
         out.sql(" AS ").identifier(NAME);
     }
 }

@@ -3,6 +3,10 @@
 //! are subqueries in the select list, which it computes after sorting and
 //! limiting; embeds that only filter are `EXISTS`.
 
+mod apart;
+
+pub(super) use apart::{ROWS, is_apart, object, one};
+
 use super::{
     Fragment, ROW, SOURCE,
     call::function,
@@ -24,6 +28,17 @@ pub(super) struct Rows<'p> {
     pub(super) link: Option<Link<'p>>,
     /// More expressions, at the end of the select list.
     pub(super) facts: &'p [&'static str],
+    /// How the rows find those above.
+    pub(super) place: Place,
+}
+
+/// How the rows of an embed find the rows that they belong to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// They are read for each row above.
+    Within,
+    /// They are read once for all rows above, each with the key that it belongs to: see [`apart`].
+    Apart,
 }
 
 /// An embed and the level that it is embedded in.
@@ -64,7 +79,7 @@ pub(super) fn rows(out: &mut Fragment, node: &Node<'_>, wanted: Rows<'_>, scope:
             join(out, embed, node, wanted.values.nested(), scope);
         }
     }
-    conditions(out, node, wanted.link, Joined::Yes(wanted.premise(node, scope)), scope);
+    conditions(out, node, wanted.link, Joined::Yes(wanted.premise(node, scope), wanted.place), scope);
     if cells.are_groups() {
         group_by(out, node, &cells);
     }
@@ -99,6 +114,9 @@ fn select_list(out: &mut Fragment, node: &Node<'_>, cells: &Cells<'_>, wanted: &
     for fact in wanted.facts {
         out.sql(separator).sql(fact);
         separator = ", ";
+    }
+    if let (Some(link), Place::Apart) = (wanted.link, wanted.place) {
+        apart::select_keys(out.sql(separator), link, node);
     }
 }
 
@@ -153,25 +171,30 @@ fn from(out: &mut Fragment, node: &Node<'_>, link: Option<Link<'_>>, scope: Scop
 }
 
 /// Whether an embed stands among the joins of its level.
-fn is_joined(embed: &Embed<'_>, above: &Node<'_>) -> bool {
+fn is_joined(embed: &Embed<'_>, above: &Node<'_>, scope: Scope<'_>) -> bool {
     let is_embed =
         |item: usize| matches!(above.items.get(item), Some(Item::Embed(found)) if std::ptr::eq(found, embed));
     match (embed.form, embed.arity) {
         (Form::Hidden, _) => above.order.iter().filter_map(|term| term.embed).any(is_embed),
         (Form::Key | Form::Spread, Arity::ToOne) | (Form::Spread, Arity::ToMany) => true,
-        (Form::Key, Arity::ToMany) | (Form::Count, _) => false,
+        (Form::Key, Arity::ToMany) => is_apart(embed, above, scope),
+        (Form::Count, _) => false,
     }
 }
 
 fn join(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, values: Values, scope: Scope<'_>) {
-    if !is_joined(embed, above) {
+    if !is_joined(embed, above, scope) {
+        return;
+    }
+    if is_apart(embed, above, scope) {
+        apart::join(out, Link { embed, above }, values, scope);
         return;
     }
     out.sql(match (embed.join, embed.arity) {
         (Join::Inner, Arity::ToOne) => " INNER JOIN LATERAL (",
         (Join::Left, _) | (Join::Inner, Arity::ToMany) => " LEFT JOIN LATERAL (",
     });
-    let wanted = Rows { values, link: Some(Link { embed, above }), facts: &[] };
+    let wanted = Rows { values, link: Some(Link { embed, above }), facts: &[], place: Place::Within };
     match embed.arity {
         Arity::ToOne => rows(out, &embed.node, wanted, scope),
         Arity::ToMany => {
@@ -193,7 +216,7 @@ fn join(out: &mut Fragment, embed: &Embed<'_>, above: &Node<'_>, values: Values,
 /// Whether embeds are joined to the level, or only looked for.
 enum Joined<'p> {
     /// They are joined, and this is what the level takes for granted.
-    Yes(Option<Premise<'p>>),
+    Yes(Option<Premise<'p>>, Place),
     No,
 }
 
@@ -212,7 +235,15 @@ fn conditions(
         separator = " AND ";
     };
     if let Some(link) = link {
+        let is_apart = matches!(joined, Joined::Yes(_, Place::Apart));
+        if is_apart {
+            and(out);
+            apart::is_of_those_above(out, link, node);
+        }
         for [one, other] in equal_columns(&link, node) {
+            if is_apart && one.0 == link.above.alias {
+                continue;
+            }
             and(out);
             out.qualified(other.0, other.1).sql(" = ").qualified(one.0, one.1);
         }
@@ -224,23 +255,29 @@ fn conditions(
     for item in &node.items {
         let Item::Embed(embed) = item else { continue };
         let by_join =
-            matches!(joined, Joined::Yes(_)) && embed.arity == Arity::ToOne && is_joined(embed, node);
+            matches!(joined, Joined::Yes(..)) && embed.arity == Arity::ToOne && is_joined(embed, node, scope);
         if embed.join == Join::Inner && !by_join {
             and(out);
             out.sql("EXISTS (");
             exists(out, embed, node, scope);
             out.sql(")");
-        } else if embed.form == Form::Hidden && !is_joined(embed, node) && says_something(&embed.node) {
+        } else if embed.form == Form::Hidden && !is_joined(embed, node, scope) && says_something(&embed.node)
+        {
             // Nobody asks whether it has rows, but what is said of them has to be possible. PostgreSQL looks at that
             // and no further.
             and(out);
             out.sql("(TRUE OR EXISTS (");
             let link = Some(Link { embed, above: node });
-            rows(out, &embed.node, Rows { values: Values::Plain, link, facts: &[] }, scope);
+            rows(
+                out,
+                &embed.node,
+                Rows { values: Values::Plain, link, facts: &[], place: Place::Within },
+                scope,
+            );
             out.sql("))");
         }
     }
-    if let Joined::Yes(Some(premise)) = joined {
+    if let Joined::Yes(Some(premise), _) = joined {
         and(out);
         premise.write(out, &node.alias);
     }

@@ -2,9 +2,54 @@
 //! PostgREST's order, and the call of the pre-request function.
 
 use super::Fragment;
-use crate::{auth::Identity, config::Config, plan::Plan, request::shape::Told};
+use crate::{
+    auth::Identity,
+    config::Config,
+    plan::Plan,
+    request::{literal, shape::Told},
+};
 use bytes::Bytes;
 use std::borrow::Cow;
+
+/// The names of the settings that [`TO_WORKERS`] sends.
+const SENT: &str = "pgduet.sent";
+
+/// Sends settings of the transaction to the workers of Citus. `set_config` reaches the coordinator alone; of `SET LOCAL`,
+/// Citus sends the text to each worker that takes part in the transaction, now or later. SET takes no parameters, so
+/// PostgreSQL itself makes the text, of settings that are made already: no value of a request becomes SQL in pgduet, and
+/// `format` quotes each for the text that PostgreSQL is about to parse. A worker's search path has the schemas there are,
+/// name by name, because a list in quotation marks would be one name.
+pub const TO_WORKERS: &str = "DO $pgduet$ DECLARE \"name\" pg_catalog.text; \"value\" pg_catalog.text; BEGIN \
+    \"value\" := (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(\"schema\"::pg_catalog.text), ', ') \
+        FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) AS \"schema\"); \
+    IF \"value\" IS NOT NULL THEN \
+        EXECUTE pg_catalog.format('SET LOCAL search_path TO %s', \"value\"); \
+    END IF; \
+    FOREACH \"name\" IN ARRAY pg_catalog.current_setting('pgduet.sent')::pg_catalog.text[] LOOP \
+        \"value\" := pg_catalog.current_setting(\"name\", true); \
+        IF \"value\" IS NOT NULL THEN \
+            EXECUTE pg_catalog.format('SET LOCAL %I TO %L', \"name\", \"value\"); \
+        END IF; \
+    END LOOP; END $pgduet$";
+
+/// What each transaction is told of its request, by what the workers of Citus are told of it, too.
+const OF_REQUEST: [&str; 7] = [
+    "request.jwt.claims",
+    "request.method",
+    "request.path",
+    "request.headers",
+    "request.cookies",
+    "request.tls.subject",
+    "timezone",
+];
+
+/// Settings that are lists of names. Their text in quotation marks would be one name.
+const LISTS: [&str; 2] = ["search_path", "temp_tablespaces"];
+
+/// Whether the workers of Citus are sent settings by these.
+pub fn reach_workers(settings: &[Setting]) -> bool {
+    settings.iter().any(|(name, _)| *name == SENT)
+}
 
 /// A setting and its value. Names that are known when this is compiled become a part of the statement that sets them.
 pub type Setting = (Cow<'static, str>, Bytes);
@@ -29,7 +74,21 @@ impl Settings {
         if plan.config.db_pre_request.is_some() && plan.explain.is_none() {
             settings.after.push(PLANNED_ANEW);
         }
+        if plan.catalog.descriptor().has_citus {
+            settings.send_to_workers();
+        }
         settings
+    }
+
+    /// Those of the role alone are not sent: workers know the role by itself, and make its settings when it logs in.
+    fn send_to_workers(&mut self) {
+        let own = self
+            .after
+            .iter()
+            .map(|(name, _)| name.as_ref())
+            .filter(|name| !LISTS.iter().any(|list| list.eq_ignore_ascii_case(name)));
+        let sent = literal::array(OF_REQUEST.into_iter().chain(own));
+        self.after.extend([("citus.propagate_set_commands".into(), "local".into()), (SENT.into(), sent)]);
     }
 
     /// Those of what is asked of a schema itself, by a role with these settings.

@@ -103,9 +103,9 @@ fn changed(mut out: Fragment, mutation: &Mutation<'_>, mut page: Page<'_>) -> St
         return mutate::unseen(out, mutation, page.node, page.scope);
     }
     page.made();
-    let returned = page.returned();
+    let returned = page.returned().filter(|_| mutate::computes(mutation, page.scope));
     let origin = if returned.is_some() { mutate::Origin::Mutation } else { mutate::Origin::Source };
-    page.facts.extend(mutate::inserted(mutation, origin).map(|inserted| (Fact::Inserted, inserted)));
+    page.facts.extend(mutate::inserted(mutation, origin));
     let layout = match returned {
         Some(layout) => {
             let values = if matches!(page.body, Body::Columns) { Values::Binary } else { Values::Text };

@@ -10,6 +10,7 @@ mod statements;
 mod tls;
 mod transaction;
 mod turns;
+mod workers;
 
 use crate::support::database::Database;
 use bytes::Bytes;

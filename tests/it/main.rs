@@ -5,6 +5,7 @@ mod bench;
 mod bulk;
 mod catalog;
 mod check;
+mod citus;
 mod clients;
 mod conditional;
 mod connect;

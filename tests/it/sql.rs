@@ -2,6 +2,7 @@
 //! answer, beside what PostgreSQL itself says of the same question.
 
 mod call;
+mod distributed;
 mod media;
 mod mutate;
 mod read;
@@ -11,11 +12,11 @@ mod transaction;
 use crate::support::database::Database;
 use pgduet::{
     catalog::{
-        Catalog,
+        Catalog, descriptor,
         introspect::{Exposed, introspect},
     },
     config::{Config, Connection, Sources},
-    error::Result,
+    error::{Error, Result},
     execute::{Access, Body, End, Expectation, Form, Isolation, Options, Pool, ResponseSettings, Unit},
     media::{MediaType, Nulls},
     memory::Memory,
@@ -51,6 +52,8 @@ pub(super) struct Answer {
     pub(super) body: String,
     pub(super) rows: u64,
     pub(super) facts: Vec<(Fact, Option<String>)>,
+    /// The rows that say that they were inserted.
+    pub(super) inserted: u64,
 }
 
 impl Bench {
@@ -60,12 +63,28 @@ impl Bench {
 
     /// With these options set.
     pub(super) fn with(options: &[(&str, &str)]) -> Self {
+        Self::of(options, |_| ())
+    }
+
+    /// With the statements that Citus is sent where it keeps all tables. PostgreSQL runs them as well.
+    pub(super) fn distributed() -> Self {
+        Self::of(&[("DB_AGGREGATES_ENABLED", "true")], |descriptor| {
+            descriptor.has_citus = true;
+            let tables = descriptor.relations.iter_mut();
+            for table in tables.filter(|found| found.kind() == descriptor::RelationKind::Table) {
+                table.is_distributed = true;
+            }
+        })
+    }
+
+    fn of(options: &[(&str, &str)], change: impl FnOnce(&mut descriptor::Database)) -> Self {
         let database = Database::fresh(include_str!("../fixtures/plan.sql"));
         let runtime = Runtime::new().unwrap();
         let (client, catalog) = runtime.block_on(async {
             let mut client = database.client().await;
             let exposed = Exposed { schemas: vec!["api".to_owned()], extra_search_path: Vec::new() };
-            let descriptor = introspect(&mut client, &exposed, None).await.unwrap().database;
+            let mut descriptor = introspect(&mut client, &exposed, None).await.unwrap().database;
+            change(&mut descriptor);
             client.batch_execute("SET search_path = api; SET timezone = 'UTC'").await.unwrap();
             (client, Catalog::new(descriptor))
         });
@@ -81,6 +100,16 @@ impl Bench {
 
     /// Plans and runs a request.
     pub(super) fn run(&self, request: Request) -> Result<Answer> {
+        Ok(self.tried(request)?.unwrap_or_else(|(error, sql)| panic!("{error}\n{sql}")))
+    }
+
+    /// The SQLSTATE that a request fails with.
+    pub(super) fn fails(&self, request: Request) -> String {
+        self.tried(request).unwrap().map(|answer| answer.body).unwrap_err().0.code().to_owned()
+    }
+
+    /// Plans and runs a request; PostgreSQL may refuse it.
+    fn tried(&self, request: Request) -> Result<std::result::Result<Answer, (Box<Error>, String)>> {
         let (shape, literals, _) = request.split();
         let plan = plan::plan(shape, &self.catalog, &self.config, &[])?;
         let statement = sql::statement(&plan);
@@ -104,15 +133,19 @@ impl Bench {
         let mut body = Body::new(&form, unit.lease());
         let (text, values) = (statement.fragment.as_str(), statement.fragment.values(&literals));
         let report = self.runtime.block_on(self.pool.run(&unit, &mut body));
-        let report = report.unwrap_or_else(|error| panic!("{error}\n{text}\n{values:?}"));
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => return Ok(Err((error, format!("{text}\n{values:?}")))),
+        };
         let value = |value: sql::Value| value.map(|value| String::from_utf8_lossy(&value).into_owned());
-        Ok(Answer {
+        Ok(Ok(Answer {
             sql: text.to_owned(),
             parameters: values.into_iter().filter_map(value).collect(),
             body: String::from_utf8(body.finish().to_vec()).unwrap(),
             rows: report.rows,
+            inserted: report.inserted,
             facts: statement.facts.iter().cloned().zip(report.facts).collect(),
-        })
+        }))
     }
 
     /// Plans a request of a role with these settings.

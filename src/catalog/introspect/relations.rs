@@ -233,9 +233,10 @@ impl Relations {
         found
     }
 
-    /// The relations, once it is known which of them run code.
-    pub(super) fn finish(mut self, running: &HashSet<u32>) -> Vec<Relation> {
+    /// The relations, once it is known which of them run code, and which of them Citus keeps.
+    pub(super) fn finish(mut self, running: &HashSet<u32>, distributed: &HashSet<u32>) -> Vec<Relation> {
         for relation in &mut self.all {
+            relation.is_distributed = distributed.contains(&relation.oid);
             relation.runs_code = running.contains(&relation.oid);
         }
         self.all

@@ -3,7 +3,7 @@
 
 use super::{BODY, OBJECT, Otherwise, absent, default_name, is_of_parts};
 use crate::{
-    catalog::descriptor::Column,
+    catalog::descriptor::{Column, Relation},
     plan::mutate::{Target, Values},
     request::{payload::Rows, prefer::Missing},
     sql::{Fragment, binary::read_as},
@@ -35,8 +35,13 @@ impl ObjectType {
     }
 }
 
-/// The objects of the body, as rows of the columns' types, with these defaults for each.
-pub(super) fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column, Otherwise<'_>)]) {
+/// The objects of the body, as rows of the columns' types, with these defaults for each. They are for this relation.
+pub(super) fn objects(
+    out: &mut Fragment,
+    values: &Values<'_>,
+    ahead: &[(&Column, Otherwise<'_>)],
+    relation: &Relation,
+) {
     let json = &values.json;
     if values.columns.is_empty() {
         // Only their number is left.
@@ -51,6 +56,11 @@ pub(super) fn objects(out: &mut Fragment, values: &Values<'_>, ahead: &[(&Column
         return;
     }
     match (values.missing, values.rows) {
+        // Citus computes functions of a statement ahead, unless they return sets, and knows no types of columns there.
+        (Missing::Null, Rows::One) if relation.is_distributed => out
+            .sql("pg_catalog.json_to_recordset(pg_catalog.json_build_array(")
+            .literal(json)
+            .sql("::pg_catalog.json))"),
         (Missing::Null, Rows::One) => {
             out.sql("pg_catalog.json_to_record(").literal(json).sql("::pg_catalog.json)")
         }

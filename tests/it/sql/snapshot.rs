@@ -12,7 +12,7 @@ use pgduet::{
 use std::{fs, path::Path};
 
 /// The statements of these requests, one after the other.
-fn statements(bench: &Bench, requests: Vec<(&str, Request)>) -> String {
+pub(super) fn statements(bench: &Bench, requests: Vec<(&str, Request)>) -> String {
     let one = |(title, request): (&str, Request)| {
         let answer = bench.run(request).unwrap_or_else(|error| panic!("{title}: {error}"));
         let parameters = answer.parameters.iter().enumerate();
