@@ -158,6 +158,7 @@ pub(super) const WHOLE: &[Fixed] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::LEFT;
 
     #[test]
     fn each_has_its_text() {
@@ -174,6 +175,8 @@ mod tests {
         }
         assert_eq!((Fixed::Commit.sql(), Fixed::Rollback.sql()), ("COMMIT", "ROLLBACK"));
         assert_eq!(Fixed::Check.sql(), "SET CONSTRAINTS ALL IMMEDIATE");
+        assert_eq!(Fixed::Response.sql(), format!("SELECT {}", LEFT[..2].join(", ")));
+        assert_eq!(Fixed::ResponseAndUnlock.sql(), format!("SELECT {}", LEFT.join(", ")));
         assert_eq!(Fixed::DiscardTemp.sql(), "DISCARD TEMP");
         assert_eq!(Fixed::DiscardTemp.at() + 1, Fixed::SQL.len());
         assert!(Fixed::Response.is_behind_code() && !Fixed::SerializableReadWrite.is_behind_code());
