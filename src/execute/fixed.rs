@@ -112,11 +112,11 @@ pub(super) enum Tenancy {
     Shared,
 }
 
-/// How a transaction that began by BEGIN ends if nothing fails, and what PostgreSQL says then.
-pub(super) const fn end(end: End) -> (&'static [Fixed], &'static str) {
+/// How a transaction that began by BEGIN ends if nothing fails, and what PostgreSQL says of each statement then.
+pub(super) const fn end(end: End) -> &'static [(Fixed, &'static str)] {
     match end {
-        End::Commit => (&[Fixed::Commit], "COMMIT"),
-        End::Rollback => (&[Fixed::Check, Fixed::Rollback], "ROLLBACK"),
+        End::Commit => &[(Fixed::Commit, "COMMIT")],
+        End::Rollback => &[(Fixed::Check, "SET"), (Fixed::Rollback, "ROLLBACK")],
     }
 }
 

@@ -22,9 +22,6 @@ use tokio_postgres::SimpleQueryMessage;
 /// A question that is not answered within this is asked on another connection too.
 const SOON: Duration = Duration::from_secs(1);
 
-/// The SQLSTATEs with which a server says that it is there, and has no connection to give.
-const FULL: [&str; 2] = ["53300", "53400"];
-
 /// The processes that work for the login role. The catalog's names are written out, for settings of the role may hide them.
 const AT_WORK: &str = "SELECT pid FROM pg_catalog.pg_stat_activity
     WHERE usename OPERATOR(pg_catalog.=) SESSION_USER AND state OPERATOR(pg_catalog.<>) 'idle'";
@@ -108,7 +105,7 @@ impl Heartbeat {
                 return Heard::Revival(revival);
             }
             Ok(Ok(session)) => return self.keep(session),
-            Ok(Err(error)) if is_full(&error) => return Heard::Answer,
+            Ok(Err(error)) if error.is_full() => return Heard::Answer,
             Ok(Err(error)) => error::reported(&error),
             Err(_) => error::silent(),
         };
@@ -156,11 +153,4 @@ async fn fresh(connector: &Connector) -> Result<Session, WireError> {
 async fn answered(session: Session) -> Result<Session, WireError> {
     session.client().simple_query("").await.map_err(of_driver)?;
     Ok(session)
-}
-
-fn is_full(error: &WireError) -> bool {
-    match error {
-        WireError::Server(report) => FULL.contains(&report.sqlstate.as_str()),
-        WireError::Io(_) | WireError::Protocol(_) | WireError::Memory(_) => false,
-    }
 }

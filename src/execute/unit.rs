@@ -205,7 +205,7 @@ impl<'a> Conversation<'a> {
         self.send_statement(&statement, types.as_deref())?;
 
         if let Some(begin) = &mut begin {
-            self.session.begun(begin).await?;
+            self.session.commanded(begin, "BEGIN").await?;
         }
         self.session.last_row(&mut told).await.map_err(|stop| self.told(stop))?;
         if let Some(pre_request) = &mut pre_request {
@@ -406,11 +406,11 @@ impl<'a> Conversation<'a> {
                         last = Some(frame);
                     }
                 }
-                Said::Done(affected) => {
+                Said::Done(frame) => {
                     match last {
                         Some(last) => facts::read(&mut report, &columns.read(last.body())?, facts),
                         // What returns no rows says how many it affected.
-                        None => report.rows = report.rows.max(affected),
+                        None => report.rows = report.rows.max(frame.completed()?.1),
                     }
                     return Ok(report);
                 }

@@ -1,9 +1,8 @@
 //! How a transaction ends, and what puts the session back behind it. It knows no statement of any unit.
 
-use super::{Naming, Stop, answers::Said};
+use super::{Naming, Stop};
 use crate::execute::{
     Access, End, ResponseSettings, Unit,
-    error::unexpected,
     fixed::{self, Fixed, Start},
     session::{Session, Trace},
     vet::Vetting,
@@ -52,7 +51,7 @@ impl Ending {
 
     /// Writes what ends the transaction, and what puts the session back.
     pub(super) fn send(&self, session: &mut Session) -> Result<(), wire::Error> {
-        for fixed in self.statements().0.iter().chain(self.put_back) {
+        for fixed in self.statements().iter().map(|(fixed, _)| fixed).chain(self.put_back) {
             session.send(&session.fixed(*fixed, self.naming), Results::Text)?;
         }
         session.wire.out.sync();
@@ -63,30 +62,18 @@ impl Ending {
     }
 
     /// What ends the transaction besides the Sync, and what PostgreSQL says then.
-    fn statements(&self) -> (&'static [Fixed], &'static str) {
+    fn statements(&self) -> &'static [(Fixed, &'static str)] {
         match self.start {
-            Start::Implicit => (&[], ""),
+            Start::Implicit => &[],
             Start::Explicit => fixed::end(self.end),
         }
     }
 
     /// Waits until the transaction has ended as it should, and the session is put back.
     pub(super) async fn heard(&self, session: &mut Session) -> Result<(), Stop> {
-        let (statements, expected) = self.statements();
-        for (at, fixed) in statements.iter().enumerate() {
+        for (fixed, command) in self.statements() {
             let mut call = session.fixed(*fixed, self.naming);
-            loop {
-                let frame = session.wire.frame().await?;
-                if frame.tag() == b'C'
-                    && at + 1 == statements.len()
-                    && frame.completed()?.0 != expected.as_bytes()
-                {
-                    return Err(Stop::Sink(unexpected("a transaction that ends as it should not")));
-                }
-                if let Said::Done(_) = session.said(&mut call, frame)? {
-                    break;
-                }
-            }
+            session.commanded(&mut call, command).await?;
         }
         let outcome = self.is_put_back(session).await;
         match (outcome, self.start) {
