@@ -289,6 +289,7 @@ fn question<'s>(statement: &'s Statement, settings: Vec<Setting>, memory: &Memor
         isolation: Isolation::default(),
         pre_request: None,
         statement: Cow::Borrowed(statement),
+        looking: None,
         count: None,
         literals: Cow::default(),
         response_settings: ResponseSettings::Unset,

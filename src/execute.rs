@@ -69,6 +69,8 @@ pub struct Unit<'t> {
     pub pre_request: Option<Cow<'t, Fragment>>,
     /// The statement.
     pub statement: Cow<'t, Statement>,
+    /// The same with [`crate::sql::LEFT`] as its last columns, if it gives one row.
+    pub looking: Option<Cow<'t, Statement>>,
     /// How the total is found, where it was asked for.
     pub count: Option<Cow<'t, Count>>,
     /// The values of the statement's parameters, and of the count's.

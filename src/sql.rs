@@ -35,7 +35,7 @@ pub use self::{
     differences::differences,
     privileges::privileges,
     session::{Setting, Settings, TO_WORKERS, pre_request, reach_workers},
-    statement::{count, statement},
+    statement::{count, looking, statement},
 };
 
 /// What the rows of a mutation or a call are called within its statement.
@@ -318,7 +318,18 @@ pub enum Fact {
     IsInserted,
     /// The value of this column of the key, as text.
     Key(String),
+    /// What code has left behind: one of [`LEFT`].
+    Left,
 }
+
+/// A look at what code has left behind: two settings that change the answer, whether it has written, and locks of the
+/// session, which are released in passing.
+pub const LEFT: [&str; 4] = [
+    "pg_catalog.current_setting('response.headers', true)",
+    "pg_catalog.current_setting('response.status', true)",
+    "pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL",
+    "pg_catalog.pg_advisory_unlock_all()",
+];
 
 /// A statement and what its rows become.
 #[derive(Clone, Debug, PartialEq)]

@@ -40,6 +40,7 @@ pub(super) struct Template {
     pub(super) route: Arc<Route>,
     pre_request: Option<Fragment>,
     statement: Statement,
+    looking: Option<Statement>,
     count: Option<Count>,
     response_settings: ResponseSettings,
     expectation: Expectation,
@@ -62,7 +63,8 @@ enum Numbers {
 
 impl Made for Template {
     fn size(&self) -> usize {
-        self.statement.fragment.as_str().len()
+        let statements = std::iter::once(&self.statement).chain(&self.looking);
+        statements.map(|statement| statement.fragment.as_str().len()).sum()
     }
 }
 
@@ -82,6 +84,7 @@ impl Template {
             route,
             pre_request: sql::pre_request(plan.config),
             statement,
+            looking: sql::looking(plan),
             count: sql::count(plan),
             response_settings: transaction.response_settings,
             expectation: transaction.expectation,
@@ -110,6 +113,7 @@ impl Template {
             isolation: self.isolation,
             pre_request: self.pre_request.as_ref().map(Cow::Borrowed),
             statement: Cow::Borrowed(&self.statement),
+            looking: self.looking.as_ref().map(Cow::Borrowed),
             count: self.count.as_ref().map(Cow::Borrowed),
             literals: Cow::Borrowed(literals),
             response_settings: self.response_settings,
@@ -162,7 +166,7 @@ impl Template {
                 Fact::Key(column) if outcome.rows == 1 => {
                     outcome.location.get_or_insert_default().push((column.clone(), value));
                 }
-                Fact::Key(_) | Fact::Present | Fact::Total | Fact::Rows => {}
+                Fact::Key(_) | Fact::Present | Fact::Total | Fact::Rows | Fact::Left => {}
             }
         }
         Ok(outcome)

@@ -3,10 +3,14 @@
 //! are read, and whether a row has data at all.
 
 use super::{
-    Report,
+    Report, error,
     wire::{self, Columns, Frame, Received},
 };
-use crate::{outcome::Row as _, sql::Fact};
+use crate::{
+    error::Error,
+    outcome::Row as _,
+    sql::{Fact, LEFT},
+};
 
 /// Whether the row has data, and did not come for its facts alone.
 pub(super) fn has_data(row: &Received<'_>, facts: &[Fact]) -> bool {
@@ -34,9 +38,17 @@ pub(super) fn read(report: &mut Report, last: &Received<'_>, facts: &[Fact]) {
         match fact {
             Fact::Total => report.total = number(),
             Fact::Rows => report.rows = number().unwrap_or(report.rows),
-            Fact::Present | Fact::Inserted | Fact::IsInserted | Fact::Key(_) => {}
+            Fact::Present | Fact::Inserted | Fact::IsInserted | Fact::Key(_) | Fact::Left => {}
         }
     }
+}
+
+/// Takes what code has left behind out of the facts.
+pub(super) fn left(report: &mut Report) -> Result<[Option<String>; LEFT.len()], Box<Error>> {
+    let first = report.facts.len().checked_sub(LEFT.len());
+    let first = first.ok_or_else(|| error::unexpected("a call without a row"))?;
+    let mut left = report.facts.drain(first..);
+    Ok(std::array::from_fn(|_| left.next().flatten()))
 }
 
 /// The column of the first fact.

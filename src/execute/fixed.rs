@@ -129,11 +129,11 @@ pub(super) enum Tenancy {
     Shared,
 }
 
-/// How a transaction that began by BEGIN ends if nothing fails, and what PostgreSQL says then.
-pub(super) const fn end(end: End) -> (&'static [Fixed], &'static str) {
+/// How a transaction that began by BEGIN ends if nothing fails, and what PostgreSQL says of each statement then.
+pub(super) const fn end(end: End) -> &'static [(Fixed, &'static str)] {
     match end {
-        End::Commit => (&[Fixed::Commit], "COMMIT"),
-        End::Rollback => (&[Fixed::Check, Fixed::Rollback], "ROLLBACK"),
+        End::Commit => &[(Fixed::Commit, "COMMIT")],
+        End::Rollback => &[(Fixed::Check, "SET"), (Fixed::Rollback, "ROLLBACK")],
     }
 }
 
@@ -175,6 +175,7 @@ pub(super) const WHOLE: &[Fixed] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::LEFT;
 
     #[test]
     fn each_has_its_text() {
@@ -191,6 +192,8 @@ mod tests {
         }
         assert_eq!((Fixed::Commit.sql(), Fixed::Rollback.sql()), ("COMMIT", "ROLLBACK"));
         assert_eq!(Fixed::Check.sql(), "SET CONSTRAINTS ALL IMMEDIATE");
+        assert_eq!(Fixed::Response.sql(), format!("SELECT {}", LEFT[..2].join(", ")));
+        assert_eq!(Fixed::ResponseAndUnlock.sql(), format!("SELECT {}", LEFT.join(", ")));
         assert_eq!(Fixed::DiscardTemp.sql(), "DISCARD TEMP");
         assert_eq!(Fixed::DiscardTemp.at() + 1, Fixed::SQL.len());
         assert!(Fixed::Response.is_behind_code() && !Fixed::SerializableReadWrite.is_behind_code());

@@ -1,12 +1,12 @@
-//! In which form the columns of a unit's statement come, and whether they are described before it runs. It sends nothing.
+//! In which form the columns of a statement come, and whether they are described before it runs. It sends nothing.
 
-use super::{Unit, wire::Results};
-use crate::sql::Layout;
+use super::wire::Results;
+use crate::sql::{Layout, Statement};
 
 /// In which format the columns come, of which there are so many.
-pub(super) fn results(unit: &Unit<'_>, columns: usize) -> Results {
-    let text = unit.statement.facts.len();
-    match unit.statement.layout {
+pub(super) fn results(statement: &Statement, columns: usize) -> Results {
+    let text = statement.facts.len();
+    match statement.layout {
         Layout::Columns => Results::Binary { binary: columns.saturating_sub(text), text: text.min(columns) },
         Layout::Body => Results::Binary { binary: 1, text },
         Layout::Array(_)
@@ -27,8 +27,8 @@ pub(super) enum Described {
     Never,
 }
 
-pub(super) fn described(unit: &Unit<'_>) -> Described {
-    match unit.statement.layout {
+pub(super) fn described(statement: &Statement) -> Described {
+    match statement.layout {
         Layout::Columns => Described::First,
         Layout::Body
         | Layout::Array(_)

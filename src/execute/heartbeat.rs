@@ -22,9 +22,6 @@ use tokio_postgres::SimpleQueryMessage;
 /// A question that is not answered within this is asked on another connection too.
 const SOON: Duration = Duration::from_secs(1);
 
-/// The SQLSTATEs with which a server says that it is there, and has no connection to give.
-const FULL: [&str; 2] = ["53300", "53400"];
-
 /// The processes that work for the login role. The catalog's names are written out, for settings of the role may hide them.
 const AT_WORK: &str = "SELECT pid FROM pg_catalog.pg_stat_activity
     WHERE usename OPERATOR(pg_catalog.=) SESSION_USER AND state OPERATOR(pg_catalog.<>) 'idle'";
@@ -134,7 +131,7 @@ impl Heartbeat {
                 return Heard::Revival(revival, answer);
             }
             Ok(Ok(answered)) => return self.keep(answered),
-            Ok(Err(error)) if is_full(&error) => return Heard::Answer(Answer::new()),
+            Ok(Err(error)) if error.is_full() => return Heard::Answer(Answer::new()),
             Ok(Err(error)) => error::reported(&error),
             Err(_) => error::silent(),
         };
@@ -194,11 +191,4 @@ async fn answered(session: Session, question: Question) -> Result<(Session, Answ
         _ => None,
     });
     Ok((session, row.unwrap_or_default()))
-}
-
-fn is_full(error: &WireError) -> bool {
-    match error {
-        WireError::Server(report) => FULL.contains(&report.sqlstate.as_str()),
-        WireError::Io(_) | WireError::Protocol(_) | WireError::Memory(_) => false,
-    }
 }

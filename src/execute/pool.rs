@@ -375,7 +375,7 @@ impl Pool {
                     return Ok(Lease::new(connection, turn, connector, self.presences.subscribe()));
                 }
                 Err(PoolError::Backend(problem))
-                    if is_full(&problem) && self.connections.status().size > 0 =>
+                    if problem.is_full() && self.connections.status().size > 0 =>
                 {
                     if tokio::time::timeout_at(until, self.looks_free()).await.is_err() {
                         self.timeouts.fetch_add(1, Ordering::Relaxed);
@@ -418,15 +418,6 @@ fn no_further() -> wire::Error {
         message: "PostgreSQL has no further connection to give".to_owned(),
         ..wire::ServerError::default()
     }))
-}
-
-/// Whether PostgreSQL is there, and has no more connections to give: `too_many_connections`, or a limit of the role's or
-/// the database's.
-fn is_full(error: &wire::Error) -> bool {
-    match error {
-        wire::Error::Server(report) => matches!(report.sqlstate.as_str(), "53300" | "53400"),
-        wire::Error::Io(_) | wire::Error::Protocol(_) | wire::Error::Memory(_) => false,
-    }
 }
 
 /// Makes connections, and says which can still be used.
@@ -480,7 +471,7 @@ impl managed::Manager for Manager {
                 Box::pin(Session::connect(&self.connector, &preparing, generation, self.options.positions));
             tokio::select! {
                 connected = connected => {
-                    if connected.as_ref().is_err_and(is_full) {
+                    if connected.as_ref().is_err_and(wire::Error::is_full) {
                         let mut full_until = self.full_until.lock().unwrap_or_else(PoisonError::into_inner);
                         *full_until = Some(Instant::now() + FULL_FOR);
                     }

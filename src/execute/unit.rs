@@ -27,7 +27,7 @@ use crate::{
     error::Error,
     notes::{self, Stage},
     outcome::Sink,
-    sql::{Fragment, Hashed},
+    sql::{Fragment, Hashed, Statement},
 };
 use answers::Said;
 use encoding::Encoding;
@@ -114,9 +114,21 @@ const ROWS_AT_ONCE: u64 = 64;
 pub(super) struct Conversation<'a> {
     session: &'a mut Session,
     unit: &'a Unit<'a>,
+    statement: &'a Statement,
+    look: Look,
     naming: Naming,
     place: Place,
     ending: Ending,
+}
+
+/// What looks at what code has left behind, where some can have run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Needless,
+    /// The unit's own statement.
+    Within,
+    /// This one, behind it.
+    Behind(Fixed),
 }
 
 impl<'a> Conversation<'a> {
@@ -127,7 +139,19 @@ impl<'a> Conversation<'a> {
             false => Naming::Forbidden,
         };
         let ending = Ending::of(session, unit, naming);
-        Self { session, unit, naming, place, ending }
+        let (statement, look) = match (unit.response_settings, ending.start, session.tenancy(), &unit.looking)
+        {
+            (ResponseSettings::Unset, ..) => (&unit.statement, Look::Needless),
+            (ResponseSettings::Read, Start::Implicit, Tenancy::Sole, Some(looking)) => {
+                (looking, Look::Within)
+            }
+            (ResponseSettings::Read, Start::Implicit, Tenancy::Sole, None) => {
+                (&unit.statement, Look::Behind(Fixed::ResponseAndUnlock))
+            }
+            // What ends the transaction releases locks then.
+            (ResponseSettings::Read, ..) => (&unit.statement, Look::Behind(Fixed::Response)),
+        };
+        Self { session, unit, statement, look, naming, place, ending }
     }
 
     /// Runs the unit. `left` is what is left of its deadline.
@@ -186,7 +210,7 @@ impl<'a> Conversation<'a> {
         self.send_statement(&statement, types.as_deref())?;
 
         if let Some(begin) = &mut begin {
-            self.session.begun(begin).await?;
+            self.session.commanded(begin, "BEGIN").await?;
         }
         self.session.last_row(&mut told).await.map_err(|stop| self.told(stop))?;
         for call in to_workers.iter_mut().chain(&mut pre_request) {
@@ -196,7 +220,7 @@ impl<'a> Conversation<'a> {
             Some(planned) => self.session.last_row(planned).await?,
             None => None,
         };
-        if types.is_none() && format::described(unit) == Described::First {
+        if types.is_none() && format::described(self.statement) == Described::First {
             self.describe(&mut statement, sink).await?;
             self.send_rest()?;
         }
@@ -209,16 +233,19 @@ impl<'a> Conversation<'a> {
             };
             count::complete(&mut report, count, planned);
         }
-        if let Some(response) = self.response() {
-            let mut response = self.fixed(response);
-            let row = self.session.last_row(&mut response).await?;
-            let has_written;
-            [report.headers, report.status, has_written] = texts(row.as_ref())?;
-            if has_written.as_deref() == Some("t") {
-                // Code has reset `transaction_read_only`. A trigger may be deferred to the Sync, which comes behind what puts
-                // the session back.
-                self.ending.left = Trace::Possible;
+        let [headers, status, has_written, _] = match self.look {
+            Look::Needless => [const { None }; _],
+            Look::Within => facts::left(&mut report).map_err(Stop::Sink)?,
+            Look::Behind(fixed) => {
+                let row = self.session.last_row(&mut self.fixed(fixed)).await?;
+                texts(row.as_ref())?
             }
+        };
+        (report.headers, report.status) = (headers, status);
+        if has_written.as_deref() == Some("t") {
+            // Code has reset `transaction_read_only`. A trigger may be deferred to the Sync, which comes behind what puts
+            // the session back.
+            self.ending.left = Trace::Possible;
         }
         if !self.ends_at_once() {
             self.session.ready().await?;
@@ -264,15 +291,6 @@ impl<'a> Conversation<'a> {
         self.session.fixed(fixed, self.naming)
     }
 
-    /// What looks up `response.*`, where that can have been set.
-    fn response(&self) -> Option<Fixed> {
-        match (self.unit.response_settings, self.ending.start, self.session.tenancy()) {
-            (ResponseSettings::Unset, _, _) => None,
-            (ResponseSettings::Read, Start::Implicit, Tenancy::Sole) => Some(Fixed::ResponseAndUnlock),
-            (ResponseSettings::Read, _, _) => Some(Fixed::Response),
-        }
-    }
-
     fn call<'u>(&mut self, role: &'u str, fragment: &'u Fragment) -> Call<'u> {
         let (sql, values) = (fragment.hashed(), fragment.values(&self.unit.literals));
         Call::new(self.form(role, sql), role, sql, values)
@@ -287,8 +305,8 @@ impl<'a> Conversation<'a> {
 
     /// The statement, and the types of its columns where the sink has to know them and accepts those that are known.
     fn statement(&mut self, role: &'a str, sink: &mut impl Sink) -> (Call<'a>, Option<Arc<[u32]>>) {
-        let fragment = &self.unit.statement.fragment;
-        match (format::described(self.unit), self.naming) {
+        let fragment = &self.statement.fragment;
+        match (format::described(self.statement), self.naming) {
             (Described::First, Naming::Allowed) => {
                 let (sql, values) = (fragment.hashed(), fragment.values(&self.unit.literals));
                 let fits = |types: &[u32]| sink.columns(&mut types.iter().copied()).is_ok();
@@ -303,7 +321,7 @@ impl<'a> Conversation<'a> {
 
     /// Writes the statement, and what follows unless its columns have to be described first.
     fn send_statement(&mut self, statement: &Call<'_>, types: Option<&[u32]>) -> Result<(), wire::Error> {
-        match (format::described(self.unit), types) {
+        match (format::described(self.statement), types) {
             (Described::First, None) => {
                 self.session.parse(&statement.form, statement.sql.text)?;
                 let out = &mut self.session.wire.out;
@@ -312,11 +330,11 @@ impl<'a> Conversation<'a> {
                 Ok(())
             }
             (Described::First, Some(types)) => {
-                self.session.send(statement, format::results(self.unit, types.len()))?;
+                self.session.send(statement, format::results(self.statement, types.len()))?;
                 self.send_rest()
             }
             (Described::Never, _) => {
-                self.session.send(statement, format::results(self.unit, 1))?;
+                self.session.send(statement, format::results(self.statement, 1))?;
                 self.send_rest()
             }
         }
@@ -338,7 +356,7 @@ impl<'a> Conversation<'a> {
             };
             sink.columns(&mut types.iter().copied()).map_err(Stop::Result)?;
             self.session.statements.describe(statement.role, statement.sql, &types);
-            let results = format::results(self.unit, types.len());
+            let results = format::results(self.statement, types.len());
             self.session
                 .wire
                 .out
@@ -350,8 +368,8 @@ impl<'a> Conversation<'a> {
 
     /// Writes what comes behind the statement.
     fn send_rest(&mut self) -> Result<(), wire::Error> {
-        if let Some(response) = self.response() {
-            self.session.send(&self.fixed(response), Results::Text)?;
+        if let Look::Behind(fixed) = self.look {
+            self.session.send(&self.fixed(fixed), Results::Text)?;
         }
         match self.ends_at_once() {
             true => self.ending.send(self.session),
@@ -379,7 +397,7 @@ impl<'a> Conversation<'a> {
         sink: &mut impl Sink,
         encoding: &mut Encoding,
     ) -> Result<Report, Stop> {
-        let facts = &self.unit.statement.facts;
+        let facts = &self.statement.facts;
         let mut report = Report::default();
         let mut columns = Columns::default();
         let mut last: Option<Frame> = None;
@@ -409,11 +427,11 @@ impl<'a> Conversation<'a> {
                         last = Some(frame);
                     }
                 }
-                Said::Done(affected) => {
+                Said::Done(frame) => {
                     match last {
                         Some(last) => facts::read(&mut report, &columns.read(last.body())?, facts),
                         // What returns no rows says how many it affected.
-                        None => report.rows = report.rows.max(affected),
+                        None => report.rows = report.rows.max(frame.completed()?.1),
                     }
                     return Ok(report);
                 }

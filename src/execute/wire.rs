@@ -9,7 +9,7 @@
 //!       │ [SELECT FROM pre_request()]               │
 //!       │ [EXPLAIN, where the planner counts]       │
 //!       │ the statement                             │
-//!       │ [SELECT response settings]                │
+//!       │ [SELECT response settings]                │  unless they are columns of the statement's own row
 //!       │ [COMMIT]                                  │
 //!       │ RESET ALL, CLOSE ALL, UNLISTEN *, …       │  the session is put back
 //!       │ Sync                                      │

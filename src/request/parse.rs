@@ -25,7 +25,12 @@ pub use self::parser::MAX_DEPTH;
 
 /// `a.b.field->key`: the embeds on the way, and the field.
 pub fn tree_path(key: &str) -> Result<(EmbedPath, Field)> {
-    parser::run("tree path", key, key, name::tree_path)
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    // Most keys are the name of a column and nothing else.
+    match !key.is_empty() && key.bytes().all(is_plain) {
+        true => Ok((EmbedPath::new(), Field { name: key.to_owned(), path: Vec::new() })),
+        false => parser::run("tree path", key, key, name::tree_path),
+    }
 }
 
 /// `not.eq.1`: whether it is negated, and the condition.

@@ -2,7 +2,7 @@
 //! the body asks for, and the total where it comes along.
 
 use super::{
-    Count, Fact, Fragment, Layout, SOURCE, Statement, call,
+    Count, Fact, Fragment, LEFT, Layout, SOURCE, Statement, call,
     column::Values,
     mutate,
     page::{Each, Many, Page},
@@ -16,7 +16,7 @@ use crate::{
         call::Call,
         mutate::{Mutation, Returned},
         negotiate::{Body, Explain},
-        tree::Node,
+        tree::{Item, Node},
     },
     request::{prefer, range::Range, select::Texts},
 };
@@ -64,6 +64,28 @@ pub fn statement(plan: &Plan<'_>) -> Statement {
         }
         Operation::Mutation(mutation, _) => changed(out, mutation, Page::of(plan, Results::Named)),
     }
+}
+
+/// The statement of a call that looks itself at what its code has left behind. PostgreSQL computes the columns of the one
+/// row from left to right, so the look comes last. `None` where there may be another number of rows, where something is
+/// computed before the row is complete, or where nothing is called.
+pub fn looking(plan: &Plan<'_>) -> Option<Statement> {
+    let Operation::Call(call, node) = &plan.operation else { return None };
+    let is_one_row = !call.function.returns_set
+        && node.conditions.is_empty()
+        && node.order.is_empty()
+        && node.range.offset.is_zero()
+        && node.range.limit != Some(0)
+        && node.items.iter().all(|item| matches!(item, Item::Field(output) if output.aggregate.is_none()));
+    if !is_one_row || plan.explain.is_some() || counted(plan).is_some() {
+        return None;
+    }
+    let mut out = Fragment::new();
+    let mut page = called(&mut out, plan, call);
+    page.made();
+    page.facts.extend(LEFT.map(|expression| (Fact::Left, expression)));
+    let layout = page.write(&mut out);
+    Some(Statement { fragment: out, layout, facts: page.facts() })
 }
 
 /// The rows of a call, which becomes a part of the statement where they are also counted.

@@ -69,6 +69,7 @@ fn unit(fragment: Fragment, layout: Layout) -> Unit<'static> {
         isolation: Isolation::ReadCommitted,
         pre_request: None,
         statement: Cow::Owned(Statement { fragment, layout, facts: Vec::new() }),
+        looking: None,
         count: None,
         literals: Cow::default(),
         response_settings: ResponseSettings::Unset,

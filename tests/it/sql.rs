@@ -121,6 +121,7 @@ impl Bench {
             isolation: Isolation::default(),
             pre_request: None,
             statement: Cow::Borrowed(&statement),
+            looking: None,
             count: count.as_ref().map(Cow::Borrowed),
             literals: Cow::Borrowed(&literals),
             response_settings: ResponseSettings::Unset,

@@ -14,8 +14,8 @@ pub(super) enum Said {
     Progress,
     /// A row.
     Row(Frame),
-    /// It has run, and had an effect on so many rows.
-    Done(u64),
+    /// It has run: CommandComplete, or EmptyQueryResponse.
+    Done(Frame),
 }
 
 impl Session {
@@ -27,9 +27,7 @@ impl Session {
             // A statement that fell out is closed, parameters are described.
             b'3' | b't' => {}
             b'D' => return Ok(Said::Row(frame)),
-            b'C' => return Ok(Said::Done(frame.completed()?.1)),
-            // There was nothing to run.
-            b'I' => return Ok(Said::Done(0)),
+            b'C' | b'I' => return Ok(Said::Done(frame)),
             _ => {
                 let error = call.explained(frame.unexpected());
                 let doubt = call.doubt(&error);
@@ -52,15 +50,16 @@ impl Session {
         }
     }
 
-    /// Waits until the transaction has begun: by BEGIN, and by nothing that somebody prepared under its name.
-    pub(super) async fn begun(&mut self, begin: &mut Call<'_>) -> Result<(), Stop> {
+    /// Waits for a statement to run, which has to be this command, and nothing that somebody prepared under its name: the
+    /// transaction would not begin, or end, as it should.
+    pub(super) async fn commanded(&mut self, call: &mut Call<'_>, command: &str) -> Result<(), Stop> {
         loop {
             let frame = self.wire.frame().await?;
-            if frame.tag() == b'C' && frame.completed()?.0 != b"BEGIN" {
-                return Err(Stop::Sink(unexpected("a transaction that does not begin")));
-            }
-            if let Said::Done(_) = self.said(begin, frame)? {
-                return Ok(());
+            if let Said::Done(frame) = self.said(call, frame)? {
+                return match frame.completed()?.0 == command.as_bytes() {
+                    true => Ok(()),
+                    false => Err(Stop::Sink(unexpected("another command than was asked for"))),
+                };
             }
         }
     }

@@ -1,10 +1,9 @@
 //! How a transaction ends, what tells the position behind its commit, and what puts the session back behind that. It knows
 //! no statement of any unit.
 
-use super::{Naming, Stop, answers::Said};
+use super::{Naming, Stop};
 use crate::execute::{
     Access, End, ResponseSettings, Unit,
-    error::unexpected,
     facts::texts,
     fixed::{self, Fixed, Positions, Start},
     session::{Session, Trace},
@@ -61,7 +60,8 @@ impl Ending {
 
     /// Writes what ends the transaction, and what puts the session back.
     pub(super) fn send(&self, session: &mut Session) -> Result<(), wire::Error> {
-        for fixed in self.statements().0.iter().chain(&self.position).chain(self.put_back) {
+        let ends = self.statements().iter().map(|(fixed, _)| fixed);
+        for fixed in ends.chain(&self.position).chain(self.put_back) {
             session.send(&session.fixed(*fixed, self.naming), Results::Text)?;
         }
         session.wire.out.sync();
@@ -72,9 +72,9 @@ impl Ending {
     }
 
     /// What ends the transaction besides the Sync, and what PostgreSQL says then.
-    fn statements(&self) -> (&'static [Fixed], &'static str) {
+    fn statements(&self) -> &'static [(Fixed, &'static str)] {
         match self.start {
-            Start::Implicit => (&[], ""),
+            Start::Implicit => &[],
             Start::Explicit => fixed::end(self.end),
         }
     }
@@ -82,21 +82,9 @@ impl Ending {
     /// Waits until the transaction has ended as it should, and the session is put back. It gives the position behind the
     /// commit, if that was asked for.
     pub(super) async fn heard(&self, session: &mut Session) -> Result<Option<Position>, Stop> {
-        let (statements, expected) = self.statements();
-        for (at, fixed) in statements.iter().enumerate() {
+        for (fixed, command) in self.statements() {
             let mut call = session.fixed(*fixed, self.naming);
-            loop {
-                let frame = session.wire.frame().await?;
-                if frame.tag() == b'C'
-                    && at + 1 == statements.len()
-                    && frame.completed()?.0 != expected.as_bytes()
-                {
-                    return Err(Stop::Sink(unexpected("a transaction that ends as it should not")));
-                }
-                if let Said::Done(_) = session.said(&mut call, frame)? {
-                    break;
-                }
-            }
+            session.commanded(&mut call, command).await?;
         }
         // Where PostgreSQL cannot tell it, it skips the rest of the batch, too: the session is put back later.
         let position = self.position(session).await.unwrap_or_default();

@@ -55,6 +55,15 @@ impl Error {
     pub(super) fn protocol(problem: impl Into<String>) -> Self {
         Self::Protocol(problem.into())
     }
+
+    /// Whether PostgreSQL is there, and has no more connections to give: `too_many_connections`, or a limit of the role's or
+    /// the database's.
+    pub(in crate::execute) fn is_full(&self) -> bool {
+        match self {
+            Self::Server(report) => matches!(report.sqlstate.as_str(), "53300" | "53400"),
+            Self::Io(_) | Self::Protocol(_) | Self::Memory(_) => false,
+        }
+    }
 }
 
 impl From<io::Error> for Error {

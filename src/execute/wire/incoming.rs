@@ -13,6 +13,8 @@ const KEPT: usize = 64 << 10;
 /// As libpq: whatever is longer and is none of the messages that may be has lost its place in the stream. What is
 /// shorter is not counted: it comes in two reads.
 const SHORT: usize = 30_000;
+/// A tag and a length.
+const HEADER: usize = 5;
 /// PostgreSQL makes no value longer than this.
 const LONG: usize = 1 << 30;
 
@@ -116,22 +118,33 @@ impl Incoming {
         if length > SHORT {
             self.last = length;
         }
-        Ok(Some(Frame { whole: self.buffer.split_to(length) }))
+        let tag = self.buffer[0];
+        let whole = match length {
+            // Most messages of a batch say no more than their tag.
+            HEADER => {
+                self.buffer.advance(HEADER);
+                BytesMut::new()
+            }
+            _ => self.buffer.split_to(length),
+        };
+        Ok(Some(Frame { tag, whole }))
     }
 }
 
-/// One message, header included.
+/// One message.
 pub(in crate::execute) struct Frame {
+    tag: u8,
+    /// With its header, unless there is nothing else.
     whole: BytesMut,
 }
 
 impl Frame {
     pub(in crate::execute) fn tag(&self) -> u8 {
-        self.whole[0]
+        self.tag
     }
 
     pub(in crate::execute) fn body(&self) -> &[u8] {
-        &self.whole[5..]
+        self.whole.get(HEADER..).unwrap_or_default()
     }
 
     /// As `postgres-protocol` reads it.
@@ -141,19 +154,23 @@ impl Frame {
 
     /// What it is not: an error of PostgreSQL's if it is that.
     pub(in crate::execute) fn unexpected(self) -> Error {
-        let tag = char::from(self.tag());
-        match self.message() {
-            Ok(Message::ErrorResponse(body)) => match ServerError::read(body.fields()) {
+        let tag = self.tag;
+        match (tag, self.message()) {
+            (b'E', Ok(Message::ErrorResponse(body))) => match ServerError::read(body.fields()) {
                 Ok(error) => Error::Server(Box::new(error)),
                 Err(error) => error.into(),
             },
-            Ok(_) => Error::protocol(format!("a message {tag:?} where none is expected")),
-            Err(error) => error,
+            (b'E', Err(error)) => error,
+            _ => Error::protocol(format!("a message {:?} where none is expected", char::from(tag))),
         }
     }
 
     /// How many rows CommandComplete speaks of, and of which command.
     pub(in crate::execute) fn completed(&self) -> Result<(&[u8], u64), Error> {
+        if self.tag == b'I' {
+            // There was nothing to run.
+            return Ok((b"", 0));
+        }
         let tag = self.body().strip_suffix(b"\0").filter(|tag| tag.is_ascii());
         let tag = tag.ok_or_else(|| Error::protocol("a command tag that is no text"))?;
         let command = tag.split(|letter| *letter == b' ').next().unwrap_or_default();

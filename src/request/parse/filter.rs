@@ -75,6 +75,12 @@ fn operation(p: &mut Parser<'_>, value: Value) -> Parsed<Operation> {
         Some(Operand::FullText) => return full_text(p, value),
         Some(Operand::List | Operand::Is | Operand::Distinct) | None => {}
     }
+    // Most arguments of functions are no conditions.
+    if p.known_word()
+        .is_some_and(|word| !Operator::ALL.iter().any(|begins| word.starts_with(begins.row().name)))
+    {
+        return Err(Failure::Syntax);
+    }
     if word(p, Operator::In)?.is_some() {
         return list(p).map(|values| Operation::In(Literal::array(values)));
     }

@@ -63,6 +63,86 @@ fn of_a_function() {
     leaves_nothing(schema, "GET", "/rpc/go", None);
 }
 
+/// Where a call gives one row, the columns that look at what it leaves stand behind those of its result.
+#[test]
+fn of_a_call_whatever_becomes_of_its_result() {
+    let schema = "
+        CREATE FUNCTION api.scalar() RETURNS bool STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN hidden.leave(); END $$;
+        CREATE FUNCTION api.folded(n int) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN hidden.leave(); END $$;
+        CREATE FUNCTION api.inlined() RETURNS bool STABLE LANGUAGE sql AS 'SELECT hidden.leave()';
+        CREATE FUNCTION api.changing() RETURNS bool LANGUAGE sql AS 'SELECT hidden.leave()';
+        CREATE FUNCTION api.strict(n int) RETURNS api.plain STRICT LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM hidden.leave(); RETURN ROW(1, 'one'::text); END $$;
+        CREATE FUNCTION api.composite() RETURNS api.plain STABLE LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM hidden.leave(); RETURN ROW(1, 'one'::text); END $$;
+        CREATE FUNCTION api.absent() RETURNS api.plain STABLE LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM hidden.leave(); RETURN NULL; END $$;
+        CREATE FUNCTION api.out(OUT a int, OUT b text) STABLE LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM hidden.leave(); a := 1; b := 'one'; END $$;
+        CREATE FUNCTION api.nothing() RETURNS void STABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM hidden.leave(); END $$;
+        CREATE FUNCTION api.several() RETURNS SETOF api.plain STABLE LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM hidden.leave(); RETURN QUERY SELECT * FROM api.plain; END $$;
+        CREATE FUNCTION api.none() RETURNS SETOF api.plain STABLE LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM hidden.leave(); END $$;
+        CREATE FUNCTION api.words(api.plain) RETURNS bool STABLE LANGUAGE plpgsql AS $$ BEGIN
+            RETURN hidden.leave(); END $$;
+        CREATE FUNCTION api.quiet() RETURNS api.plain STABLE LANGUAGE sql AS 'SELECT (1, ''one'')::api.plain'";
+    let served = served(&format!("{LEAVE}{schema}{GRANTS}"));
+    let one = r#"{"id":1,"word":"one"}"#;
+    let list = format!("[{one}]");
+    let calls = [
+        ("/rpc/scalar", "true"),
+        ("/rpc/folded?n=1", "true"),
+        ("/rpc/inlined", "true"),
+        ("/rpc/changing", "true"),
+        ("/rpc/strict?n=1", one),
+        ("/rpc/composite", one),
+        ("/rpc/composite?select=word", r#"{"word":"one"}"#),
+        ("/rpc/composite?id=eq.1", one),
+        ("/rpc/composite?id=eq.0", "null"),
+        ("/rpc/composite?order=id", one),
+        ("/rpc/quiet?select=id,words", r#"{"id":1,"words":true}"#),
+        ("/rpc/absent", r#"{"id":null,"word":null}"#),
+        ("/rpc/out", r#"{"a":1,"b":"one"}"#),
+        ("/rpc/nothing", ""),
+        ("/rpc/several", list.as_str()),
+        ("/rpc/several?id=eq.0", "[]"),
+        ("/rpc/none", "[]"),
+    ];
+    for _ in 0..3 {
+        for (target, expected) in calls {
+            for prefer in
+                ["", "count=exact", "count=planned", "count=estimated", "tx=rollback", "nulls=stripped"]
+            {
+                let accept = match prefer {
+                    "nulls=stripped" => "application/vnd.pgrst.array+json;nulls=stripped",
+                    _ => "*/*",
+                };
+                let headers = [("Prefer", prefer), ("Accept", accept)];
+                let answer = served.connection.borrow_mut().send("GET", target, &headers, None).unwrap();
+                assert!((200..300).contains(&answer.status), "{target}: {}", answer.text());
+                if prefer != "nulls=stripped" {
+                    assert_eq!(answer.text(), expected, "{target} {prefer}");
+                }
+                assert_eq!(answer.header("x-left").as_deref(), Some("yes"), "{target} {prefer}");
+                assert_eq!(served.get("/session"), NOTHING, "{target} {prefer}");
+            }
+        }
+    }
+}
+
+/// What comes before a call sets is looked at, too.
+#[test]
+fn of_what_comes_before_a_call() {
+    let schema = "CREATE FUNCTION api.add(a int, b int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT a + b'";
+    let variables = [("PGRST_DB_PRE_REQUEST", "hidden.leave")];
+    let served = served_with(&format!("{LEAVE}{schema}{GRANTS}"), &variables);
+    for _ in 0..3 {
+        let answer = served.ask(Who::Anonymous, "GET", "/rpc/add?a=1&b=2", None);
+        assert_eq!((answer.text().as_str(), answer.header("x-left").as_deref()), ("3", Some("yes")));
+    }
+}
+
 #[test]
 fn of_a_view_above_one_that_calls_a_function_of_postgresql_itself() {
     let schema = "

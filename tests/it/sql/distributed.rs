@@ -214,7 +214,7 @@ fn statements_for_citus_answer_what_those_for_postgresql_answer() {
             answer.facts.iter().find_map(|(fact, value)| match fact {
                 Fact::Inserted => Some(value.clone().unwrap_or_default().parse().unwrap_or(0)),
                 Fact::IsInserted => Some(answer.inserted),
-                Fact::Present | Fact::Total | Fact::Rows | Fact::Key(_) => None,
+                Fact::Present | Fact::Total | Fact::Rows | Fact::Key(_) | Fact::Left => None,
             })
         };
         assert_eq!(inserted(&found), inserted(&expected), "{title}");
