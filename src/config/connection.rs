@@ -181,25 +181,24 @@ impl Connection {
 
     /// The host, or the directory of the socket, and the port, where there is one server.
     pub fn only_server(&self) -> Option<(String, u16)> {
-        let [host] = self.postgres.get_hosts() else { return None };
-        let host = match host {
-            Host::Tcp(name) => name.clone(),
-            Host::Unix(directory) => directory.to_string_lossy().into_owned(),
-        };
-        Some((host, self.postgres.get_ports().first().copied().unwrap_or(DEFAULT_PORT)))
+        let mut servers = self.servers();
+        servers.next().filter(|_| servers.next().is_none())
     }
 
     /// Its hosts and ports, for people: no user and no password.
     pub fn address(&self) -> String {
+        self.servers().map(|(host, port)| format!("{host}:{port}")).collect::<Vec<_>>().join(",")
+    }
+
+    fn servers(&self) -> impl Iterator<Item = (String, u16)> {
         let ports = self.postgres.get_ports();
-        let hosts = self.postgres.get_hosts().iter().enumerate().map(|(at, host)| {
-            let port = ports.get(at).or(ports.first()).copied().unwrap_or(DEFAULT_PORT);
-            match host {
-                Host::Tcp(name) => format!("{name}:{port}"),
-                Host::Unix(directory) => format!("{}:{port}", directory.display()),
-            }
-        });
-        hosts.collect::<Vec<_>>().join(",")
+        self.postgres.get_hosts().iter().enumerate().map(move |(at, host)| {
+            let host = match host {
+                Host::Tcp(name) => name.clone(),
+                Host::Unix(directory) => directory.to_string_lossy().into_owned(),
+            };
+            (host, ports.get(at).or(ports.first()).copied().unwrap_or(DEFAULT_PORT))
+        })
     }
 }
 
@@ -486,18 +485,6 @@ fn addresses(config: &mut tokio_postgres::Config, parameters: &Parameters) -> Re
 fn socket_directory(port: u16) -> &'static str {
     let has_socket = |directory: &&str| Path::new(directory).join(format!(".s.PGSQL.{port}")).exists();
     SOCKET_DIRECTORIES.into_iter().find(has_socket).unwrap_or(SOCKET_DIRECTORIES[0])
-}
-
-/// The hosts as a password file names them: a socket directory is `localhost` there.
-fn passfile_hosts(config: &tokio_postgres::Config) -> Vec<String> {
-    let names = config.get_hosts().iter().map(|host| match host {
-        Host::Tcp(name) => name.clone(),
-        Host::Unix(path) if SOCKET_DIRECTORIES.iter().any(|directory| Path::new(directory) == path) => {
-            "localhost".to_owned()
-        }
-        Host::Unix(path) => path.to_string_lossy().into_owned(),
-    });
-    names.collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use super::passfile_hosts;
+use super::SOCKET_DIRECTORIES;
+use tokio_postgres::config::Host;
 
 /// The password of the first line that fits the connection.
 pub(super) fn password(path: &Path, config: &tokio_postgres::Config) -> Option<String> {
@@ -16,10 +17,22 @@ pub(super) fn password(path: &Path, config: &tokio_postgres::Config) -> Option<S
     let database = config.get_dbname().unwrap_or(user);
     let ports = config.get_ports();
     let text = fs::read_to_string(path).ok()?;
-    passfile_hosts(config).iter().enumerate().find_map(|(index, host)| {
+    hosts(config).iter().enumerate().find_map(|(index, host)| {
         let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432).to_string();
         lookup(&text, [host, &port, database, user])
     })
+}
+
+/// The hosts as a password file names them: a socket directory is `localhost` there.
+fn hosts(config: &tokio_postgres::Config) -> Vec<String> {
+    let names = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) if SOCKET_DIRECTORIES.iter().any(|directory| Path::new(directory) == path) => {
+            "localhost".to_owned()
+        }
+        Host::Unix(path) => path.to_string_lossy().into_owned(),
+    });
+    names.collect()
 }
 
 fn lookup(text: &str, wanted: [&str; 4]) -> Option<String> {
