@@ -378,10 +378,9 @@ async fn a_load_has_a_thread_of_its_own_that_others_go_before() {
     let server = serve(&database, &[]);
     let loads = server.log().matches("Schema cache loaded").count();
     let mut holder = database.client().await;
+    holder.batch_execute("CREATE VIEW api.late AS SELECT 1 AS id").await.unwrap();
     let held = holder.transaction().await.unwrap();
-    held.batch_execute("CREATE VIEW api.late AS SELECT 1 AS id; LOCK pg_catalog.pg_foreign_table")
-        .await
-        .unwrap();
+    held.batch_execute("LOCK pg_catalog.pg_foreign_table").await.unwrap();
     server.signal("USR1");
     // Those of requests have that of the process.
     let usual = thread_priority(server.id(), "tokio-rt-worker").unwrap();

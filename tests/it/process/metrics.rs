@@ -80,6 +80,8 @@ fn the_documented_metrics_are_those_that_are_shown() {
         let kind = rest.split_once(' ').unwrap().0;
         (format!("p{name}"), kind.to_owned())
     });
+    // `replicas::routes` looks for those of servers, which are shown where there are several.
+    let rows = rows.filter(|(name, _)| !name.starts_with("pgduet_target_"));
     let documented: BTreeMap<_, _> =
         rows.filter(|(_, kind)| ["counter", "gauge", "histogram"].contains(&kind.as_str())).collect();
     assert!(documented.len() > 30, "{documented:?}");
