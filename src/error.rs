@@ -149,6 +149,8 @@ pub enum Origin {
 pub struct Report {
     /// The five characters of SQLSTATE.
     pub sqlstate: String,
+    /// What the error ends. Code can raise any SQLSTATE, and by that it ends a statement alone.
+    pub severity: Severity,
     /// The constraint, where one was violated.
     pub constraint: Option<String>,
     /// The table, where one is known.
@@ -157,6 +159,16 @@ pub struct Report {
     pub column: Option<String>,
     /// What a `RAISE SQLSTATE 'PGRST'` or `'PTnnn'` set by itself.
     pub raised: Option<Raised>,
+}
+
+/// What an error of PostgreSQL's ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Severity {
+    /// The statement.
+    #[default]
+    Error,
+    /// The session.
+    Fatal,
 }
 
 /// The answer that a function chose by raising an error.

@@ -4,7 +4,7 @@
 
 use super::wire::{self, ServerError};
 use crate::{
-    error::{Error, Fault, Origin, Raised, Report, chain},
+    error::{Error, Fault, Origin, Raised, Report, Severity, chain},
     memory::Full,
 };
 use serde::Deserialize;
@@ -90,8 +90,10 @@ pub(super) fn is_for_want_of_database(error: &Error) -> bool {
     match &error.origin {
         Origin::Pgduet(Fault::DatabaseUnreachable | Fault::DatabaseClient) => true,
         Origin::Pgduet(_) => false,
-        // It shuts down, or has only begun to start.
-        Origin::PostgreSql(report) => report.sqlstate.starts_with("57P0"),
+        // It shuts down, or has only begun to start, and ends the session.
+        Origin::PostgreSql(report) => {
+            report.severity == Severity::Fatal && report.sqlstate.starts_with("57P0")
+        }
     }
 }
 
@@ -129,6 +131,7 @@ fn of_postgresql(error: &ServerError) -> Box<Error> {
 fn report(error: &ServerError) -> Report {
     Report {
         sqlstate: error.sqlstate.clone(),
+        severity: error.severity,
         constraint: error.constraint.clone(),
         table: error.table.clone(),
         column: error.column.clone(),

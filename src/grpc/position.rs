@@ -80,7 +80,9 @@ impl http_body::Body for Telling {
             && let Some(trailers) = frame.trailers_mut()
             && let Some(position) = self.committed.0.get()
         {
-            trailers.extend(HeaderValue::try_from(position.to_string()).ok().map(|value| (LSN, value)));
+            if let Ok(value) = HeaderValue::try_from(position.to_string()) {
+                trailers.insert(LSN, value);
+            }
         }
         polled
     }

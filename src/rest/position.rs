@@ -24,7 +24,10 @@ pub(super) fn seen(headers: &HeaderMap, config: &Config) -> Result<Option<Positi
 /// Tells the position behind a commit.
 pub(super) fn tell(headers: &mut HeaderMap, position: Option<Position>, config: &Config) {
     let Some(position) = position else { return };
-    headers.extend(HeaderValue::try_from(position.to_string()).ok().map(|value| (LSN, value)));
+    if let Ok(value) = HeaderValue::try_from(position.to_string()) {
+        // Whatever code has set under this name is no position behind this commit.
+        headers.insert(LSN, value);
+    }
     if let Some(name) = &config.db_replica_cookie
         && let Ok(value) = HeaderValue::try_from(seen::set_cookie(name, position))
     {

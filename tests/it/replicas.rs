@@ -29,6 +29,11 @@ const FIXTURE: &str = r"
     CREATE FUNCTION api.changing() RETURNS text VOLATILE LANGUAGE sql AS $$ SELECT current_setting('cluster_name') $$;
     CREATE FUNCTION api.tagged() RETURNS text STABLE LANGUAGE sql AS $$ SELECT current_setting('cluster_name') $$;
     COMMENT ON FUNCTION api.tagged() IS '@pgduet primary';
+    CREATE FUNCTION api.raise(code text) RETURNS int STABLE LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = code; END $$;
+    CREATE FUNCTION api.position() RETURNS int VOLATILE LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM set_config('response.headers', json_build_array(json_build_object('x-pgduet-lsn', '1-0/1'))::text, true);
+        UPDATE api.counters SET value = value; RETURN 1; END $$;
     CREATE FUNCTION api.refused() RETURNS text STABLE LANGUAGE plpgsql AS
         $$ BEGIN PERFORM pg_notify('news', 'x'); RETURN current_setting('cluster_name'); END $$;
     CREATE FUNCTION api.wrong() RETURNS text STABLE LANGUAGE plpgsql AS

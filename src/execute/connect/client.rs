@@ -4,7 +4,7 @@
 
 use super::{Begin, Connector, HEARD_WITHIN, Opened, Way, too_late};
 use crate::{
-    error::chain,
+    error::{Severity, chain},
     execute::wire::{Error as WireError, Line, ServerError, Writes},
 };
 use std::{
@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::{
     CancelToken, Client, Config, SimpleQueryMessage,
     config::{SslMode, SslNegotiation},
+    error::Severity as Known,
     tls::{ChannelBinding, TlsConnect, TlsStream},
 };
 
@@ -85,6 +86,10 @@ pub(in crate::execute) fn of_driver(error: tokio_postgres::Error) -> WireError {
     if let Some(found) = error.as_db_error() {
         return WireError::Server(Box::new(ServerError {
             sqlstate: found.code().code().to_owned(),
+            severity: match found.parsed_severity() {
+                Some(Known::Fatal | Known::Panic) => Severity::Fatal,
+                Some(_) | None => Severity::Error,
+            },
             message: found.message().to_owned(),
             detail: found.detail().map(Into::into),
             hint: found.hint().map(Into::into),

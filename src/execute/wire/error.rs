@@ -1,6 +1,6 @@
 //! What goes wrong on a connection: what PostgreSQL reports, and everything else.
 
-use crate::memory::Full;
+use crate::{error::Severity, memory::Full};
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::ErrorFields;
 use std::{fmt, io};
@@ -22,6 +22,7 @@ pub(in crate::execute) enum Error {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::execute) struct ServerError {
     pub(in crate::execute) sqlstate: String,
+    pub(in crate::execute) severity: Severity,
     pub(in crate::execute) message: String,
     pub(in crate::execute) detail: Option<String>,
     pub(in crate::execute) hint: Option<String>,
@@ -38,6 +39,10 @@ impl ServerError {
             let text = || String::from_utf8_lossy(field.value_bytes()).into_owned();
             match field.type_() {
                 b'C' => error.sqlstate = text(),
+                // In English, whatever language PostgreSQL speaks.
+                b'V' if matches!(field.value_bytes(), b"FATAL" | b"PANIC") => {
+                    error.severity = Severity::Fatal
+                }
                 b'M' => error.message = text(),
                 b'D' => error.detail = Some(text()),
                 b'H' => error.hint = Some(text()),

@@ -40,6 +40,14 @@ fn reads_go_to_replicas_and_what_writes_or_says_so_goes_to_the_primary() {
         assert_eq!(call("tagged"), "\"a\"", "{method}");
         assert_eq!(call("refused"), "\"a\"", "{method}: a standby has no NOTIFY");
     }
+    // What code raises says nothing of the server, and what it tells is no position.
+    for code in ["57P01", "57P03"] {
+        assert!(served.send("GET", &format!("/rpc/raise?code={code}"), &[], None).status >= 500);
+    }
+    assert!(!served.server.log().contains("is left out"), "{}", served.server.log());
+    let told = served.send("POST", "/rpc/position", &[], Some("{}"));
+    let position = told.header("x-pgduet-lsn").unwrap();
+    assert!(position != "1-0/1" && !position.contains(','), "{position}");
     // What a replica has refused, it is not asked again.
     let refusals = || -> f64 {
         let metrics = served.metrics();
