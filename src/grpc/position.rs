@@ -79,10 +79,9 @@ impl http_body::Body for Telling {
         if let Poll::Ready(Some(Ok(frame))) = &mut polled
             && let Some(trailers) = frame.trailers_mut()
             && let Some(position) = self.committed.0.get()
+            && let Ok(value) = HeaderValue::try_from(position.to_string())
         {
-            if let Ok(value) = HeaderValue::try_from(position.to_string()) {
-                trailers.insert(LSN, value);
-            }
+            trailers.insert(LSN, value);
         }
         polled
     }
