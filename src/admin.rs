@@ -74,7 +74,7 @@ pub trait Status: Send + Sync + 'static {
     fn schema_cache(&self) -> Bytes;
 }
 
-/// What has not been answered by then has failed: the main server does not accept connections, for instance.
+/// The deadline of a request to the admin server. `/live` reaches it when the main server does not accept connections.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 
 /// The admin server's service, which answers from `status`. The method does not matter, as in PostgREST.

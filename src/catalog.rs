@@ -45,7 +45,7 @@ struct Spelled {
     functions: OnceLock<Similar>,
     /// The relations that are related to something.
     sources: OnceLock<Similar>,
-    /// What is related to a relation, by its OID: of those that were asked for last.
+    /// The names that relate to a relation, by the OID of the relation, for the relations that were looked up last.
     targets: Mutex<LruCache<u32, Arc<Similar>>>,
 }
 

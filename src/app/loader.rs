@@ -45,7 +45,7 @@ const LAST_DELAY: Duration = Duration::from_secs(32);
 /// What is to be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reload {
-    /// What has changed of the catalog.
+    /// The objects of the catalog that have changed.
     Changes,
     /// All of the catalog.
     Catalog,

@@ -38,7 +38,7 @@ const MOST_BYTES: usize = 16 << 20;
 /// The page without the last slash of its path.
 const PAGE: &str = "/docs";
 
-/// What was in place when a request came: an extension of the request.
+/// The services and the configuration that serve a request. The front adds them to the extensions of the request.
 #[derive(Clone, Debug)]
 pub(super) struct InPlace {
     /// None before the first load.
@@ -72,7 +72,7 @@ pub(super) fn pages() -> Router {
     documented.fallback(rest).with_state(Arc::new(Store::new(MOST_BYTES)))
 }
 
-/// What axum's router says of an answer's length, but of one that has no content by its method or status.
+/// Removes the `Content-Length: 0` that axum's router adds to an answer without content by its method or status.
 pub(super) fn measured(method: &Method, mut answer: Response<Body>) -> Response<Body> {
     let has_none = method == Method::HEAD
         || matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -104,7 +104,7 @@ impl InPlace {
         answer
     }
 
-    /// What is stored, where there is something of that type, or the error in its place.
+    /// Answers with the stored file, with 404 where there is none, or with the error.
     fn answer(
         &self,
         head: &Parts,
@@ -177,7 +177,7 @@ async fn listed(Extension(here): Extension<InPlace>, head: Parts) -> Response<Bo
     here.answer(&head, stored, "application/json")
 }
 
-/// What is stored of the services, where whoever asks may have their `.proto` files.
+/// The stored file about the services; `None` where the configuration withholds the `.proto` files.
 async fn described(
     here: &InPlace,
     store: impl Fn(&Services) -> &Store<()>,

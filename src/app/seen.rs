@@ -25,7 +25,7 @@ use std::{
 pub(super) struct About {
     pub(super) identity: Option<Arc<Identity>>,
     pub(super) route: Option<Arc<Route>>,
-    /// What was called over gRPC.
+    /// The gRPC method of the request, for the metrics.
     pub(super) method: Option<Counted>,
 }
 
@@ -41,7 +41,7 @@ impl From<grpc::Called> for About {
     }
 }
 
-/// What is known of a request when it comes, besides its head. Until this is dropped, it counts as being in flight.
+/// A request as the log and the metrics see it. The metrics count the request as in flight until this value is dropped.
 pub(super) struct Seen {
     began: Instant,
     protocol: Protocol,
@@ -240,7 +240,7 @@ impl Seen {
         self.meters().bytes(self.protocol).add(bytes);
     }
 
-    /// What was called, as far as the head of the request says.
+    /// The method for the metrics, taken from the head of the request alone.
     fn called(&self, method: &Method) -> Counted {
         match (self.protocol, method) {
             (Protocol::Grpc, _) => Counted::GrpcOther,

@@ -11,7 +11,7 @@ use crate::{
 };
 use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 
-/// What is known of a request's trace. There is nothing where neither a collector nor PostgreSQL is told of traces.
+/// The trace of a request. A request has one only if traces go to a collector or to PostgreSQL's log.
 #[derive(Debug)]
 pub(super) struct Traced {
     /// Where traces are made.

@@ -95,17 +95,17 @@ pub enum Extent {
     Relations(usize),
 }
 
-/// What the transaction is about.
+/// The part of the database that an introspection reads.
 struct Scope<'f> {
     /// The exposed schemas.
     schemas: Vec<u32>,
     /// The tables below their views.
     tables: Vec<u32>,
-    /// What is read of it.
+    /// The relations that are read.
     reading: Reading<'f>,
 }
 
-/// What is read of relations.
+/// The relations that an introspection reads.
 enum Reading<'f> {
     Everything,
     Changes {

@@ -52,20 +52,27 @@ impl Watch {
     }
 }
 
+/// Why a server that does not answer is left out.
+const SAYS_NOTHING: &str = "it does not answer";
+
+/// Asks a server and waits for its answer. Calls `silent` once if the answer takes longer than [`SILENT`].
+async fn hear(heartbeat: &mut Heartbeat, ask: Ask, silent: impl FnOnce()) -> Heard {
+    let mut beat = pin!(heartbeat.beat(ask, ANSWER));
+    select! {
+        heard = &mut beat => heard,
+        () = sleep(SILENT) => {
+            silent();
+            beat.await
+        }
+    }
+}
+
 async fn watch_primary(shared: Arc<Shared>, mut heartbeat: Heartbeat) {
     let mut ask = Ask::AsBefore;
     loop {
         let asked = Instant::now();
-        let heard = {
-            let mut beat = pin!(heartbeat.beat(ask, ANSWER));
-            select! {
-                heard = &mut beat => heard,
-                () = sleep(SILENT) => {
-                    shared.primary_is_away("it does not answer".to_owned());
-                    beat.await
-                }
-            }
-        };
+        let silent = || shared.primary_is_away(SAYS_NOTHING.to_owned());
+        let heard = hear(&mut heartbeat, ask, silent).await;
         let seen = match heard {
             // The pool hears of revivals from its own heartbeat.
             Heard::Answer(answer) | Heard::Revival(_, answer) => shared.primary_answered(asked, &answer),
@@ -86,17 +93,11 @@ async fn watch_replica(shared: Arc<Shared>, at: usize) {
     let mut ask = Ask::AsBefore;
     loop {
         let asked = Instant::now();
-        let heard = {
-            let mut beat = pin!(heartbeat.beat(ask, ANSWER));
-            select! {
-                heard = &mut beat => heard,
-                () = sleep(SILENT) => {
-                    replica.is_away("it does not answer".to_owned());
-                    shared.tell();
-                    beat.await
-                }
-            }
+        let silent = || {
+            replica.is_away(SAYS_NOTHING.to_owned());
+            shared.tell();
         };
+        let heard = hear(&mut heartbeat, ask, silent).await;
         match heard {
             Heard::Answer(answer) => shared.replica_answered(replica, &answer),
             Heard::Revival(revival, answer) => {
